@@ -1,0 +1,34 @@
+"""Train, tune, certify and look at linear classifiers: the whole grid at once."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linprobe.classifier import Classifier, load
+    from linprobe.dataset import Dataset, Examples, Splits
+    from linprobe.sources import open_dataset
+
+__version__ = "0.1.0"
+__all__ = ["Classifier", "Dataset", "Examples", "Splits", "__version__", "load", "open_dataset"]
+
+_PLACES = {
+    "Classifier": "linprobe.classifier",
+    "Dataset": "linprobe.dataset",
+    "Examples": "linprobe.dataset",
+    "Splits": "linprobe.dataset",
+    "load": "linprobe.classifier",
+    "open_dataset": "linprobe.sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Names are imported when they are first asked for: `import linprobe` costs nothing, whatever they bring with them.
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`python -m linprobe`."""
+
+from linprobe.cli import main
+
+main()
