@@ -1,0 +1,97 @@
+"""`linprobe fetch`: put a dataset's archive, verified, into the cache."""
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from linprobe.download import Progress
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="The dataset: cifar10.", show_default=False)],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="URL_OR_FILE",
+            help="Take the archive from here, not from its authors' site. A local file is copied.",
+            show_default=False,
+        ),
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option(
+            "--sha256",
+            metavar="HEX",
+            help="Verify by this checksum, not by the authors' own: for mirrors that packed the archive anew.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what is in the cache as JSON.")] = False,
+) -> None:
+    """Download a dataset's archive, verify it, and keep it for later.
+
+    What was interrupted is continued. The cache is the platform's own, or the folder in LINPROBE_DATA.
+    """
+    from rich.console import Console
+
+    from linprobe.download import fetch as fetch_archive
+    from linprobe.download import verified
+
+    with _bar() as progress:
+        before = verified(name)
+        path = fetch_archive(name, source=source, sha256=sha256, progress=progress)
+        found = verified(name)
+    fetched = found != before
+    # Nothing is known of the archive if somebody removed it since; it had been verified all the same.
+    known = {} if found is None else {key: getattr(found, key) for key in ("size", "md5", "sha256", "origin")}
+    if as_json:
+        typer.echo(json.dumps({"name": name, "path": str(path), "fetched": fetched, **known}))
+        return
+    details = f" ({found.size:,} bytes, sha256 {found.sha256})" if found else ""
+    words = f"{name}: {'fetched and verified' if fetched else 'already here and verified'}: {path}{details}"
+    Console(soft_wrap=True).print(words, markup=False, highlight=False)
+
+
+class _Words(logging.Handler):
+    """Says what the library logs, above the bar."""
+
+    def __init__(self, console: "Console"):
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator["Progress"]:
+    """A bar with bytes, speed and time left on standard error, if that is a terminal; and words about retries."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    log = logging.getLogger("linprobe.download")
+    words, level = _Words(console), log.level
+    log.addHandler(words)
+    log.setLevel(logging.INFO)
+    try:
+        with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task("", total=None, visible=False)
+            yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+    finally:
+        log.removeHandler(words)
+        log.setLevel(level)
