@@ -1,0 +1,37 @@
+"""The softmax loss, also called cross-entropy or multinomial logistic loss."""
+
+import numpy as np
+
+from linprobe.arrays import Array, exp_, namespace
+from linprobe.losses._fold import fold
+
+
+@np.errstate(over="ignore", under="ignore", invalid="ignore")
+def softmax(scores: Array, labels: Array) -> tuple[Array, Array]:
+    """Cross-entropy of each example, in nats, and its slope in the scores.
+
+    scores (n, K, H), overwritten; labels (n,) int in [0, K), unchecked -> losses (n, H), slope (n, K, H).
+    Finite for any finite scores: a loss too large for its dtype is given as the largest number of the dtype. A NaN or
+    +inf among an example's scores makes its loss NaN, silently: a diverged head is for the solver to find.
+    Bishop (2006), Pattern Recognition and Machine Learning, eq. 4.108 and 4.109.
+    """
+    xp = namespace(scores)
+    rows = xp.arange(scores.shape[0], device=scores.device)
+    scores -= fold(xp.maximum, scores)[:, None, :]  # now <= 0, so exp cannot overflow; -inf is fine, its exp is 0
+    at_label = scores[rows, labels]
+    exp_(scores)
+    # The label is left out of the sum. Where it has nearly all the probability, 1 + others would round the others away:
+    # the loss would be 0 from 1e-8 on in float32, and the slope p - 1 would have no correct digit.
+    scores[rows, labels] = 0
+    others = fold(xp.add, scores)
+    beyond_one = xp.exp(at_label)
+    beyond_one -= 1
+    beyond_one += others  # the sum of all exp, less 1; at least 0, because the largest score gives exp(0)
+    total = beyond_one + 1
+    scores /= total[:, None, :]
+    others /= total
+    scores[rows, labels] = -others
+    losses = xp.log1p(beyond_one, out=beyond_one)
+    losses -= at_label
+    largest = float(xp.finfo(scores.dtype).max)
+    return xp.minimum(losses, largest, out=losses), scores

@@ -1,0 +1,139 @@
+"""The objective of heads on shared features: weighted mean loss + λ ΣW², and its gradient, in row chunks."""
+
+import numpy as np
+
+from linprobe.arrays import Array, namespace, row_chunks
+from linprobe.errors import UsageError
+from linprobe.losses import Loss, find_loss
+
+# The scores of a chunk are what a pass over the rows needs in memory besides X and the gradient. On float32 features
+# (20,000 x 3,072) and 10 heads of 10 classes, 512 to 4,096 rows take the same time, all rows at once twice as long.
+# The second number keeps wide stacks at 64 MiB of float32.
+CHUNK_ROWS = 2048
+CHUNK_SCORES = 2**24
+
+
+def objective_and_gradient(
+    X: Array,
+    y: Array,
+    W: Array,
+    b: Array | None,
+    loss: str | Loss,
+    reg: Array,
+    *,
+    sample_weight: Array | None = None,
+    reg_bias: bool = False,
+    chunk_rows: int | None = None,
+) -> tuple[Array, Array, Array]:
+    """Objective of every head of a stack and its gradient in the weights and in the bias.
+
+    X (n, D), of any numeric dtype; y (n,) int in [0, K); W (D, K, H); b (K, H), or None for heads without a bias;
+    loss, a name in LOSSES or such a function; reg (H,) >= 0; sample_weight (n,) or (n, H), >= 0, one per example
+    unless given; reg_bias, whether the penalty counts b too; chunk_rows, rows per pass, chosen from K and H unless
+    given -> objective (H,), dW (D, K, H), db (K, H), or None without b; all float64, and all new arrays.
+    Products run in the dtype of W; everything summed over rows is summed in float64. Beyond what it returns, it needs
+    memory for the scores of one chunk, one product of W's shape, and a chunk of X when its dtype is not that of W.
+    Raises UsageError for shapes that do not fit, labels outside [0, K) and weights that are negative or sum to zero.
+    """
+    xp, loss = namespace(W), find_loss(loss)
+    D, K, H = W.shape
+    n = X.shape[0]
+    reg = xp.asarray(reg, dtype=xp.float64, device=W.device)
+    _check_shapes(X, y, W, b, reg, sample_weight)
+    _check_labels(y, K)
+    total_weight = n if sample_weight is None else _total_weight(sample_weight)
+    if chunk_rows is None:
+        chunk_rows = max(1, min(CHUNK_ROWS, CHUNK_SCORES // (K * H)))
+    elif chunk_rows < 1:
+        raise UsageError(f"chunk_rows is {chunk_rows}; it must be at least 1")
+
+    flat = xp.reshape(W, (D, K * H))
+    objective = xp.zeros(H, dtype=xp.float64, device=W.device)
+    dW = xp.zeros((D, K * H), dtype=xp.float64, device=W.device)
+    db = None if b is None else xp.zeros((K, H), dtype=xp.float64, device=W.device)
+    for rows in row_chunks(n, chunk_rows):
+        features = xp.astype(X[rows], W.dtype, copy=False)
+        scores = xp.reshape(features @ flat, (-1, K, H))
+        if b is not None:
+            scores += b
+        losses, slope = loss(scores, y[rows])
+        losses = xp.astype(losses, xp.float64)
+        if sample_weight is None:
+            losses /= n
+        else:
+            weight = sample_weight[rows] if sample_weight.ndim == 2 else sample_weight[rows, None]
+            losses *= xp.astype(weight, xp.float64) / total_weight
+            slope *= xp.astype(weight, W.dtype)[:, None, :]
+        objective += xp.sum(losses, axis=0)
+        dW += features.T @ xp.reshape(slope, (-1, K * H))
+        if db is not None:
+            db += xp.sum(slope, axis=0, dtype=xp.float64)
+
+    dW = xp.reshape(dW, (D, K, H))
+    dW /= total_weight
+    for features_slice in row_chunks(D, max(1, CHUNK_SCORES // (K * H))):  # no float64 copy of all of W
+        part = xp.astype(W[features_slice], xp.float64)
+        objective += reg * xp.sum(part * part, axis=(0, 1))
+        part *= 2 * reg
+        dW[features_slice] += part
+    if b is not None:
+        db /= total_weight
+        if reg_bias:
+            bias = xp.astype(b, xp.float64)
+            objective += reg * xp.sum(bias * bias, axis=0)
+            db += 2 * reg * bias
+    return objective, dW, db
+
+
+def loss_and_gradient(
+    W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float, loss: str | Loss
+) -> tuple[float, np.ndarray]:
+    """Objective of a single head and its gradient, in the worksheet's form: the bias is a column of X and a row of W.
+
+    W (D, C) float; X (N, D); y (N,) int in [0, C); reg >= 0, on all of W -> objective, dW (D, C); nothing is changed.
+    One product, one loss, one product back: for data that fits in memory, without the stack's checks and chunks.
+    """
+    slope = X @ W
+    losses, _ = find_loss(loss)(slope[:, :, None], np.asarray(y))  # the scores are overwritten by their slope
+    dW = X.T @ slope
+    dW /= len(X)
+    dW += 2 * reg * W
+    objective = np.sum(losses / len(X), dtype=np.float64) + reg * np.sum(np.square(W, dtype=np.float64))
+    return float(objective), dW
+
+
+def _check_shapes(X: Array, y: Array, W: Array, b: Array | None, reg: Array, sample_weight: Array | None) -> None:
+    """Refuse what would otherwise broadcast into a wrong answer, or fail without naming its cause."""
+    D, K, H = W.shape
+    n = X.shape[0]
+    expected = {"X": (X, [(n, D)]), "y": (y, [(n,)]), "reg": (reg, [(H,)])}
+    if b is not None:
+        expected["b"] = (b, [(K, H)])
+    if sample_weight is not None:
+        expected["sample_weight"] = (sample_weight, [(n,), (n, H)])
+    for name, (array, shapes) in expected.items():
+        if tuple(array.shape) not in shapes:
+            wanted = " or ".join(map(str, shapes))
+            raise UsageError(f"{name} has the shape {tuple(array.shape)}; W of {(D, K, H)} and {n} rows need {wanted}")
+    if n == 0:
+        raise UsageError("X has no rows; an objective needs at least one example")
+
+
+def _check_labels(y: Array, K: int) -> None:
+    """Refuse labels that would pick no score, or, below zero, silently pick another class's."""
+    xp = namespace(y)
+    lowest, highest = int(xp.min(y)), int(xp.max(y))
+    if lowest < 0 or highest >= K:
+        wrong = lowest if lowest < 0 else highest
+        raise UsageError(f"y has the label {wrong}; with {K} classes in W, labels are 0 to {K - 1}")
+
+
+def _total_weight(sample_weight: Array) -> Array:
+    """Sum over the examples, in float64: (n,) -> (), (n, H) -> (H,)."""
+    xp = namespace(sample_weight)
+    total = xp.sum(sample_weight, axis=0, dtype=xp.float64)
+    if not bool(xp.all(sample_weight >= 0)):  # NaN is caught here as well
+        raise UsageError("sample_weight has a value that is negative or not a number; weights must be 0 or more")
+    if not bool(xp.all((total > 0) & xp.isfinite(total))):
+        raise UsageError("sample_weight sums to zero or to infinity for a head; every head needs a weighted example")
+    return total
