@@ -1,0 +1,1 @@
+"""What finds the weights: stochastic gradient descent for a whole stack of heads."""
