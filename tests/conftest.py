@@ -1,0 +1,27 @@
+"""What every test may ask for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the real CIFAR-10 and the published grid, beside the checkout."""
+    if not (SHARED / "data" / "cifar10").is_dir():
+        pytest.skip("needs the folder ../shared with CIFAR-10, which is not part of the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def official_cifar10(shared, tmp_path_factory) -> Path:
+    """All of CIFAR-10 laid out as its authors distribute it: the folder cifar-10-batches-py."""
+    out = tmp_path_factory.mktemp("official")
+    subprocess.run(
+        [sys.executable, str(shared / "data" / "make_cifar10.py"), str(out)], check=True, capture_output=True
+    )
+    return out / "cifar-10-batches-py"

@@ -1,0 +1,98 @@
+"""Parquet files of a few bytes that would fill the memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linprobe.errors import DataError, UnsafeFileError
+from linprobe.sources import parquet as module
+from linprobe.sources.parquet import read_parquet
+from makers import picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
+
+pytest.importorskip("pyarrow")
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 5 MB, written once and referred to 2,000 times: 10 GB, were it repeated in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = 2_000
+    whole = picture(pictures(1)[0])
+    values = pa.array([whole + bytes(5_000_000)], pa.binary())
+    encoded = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), values)
+    image = pa.StructArray.from_arrays([encoded], ["bytes"])
+    table = pa.table({"img": image, "label": np.zeros(rows, np.int64)})
+    path = tmp_path_factory.mktemp("bomb") / "x.parquet"
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+    return path
+
+
+def test_a_picture_that_is_repeated_is_in_memory_once(repeated):
+    assert repeated.stat().st_size < 100_000
+    # The peak of resident memory, not a limit on addresses: pyarrow reserves far more of these than it uses.
+    script = """
+import resource, sys
+from linprobe.sources.parquet import read_parquet
+read_parquet(sys.argv[2])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = len(read_parquet(sys.argv[1]).train)
+print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    pytest.importorskip("resource")
+    small = write_parquet(repeated.with_name("small.parquet"), [picture(pictures(1)[0])], [0])
+    command = [sys.executable, "-c", script, str(repeated), str(small)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
+    rows, mebibytes = map(int, done.stdout.split())
+    assert rows == 2_000
+    assert mebibytes < 100
+
+
+def test_pictures_that_unfold_to_hundreds_of_gigabytes_are_refused_before_they_are_allocated(tmp_path):
+    blank = picture(np.zeros((2_048, 2_048, 3), np.uint8))
+    path = write_parquet(tmp_path / "x.parquet", [blank] * 20_000, [0] * 20_000, compression="zstd")
+    with pytest.raises(
+        UnsafeFileError, match=r"unfolds from [\d,]+ to 251,658,240,000 bytes, as no honest pictures do"
+    ):
+        read_parquet(path)
+
+
+def test_encoded_pictures_that_unfold_are_refused_before_one_of_them_is_read(tmp_path, monkeypatch):
+    encoded = [picture(each) + bytes(1_000_000) for each in pictures(40)]
+    path = write_parquet(tmp_path / "x.parquet", encoded, [0] * 40, compression="zstd", use_dictionary=False)
+    monkeypatch.setattr(module, "HARMLESS", 2**20)
+    monkeypatch.setattr(module, "MOST_UNFOLDING", 500)
+    monkeypatch.setattr(module, "_batches", None)
+    with pytest.raises(UnsafeFileError, match=r"unfolds from [\d,]+ to 40,\d\d\d,\d\d\d bytes"):
+        read_parquet(path)
+
+
+def test_heavy_encoded_pictures_are_read_a_few_at_a_time(tmp_path, monkeypatch):
+    encoded = [picture(each) + bytes(1_000_000) for each in pictures(12)]
+    path = write_parquet(tmp_path / "x.parquet", encoded, [0] * 12, use_dictionary=False)
+    monkeypatch.setattr(module, "BYTES_AT_ONCE", 3_500_000)
+    sizes = []
+    decode = module.decode
+    monkeypatch.setattr(module, "decode", lambda some, *rest: sizes.append(len(some)) or decode(some, *rest))
+    np.testing.assert_array_equal(read_parquet(path).train.X, pictures(12))
+    assert sizes == [3, 3, 3, 3]
+
+
+def test_a_count_of_rows_that_lies_is_noticed(tmp_path, monkeypatch):
+    path = write_parquet(tmp_path / "x.parquet", [picture(each) for each in pictures(5)], [0] * 5)
+    for claimed in (3, 4, 6, 7):
+        monkeypatch.setattr(module._File, "rows", claimed)
+        with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
+            read_parquet(path)
+
+
+def test_a_description_that_is_nested_without_end_is_left_alone(tmp_path):
+    names = ["a", "b"]
+    for _ in range(900):
+        names = [names]
+    path = write_parquet(tmp_path / "x.parquet", [picture(pictures(1)[0])], [0], features={"other": names})
+    assert read_parquet(path).classes == ("0",)

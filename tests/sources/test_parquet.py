@@ -1,0 +1,303 @@
+"""Parquet in the layout of the Hugging Face hub, against the arrays that were written."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from linprobe.errors import DataError, MissingDependencyError, UnsafeFileError
+from linprobe.sources import parquet as module
+from linprobe.sources.parquet import read_parquet
+from makers import complaint, picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
+
+pa = pytest.importorskip("pyarrow")
+
+
+def write(path, n=4, names=("cat", "dog"), seed=0, **options):
+    """A file of n pictures; gives the values and the labels."""
+    values = pictures(n, seed=seed)
+    labels = np.random.default_rng(seed).integers(0, 2, n)
+    write_parquet(path, [picture(each) for each in values], labels.tolist(), names, **options)
+    return values, labels
+
+
+@given(
+    n=st.integers(1, 40),
+    channels=st.sampled_from([1, 3]),
+    row_group_size=st.integers(1, 50),
+    use_dictionary=st.booleans(),
+    compression=st.sampled_from(["none", "snappy", "zstd"]),
+    at_once=st.sampled_from([1, 7, 1024]),
+    repeat=st.booleans(),
+)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_what_was_written_is_read_whatever_the_encoding(
+    tmp_path, monkeypatch, n, channels, row_group_size, use_dictionary, compression, at_once, repeat
+):
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", at_once)
+    values = pictures(n, channels=channels)
+    if repeat:
+        values[:] = values[0]
+    labels = np.arange(n) % 5
+    path = write_parquet(
+        tmp_path / "some.parquet",
+        [picture(each) for each in values],
+        labels.tolist(),
+        row_group_size=row_group_size,
+        use_dictionary=use_dictionary,
+        compression=compression,
+    )
+    dataset = read_parquet(path)
+    np.testing.assert_array_equal(dataset.train.X, values.reshape(n, 6, 5, channels))
+    np.testing.assert_array_equal(dataset.train.y, labels)
+    assert dataset.classes == tuple(str(label) for label in range(min(n, 5)))
+    assert dataset.test is None
+    assert dataset.name == "some"
+
+
+@pytest.mark.parametrize("below", [".", "data", "plain_text"])
+def test_a_folder_with_train_test_and_names(tmp_path, below):
+    folder = tmp_path / "pets"
+    first = write(folder / below / "train-00000-of-00002.parquet", 3, seed=1)
+    second = write(folder / below / "train-00001-of-00002.parquet", 2, seed=2)
+    test = write(folder / below / "test-00000-of-00001.parquet", 2, seed=3)
+    write(folder / below / "validation-00000-of-00001.parquet", 9, seed=4)  # left alone
+    (folder / below / "README.md").write_text("of no interest")
+    dataset = read_parquet(folder)
+    np.testing.assert_array_equal(dataset.train.X, np.concatenate([first[0], second[0]]))
+    np.testing.assert_array_equal(dataset.train.y, np.concatenate([first[1], second[1]]))
+    assert dataset.test is not None
+    np.testing.assert_array_equal(dataset.test.X, test[0])
+    np.testing.assert_array_equal(dataset.test.y, test[1])
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.name == "pets"
+
+
+@pytest.mark.parametrize("name", ["train.parquet", "train_1.parquet", "train-all.parquet", "train.v2.parquet"])
+def test_other_names_of_a_train_file(tmp_path, name):
+    write(tmp_path / name, 3)
+    write(tmp_path / "training.parquet", 5)  # not one of them
+    assert len(read_parquet(tmp_path).train) == 3
+
+
+def test_one_file_given_by_itself_is_all_train_whatever_its_name(tmp_path):
+    write(tmp_path / "test-00000-of-00003.parquet", 3)
+    dataset = read_parquet(tmp_path / "test-00000-of-00003.parquet")
+    assert len(dataset.train) == 3
+    assert dataset.test is None
+
+
+def test_an_empty_file_among_others_is_no_trouble(tmp_path):
+    write(tmp_path / "train-00000-of-00002.parquet", 0)
+    values, _ = write(tmp_path / "train-00001-of-00002.parquet", 3)
+    np.testing.assert_array_equal(read_parquet(tmp_path).train.X, values)
+
+
+def test_names_may_stand_in_one_file_only(tmp_path):
+    write(tmp_path / "train.parquet", names=None)
+    write(tmp_path / "test.parquet")
+    assert read_parquet(tmp_path).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("image", ["img", "image"])
+def test_the_column_may_be_called_image_and_the_label_anything_that_is_said_to_be_one(tmp_path, image):
+    features = {"colour": {"names": ["red", "blue"], "_type": "ClassLabel"}, image: {"_type": "Image"}}
+    _, labels = write(tmp_path / "x.parquet", image=image, label="colour", features=features)
+    dataset = read_parquet(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(dataset.train.y, labels)
+    assert dataset.classes == ("red", "blue")
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 9999,
+        b'{"info": 3}',
+        *(b'{"info": {"features": %s}}' % x for x in (b"[1]", b"7")),
+    ],
+)
+def test_a_description_that_cannot_be_read_is_left_alone(tmp_path, description):
+    import pyarrow.parquet as pq
+
+    write(tmp_path / "x.parquet", names=None)
+    table = pq.read_table(tmp_path / "x.parquet").replace_schema_metadata({"huggingface": description})
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert read_parquet(tmp_path / "x.parquet").classes == ("0", "1")
+
+
+def test_colour_anywhere_makes_all_of_it_colour(tmp_path):
+    grey, colour = pictures(3, channels=1), pictures(1, seed=9)
+    write_parquet(tmp_path / "train.parquet", [picture(each) for each in grey], [0, 1, 0])
+    write_parquet(tmp_path / "test.parquet", [picture(each) for each in (grey[0], colour[0])], [0, 1])
+    dataset = read_parquet(tmp_path)
+    assert dataset.test is not None
+    np.testing.assert_array_equal(dataset.train.X, np.repeat(grey[..., None], 3, axis=3))
+    np.testing.assert_array_equal(dataset.test.X[1], colour[0])
+
+
+def test_large_binary_is_a_picture_too(tmp_path):
+    import pyarrow.parquet as pq
+
+    values = pictures(3)
+    rows = pa.array(
+        [{"bytes": picture(each), "path": None} for each in values], pa.struct({"bytes": pa.large_binary()})
+    )
+    pq.write_table(pa.table({"img": rows, "label": pa.array([0, 1, 0], pa.uint8())}), tmp_path / "x.parquet")
+    np.testing.assert_array_equal(read_parquet(tmp_path / "x.parquet").train.X, values)
+
+
+GOOD = [picture(each) for each in pictures(4)]
+
+
+def refused(path, kind=DataError):
+    with pytest.raises(kind) as caught:
+        read_parquet(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "labels", "finding"),
+    [
+        ([*GOOD[:3], picture(pictures(1, 9, 8)[0])], [0, 1, 0, 1], "row 3: is 8 x 9 pixels, where the pictures"),
+        ([*GOOD[:2], b"no picture", GOOD[3]], [0, 1, 0, 1], "row 2: is no PNG or JPEG picture"),
+        ([*GOOD[:2], None, GOOD[3]], [0, 1, 0, 1], "row 2: holds no bytes of a picture"),
+        ([None, *GOOD[:3]], [0, 1, 0, 1], "row 0: holds no bytes of a picture"),
+        (GOOD, [0, None, 1, 0], "row 1 has no label"),
+        (GOOD, [0, 1, 2, 0], "row 2 has label 2, outside the classes 0 to 1"),
+        (GOOD, [0, 1, 0, -1], "row 3 has label -1, outside the classes"),
+        (GOOD, [0, 1, 0, 2**62], "row 3 has label 4611686018427387904, outside the classes"),
+        ([], [], "has no rows"),
+    ],
+)
+@pytest.mark.parametrize("group", [1, 3, 1024])
+def test_a_wrong_row_is_named(tmp_path, monkeypatch, encoded, labels, finding, group):
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 2)
+    path = write_parquet(tmp_path / "train.parquet", encoded, labels, ["cat", "dog"], row_group_size=group)
+    message = refused(path)
+    assert finding in message
+    assert message.startswith(str(path))
+
+
+def test_labels_without_names_have_an_end_too(tmp_path):
+    path = write_parquet(tmp_path / "train.parquet", GOOD, [0, 1, 0, 10**12])
+    assert "row 3 has label 1000000000000, outside the classes 0 to 99,999" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        ({"image": "photo"}, "has the columns photo, label, a column img or image of struct{bytes, path} is expected"),
+        ({"label": "kind"}, "has the columns img, kind, one integer column label is expected"),
+        ({"names": ["cat", "cat"]}, "names two classes cat"),
+        ({"names": ["cat", "\x1b[2J"]}, "class name 1 is no printable text"),
+        ({"features": {"label": {"names": {"a": 1}}}}, "has no list of class names"),
+    ],
+)
+def test_wrong_columns_are_listed(tmp_path, options, finding):
+    write(tmp_path / "x.parquet", **{"names": None, **options})
+    assert finding in refused(tmp_path / "x.parquet")
+
+
+def test_two_columns_of_labels_are_not_chosen_between(tmp_path):
+    import pyarrow.parquet as pq
+
+    features = {name: {"names": ["a", "b"], "_type": "ClassLabel"} for name in ("fine_label", "coarse_label")}
+    write(tmp_path / "x.parquet", label="fine_label", features=features)
+    table = pq.read_table(tmp_path / "x.parquet")
+    pq.write_table(table.append_column("coarse_label", table["fine_label"]), tmp_path / "x.parquet")
+    assert "has the columns img, fine_label, coarse_label, one integer column label is" in refused(
+        tmp_path / "x.parquet"
+    )
+
+
+def test_columns_of_another_kind_are_refused(tmp_path):
+    import pyarrow.parquet as pq
+
+    for columns in (
+        {"img": [b"x"], "label": [1]},
+        {"img": [{"path": "x"}], "label": [1]},
+        {"img": [{"bytes": "text"}], "label": [1]},
+        {"img": [{"bytes": b"x"}], "label": ["cat"]},
+        {"img": [{"bytes": b"x"}], "label": [1.5]},
+        {},
+    ):
+        pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+        assert "has the columns" in refused(tmp_path / "x.parquet")
+
+
+def test_files_of_two_data_sets_are_not_mixed(tmp_path):
+    write(tmp_path / "train.parquet")
+    write(tmp_path / "test.parquet", names=("red", "blue"))
+    assert "names other classes than" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "finding"),
+    [
+        (["a.parquet", "b.parquet"], "has a.parquet, b.parquet, but no train-*.parquet"),
+        (["test.parquet"], "has test.parquet, but no train-*.parquet"),
+        (["train-00000-of-00003.parquet", "train-00002-of-00003.parquet"], "number 1 is missing"),
+        (["train-00000-of-00001.parquet", "train-00000-of-00002.parquet"], "another numbering"),
+        (["train.parquet", "test-00001-of-00002.parquet"], "number 0 is missing"),
+        (["cat/train.parquet", "dog/train.parquet"], "has parquet files in cat, dog, one folder of them is expected"),
+        ([], "has no parquet files"),
+    ],
+)
+def test_a_folder_that_leaves_questions_open_is_refused(tmp_path, files, finding):
+    for name in files:
+        write(tmp_path / name)
+    assert finding in refused(tmp_path)
+
+
+def test_what_is_no_parquet_file_is_said_in_one_line(tmp_path):
+    path = tmp_path / "x.parquet"
+    assert "is not a file" in refused(path)
+    path.write_bytes(b"")
+    assert "is empty" in refused(path)
+    path.write_bytes(b"PAR1 and nothing PAR1")
+    assert "is no intact parquet file" in refused(path)
+
+
+def test_a_truncated_or_damaged_file_is_a_data_error_or_reads(tmp_path):
+    path = tmp_path / "x.parquet"
+    write(path, 12, row_group_size=5)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(2)
+    for cut in rng.integers(0, len(whole), 40):
+        path.write_bytes(whole[:cut])
+        refused(path)
+    for position in rng.integers(0, len(whole), 60):
+        broken = bytearray(whole)
+        broken[position] ^= 1 << rng.integers(8)
+        path.write_bytes(broken)
+        assert "\n" not in complaint(lambda: read_parquet(path))
+
+
+def test_a_machine_with_less_memory_refuses_beforehand(tmp_path, monkeypatch):
+    write(tmp_path / "x.parquet", 10)
+    monkeypatch.setattr(module, "_memory", lambda: 10 * 6 * 5 * 3 - 1)
+    assert "10 pictures of 5 x 6 pixels need 900 bytes of memory, this machine has 899" in refused(
+        tmp_path / "x.parquet"
+    )
+    monkeypatch.setattr(module, "_memory", lambda: 10 * 6 * 5 * 3)
+    assert len(read_parquet(tmp_path / "x.parquet").train) == 10
+
+
+def test_a_few_bytes_that_unfold_to_much_are_refused(tmp_path, monkeypatch):
+    blank = picture(np.zeros((100, 100, 3), np.uint8))
+    path = write_parquet(tmp_path / "x.parquet", [blank] * 2_000, [0] * 2_000)
+    assert len(read_parquet(path).train) == 2_000  # harmless: 60 MB
+    monkeypatch.setattr(module, "HARMLESS", 2**20)
+    assert "as no honest pictures do" in refused(path, UnsafeFileError)
+
+
+def test_without_pyarrow_the_way_to_install_it_is_said(tmp_path, monkeypatch):
+    write(tmp_path / "x.parquet")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'linprobe\[parquet\]'"):
+        read_parquet(tmp_path / "x.parquet")

@@ -1,0 +1,93 @@
+"""All of CIFAR-10, in each of its formats: the same arrays, read in seconds."""
+
+import pickle
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linprobe.sources import open_dataset
+from makers import FILES, FOLDER, NAMES, TRAIN_FILES  # pyright: ignore[reportMissingImports]
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.fixture(scope="module")
+def made(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CIFAR-10 as its authors distribute it, folder and archive."""
+    folder = tmp_path_factory.mktemp("cifar10")
+    command = [sys.executable, str(shared / "data" / "make_cifar10.py"), str(folder), "--tar"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def by_hand(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """data (n, 3072) and labels of each batch, by Python's own unpickler."""
+    found = {}
+    for name in FILES[:-1]:
+        with warnings.catch_warnings(), (folder / name).open("rb") as file:
+            warnings.simplefilter("ignore")  # numpy 2 about the alignment flag as Python 2 wrote it
+            content = pickle.load(file, encoding="bytes")
+        found[name] = content[b"data"], np.array(content[b"labels"])
+    return found
+
+
+def channel_major(images: np.ndarray) -> np.ndarray:
+    return np.concatenate([images[..., channel].reshape(len(images), -1) for channel in range(3)], axis=1)
+
+
+def test_parquet_folder_and_archive_are_the_same_and_what_python_reads(made, shared):
+    sources = {
+        "parquet": shared / "data" / "cifar10",
+        "folder": made / FOLDER,
+        "archive": made / "cifar-10-python.tar.gz",
+    }
+    seconds, datasets = {}, {}
+    for name, source in sources.items():
+        started = time.perf_counter()
+        datasets[name] = open_dataset(source)
+        seconds[name] = time.perf_counter() - started
+    print({name: f"{value:.2f} s" for name, value in seconds.items()})  # noqa: T201 shown with -s
+
+    started = time.perf_counter()
+    fingerprints = {dataset.fingerprint for dataset in datasets.values()}
+    assert len(fingerprints) == 1
+    assert time.perf_counter() - started < 3  # three of them, 0.1 s each on two cores
+
+    batches = by_hand(made / FOLDER)
+    for dataset in datasets.values():
+        assert dataset.name == "cifar10"
+        assert dataset.classes == tuple(NAMES)
+        assert dataset.train.X.shape == (50_000, 32, 32, 3)
+        assert dataset.test is not None
+        np.testing.assert_array_equal(dataset.train.y, np.concatenate([batches[name][1] for name in TRAIN_FILES]))
+        np.testing.assert_array_equal(dataset.test.y, batches["test_batch"][1])
+        np.testing.assert_array_equal(channel_major(dataset.test.X), batches["test_batch"][0])
+        for number, name in enumerate(TRAIN_FILES):
+            rows = dataset.train.take(slice(10_000 * number, 10_000 * (number + 1)))
+            np.testing.assert_array_equal(channel_major(rows.X), batches[name][0])
+
+    # Twice what was asked for, so that a busy machine does not fail the test: 10 s on two cores, 2 s.
+    assert seconds["parquet"] < 20
+    assert seconds["folder"] < 4
+    assert seconds["archive"] < 8
+
+
+def test_a_real_batch_that_was_cut_off_is_said_with_its_sizes(made, tmp_path):
+    from linprobe.errors import DataError
+
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).symlink_to(made / FOLDER / name)
+    whole = (made / FOLDER / "data_batch_1").read_bytes()
+    (folder / "data_batch_1").unlink()
+    (folder / "data_batch_1").write_bytes(whole[: 3 * 2**20])
+    with pytest.raises(
+        DataError, match=r"data_batch_1: ends after 3,145,728 of at least 30,7\d\d,\d\d\d bytes; fetch it"
+    ):
+        open_dataset(folder)
