@@ -1,0 +1,89 @@
+"""The command line: one file per command; arguments in, library call, words out."""
+
+import os
+import signal
+import sys
+
+import typer
+
+from linprobe import __version__
+from linprobe.cli.fetch import fetch
+from linprobe.cli.worksheet import worksheet
+from linprobe.errors import LinprobeError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="linprobe",
+    help="Train, tune, certify and look at linear classifiers: the whole grid at once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(worksheet)
+app.command()(fetch)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"linprobe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    """Hold what comes before the command."""
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 the work failed, 2 wrong usage, 130 interrupted; errors are one line."""
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+        if status == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            status = _complain("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort):
+        status = _complain("interrupted", INTERRUPTED)
+    except LinprobeError as error:
+        status = _complain(str(error), error.exit_status)
+    except typer.exceptions.TyperException as error:
+        status = _complain(_usage(error), 2)
+    except BrokenPipeError:
+        # Whoever read the output has gone, as in `linprobe ... | head`; Python would complain again at its own exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except MemoryError as error:
+        status = _complain(f"the memory is full ({error}); close other programs or ask for less", 1)
+    except Exception as error:
+        if "LINPROBE_TRACEBACK" in os.environ:
+            raise
+        status = _complain(
+            f"unexpected {type(error).__name__}: {error}; this is a fault of linprobe's: please report it with what "
+            "LINPROBE_TRACEBACK=1 in the environment shows",
+            1,
+        )
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _leave(number: int, _frame: object) -> None:
+    # Leave through the open `with` blocks, so that a polite kill leaves nothing half-written either.
+    sys.exit(128 + number)
+
+
+def _usage(error: Exception) -> str:
+    message = getattr(error, "format_message", error.__str__)().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "linprobe"
+    return f"{message}; see {command} --help"
+
+
+def _complain(message: str, status: int) -> int:
+    # One line, whatever a path or a library put into the message; control characters would reach the terminal.
+    line = "".join(letter if letter.isprintable() else " " for letter in " ".join(message.split()))
+    print(f"linprobe: {line}", file=sys.stderr)  # noqa: T201 (rich would wrap it)
+    return status

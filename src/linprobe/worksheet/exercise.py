@@ -1,0 +1,269 @@
+"""The exercise from start to end: seven steps, each with what it measured beside what was expected."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from linprobe import __version__
+from linprobe.classifier import Classifier
+from linprobe.dataset import Dataset, Examples, Splits
+from linprobe.errors import IncompatibleError
+from linprobe.evaluate import confusion, wilson_interval
+from linprobe.gradient_check import check_gradient
+from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.objective import loss_and_gradient
+from linprobe.prepare import Preparation, fit_preparation, make_splits
+from linprobe.search import Grid, SearchResult, search
+from linprobe.solvers.sgd import Progress
+from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
+from linprobe.worksheet.steps import (
+    Step,
+    data_step,
+    first_loss_step,
+    gradient_check_step,
+    grid_step,
+    look_step,
+    test_step,
+    vectorized_step,
+)
+
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen. None: the worksheet's own value on CIFAR-10, one that fits the data elsewhere."""
+
+    loss: Literal["softmax", "hinge"] = "softmax"
+    learning_rates: np.ndarray | None = None
+    regs: np.ndarray | None = None
+    iterations: int = 1500
+    batch_size: int = 200
+    seed: int = 0
+    train: int | None = None
+    val: int | None = None
+    test: int | None = None
+    dev: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class WorksheetResult:
+    """All that the exercise produced; numbers is what run.json tells, JSON-ready."""
+
+    search: SearchResult
+    classifier: Classifier
+    confusion: np.ndarray
+    numbers: dict[str, Any]
+
+
+def run_worksheet(
+    dataset: Dataset,
+    options: Options | None = None,
+    *,
+    on_step: Callable[[Step], None] | None = None,
+    progress: Progress | None = None,
+) -> WorksheetResult:
+    """Do the exercise on any dataset of images. Raises IncompatibleError for a dataset of anything else."""
+    options = options or Options()
+    on_step = on_step or _ignore
+    if dataset.train.X.ndim != 4:
+        raise IncompatibleError(
+            f"{dataset.name}: holds features, and the worksheet is about images; give a source of images"
+        )
+    splits = make_splits(
+        dataset, seed=options.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
+    )
+    preparation = fit_preparation(splits.train)
+    train, val = _rows(preparation, splits.train), _rows(preparation, splits.val)
+    grid = choose_grid(dataset, train, options)
+    numbers: dict[str, Any] = {"data": _describe(dataset, splits, len(preparation.mean))}
+    on_step(data_step(numbers["data"]))
+
+    # From here to the search the exercise works in float64, with the bias as a last column of ones.
+    X = np.column_stack([preparation.apply(splits.dev.X, np.float64), np.ones(len(splits.dev))])
+    y, classes = splits.dev.y, len(dataset.classes)
+    generator = np.random.default_rng(options.seed)
+    W = 0.0001 * generator.standard_normal((X.shape[1], classes))
+    numbers["first_loss"] = _first_loss(W, X, y, options.loss)
+    on_step(first_loss_step(numbers["first_loss"], options.loss, classes))
+    numbers["gradient_check"] = _gradient_check(W, X, y, options.loss, generator)
+    on_step(gradient_check_step(numbers["gradient_check"]))
+    numbers["vectorized"] = _vectorized(W, X, y, options.loss)
+    on_step(vectorized_step(numbers["vectorized"]))
+
+    started = time.perf_counter()
+    found = search(
+        train,
+        val,
+        grid,
+        classes=classes,
+        loss=options.loss,
+        iterations=options.iterations,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        progress=progress,
+    )
+    numbers["grid"] = _describe_search(found, time.perf_counter() - started, options)
+    on_step(grid_step(numbers["grid"]))
+
+    classifier = _classifier(dataset, preparation, found, options)
+    # The one place that reads the test split; the choice is made.
+    predicted = classifier.predict(splits.test.X)
+    counts = confusion(splits.test.y, predicted, classes)
+    numbers["test"] = _test(int(np.trace(counts)), len(splits.test))
+    on_step(test_step(numbers["test"], classes))
+    numbers["questions"] = {
+        "first_loss": answer_first_loss(W, X, y),
+        "svm_unchanged": answer_svm_unchanged(classifier, splits.dev),
+    }
+    on_step(look_step(classes, numbers["questions"]))
+    return WorksheetResult(found, classifier, counts, numbers)
+
+
+def _ignore(step: Step) -> None:
+    """Nobody is watching."""
+
+
+def choose_grid(dataset: Dataset, train: Examples, options: Options) -> Grid:
+    """The grid asked for; where nothing was asked, the worksheet's on CIFAR-10, and one to the data's scale elsewhere.
+
+    A step of gradient descent on rows of mean squared length q is stable for learning rates of the order of 1 / q, and
+    a penalty matters when it is not small beside q. On CIFAR-10 q is 1.2e7, and the worksheet's grid is 1.2 to 6 over q
+    and 0.002 to 0.004 times q; elsewhere the default axes reach wider around the same places, spaced evenly in the log.
+    """
+    learning_rates, regs = options.learning_rates, options.regs
+    if is_cifar10(dataset):
+        default = np.linspace(1e-7, 5e-7, 10), np.linspace(2.5e4, 5e4, 10)
+    else:
+        q = float(np.mean(np.einsum("nd,nd->n", train.X, train.X, dtype=np.float64))) + 1
+        default = _round(np.geomspace(0.1, 10, 10) / q), _round(np.geomspace(1e-8, 1e-2, 10) * q)
+    return Grid(default[0] if learning_rates is None else learning_rates, default[1] if regs is None else regs)
+
+
+def is_cifar10(dataset: Dataset) -> bool:
+    """Whether this is CIFAR-10, in whatever format it was kept."""
+    return dataset.train.X.shape[1:] == (32, 32, 3) and dataset.classes == CIFAR10_CLASSES
+
+
+def _round(values: np.ndarray) -> np.ndarray:
+    """Three digits are all that a derived grid deserves, and they can be typed again."""
+    return np.array([float(f"{value:.2e}") for value in values])
+
+
+def _rows(preparation: Preparation, examples: Examples) -> Examples:
+    return Examples(preparation.apply(examples.X), examples.y)
+
+
+def _describe(dataset: Dataset, splits: Splits, features: int) -> dict[str, Any]:
+    sizes = {name: len(getattr(splits, name)) for name in ("train", "val", "test", "dev")}
+    return {
+        "source": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "classes": list(dataset.classes),
+        "image_shape": list(dataset.train.X.shape[1:]),
+        "features": features,
+        **sizes,
+    }
+
+
+def _first_loss(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
+    naive, _ = NAIVE[loss](W, X, y, 0.0)
+    # With all scores equal, each of the K - 1 wrong classes misses the hinge's margin by exactly one.
+    expected = math.log(W.shape[1]) if loss == "softmax" else W.shape[1] - 1.0
+    return {"naive": float(naive), "expected": expected}
+
+
+def _gradient_check(
+    W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str, generator: np.random.Generator
+) -> dict[str, Any]:
+    checks = []
+    for reg in (0.0, 50.0):
+        _, gradient = NAIVE[loss](W, X, y, reg)
+        # The matrix form is the function that is differenced and the loops give the gradient: a fault in either shows.
+        check = check_gradient(
+            lambda weights, reg=reg: loss_and_gradient(weights, X, y, reg, loss)[0],
+            W,
+            gradient,
+            checks=10,
+            h="auto",
+            rng=generator,
+        )
+        for place, numerical, analytic, error in zip(
+            check.coordinates, check.numerical, check.analytic, check.relative_error, strict=True
+        ):
+            checks.append(
+                {
+                    "reg": reg,
+                    "coordinate": [int(index) for index in place],
+                    "numerical": float(numerical),
+                    "analytic": float(analytic),
+                    "relative_error": float(error),
+                }
+            )
+    return {"max_relative_error": max(check["relative_error"] for check in checks), "checks": checks}
+
+
+def _vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
+    reg = 5e-6
+    (naive, naive_gradient), naive_seconds = _timed(lambda: NAIVE[loss](W, X, y, reg))
+    runs = [_timed(lambda: loss_and_gradient(W, X, y, reg, loss)) for _ in range(5)]
+    (value, gradient), _ = runs[0]
+    return {
+        "naive_seconds": naive_seconds,
+        # The least disturbed run: when other programs hold the cores, the threads of a product wait for each other.
+        "seconds": min(seconds for _, seconds in runs),
+        "naive": float(naive),
+        "loss": float(value),
+        "loss_difference": abs(float(naive) - float(value)),
+        "gradient_difference": float(np.linalg.norm(naive_gradient - gradient)),
+    }
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started
+
+
+def _describe_search(found: SearchResult, seconds: float, options: Options) -> dict[str, Any]:
+    return {
+        "settings": len(found.grid),
+        "learning_rates": found.grid.learning_rates.tolist(),
+        "regs": found.grid.regs.tolist(),
+        "iterations": options.iterations,
+        "batch_size": options.batch_size,
+        "seconds": seconds,
+        "diverged": int((found.solution.stopped == "diverged").sum()),
+        "best": {
+            **found.best_setting,
+            "train_accuracy": float(found.train_accuracy[found.best]),
+            "val_accuracy": float(found.val_accuracy[found.best]),
+            "objective": float(found.objective[found.best]),
+        },
+        "edges": list(found.edges),
+    }
+
+
+def _classifier(dataset: Dataset, preparation: Preparation, found: SearchResult, options: Options) -> Classifier:
+    W, b = found.solution.head(found.best)
+    about = {
+        "loss": options.loss,
+        **found.best_setting,
+        "iterations": options.iterations,
+        "batch_size": options.batch_size,
+        "seed": options.seed,
+        "data": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "version": __version__,
+    }
+    return Classifier(W, b, dataset.classes, preparation, about)
+
+
+def _test(correct: int, n: int) -> dict[str, Any]:
+    return {"accuracy": correct / n, "interval": list(wilson_interval(correct, n)), "n": n}

@@ -1,0 +1,149 @@
+"""The names and signatures that the exercise's students know, thin over the engine.
+
+Here the bias is a last column of ones in X, weights are W (D, C), and everything is float64, as in the exercise.
+"""
+
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from linprobe.gradient_check import grad_check_sparse
+from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.objective import loss_and_gradient
+from linprobe.solvers.sgd import Heads, train_stack
+from linprobe.sources import open_dataset
+from linprobe.sources.cifar10 import read_cifar10
+
+__all__ = [
+    "LinearSVM",
+    "Softmax",
+    "get_CIFAR10_data",
+    "grad_check_sparse",
+    "load_CIFAR10",
+    "softmax_loss_naive",
+    "softmax_loss_vectorized",
+    "svm_loss_naive",
+    "svm_loss_vectorized",
+]
+
+
+def softmax_loss_vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float) -> tuple[float, np.ndarray]:
+    """Softmax loss and gradient in matrix form: W (D, C), X (N, D), y (N,), penalty reg ΣW² -> (loss, dW (D, C))."""
+    return loss_and_gradient(W, X, y, reg, "softmax")
+
+
+def svm_loss_vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float) -> tuple[float, np.ndarray]:
+    """Multiclass hinge loss and gradient in matrix form: W (D, C), X (N, D), y (N,), penalty reg ΣW² -> (loss, dW)."""
+    return loss_and_gradient(W, X, y, reg, "hinge")
+
+
+class _LinearClassifier:
+    """A linear classifier with weights W (D, C), None before the first call of train."""
+
+    loss_name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.W: np.ndarray | None = None
+
+    def train(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        learning_rate: float = 1e-3,
+        reg: float = 1e-5,
+        num_iters: int = 100,
+        batch_size: int = 200,
+        verbose: bool = False,
+    ) -> list[float]:
+        """Minibatch SGD from the present weights, or from 0.001 x standard normal; returns the loss of every iteration.
+
+        X (N, D), y (N,) int. The draws come from NumPy's global generator, so `np.random.seed` repeats them.
+        """
+        X = np.ascontiguousarray(X, np.float64)
+        y = np.asarray(y)
+        if self.W is None:
+            self.W = 0.001 * np.random.randn(X.shape[1], int(y.max()) + 1)  # noqa: NPY002 (the students' generator)
+        seed = np.random.randint(2**31 - 1)  # noqa: NPY002
+
+        def say(iteration: int, iterations: int, objective: np.ndarray) -> None:
+            if verbose and (iteration - 1) % 100 == 0:
+                sys.stdout.write(f"iteration {iteration - 1} / {iterations}: loss {objective[0]:f}\n")
+
+        solution = train_stack(
+            X,
+            y,
+            Heads(np.array([learning_rate]), np.array([reg]), np.array([0])),
+            classes=self.W.shape[1],
+            loss=self.loss_name,
+            iterations=num_iters,
+            batch_size=batch_size,
+            seed=seed,
+            intercept="none",
+            initial=self.W[:, :, None],
+            progress=say,
+        )
+        self.W = solution.W[:, :, 0]
+        return solution.objective[:, 0].tolist()
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The class with the highest score for each row of X (N, D) -> (N,) int."""
+        return np.argmax(X @ self._trained(), axis=1)
+
+    def loss(self, X_batch: np.ndarray, y_batch: np.ndarray, reg: float) -> tuple[float, np.ndarray]:
+        """Loss and gradient at the present weights: X_batch (N, D), y_batch (N,) -> (loss, dW (D, C))."""
+        return loss_and_gradient(self._trained(), X_batch, y_batch, reg, self.loss_name)
+
+    def _trained(self) -> np.ndarray:
+        if self.W is None:
+            raise ValueError(f"this {type(self).__name__} has no weights yet; call train first")
+        return self.W
+
+
+class Softmax(_LinearClassifier):
+    """The exercise's softmax classifier."""
+
+    loss_name = "softmax"
+
+
+class LinearSVM(_LinearClassifier):
+    """The exercise's multiclass SVM."""
+
+    loss_name = "hinge"
+
+
+def load_CIFAR10(folder: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # noqa: N802
+    """The official folder as the exercise has it: Xtr (50000, 32, 32, 3) float64, ytr (50000,), Xte, yte."""
+    dataset = read_cifar10(Path(folder))
+    test = dataset.test or dataset.train.take(slice(0, 0))
+    return dataset.train.X.astype(np.float64), dataset.train.y.copy(), test.X.astype(np.float64), test.y.copy()
+
+
+def get_CIFAR10_data(  # noqa: N802
+    num_training: int = 49000,
+    num_validation: int = 1000,
+    num_test: int = 1000,
+    num_dev: int = 500,
+    folder: str | Path | None = None,
+) -> tuple[np.ndarray, ...]:
+    """X_train, y_train, X_val, y_val, X_test, y_test, X_dev, y_dev: rows, centred, with the column of ones, float64.
+
+    folder: any source that linprobe opens; CIFAR-10 from the cache (fetched when absent) unless given.
+    """
+    dataset = open_dataset("cifar10" if folder is None else folder)
+    test = dataset.test or dataset.train.take(slice(0, 0))
+    dev = np.random.choice(num_training, num_dev, replace=False)  # noqa: NPY002
+    parts = (
+        dataset.train.take(slice(0, num_training)),
+        dataset.train.take(slice(num_training, num_training + num_validation)),
+        test.take(slice(0, num_test)),
+        dataset.train.take(dev),
+    )
+    mean = parts[0].X.reshape(num_training, -1).mean(axis=0)
+    arrays: list[np.ndarray] = []
+    for part in parts:
+        rows = np.ones((len(part), mean.size + 1))
+        np.subtract(part.X.reshape(len(part), -1), mean, out=rows[:, :-1])
+        arrays += [rows, part.y.copy()]
+    return tuple(arrays)

@@ -1,0 +1,94 @@
+"""Who may know whom, read from the imports themselves."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "linprobe"
+
+# For each part, what else of the package it may import, at any depth of indentation.
+MAY_KNOW = {
+    "errors": set(),
+    "publish": {"errors"},
+    "dataset": {"errors"},
+    "arrays": {"errors"},
+    "losses": {"errors", "arrays"},
+    "download": {"errors", "publish"},
+    "sources": {"errors", "dataset", "download"},
+    "objective": {"errors", "arrays", "losses"},
+    "gradient_check": {"errors"},
+    "solvers": {"errors", "arrays", "losses", "objective"},
+    "prepare": {"errors", "arrays", "dataset"},
+    "evaluate": {"errors", "arrays", "losses"},
+    "search": {"errors", "dataset", "evaluate", "solvers"},
+    "classifier": {"", "errors", "evaluate", "prepare", "publish"},
+    "worksheet": {
+        *("", "errors", "dataset", "sources", "prepare", "losses", "objective", "gradient_check", "solvers"),
+        *("search", "evaluate", "classifier"),
+    },
+    "report": {"", "errors", "publish", "search", "worksheet"},
+}
+LAST = {"report", "cli"}
+HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "jax", "dask"}
+
+
+def modules() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    first = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    return "cli" if first == "__main__" else "" if first == "__init__" else first
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            if node.module == "linprobe":
+                found |= {f"linprobe.{alias.name}" for alias in node.names if alias.name.islower()}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_module_knows_only_what_lies_below_it(path):
+    part = part_of(path)
+    known = {name.split(".")[1] if "." in name else "" for name in imports(path) if name.split(".")[0] == "linprobe"}
+    known = {name for name in known if name in {part_of(module) for module in modules()}}
+    if part in {"cli", ""}:
+        return
+    assert part in MAY_KNOW, f"{part} is a new part: say here whom it may know"
+    assert known - {part, ""} <= MAY_KNOW[part]
+    assert not known & (LAST - {part})
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_heavy_libraries_are_imported_where_they_are_used(path):
+    assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & HEAVY
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_files_can_be_read_in_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= 330
+
+
+def test_only_arrays_knows_torch():
+    assert [path.name for path in modules() if "torch" in {name.split(".")[0] for name in imports(path)}] == [
+        "arrays.py"
+    ]
+
+
+@pytest.mark.parametrize("statement", ["import linprobe", "import linprobe.cli"])
+def test_importing_loads_nothing_heavy(statement):
+    command = f"{statement}; import sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
+    assert not set(loaded) & (HEAVY | {"scipy", "numpy", "PIL"})

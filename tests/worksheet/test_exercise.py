@@ -1,0 +1,136 @@
+"""The exercise end to end: on digits, on made data, and on CIFAR-10 against the published run."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from linprobe import open_dataset
+from linprobe.dataset import Dataset, Examples
+from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
+from linprobe.worksheet import Options, run_worksheet
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return open_dataset("digits")
+
+
+SMALL = Options(learning_rates=np.array([1e-4, 1e-3]), regs=np.array([0.001, 0.1, 10.0]), iterations=200)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "hinge"])
+def test_the_seven_steps_on_digits(digits, loss):
+    steps = []
+    options = Options(loss=loss, learning_rates=SMALL.learning_rates, regs=SMALL.regs, iterations=200)
+    result = run_worksheet(digits, options, on_step=steps.append)
+    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7]
+    numbers = result.numbers
+    json.dumps(numbers, allow_nan=False)
+    assert numbers["first_loss"]["expected"] == pytest.approx(np.log(10) if loss == "softmax" else 9)
+    assert numbers["first_loss"]["naive"] == pytest.approx(numbers["first_loss"]["expected"], rel=0.01)
+    assert len(numbers["gradient_check"]["checks"]) == 20
+    assert {check["reg"] for check in numbers["gradient_check"]["checks"]} == {0, 50}
+    assert numbers["gradient_check"]["max_relative_error"] < 1e-6
+    assert numbers["vectorized"]["loss_difference"] < 1e-12
+    assert numbers["vectorized"]["gradient_difference"] < 1e-10
+    assert numbers["grid"]["settings"] == 6
+    assert numbers["test"]["accuracy"] > 0.9
+    low, high = numbers["test"]["interval"]
+    assert low < numbers["test"]["accuracy"] < high
+    assert result.confusion.sum() == numbers["test"]["n"]
+    # The kept model is the best on validation, and the test figure is its own.
+    best = numbers["grid"]["best"]
+    assert best["val_accuracy"] == np.nanmax(result.search.val_accuracy)
+    assert np.trace(result.confusion) / numbers["test"]["n"] == numbers["test"]["accuracy"]
+
+
+def test_the_questions_are_answered_with_evidence(digits):
+    questions = run_worksheet(digits, SMALL).numbers["questions"]
+    first = questions["first_loss"]
+    np.testing.assert_allclose(first["mean_probability_per_class"], 0.1, atol=0.01)
+    assert first["loss"] == pytest.approx(np.log(10), abs=0.02)
+    unchanged = questions["svm_unchanged"]
+    assert unchanged["holds"]
+    assert unchanged["hinge_loss"] == 0
+    assert unchanged["softmax_loss"] > 0
+
+
+def test_the_choice_does_not_see_the_test_split(digits):
+    """Other test pictures and labels: the same model, another test figure."""
+    rng = np.random.default_rng(0)
+    half = Examples(digits.train.X[:900], digits.train.y[:900])
+    rest, n = digits.train.X[900:], len(digits.train.y) - 900
+    honest = Dataset("digits", half, Examples(rest, digits.train.y[900:]), digits.classes)
+    noise = Dataset("digits", half, Examples(rest, rng.integers(0, 10, n)), digits.classes)
+    a, b = run_worksheet(honest, SMALL), run_worksheet(noise, SMALL)
+    assert a.classifier.W.tobytes() == b.classifier.W.tobytes()
+    assert a.numbers["grid"]["best"] == b.numbers["grid"]["best"]
+    assert b.numbers["test"]["accuracy"] < 0.3 < a.numbers["test"]["accuracy"]
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(digits):
+    a, b = run_worksheet(digits, SMALL), run_worksheet(digits, SMALL)
+    other = run_worksheet(digits, Options(SMALL.loss, SMALL.learning_rates, SMALL.regs, iterations=200, seed=1))
+    assert a.search.solution.W.tobytes() == b.search.solution.W.tobytes()
+    assert a.search.solution.W.tobytes() != other.search.solution.W.tobytes()
+
+
+def test_diverging_settings_are_left_out_of_the_choice(digits):
+    options = Options(learning_rates=np.array([1e-3, 1e30]), regs=np.array([0.01, 0.1]), iterations=60)
+    steps = []
+    result = run_worksheet(digits, options, on_step=steps.append)
+    assert list(result.search.solution.stopped) == ["max_iter", "max_iter", "diverged", "diverged"]
+    assert result.numbers["grid"]["diverged"] == 2
+    assert result.search.best in (0, 1)
+    assert any("2 of 4 settings" in row.found for row in steps[4].rows)
+    with pytest.raises(DivergedError, match="all 2 settings diverged"):
+        run_worksheet(digits, Options(learning_rates=np.array([1e30]), regs=np.array([0.01, 0.1]), iterations=60))
+
+
+def test_the_edge_of_the_grid_is_said(digits):
+    steps = []
+    options = Options(learning_rates=np.array([1e-7, 1e-3]), regs=np.array([0.1]), iterations=100)
+    run_worksheet(digits, options, on_step=steps.append)
+    assert "edge of the grid (learning rate)" in " ".join(steps[4].notes)
+
+
+def test_defaults_fit_the_data(digits):
+    result = run_worksheet(digits, Options(iterations=300))
+    assert result.numbers["grid"]["settings"] == 100
+    assert result.numbers["grid"]["diverged"] == 0
+    assert result.numbers["test"]["accuracy"] > 0.93
+
+
+def test_what_is_no_worksheet_is_refused():
+    rng = np.random.default_rng(0)
+    features = Examples(rng.normal(size=(50, 4)).astype(np.float32), np.arange(50) % 2)
+    with pytest.raises(IncompatibleError, match="source of images"):
+        run_worksheet(Dataset("features", features, None, ("a", "b")))
+    pictures = rng.integers(0, 255, size=(50, 4, 4, 1)).astype(np.uint8)
+    with pytest.raises(DataError, match="single class"):
+        run_worksheet(Dataset("one class", Examples(pictures, np.zeros(50, int)), None, ("a", "b")))
+    with pytest.raises(UsageError):
+        run_worksheet(Dataset("few", Examples(pictures, np.arange(50) % 2), None, ("a", "b")), Options(val=49, test=5))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_grid_is_the_published_one(shared, seed):
+    """Training accuracy differs by at most 0.012 on average over the 100 cells; the published run is the truth."""
+    result = run_worksheet(open_dataset(shared / "data" / "cifar10"), Options(seed=seed))
+    with (shared / "worksheet" / "reference_grid.csv").open() as file:
+        published = list(csv.DictReader(file))
+    settings = [(float(row["learning_rate"]), float(row["reg"])) for row in published]
+    heads = result.search.grid.heads(seed=0)
+    np.testing.assert_allclose(np.column_stack([heads.learning_rate, heads.reg]), settings, rtol=1e-6)
+    train = np.array([float(row["train_accuracy"]) for row in published])
+    val = np.array([float(row["val_accuracy"]) for row in published])
+    assert np.abs(result.search.train_accuracy - train).mean() <= 0.012
+    assert np.abs(result.search.val_accuracy - val).mean() <= 0.02
+    assert result.numbers["gradient_check"]["max_relative_error"] < 1e-6
+    data = result.numbers["data"]
+    assert [data[split] for split in ("train", "val", "test", "dev")] == [49000, 1000, 1000, 500]
+    low, high = result.numbers["test"]["interval"]
+    assert low < 0.341 < high  # the published test accuracy
