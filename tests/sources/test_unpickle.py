@@ -46,6 +46,16 @@ def test_the_official_dialect(rows):
     assert_read(python2_pickle(meta()), trusted(python2_pickle(meta())))
 
 
+def test_what_python_2_itself_wrote():
+    """By cPickle of Python 2.7.18, protocol 2; its memo begins at 1."""
+    raw = (
+        b"\x80\x02}q\x01(U\x04sizeq\x02\x8a\x01\nU\x06labelsq\x03]q\x04(K\x06M,\x01J\xfd\xff\xff\xffeU\t"
+        b"filenamesq\x05]q\x06U(leptodactylus_pentadactylus_s_000004.pngq\x07au."
+    )
+    content = {"labels": [6, 300, -3], "filenames": [b"leptodactylus_pentadactylus_s_000004.png"], "size": 10}
+    assert unpickle(raw, "file") == content
+
+
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("keys", [byte_keys, dict])
 @pytest.mark.parametrize("rows", [1, 2, 300])

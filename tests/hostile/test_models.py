@@ -1,0 +1,275 @@
+"""What is no model file of ours is refused in one line, whatever it is, and nothing in it runs."""
+
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save as safetensors_bytes
+from safetensors.numpy import save_file
+
+from linprobe import classifier as module
+from linprobe.classifier import FORMAT, load
+from linprobe.errors import DataError, UnsafeFileError
+from models import CLASSES, SHAPE, assert_same, images, make_classifier  # pyright: ignore[reportMissingImports]
+
+
+def refused(path, kind=DataError):
+    """Load it, and give the message of the error that this raises."""
+    with pytest.raises(kind) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 500
+    assert "; give" in message or "; train" in message
+    return message
+
+
+def test_places_without_a_file_are_refused(tmp_path):
+    assert "does not exist" in refused(tmp_path / "missing")
+    assert "is not a file" in refused(tmp_path)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    refused(tmp_path / "loop")
+    refused(tmp_path / ("x" * 300))
+    refused(tmp_path / "x" / ".." / "nul\0byte")
+    os.mkfifo(tmp_path / "fifo")
+    assert "is not a file" in refused(tmp_path / "fifo")  # and does not wait for somebody to write into it
+    (tmp_path / "file").write_text("x")
+    refused(tmp_path / "file" / "below")
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    make_classifier().save(tmp_path / "model")
+
+    def denied(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("safetensors.safe_open", denied)
+    assert "Permission denied" in refused(tmp_path / "model")
+
+
+def test_a_file_cut_off_anywhere_is_refused(tmp_path):
+    make_classifier(reg=0.5).save(tmp_path / "model")
+    content = (tmp_path / "model").read_bytes()
+    cut = tmp_path / "cut"
+    for length in range(len(content)):
+        cut.write_bytes(content[:length])
+        refused(cut)
+    cut.write_bytes(content + b"\0")
+    refused(cut)
+
+
+@given(content=st.binary(max_size=200))
+@settings(deadline=None)
+def test_random_bytes_are_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "random"
+    path.write_bytes(content)
+    refused(path)
+
+
+@given(header=st.binary(max_size=100), length=st.integers(0, 2**64 - 1))
+@settings(deadline=None)
+def test_random_headers_are_refused(tmp_path_factory, header, length):
+    path = tmp_path_factory.getbasetemp() / "random header"
+    for announced in (len(header), length):
+        path.write_bytes(struct.pack("<Q", announced) + header)
+        refused(path)
+
+
+@given(place=st.integers(0, 10_000), bits=st.integers(1, 255))
+@settings(max_examples=300, deadline=None)
+def test_a_changed_byte_is_refused_or_still_a_whole_model(tmp_path_factory, place, bits):
+    path = tmp_path_factory.getbasetemp() / "changed"
+    make_classifier(reg=0.5).save(path)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= bits
+    path.write_bytes(content)
+    try:
+        model = load(path)
+    except DataError as error:
+        message = str(error)
+        assert "\n" not in message
+        return
+    assert (model.W.shape, model.b.shape, len(model.classes)) == ((24, 3), (3,), 3)
+    with np.errstate(over="ignore", invalid="ignore"):  # the bit may make a weight huge
+        assert model.predict(images(4)).max() < 3
+
+
+def metadata(**changes):
+    sound = {
+        "format": FORMAT,
+        "version": "0.1",
+        "classes": json.dumps(CLASSES),
+        "shape": json.dumps(SHAPE),
+        "about": "{}",
+    } | changes
+    return {key: value for key, value in sound.items() if value is not None}
+
+
+def tensors(**changes):
+    model = make_classifier()
+    sound = {"W": model.W, "b": model.b, "mean": model.preparation.mean} | changes
+    return {name: array for name, array in sound.items() if array is not None}
+
+
+def test_the_handmade_file_of_the_next_tests_is_sound(tmp_path):
+    save_file(tensors(), tmp_path / "model", metadata())
+    assert_same(load(tmp_path / "model"), make_classifier())
+
+
+DEEP = "[" * 100_000
+BAD_METADATA = [
+    *({key: None} for key in ("classes", "shape", "about")),
+    *({key: value} for key in ("classes", "shape", "about") for value in ("", "{", "nonsense", "NaN", "null", "1")),
+    *({key: DEEP} for key in ("classes", "shape", "about")),
+    {"classes": '"cat"'},
+    {"classes": '{"cat": 1, "dog": 2, "owl": 3}'},
+    {"classes": "[1, 2, 3]"},
+    {"classes": '["cat", "dog", null]'},
+    {"classes": "[]"},
+    {"classes": '["cat", "dog"]'},
+    {"classes": json.dumps(["x"] * 100_000)},
+    {"shape": "[]"},
+    {"shape": "24"},
+    {"shape": "[24.0]"},
+    {"shape": '["24"]'},
+    {"shape": "[true, 12, 2]"},
+    {"shape": "[4, 6]"},
+    {"shape": "[-4, -3, 2]"},
+    {"shape": "[0, 3, 2]"},
+    {"shape": "[4, 3, 3]"},
+    {"shape": "[1e400, 1, 1]"},
+    {"shape": "[NaN, 1, 1]"},
+    {"shape": "[4294967295, 4294967295, 4294967295]"},
+    {"shape": f"[1{'0' * 4_000}, 1{'0' * 4_000}, 2]"},
+    {"shape": f"[1{'0' * 5_000}, 1, 1]"},
+    {"shape": json.dumps([1] * 1_000 + [24])},
+    {"about": "[]"},
+    {"about": '"text"'},
+]
+
+
+@pytest.mark.parametrize("change", BAD_METADATA, ids=lambda change: str(change)[:40])
+def test_damaged_metadata_is_refused(tmp_path, change):
+    save_file(tensors(), tmp_path / "model", metadata(**change))
+    assert "is damaged: " in refused(tmp_path / "model")
+
+
+BAD_TENSORS = [
+    {"W": None},
+    {"b": None},
+    {"mean": None},
+    {"W": np.zeros((3, 24), np.float32)},
+    {"W": np.zeros((24, 4), np.float32)},
+    {"W": np.zeros(72, np.float32)},
+    {"W": np.zeros((24, 3, 1), np.float32)},
+    {"W": np.zeros((0, 3), np.float32)},
+    {"W": np.zeros((1,) * 32)},
+    {"b": np.zeros(4, np.float32)},
+    {"b": np.zeros((3, 1), np.float32)},
+    {"b": np.array(0, np.float32)},
+    {"mean": np.zeros(23, np.float32)},
+    {"mean": np.zeros(SHAPE, np.float32)},
+    *({"W": np.zeros((24, 3), kind)} for kind in (bool, np.uint8, np.int32, np.int64, np.float16, np.complex64)),
+    *({name: np.full_like(tensors()[name], value)} for name in ("W", "b", "mean") for value in (np.nan, np.inf)),
+]
+
+
+@pytest.mark.parametrize(
+    "change", BAD_TENSORS, ids=lambda change: str({k: getattr(v, "shape", v) for k, v in change.items()})
+)
+def test_damaged_arrays_are_refused(tmp_path, change):
+    save_file(tensors(**change), tmp_path / "model", metadata())
+    assert "is damaged: " in refused(tmp_path / "model")
+
+
+def test_a_single_weight_that_is_not_finite_is_refused(tmp_path):
+    for value in (np.nan, np.inf, -np.inf):
+        W = make_classifier().W.copy()
+        W[17, 1] = value
+        save_file(tensors(W=W), tmp_path / "model", metadata())
+        assert "W holds values that are not finite" in refused(tmp_path / "model")
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F8_E5M2", "F8_E4M3", "I64", "U16", "nonsense"])
+def test_types_that_numpy_may_not_know_are_refused(tmp_path, kind):
+    content = safetensors_bytes(tensors(W=np.zeros((24, 3), np.uint16)), metadata())
+    size = {"BF16": 2, "U16": 2, "I64": 8}.get(kind, 1)
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    where = 0
+    for name, width in (("W", 72 * size), ("b", 12), ("mean", 96)):
+        header[name]["data_offsets"] = [where, where + width]
+        where += width
+    header["W"]["dtype"] = kind
+    text = json.dumps(header).encode()
+    (tmp_path / "model").write_bytes(struct.pack("<Q", len(text)) + text + bytes(where))
+    refused(tmp_path / "model")
+
+
+def test_another_safetensors_file_is_named_as_one(tmp_path):
+    save_file({"weight": np.zeros((3, 4), np.float32)}, tmp_path / "other")
+    assert "another format, None, not linprobe-classifier-1" in refused(tmp_path / "other")
+    save_file(tensors(), tmp_path / "other", metadata(format="pt"))
+    assert "another format, pt, not" in refused(tmp_path / "other")
+    save_file(tensors(), tmp_path / "other", metadata(format="linprobe-classifier-2\n" * 10_000))
+    refused(tmp_path / "other")
+
+
+def test_a_file_that_claims_more_than_a_model_can_hold_is_refused_unread(tmp_path, monkeypatch):
+    """A sparse file takes no room on the disk, and all that it claims in memory."""
+    features = 2**31
+    header = {
+        "__metadata__": metadata(shape=f"[{features}]"),
+        "W": {"dtype": "F32", "shape": [features, 3], "data_offsets": [0, 12 * features]},
+        "b": {"dtype": "F32", "shape": [3], "data_offsets": [12 * features, 12 * features + 12]},
+        "mean": {"dtype": "F32", "shape": [features], "data_offsets": [12 * features + 12, 16 * features + 12]},
+    }
+    text = json.dumps(header).encode()
+    with (tmp_path / "model").open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + 16 * features + 12)
+    assert "34,359,73" in refused(tmp_path / "model", UnsafeFileError)
+    make_classifier().save(tmp_path / "small")
+    monkeypatch.setattr(module, "MOST_BYTES", (tmp_path / "small").stat().st_size)
+    assert_same(load(tmp_path / "small"), make_classifier())
+
+
+# ---- nothing runs
+
+
+class Gadget:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.path),))
+
+
+def test_pickled_bytes_are_refused_and_never_run(tmp_path):
+    ran = tmp_path / "ran"
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        raw = pickle.dumps(Gadget(ran), protocol)
+        for content in (raw, struct.pack("<Q", len(raw)) + raw):
+            (tmp_path / "model").write_bytes(content)
+            refused(tmp_path / "model")
+    with zipfile.ZipFile(tmp_path / "model", "w") as archive:  # as torch.save and np.savez lay them out
+        archive.writestr("archive/data.pkl", pickle.dumps(Gadget(ran)))
+    refused(tmp_path / "model")
+    np.save(tmp_path / "model.npy", np.array([Gadget(ran)], dtype=object), allow_pickle=True)
+    refused(tmp_path / "model.npy")
+    # Where JSON belongs, and where names do.
+    save_file(tensors(), tmp_path / "model", metadata(about=pickle.dumps(Gadget(ran), 0).decode("latin-1")))
+    refused(tmp_path / "model")
+    names = ["__import__('os').mkdir('ran')", "{0.__class__}", "$(mkdir ran)"]
+    save_file(tensors(), tmp_path / "model", metadata(classes=json.dumps(names)))
+    assert load(tmp_path / "model").classes == tuple(names)
+    assert not ran.exists()
+    pickle.loads(pickle.dumps(Gadget(ran)))  # the gadget works, so the test could fail
+    assert ran.exists()
