@@ -36,21 +36,20 @@ class Heads:
 class Solution:
     """A trained stack.
 
-    W (D, K, H) and b (K, H) in the type of X, NaN for heads that did not finish; b is None without an intercept.
+    W (D, K, H) and b (K, H) in the type of X, NaN for heads that did not finish; b is 0 without an intercept.
     stopped (H,) says why each head ended: "max_iter", "diverged", or "idle" for one that was left out.
     objective (R, H) is batch loss + λ ΣW² at the iterations steps (R,).
     """
 
     W: np.ndarray
-    b: np.ndarray | None
+    b: np.ndarray
     stopped: np.ndarray
     steps: np.ndarray
     objective: np.ndarray
 
-    def head(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def head(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """The weights (D, K) and the bias (K,) of one head, copied out of the stack."""
-        b = None if self.b is None else self.b[:, index].copy()
-        return self.W[:, :, index].copy(), b
+        return self.W[:, :, index].copy(), self.b[:, index].copy()
 
 
 def train_stack(
@@ -205,7 +204,7 @@ class _Stack:
         self.stopped[self.alive & ~finite] = "diverged"
         W[:, :, ~self.alive] = np.nan
         self.b[:, ~self.alive] = np.nan
-        return Solution(W, self.b if self.has_bias else None, self.stopped, steps, objective)
+        return Solution(W, self.b, self.stopped, steps, objective)
 
 
 def _check(X: np.ndarray, y: np.ndarray, heads: Heads, classes: int, iterations: int, batch_size: int) -> None:

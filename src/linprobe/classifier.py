@@ -1,0 +1,142 @@
+"""A trained head with its preparation: what predicts, and what a model file holds."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linprobe import __version__
+from linprobe.errors import DataError, UnsafeFileError
+from linprobe.evaluate import highest
+from linprobe.prepare import Preparation
+from linprobe.publish import publish_file
+
+FORMAT = "linprobe-classifier-1"
+
+# 224 x 224 x 3 pixels and 5,000 classes stay below it. A file can claim more than it takes on the disk.
+MOST_BYTES = 2**32
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Weights W (D, K), bias b (K,), the classes' names and the preparation that the weights were trained behind.
+
+    about is what else the model file tells: loss, reg, learning_rate, data fingerprint, version.
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    classes: tuple[str, ...]
+    preparation: Preparation
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Scores (n, K) of examples as the source gave them, X (n, *shape)."""
+        return self.preparation.apply(X) @ self.W + self.b
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The class with the highest score for each example of X (n, *shape) -> labels (n,) int."""
+        return highest(self.decision_function(X)[:, :, None])[:, 0]
+
+    @property
+    def templates(self) -> np.ndarray:
+        """The weights as pictures (K, height, width, channels), without the bias."""
+        return self.W.T.reshape(len(self.classes), *self.preparation.shape)
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file with the metadata as JSON; it appears whole or not at all."""
+        from safetensors.numpy import save
+
+        metadata = {
+            "format": FORMAT,
+            "version": __version__,
+            "classes": json.dumps(self.classes),
+            "shape": json.dumps(self.preparation.shape),
+            "about": json.dumps(dict(self.about)),
+        }
+        tensors = {"W": self.W, "b": self.b, "mean": self.preparation.mean}
+        content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata)
+        # Written by Python and not by the library, which has an error of its own for a full disk.
+        with publish_file(path) as partial:
+            partial.write_bytes(content)
+
+
+def load(path: Path | str) -> Classifier:
+    """Read a model file; nothing in it can run. Raises DataError for a file that is not one of ours."""
+    path = Path(path)
+    metadata, tensors = _read(path)
+    classes, shape, about = (_json(path, metadata, key) for key in ("classes", "shape", "about"))
+    if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
+        raise _damaged(path, "classes is not a list of names")
+    if not (
+        isinstance(shape, list)
+        and len(shape) in (1, 3)
+        and all(type(size) is int and 0 < size < 2**32 for size in shape)
+    ):
+        raise _damaged(path, "shape is not that of an image or of a row of features")
+    if not isinstance(about, dict):
+        raise _damaged(path, "about is not a table")
+    features = math.prod(shape)
+    expected = {"W": (features, len(classes)), "b": (len(classes),), "mean": (features,)}
+    for name, array in tensors.items():
+        if array.shape != expected[name]:
+            raise _damaged(
+                path, f"{name} has the shape {_short(array.shape)}, classes and shape ask for {expected[name]}"
+            )
+        if not np.isfinite(array).all():
+            raise _damaged(path, f"{name} holds values that are not finite")
+    return Classifier(tensors["W"], tensors["b"], tuple(classes), Preparation(tensors["mean"], tuple(shape)), about)
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The metadata and the three arrays, float32 or float64, of whatever shape the file gives them."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if not path.is_file():
+            finding = "is not a file" if path.exists() else "does not exist"
+            raise DataError(f"{path}: {finding}; give a model file that linprobe wrote, such as RUN/model.safetensors")
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise UnsafeFileError(
+                f"{path}: has {size:,} bytes, a model at most {MOST_BYTES:,}; give a model file that linprobe wrote"
+            )
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise DataError(
+                    f"{path}: is a safetensors file of another format, {_short(metadata.get('format'))}, not {FORMAT}; "
+                    "give a model file that linprobe wrote"
+                )
+            if missing := {"W", "b", "mean"} - set(file.keys()):
+                raise _damaged(path, f"it has no array {min(missing)}")
+            # Asked before anything is read: NumPy does not know all of the types, and fails in as many ways.
+            types = {name: file.get_slice(name).get_dtype() for name in ("W", "b", "mean")}
+            if wrong := {name: kind for name, kind in types.items() if kind not in ("F32", "F64")}:
+                raise _damaged(path, f"{min(wrong)} holds {wrong[min(wrong)]}, expected F32 or F64")
+            return metadata, {name: file.get_tensor(name) for name in types}
+    except (SafetensorError, OSError) as error:
+        raise DataError(
+            f"{path}: is not a readable safetensors file ({_short(error)}); give a model file that linprobe wrote"
+        ) from error
+
+
+def _json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
+    try:
+        return json.loads(metadata[key])
+    except KeyError as error:
+        raise _damaged(path, f"its metadata lacks {key}") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"{key} is not JSON ({_short(error)})") from error
+
+
+def _damaged(path: Path, finding: str) -> DataError:
+    return DataError(f"{path}: is damaged: {finding}; train the model again")
+
+
+def _short(found: object) -> str:
+    """What a file or a library says, in one line of bounded length."""
+    return " ".join(str(found).split())[:120]

@@ -1,0 +1,165 @@
+"""Files and folders that appear whole or not at all."""
+
+import contextlib
+import errno
+import itertools
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from linprobe.errors import OutputError, UsageError
+
+# What a write on a place that is full, broken or frozen fails with; the system names no file then.
+WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+@contextlib.contextmanager
+def publish_file(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling to write; rename it to `path` when the block ends, remove it when the block raises.
+
+    An existing file is replaced in one step. Raises OutputError where the place cannot be written or is full; errors of
+    the block about anything else pass through.
+    """
+    path = Path(path)
+    with _explained(path):
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+    partial = _hidden(path, "partial")
+    try:
+        with _explained(path):
+            partial.touch(exist_ok=False)
+        with _explained(path, block=partial):
+            yield partial
+        with _explained(path):
+            _flush(partial)
+            partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def publish_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a temporary folder to fill; rename it to `path` when the block ends, remove it when the block raises.
+
+    A folder that exists and is not empty is refused before the block starts, unless `replace`: then it stays as it is
+    until the new one is complete. Of several processes that publish one new folder, the first to end wins. A link is
+    followed. Raises UsageError (exists) or OutputError (cannot be written, full); errors of the block about anything
+    else pass through.
+    """
+    path = Path(path)
+    place = Path(os.path.realpath(path))
+    _refuse_existing(path, place, replace)
+    partial = _hidden(place, "partial")
+    missing: list[Path] = []
+    try:
+        with _explained(path):
+            missing = [folder for folder in place.parents if not folder.exists()]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            partial.mkdir()
+        with _explained(path, block=partial):
+            yield partial
+        with _explained(path):
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    _flush(file)
+            _rename(partial, path, place, replace)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        for folder in missing:  # the nearest first; one that holds something stays
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def free_folder(path: Path) -> Path:
+    """`path`, or the first of path-2, path-3, ... that is not there yet."""
+    candidates = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
+    return next(candidate for candidate in candidates if not os.path.lexists(candidate))
+
+
+def _rename(partial: Path, path: Path, place: Path, replace: bool) -> None:
+    if replace and place.is_dir():
+        _swap(partial, place)
+        return
+    try:
+        partial.rename(place)  # one step, which the system refuses where there is anything but an empty folder
+    except OSError:
+        _refuse_existing(path, place, replace)  # somebody was faster
+        raise
+
+
+def _swap(partial: Path, place: Path) -> None:
+    # Two renames, not one: a folder in use cannot be replaced in a single step. The old one is only deleted once
+    # something complete stands in its place; until then, whatever happens, it is put back.
+    old = _hidden(place, "old")
+    try:
+        place.rename(old)
+        partial.rename(place)
+    except BaseException:
+        if old.exists() and not place.exists():
+            old.rename(place)
+        raise
+    finally:
+        if place.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _hidden(place: Path, kind: str) -> Path:
+    """A sibling that nobody else has: made afresh, it gets the modes that the umask gives any new file or folder."""
+    # The name is cut so that the longest that the system allows still finds room; characters may take four bytes.
+    return place.with_name(f".{place.name[:50]}.{secrets.token_hex(8)}.{kind}")
+
+
+def _refuse_existing(path: Path, place: Path, replace: bool) -> None:
+    with _explained(path):
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError):  # and no other: a name too long is found out here as well
+            return
+        if not place.is_dir():
+            finding = "exists and is not a folder; name another folder"
+        elif any(place.iterdir()) and not replace:
+            finding = "exists and is not empty; name another folder, or replace this one with --force"
+        elif place.is_mount() or Path.cwd().is_relative_to(place):
+            # Found out here, and not by the rename once all work is done.
+            finding = "is in use as a disk or as the current folder, and cannot be replaced; name a folder inside it"
+        else:
+            return
+    raise UsageError(f"{path}: {finding}")
+
+
+@contextlib.contextmanager
+def _explained(path: Path, block: Path | None = None) -> Iterator[None]:
+    """Turn an OSError into the one line that the user sees.
+
+    Around the caller's block, which may read other files and write to a screen, only an error that concerns what is
+    written to `block`; and a file in it that could not be written goes by the name that it would have had.
+    """
+    try:
+        yield
+    except OSError as error:
+        if block is not None and not _concerns(error, block):
+            raise
+        # Only the making of the parents meets a file that exists, and it means one that is no folder.
+        number = errno.ENOTDIR if isinstance(error, FileExistsError) else error.errno
+        reason = os.strerror(number).lower() if number else str(error)
+        raise OutputError(f"{path}: cannot be written: {reason}; name a place with room that you may write") from error
+    except OutputError as error:
+        if block is None:
+            raise
+        raise OutputError(str(error).replace(str(block), str(path))) from error
+
+
+def _concerns(error: OSError, partial: Path) -> bool:
+    named = (error.filename, error.filename2)
+    names = [os.fsdecode(name) for name in named if isinstance(name, str | bytes | os.PathLike)]
+    if names:
+        return any(Path(name).absolute().is_relative_to(partial.absolute()) for name in names)
+    return error.errno in WRITE_FAULTS
+
+
+def _flush(file: Path) -> None:
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())

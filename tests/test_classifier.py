@@ -1,0 +1,161 @@
+"""Prediction against plain loops; a saved model comes back as it was, and its file is whole or not there."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linprobe.classifier import Classifier, load
+from linprobe.dataset import Examples
+from linprobe.errors import DataError, OutputError
+from linprobe.prepare import fit_preparation
+from models import CLASSES, SHAPE, assert_same, images, make_classifier
+
+# ---- prediction
+
+
+def test_predict_is_the_highest_score_of_centred_flattened_images():
+    X = images(60)
+    preparation = fit_preparation(Examples(images(40, seed=1), np.zeros(40, int)))
+    model = Classifier(make_classifier().W, make_classifier().b, CLASSES, preparation)
+    scores, predicted = model.decision_function(X), model.predict(X)
+    assert scores.shape == (60, 3)
+    assert (predicted.shape, predicted.dtype) == ((60,), np.int64)
+    for i in range(60):
+        plain = [float(model.b[k]) for k in range(3)]
+        for d, pixel in enumerate(X[i].ravel().tolist()):
+            for k in range(3):
+                plain[k] += (pixel - float(preparation.mean[d])) * float(model.W[d, k])
+        np.testing.assert_allclose(scores[i], plain, rtol=1e-4, atol=1e-2)
+        second, first = sorted(plain)[-2:]
+        if first - second > 0.1:
+            assert predicted[i] == plain.index(first)
+    assert len(set(predicted.tolist())) == 3  # each class is somebody's
+
+
+def test_of_equal_scores_the_first_class_is_predicted_and_none_is_no_error():
+    model = Classifier(np.zeros((24, 3), np.float32), np.zeros(3, np.float32), CLASSES, make_classifier().preparation)
+    assert model.predict(images(5)).tolist() == [0] * 5
+    assert model.predict(images(0)).shape == (0,)
+
+
+def test_features_are_classified_as_well_as_images():
+    model = make_classifier(shape=(7,))
+    X = np.random.default_rng(1).normal(size=(9, 7)).astype(np.float32)
+    expected = (X.astype(np.float64) - model.preparation.mean) @ model.W + model.b
+    np.testing.assert_allclose(model.decision_function(X), expected, rtol=1e-5, atol=1e-3)
+
+
+def test_examples_of_another_shape_are_refused():
+    with pytest.raises(DataError, match="4 x 3 x 2"):
+        make_classifier().predict(np.zeros((2, 3, 4, 2), np.uint8))
+
+
+def test_templates_are_the_weights_of_each_class_as_a_picture():
+    model = make_classifier()
+    assert model.templates.shape == (3, *SHAPE)
+    for k in range(3):
+        for h, w, c in np.ndindex(*SHAPE):
+            assert model.templates[k, h, w, c] == model.W[(h * 3 + w) * 2 + c, k]
+
+
+# ---- there and back
+
+HOSTILE_NAMES = (
+    "",
+    " ",
+    "Eule 🦉 שלום ﷺ",
+    "line\nbreak\r\n",
+    "\x1b[31mred\x1b[0m\x07",
+    "nul\x00byte",
+    'quote " and \\ and {"json": [1]}',
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "\u202eright to left",
+    "lone \ud800 surrogate",
+    "e\u0301 is not \u00e9",
+    "x" * 10_000,
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saved_model_comes_back_bit_for_bit(tmp_path, dtype):
+    about = {"loss": "softmax", "reg": 1e-7, "learning_rate": 0.1 + 0.2, "seed": 2**70, "text": "é", "list": [1, None]}
+    model = make_classifier(dtype=dtype, **about)
+    model.save(tmp_path / "model.safetensors")
+    assert_same(load(tmp_path / "model.safetensors"), model)
+    assert_same(load(str(tmp_path / "model.safetensors")), model)
+    again = load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(images(50)), model.predict(images(50)))
+
+
+def test_special_values_and_memory_orders_come_back(tmp_path):
+    model = make_classifier()
+    W = np.asfortranarray(model.W)
+    W[:6, 0] = [0.0, -0.0, 1e-45, -3.4e38, 3.4e38, 2**-126]
+    saved = Classifier(W[::-1], model.b[::-1], model.classes, model.preparation)
+    saved.save(tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    assert loaded.W.tobytes() == np.ascontiguousarray(W[::-1]).tobytes()
+    assert loaded.b.tobytes() == np.ascontiguousarray(model.b[::-1]).tobytes()
+
+
+def test_unicode_and_hostile_class_names_survive(tmp_path):
+    model = make_classifier(classes=HOSTILE_NAMES)
+    model.save(tmp_path / "model")
+    assert load(tmp_path / "model").classes == HOSTILE_NAMES
+
+
+@given(names=st.lists(st.text(st.characters(exclude_categories=())), min_size=1, max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_any_class_names_survive(tmp_path_factory, names):
+    path = tmp_path_factory.getbasetemp() / "any names"
+    make_classifier(classes=names).save(path)
+    assert load(path).classes == tuple(names)
+
+
+# ---- whole or not at all
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    make_classifier(seed=1).save(path)
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="model: cannot be written: no space left on device"):
+        make_classifier(seed=2).save(path)
+    assert_same(load(path), make_classifier(seed=1))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from linprobe.classifier import Classifier
+from linprobe.errors import OutputError
+from linprobe.prepare import Preparation
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+model = Classifier(np.zeros((30_000, 2), np.float32), np.zeros(2, np.float32), ("a", "b"),
+                   Preparation(np.zeros(30_000, np.float32), (100, 100, 3)))
+try:
+    model.save(sys.argv[1])
+except OutputError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_is_full_in_the_middle_is_one_line_and_leaves_nothing(tmp_path):
+    """The library that makes the bytes has an exception of its own for this, which is no OSError."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path / "model"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith(f"{tmp_path / 'model'}: cannot be written: file too large; ")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,149 @@
+"""A search against one head after another in float64 loops, and its choice from validation alone."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from linprobe.dataset import Dataset, Examples
+from linprobe.errors import DivergedError
+from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.prepare import fit_preparation, make_splits
+from linprobe.search import Grid, search
+from linprobe.sources import open_dataset
+
+NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
+RUN: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch_size": 16, "seed": 3}
+
+
+def make_grid(learning_rates, regs):
+    return Grid(np.array(learning_rates, float), np.array(regs, float))
+
+
+def clouds(n=150, seed=0, features=6, classes=4):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, n)
+    centres = np.random.default_rng(99).normal(size=(classes, features))
+    return Examples((centres[y] + rng.normal(size=(n, features))).astype(np.float32), y)
+
+
+def centred(splits):
+    preparation = fit_preparation(splits.train)
+    return (Examples(preparation.apply(part.X), part.y) for part in (splits.train, splits.val))
+
+
+def plain_head(X, y, learning_rate, reg, *, classes, loss, iterations, batch_size, seed):
+    """The worksheet's own way: one head in float64, a column of ones, the looped loss."""
+    W = 0.001 * np.random.default_rng(seed).standard_normal((X.shape[1], classes))
+    generator = np.random.default_rng(seed)
+    for _ in range(iterations):
+        rows = generator.integers(0, len(X), batch_size)
+        _, gradient = NAIVE[loss](W, X[rows], y[rows], reg)
+        W -= learning_rate * gradient
+    return W
+
+
+def plain_accuracy(X, y, W):
+    return sum(int(np.argmax(x @ W)) == label for x, label in zip(X, y.tolist(), strict=True)) / len(y)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "hinge"])
+def test_a_search_on_digits_is_one_head_after_another_in_float64(loss):
+    train, val = centred(make_splits(open_dataset("digits"), seed=0))
+    grid = make_grid([1e-5, 1e-3], [1e-6, 0.1, 20])
+    run = {"classes": 10, "loss": loss, "iterations": 150, "batch_size": 25, "seed": 0}
+    found = search(train, val, grid, **run)
+    X, val_X = (np.column_stack([part.X.astype(np.float64), np.ones(len(part))]) for part in (train, val))
+    on_val = []
+    for learning_rate in grid.learning_rates:
+        for reg in grid.regs:
+            head = len(on_val)
+            W = plain_head(X, train.y, learning_rate, reg, **run)
+            on_val.append(plain_accuracy(val_X, val.y, W))
+            # Float32 may tip an example or two that lie between two classes.
+            assert abs(found.train_accuracy[head] - plain_accuracy(X, train.y, W)) <= 3 / len(train)
+            assert abs(found.val_accuracy[head] - on_val[-1]) <= 1 / len(val)
+            objective, _ = NAIVE[loss](W, X, train.y, reg)
+            assert found.objective[head] == pytest.approx(objective, rel=1e-3)
+    assert max(on_val) - min(on_val) > 0.05  # the settings differ, so a mixed-up order would show
+    assert on_val[found.best] >= max(on_val) - 1 / len(val)
+    place = (int(found.best // 3), int(found.best % 3))
+    assert found.best_setting == {"learning_rate": grid.learning_rates[place[0]], "reg": grid.regs[place[1]]}
+    assert "learning_rate" in found.edges  # of two values each is an edge
+
+
+def test_the_test_split_is_out_of_reach():
+    given = inspect.signature(search).parameters
+    assert list(given) == ["train", "val", "grid", "classes", "loss", "iterations", "batch_size", "seed", "progress"]
+
+
+def test_other_test_data_change_no_bit_of_the_search():
+    everything, rng = clouds(400), np.random.default_rng(5)
+    own_tests = [
+        clouds(100, seed=7),
+        Examples(rng.normal(size=(100, 6)).astype(np.float32) * 1e6, np.sort(rng.integers(0, 4, 100))),
+        clouds(3, seed=8),
+    ]
+    seen = set()
+    for own in own_tests:
+        splits = make_splits(Dataset("clouds", everything, own, tuple("abcd")), seed=1)
+        train, val = centred(splits)
+        found = search(train, val, make_grid([0.001, 0.1], [0.001, 1]), **RUN)
+        arrays = (found.solution.W, found.train_accuracy, found.val_accuracy, found.objective)
+        seen.add((found.best, *(array.tobytes() for array in arrays)))
+    assert len(seen) == 1
+
+
+def test_validation_alone_makes_the_choice():
+    """Whichever head validation agrees with is chosen, though training goes on the same."""
+    train, val = clouds(300), clouds(1_000, seed=1)
+    grid = make_grid([0.05, 0.2, 0.8], [0.001, 0.5])
+    first = search(train, val, grid, **RUN)
+    for head in range(len(grid)):
+        W, b = first.solution.head(head)
+        agreeing = Examples(val.X, np.argmax(val.X @ W + b, axis=1))
+        found = search(train, agreeing, grid, **RUN)
+        assert found.val_accuracy[found.best] == 1
+        assert found.best == head  # no two of these heads agree on all rows, or an earlier one would be chosen
+        assert found.solution.W.tobytes() == first.solution.W.tobytes()
+        assert found.train_accuracy.tobytes() == first.train_accuracy.tobytes()
+
+
+def test_of_equal_settings_the_first_is_chosen():
+    found = search(clouds(100), clouds(50, seed=1), make_grid([0.05, 0.05], [0.1, 0.1]), **RUN)
+    assert len(set(found.val_accuracy.tolist())) == 1
+    assert found.best == 0
+    assert found.edges == ()
+
+
+def test_a_diverging_setting_is_left_out_and_changes_no_other():
+    train, val = clouds(100), clouds(50, seed=1)
+    sound = search(train, val, make_grid([0.01, 0.05], [0.1, 0.3, 1]), **RUN)
+    # The same number of heads, so that the products have the same shape and the same bits.
+    mixed = search(train, val, make_grid([1e30, 0.05], [0.1, 0.3, 1]), **RUN)
+    assert mixed.solution.stopped.tolist() == ["diverged"] * 3 + ["max_iter"] * 3
+    for name in ("train_accuracy", "val_accuracy", "objective"):
+        assert np.isnan(getattr(mixed, name)[:3]).all()
+        assert getattr(mixed, name)[3:].tobytes() == getattr(sound, name)[3:].tobytes()
+    assert mixed.solution.W[:, :, 3:].tobytes() == sound.solution.W[:, :, 3:].tobytes()
+    assert mixed.best >= 3
+    with pytest.raises(DivergedError, match="all 2 settings diverged"):
+        search(train, val, make_grid([1e30], [0.1, 1]), **RUN)
+
+
+def test_progress_is_told_and_the_data_stay_as_they_are():
+    train, val = clouds(100), clouds(50, seed=1)
+    before = [array.tobytes() for array in (train.X, train.y, val.X, val.y)]
+    calls = []
+    found = search(
+        train,
+        val,
+        make_grid([0.01], [0.1, 1]),
+        **dict(RUN, iterations=250),
+        progress=lambda done, total, objective: calls.append((done, total, objective.shape)),
+    )
+    assert calls[0] == (1, 250, (2,))
+    assert calls[-1] == (250, 250, (2,))
+    assert len(calls) == len(found.solution.steps) <= 130  # some hundred points are enough for a curve
+    assert [array.tobytes() for array in (train.X, train.y, val.X, val.y)] == before

@@ -1,0 +1,243 @@
+"""Grids, the axes that they are written as, and the choice among their heads, against loops."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from linprobe.errors import DivergedError, UsageError
+from linprobe.search import MOST_SETTINGS, Grid, choose, edges_of, parse_axis, penalty
+from linprobe.solvers.sgd import Solution
+
+
+def make_grid(learning_rates, regs):
+    return Grid(np.array(learning_rates, float), np.array(regs, float))
+
+
+def assert_one_line(error, *words):
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+# ---- Grid
+
+
+def test_a_grid_is_every_pair_in_the_order_of_two_loops():
+    grid = make_grid([3e-7, 1e-7, 2e-7], [10, 30])
+    heads = grid.heads(seed=5)
+    pairs = [(learning_rate, reg) for learning_rate in (3e-7, 1e-7, 2e-7) for reg in (10.0, 30.0)]
+    assert list(zip(heads.learning_rate.tolist(), heads.reg.tolist(), strict=True)) == pairs
+    assert heads.seed.tolist() == [5] * 6  # they differ by their settings alone
+    assert (grid.shape, len(grid), len(heads)) == ((3, 2), 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("learning_rates", "regs", "words"),
+    [
+        ([], [1], ["no learning rate", "give at least one"]),
+        ([1], [], ["no reg", "give at least one"]),
+        ([0.1, np.nan], [1], ["learning rate nan", "finite"]),
+        ([0.1], [np.nan], ["reg nan", "finite"]),
+        ([np.inf], [1], ["learning rate inf", "finite"]),
+        ([0.1], [1, -np.inf], ["reg -inf", "finite"]),
+        ([0.1, -1e-7, -5], [1], ["learning rate -1e-07", "not negative"]),
+        ([0.1], [-0.5], ["reg -0.5", "not negative"]),
+        (np.ones(101), np.ones(100), ["101 x 100 settings", "10,000"]),
+        (np.ones(MOST_SETTINGS + 1), [1], ["10,001 x 1 settings"]),
+    ],
+)
+def test_a_senseless_grid_is_refused(learning_rates, regs, words):
+    with pytest.raises(UsageError) as caught:
+        make_grid(learning_rates, regs)
+    assert_one_line(caught, "the grid has", *words)
+    assert caught.value.exit_status == 2
+
+
+def test_the_limits_of_a_grid_are_possible():
+    assert len(make_grid(np.ones(100), np.ones(MOST_SETTINGS // 100))) == MOST_SETTINGS
+    assert len(make_grid([0], [0])) == 1
+
+
+# ---- parse_axis
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1e-7:5e-7:10", [1e-7 + k * 4e-7 / 9 for k in range(10)]),
+        ("2.5e4:5e4:2", [25_000, 50_000]),
+        ("0:1:5", [0, 0.25, 0.5, 0.75, 1]),
+        ("3:3:2", [3, 3]),
+        ("1:2:1", [1]),
+        ("1e-8:1e-2:4:log", [1e-8, 1e-6, 1e-4, 1e-2]),
+        ("1:8:4:log", [1, 2, 4, 8]),
+        ("1e-7", [1e-7]),
+        ("3, 1e2,0.5", [3, 100, 0.5]),
+    ],
+)
+def test_an_axis_is_what_it_says(text, expected):
+    values = parse_axis(text, "--reg")
+    assert values.dtype == np.float64
+    np.testing.assert_allclose(values, expected, rtol=1e-12)
+
+
+def test_the_worksheets_axes_are_numpys_linspace():
+    np.testing.assert_array_equal(parse_axis("1e-7:5e-7:10", "x"), np.linspace(1e-7, 5e-7, 10))
+    np.testing.assert_array_equal(parse_axis("2.5e4:5e4:10", "x"), np.linspace(2.5e4, 5e4, 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["could not convert"]),
+        ("fast", ["could not convert", "'fast'"]),
+        ("1,,2", ["could not convert"]),
+        ("1:2", ["neither a range nor a list"]),
+        ("1:2:3:4:5", ["neither a range nor a list"]),
+        ("1:2:3:linear", ["neither a range nor a list"]),
+        ("1:x:3", ["could not convert"]),
+        ("1:2:x", ["'x'"]),
+        ("1:2:2.5", ["'2.5'"]),
+        ("1:2:0", ["0 values asked for, 1 to 10,000"]),
+        ("1:2:-3", ["-3 values"]),
+        ("1:2:10001", ["10001 values"]),
+        ("1:2:99999999999999999999", ["99999999999999999999 values"]),
+        ("2:1:3", ["the lower one first"]),
+        ("-1:1:3", ["not negative"]),
+        ("nan:1:3", ["finite"]),
+        ("0:inf:3", ["finite"]),
+        ("0:1e999:3", ["finite"]),
+        ("0:1:3:log", ["cannot start at 0"]),
+        ("1\n2", ["could not convert"]),
+    ],
+)
+def test_an_axis_that_says_nothing_sensible_is_refused(text, words):
+    with pytest.raises(UsageError) as caught:
+        parse_axis(text, "--learning-rate")
+    assert_one_line(caught, f"--learning-rate {' '.join(text.split())}: ", "write LO:HI:COUNT", *words)
+
+
+SIZES = st.floats(0, 1e30, allow_subnormal=False)
+
+
+@given(bounds=st.tuples(SIZES, SIZES), count=st.integers(1, 60), log=st.booleans())
+def test_any_range_goes_from_its_low_to_its_high_in_even_steps(bounds, count, log):
+    low, high = sorted(bounds)
+    if log and low == 0:
+        return
+    values = parse_axis(f"{low!r}:{high!r}:{count}{':log' if log else ''}", "x")
+    assert len(values) == count
+    assert values[0] == low
+    assert count == 1 or values[-1] == high
+    assert ((low <= values) & (values <= high)).all()
+    places = np.arange(count) / max(count - 1, 1)
+    expected = np.exp(np.log(low) + places * (np.log(high) - np.log(low))) if log else low + places * (high - low)
+    np.testing.assert_allclose(values, expected, rtol=1e-9, atol=0 if log else high * 1e-12)
+
+
+@given(values=st.lists(st.floats(allow_nan=False), min_size=1, max_size=8))
+def test_any_list_comes_back(values):
+    assert parse_axis(",".join(map(repr, values)), "x").tolist() == values
+
+
+@given(text=st.text(max_size=20) | st.text("0123456789.:,e-+naiflog \n", max_size=20))
+@example("1:2:3:")
+@example("::")
+@example(":" * 20)
+@example("1" * 5_000)
+@example("1:2:" + "1" * 5_000)
+@example("\0")
+def test_any_text_is_an_axis_or_one_line(text):
+    try:
+        values = parse_axis(text, "x")
+    except UsageError as error:
+        message = str(error)
+        assert "\n" not in message
+        return
+    assert 1 <= len(values) <= MOST_SETTINGS
+
+
+# ---- choose, edges_of, penalty
+
+nan = np.nan
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "best"),
+    [
+        ([0.5], 0),
+        ([0.1, 0.3, 0.2], 1),
+        ([0.1, 0.3, 0.3, 0.3], 1),
+        ([nan, 0.0, nan], 1),
+        ([0.2, nan, 0.9, nan, 0.9], 2),
+        ([0, 0, 0], 0),
+        ([nan, nan, 0.1], 2),
+    ],
+)
+def test_the_first_of_the_highest_is_chosen_never_one_that_diverged(accuracy, best):
+    assert choose(np.array(accuracy)) == best
+
+
+@given(st.lists(st.sampled_from([nan, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30))
+def test_the_choice_is_that_of_a_loop(accuracy):
+    best = None
+    for head, value in enumerate(accuracy):
+        if value == value and (best is None or value > accuracy[best]):
+            best = head
+    if best is None:
+        with pytest.raises(DivergedError):
+            choose(np.array(accuracy))
+    else:
+        assert choose(np.array(accuracy)) == best
+
+
+def test_when_all_diverged_the_way_out_is_named():
+    with pytest.raises(DivergedError) as caught:
+        choose(np.full(7, nan))
+    assert_one_line(caught, "all 7 settings diverged", "smaller learning rates")
+
+
+@pytest.mark.parametrize(
+    ("learning_rates", "regs", "expected"),
+    [
+        ([1, 2, 3], [1, 2, 3], {(0, 1): "learning_rate", (2, 1): "learning_rate", (1, 0): "reg", (1, 2): "reg"}),
+        ([1, 2], [1, 2, 3], {(0, 1): "learning_rate", (1, 1): "learning_rate"}),
+        ([5], [1, 2, 3], {(0, 0): "reg", (0, 1): "", (0, 2): "reg"}),
+        ([5], [7], {(0, 0): ""}),
+        ([5, 5], [7, 7, 7], {(0, 0): "", (1, 2): ""}),  # several times one value has no edge
+        (
+            [2, 3, 1],
+            [1, 2, 3],
+            {(0, 1): "", (1, 1): "learning_rate", (2, 1): "learning_rate"},
+        ),  # by value, not by place
+        ([1, 1, 2, 3], [1, 2, 3], {(1, 1): "learning_rate", (2, 1): ""}),
+        ([1, 2, 3], [1, 2, 3], {(1, 1): "", (0, 0): "learning_rate reg", (2, 2): "learning_rate reg"}),
+    ],
+)
+def test_the_edges_are_where_better_may_lie_beyond(learning_rates, regs, expected):
+    grid = make_grid(learning_rates, regs)
+    for (learning_rate, reg), edges in expected.items():
+        assert edges_of(grid, learning_rate * len(regs) + reg) == tuple(edges.split())
+
+
+def make_solution(W, b):
+    return Solution(W, b, np.full(W.shape[2], "max_iter"), np.array([0]), np.zeros((1, W.shape[2])))
+
+
+def test_the_penalty_is_the_plain_sum_over_weights_and_bias_in_float64():
+    rng = np.random.default_rng(0)
+    W = (rng.normal(size=(3_000, 4, 5)) * np.geomspace(1e-6, 1e15, 5)).astype(np.float32)
+    b = rng.normal(size=(4, 5)).astype(np.float32) * 100
+    reg = np.array([0, 1e-9, 1, 2.5e4, 1e-30])
+    for head in range(5):
+        total = sum(float(value) ** 2 for value in W[:, :, head].ravel()) + sum(
+            float(value) ** 2 for value in b[:, head]
+        )
+        found = penalty(make_solution(W, b), reg)[head]
+        assert found == pytest.approx(reg[head] * total, rel=1e-12)
+    W[7, 1, 2] = nan
+    found = penalty(make_solution(W, b), reg)
+    assert np.isnan(found).tolist() == [False, False, True, False, False]
+    assert found.dtype == np.float64
