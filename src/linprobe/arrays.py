@@ -1,27 +1,82 @@
 """The array library, chosen once; the only file that knows torch exists.
 
-Code elsewhere takes the arrays it is given and asks for their namespace. The four operations below are the ones for
-which the array API standard has no form that works in place, and a fresh array of the stack's size at every step would
-cost more than the arithmetic.
+Code elsewhere takes the arrays it is given and asks for their namespace. The operations below are the ones for which
+the array API standard has no form that works in place, and a fresh array of the stack's size at every step would cost
+more than the arithmetic.
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from array_api_compat import array_namespace as namespace
 from scipy.linalg import blas
 
-__all__ = ["add_product", "exp_", "namespace", "product", "row_chunks", "take_rows", "to_numpy"]
+from linprobe.errors import IncompatibleError, require
+
+__all__ = [
+    "Array",
+    "Device",
+    "Precision",
+    "Products",
+    "add_product",
+    "capture",
+    "choose_device",
+    "exp_",
+    "move",
+    "namespace",
+    "product",
+    "quiet",
+    "row_chunks",
+    "sweep_rows",
+    "take_rows",
+    "to_numpy",
+]
 
 Array = Any  # a NumPy array or a torch tensor; the standard has no type for it
+Device = Literal["cpu", "cuda", "auto"]
+Precision = Literal["float32", "bfloat16"]
+
+
+def choose_device(device: Device, precision: Precision = "float32") -> str:
+    """Where the stack is trained: "numpy", or a torch device, "cpu" or "cuda".
+
+    NumPy on the CPU, unless bfloat16 is asked for, which NumPy does not have; "auto" is CUDA where there is one. Raises
+    IncompatibleError for CUDA where there is none, MissingDependencyError where torch is needed and absent.
+    """
+    if device == "auto":
+        try:
+            device = "cuda" if require("torch", "torch").cuda.is_available() else "cpu"
+        except ImportError:
+            device = "cpu"
+    if device == "cuda":
+        if not _torch().cuda.is_available():
+            raise IncompatibleError("--device cuda: torch finds no CUDA device here; use --device cpu or auto")
+        return "cuda"
+    return "cpu" if precision == "bfloat16" else "numpy"
+
+
+def move(array: np.ndarray, device: str) -> Array:
+    """A NumPy array as an array of the device that `choose_device` chose; without a copy where that is this memory."""
+    if device == "numpy":
+        return array
+    if not array.flags.writeable and device == "cpu":
+        array = array.copy()  # torch knows no read-only tensors, and warns
+    return _torch().from_numpy(np.ascontiguousarray(array)).to(device)
 
 
 def to_numpy(array: Array) -> np.ndarray:
     """The same values as a NumPy array, copied from the device when they are not in this memory."""
     return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+
+
+def quiet(array: Array) -> AbstractContextManager[Any]:
+    """Arithmetic on arrays of this kind without warnings of overflow and NaN, and without recording gradients."""
+    if isinstance(array, np.ndarray):
+        return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+    return _torch().inference_mode() if array.device.type == "cpu" else _torch().no_grad()
 
 
 def exp_(array: Array) -> Array:
@@ -57,14 +112,93 @@ def add_product(W: Array, A: Array, B: Array, scale: float) -> Array:
     return W.addmm_(A.T, B, alpha=scale)
 
 
+class Products:
+    """The two products of a step, on a device and in a precision; everything else of a step stays float32.
+
+    In bfloat16 the factors are rounded for the product; the weights themselves, and what is summed, are float32.
+    """
+
+    def __init__(self, device: str = "numpy", precision: Precision = "float32") -> None:
+        self.device, self.rounded = device, precision == "bfloat16"
+
+    def scores(self, batch: Array, V: Array, out: Array) -> None:
+        """Batch (B, D) @ V (D, K·H) into out (B, K, H)."""
+        flat = out.reshape(len(batch), -1)
+        if self.rounded:
+            flat.copy_(self._half(batch) @ self._half(V))
+        else:
+            product(batch, V, flat)
+
+    def accumulate(self, V: Array, batch: Array, slope: Array, sign: float) -> None:
+        """V (D, K·H) += sign · batchᵀ (D, B) @ slope (B, K, H)."""
+        flat = slope.reshape(len(batch), -1)
+        if self.rounded:
+            V.add_(self._half(batch).T @ self._half(flat), alpha=sign)
+        else:
+            add_product(V, batch, flat, sign)
+
+    def _half(self, array: Array) -> Array:
+        return array.to(_torch().bfloat16)
+
+
+def capture(step: Callable[..., None], batch_size: int, idle: np.ndarray, device: str) -> Callable[..., None]:
+    """A function step(rows, table, fold) that costs nothing to call: itself, or on CUDA a recorded graph of it.
+
+    rows (batch_size,) int64, table like `idle`: a table with which a step changes nothing, for the runs before recording.
+    """
+    return _Graphs(step, batch_size, idle) if device == "cuda" else step
+
+
+class _Graphs:
+    """One CUDA graph for steps that fold and one for those that do not; both read their input from the same memory."""
+
+    def __init__(self, step: Callable[..., None], batch_size: int, idle: np.ndarray) -> None:
+        torch = _torch()
+        self.torch, self.step, self.graphs = torch, step, {}
+        self.rows = torch.zeros(batch_size, dtype=torch.int64, device="cuda")
+        self.table = torch.from_numpy(idle).to("cuda")
+        self.idle = self.table.clone()
+
+    def __call__(self, rows: Array, table: Array, fold: bool) -> None:
+        if fold not in self.graphs:
+            self.graphs[fold] = self._record(fold)
+        self.rows.copy_(rows, non_blocking=True)
+        self.table.copy_(table, non_blocking=True)
+        self.graphs[fold].replay()
+
+    def _record(self, fold: bool) -> Any:
+        torch = self.torch
+        self.table.copy_(self.idle)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # libraries set themselves up in a first call, which a graph must not contain
+            for _ in range(2):
+                self.step(self.rows, self.table, fold)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.step(self.rows, self.table, fold)
+        return graph
+
+
 def row_chunks(rows: int, size: int) -> Iterator[slice]:
     """Slices of at most `size` rows that cover range(rows), in order."""
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
 
 
-@cache
-def _torch() -> ModuleType:
-    import torch
+def sweep_rows(array: Array) -> Iterator[slice]:
+    """The rows of a matrix in pieces, for several elementwise operations on each: small enough for a processor's cache,
+    all at once on a device, where every call costs more than it computes.
+    """
+    rows = len(array)
+    if isinstance(array, np.ndarray) or array.device.type == "cpu":
+        return row_chunks(rows, max(1, SWEEP_ELEMENTS // max(1, array.shape[1])))
+    return row_chunks(rows, max(1, rows))
 
-    return torch
+
+SWEEP_ELEMENTS = 2**18
+
+
+def _torch() -> ModuleType:
+    return require("torch", "torch")

@@ -7,7 +7,7 @@ import numpy as np
 from linprobe.dataset import Examples
 from linprobe.errors import DivergedError, UsageError
 from linprobe.evaluate import score_stack
-from linprobe.solvers.sgd import Heads, Progress, Solution, train_stack
+from linprobe.solvers.sgd import Heads, Progress, Solution, Training, train_stack
 
 # Far more than anybody can read; a count with a zero too many is a slip, not a wish.
 MOST_SETTINGS = 10_000
@@ -43,10 +43,10 @@ class Grid:
     def __len__(self) -> int:
         return len(self.learning_rates) * len(self.regs)
 
-    def heads(self, seed: int) -> Heads:
+    def heads(self, seed: int, batch_size: int = 200) -> Heads:
         """One head per pair, all starting at the same weights, so that they differ by their settings alone."""
         learning_rate, reg = np.meshgrid(self.learning_rates, self.regs, indexing="ij")
-        return Heads(learning_rate.ravel(), reg.ravel(), np.full(len(self), seed))
+        return Heads.of(learning_rate.ravel(), reg.ravel(), seed=seed, batch_size=batch_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +87,9 @@ def search(
 
     Raises DivergedError when no head is left.
     """
-    heads = grid.heads(seed)
-    solution = train_stack(
-        train.X,
-        train.y,
-        heads,
-        classes=classes,
-        loss=loss,
-        iterations=iterations,
-        batch_size=batch_size,
-        seed=seed,
-        record_every=max(1, iterations // 100),
-        progress=progress,
-    )
+    heads = grid.heads(seed, batch_size)
+    training = Training(loss, iterations, seed=seed)
+    solution = train_stack(train.X, train.y, heads, training, classes=classes, progress=progress)
     on_train = score_stack(train.X, train.y, solution.W, solution.b, loss)
     on_val = score_stack(val.X, val.y, solution.W, solution.b, loss)
     best = choose(on_val.accuracy)

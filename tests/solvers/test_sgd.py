@@ -1,6 +1,7 @@
 """The stack against one head after another in plain float64 NumPy, and against itself with other neighbours."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from linprobe.errors import UsageError
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.solvers.sgd import Heads, train_stack
+from linprobe.solvers.sgd import Heads, Training, train_stack
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 
@@ -26,7 +27,14 @@ def make_data(n=120, features=12, classes=4, seed=0, dtype: Any = np.float32):
 
 def make_heads(learning_rates, regs, seeds=None):
     learning_rates, regs = np.array(learning_rates, float), np.array(regs, float)
-    return Heads(learning_rates, regs, np.zeros(len(regs), int) if seeds is None else np.array(seeds))
+    return Heads.of(learning_rates, regs, seed=0 if seeds is None else list(seeds))
+
+
+def train(X, y, heads, *, classes, batch_size=200, only=None, initial=None, record_every=1, progress=None, **shared):
+    """`train_stack` with one batch size for all heads and an objective for every iteration."""
+    heads = replace(heads, batch_size=np.full(len(heads), batch_size))
+    watch = {"only": only, "initial": initial, "record_every": record_every, "progress": progress}
+    return train_stack(X, y, heads, Training(**shared), classes=classes, **watch)
 
 
 def worksheet_loop(X, y, learning_rate, reg, head_seed, *, classes, loss, iterations, batch_size, seed, scale=0.001):
@@ -49,7 +57,7 @@ def test_a_stack_is_the_worksheets_loop_head_by_head(loss, dtype):
     X, y = make_data(dtype=dtype)
     heads = make_heads([0.02, 0.01, 0.05, 0.002], [0.0, 0.1, 0.01, 3.0], seeds=[0, 0, 5, 9])
     run: dict[str, Any] = {"classes": 4, "loss": loss, "iterations": 60, "batch_size": 16, "seed": 3}
-    solution = train_stack(X, y, heads, **run)
+    solution = train(X, y, heads, **run)
     assert list(solution.stopped) == ["max_iter"] * 4
     assert list(solution.steps) == list(range(60))
     # Float32 rounds each of 60 steps; a kink of the hinge that falls on the other side costs lr / batch_size once.
@@ -66,10 +74,10 @@ def test_without_intercept_a_column_of_ones_is_the_penalized_intercept():
     heads = make_heads([0.01], [0.5])
     run: dict[str, Any] = {"classes": 4, "iterations": 40, "batch_size": 8}
     start = np.random.default_rng(1).normal(size=(13, 4, 1)) * 0.01
-    ones = train_stack(np.column_stack([X, np.ones(len(X))]), y, heads, intercept="none", initial=start, **run)
+    ones = train(np.column_stack([X, np.ones(len(X))]), y, heads, intercept="none", initial=start, **run)
     start[-1] = 0
-    ones = train_stack(np.column_stack([X, np.ones(len(X))]), y, heads, intercept="none", initial=start, **run)
-    apart = train_stack(X, y, heads, initial=start[:-1], **run)
+    ones = train(np.column_stack([X, np.ones(len(X))]), y, heads, intercept="none", initial=start, **run)
+    apart = train(X, y, heads, initial=start[:-1], **run)
     np.testing.assert_allclose(ones.W[:-1], apart.W, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(ones.W[-1], apart.b, rtol=1e-10, atol=1e-12)
     assert not ones.b.any()
@@ -80,7 +88,7 @@ def test_any_decay_is_the_loops_decay(reg):
     """1 - 2 λ lr falls through 0.5, 0 and -1: the scalar that stands for it must neither vanish nor explode."""
     X, y = make_data(dtype=np.float64)
     run: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch_size": 8, "seed": 1}
-    solution = train_stack(X, y, make_heads([0.02], [reg]), **run)
+    solution = train(X, y, make_heads([0.02], [reg]), **run)
     W, _ = worksheet_loop(X, y, 0.02, reg, 0, **run)
     if np.abs(W).max() < 1e5:
         np.testing.assert_allclose(solution.W[:, :, 0], W[:-1], rtol=1e-8, atol=1e-10)
@@ -92,7 +100,7 @@ def test_long_decay_neither_underflows_nor_drifts():
     # 0.9 ** 2000 is 3e-92: far below what float32 can hold, so the scale has to be folded in on the way.
     X, y = make_data()
     run: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 2000, "batch_size": 4, "seed": 1}
-    solution = train_stack(X, y, make_heads([0.01], [5.0]), record_every=500, **run)
+    solution = train(X, y, make_heads([0.01], [5.0]), record_every=500, **run)
     W, _ = worksheet_loop(X, y, 0.01, 5.0, 0, **run)
     np.testing.assert_allclose(solution.W[:, :, 0], W[:-1], rtol=1e-3, atol=1e-4)
 
@@ -117,10 +125,10 @@ def test_a_diverging_head_is_marked_and_the_others_keep_their_bits(poison, loss)
     spoiled = make_heads(heads.learning_rate, heads.reg)
     for name, value in POISONS[poison].items():
         getattr(spoiled, name)[[2, 7]] = value
-    whole = train_stack(X, y, spoiled, **run)
+    whole = train(X, y, spoiled, **run)
     others = [head for head in range(10) if head not in (2, 7)]
-    without = train_stack(X, y, spoiled, only=others, **run)
-    healthy = train_stack(X, y, heads, **run)
+    without = train(X, y, spoiled, only=others, **run)
+    healthy = train(X, y, heads, **run)
     assert list(whole.stopped[[2, 7]]) == ["diverged"] * 2
     assert list(without.stopped[[2, 7]]) == ["idle"] * 2
     assert list(whole.stopped[others]) == ["max_iter"] * 8
@@ -136,9 +144,9 @@ def test_a_diverging_head_is_marked_and_the_others_keep_their_bits(poison, loss)
 def test_poisoned_initial_weights_stay_in_their_own_head(start):
     X, y = make_data(n=40, features=6)
     initial = np.zeros((6, 4, 6), np.float32)
-    healthy = train_stack(X, y, make_heads([0.01] * 6, [0.1] * 6), classes=4, iterations=20, initial=initial)
+    healthy = train(X, y, make_heads([0.01] * 6, [0.1] * 6), classes=4, iterations=20, initial=initial)
     initial[3, 1, :] = start
-    spoiled = train_stack(X, y, make_heads([0.01] * 6, [0.1] * 6), classes=4, iterations=20, initial=initial)
+    spoiled = train(X, y, make_heads([0.01] * 6, [0.1] * 6), classes=4, iterations=20, initial=initial)
     for head, value in enumerate(start):
         if value == 0:
             assert spoiled.W[:, :, head].tobytes() == healthy.W[:, :, head].tobytes()
@@ -150,12 +158,12 @@ def test_a_head_alone_in_its_slot_has_the_bits_it_has_in_the_stack():
     X, y = make_data(n=300, features=64, classes=10)
     heads = make_heads(np.geomspace(1e-4, 0.05, 25), np.geomspace(0.001, 1, 25), seeds=range(25))
     run: dict[str, Any] = {"classes": 10, "iterations": 40, "batch_size": 50}
-    whole = train_stack(X, y, heads, **run)
+    whole = train(X, y, heads, **run)
     for head in (0, 7, 24):
-        alone = train_stack(X, y, heads, only=[head], **run)
+        alone = train(X, y, heads, only=[head], **run)
         assert alone.W[:, :, head].tobytes() == whole.W[:, :, head].tobytes()
         assert alone.objective[:, head].tobytes() == whole.objective[:, head].tobytes()
-        narrow = train_stack(X, y, Heads(heads.learning_rate[[head]], heads.reg[[head]], heads.seed[[head]]), **run)
+        narrow = train(X, y, heads.take(np.array([head])), **run)
         np.testing.assert_allclose(narrow.W[:, :, 0], whole.W[:, :, head], rtol=1e-5, atol=1e-5)
 
 
@@ -164,7 +172,7 @@ def test_one_seed_gives_one_hash_and_another_seed_another():
     heads = make_heads([0.01, 0.02], [0.1, 0.2])
 
     def hash_of(seed):
-        solution = train_stack(X, y, heads, classes=4, iterations=30, seed=seed)
+        solution = train(X, y, heads, classes=4, iterations=30, seed=seed)
         return hashlib.sha256(solution.W.tobytes() + solution.b.tobytes() + solution.objective.tobytes()).hexdigest()
 
     assert len({hash_of(0) for _ in range(20)}) == 1
@@ -174,7 +182,7 @@ def test_one_seed_gives_one_hash_and_another_seed_another():
 def test_what_is_recorded_and_reported():
     X, y = make_data()
     calls = []
-    solution = train_stack(
+    solution = train(
         X,
         y,
         make_heads([0.01], [0.1]),
@@ -193,7 +201,7 @@ def test_the_data_is_left_as_it_was():
     before = X.tobytes(), y.tobytes()
     X.setflags(write=False)
     y.setflags(write=False)
-    train_stack(X, y, make_heads([0.01], [0.1]), classes=4, iterations=5)
+    train(X, y, make_heads([0.01], [0.1]), classes=4, iterations=5)
     assert (X.tobytes(), y.tobytes()) == before
 
 
@@ -219,5 +227,5 @@ def test_what_cannot_be_trained_is_refused_in_one_line(change, message):
         "batch_size": 4,
     } | change
     with pytest.raises(UsageError, match=message) as caught:
-        train_stack(arguments.pop("X"), arguments.pop("y"), arguments.pop("heads"), classes=4, **arguments)
+        train(arguments.pop("X"), arguments.pop("y"), arguments.pop("heads"), classes=4, **arguments)
     assert "\n" not in str(caught.value)

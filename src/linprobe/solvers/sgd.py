@@ -2,219 +2,210 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import add_product, product, row_chunks, take_rows
+from linprobe.arrays import Array, Products, move, namespace, quiet, to_numpy
 from linprobe.errors import UsageError
-from linprobe.losses import find_loss
+from linprobe.solvers.batches import Batches
+from linprobe.solvers.settings import Heads, Training
+from linprobe.solvers.stack import Stack
 
-# A head has diverged when its objective is not finite, or is this many times its first one. Plain SGD can wander far
-# and come back, but not from six orders of magnitude: the float32 digits that made the difference are gone by then.
-EXPLOSION = 1e6
+__all__ = ["Heads", "Products", "Progress", "Saver", "Solution", "Training", "Validate", "train_stack"]
 
-# W is held as scale · V. Float32 keeps its relative precision at any size; only its exponent may run out.
-SCALE_RANGE = (1e-15, 1e15)
+RECORDS = 100  # points of a loss curve, and looks for diverged heads
+VALIDATIONS = 50  # looks at validation where heads may stop early
 
 Progress = Callable[[int, int, np.ndarray], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Heads:
-    """The settings of a stack: learning_rate, reg (H,) float64; seed (H,) int, of the initial weights."""
-
-    learning_rate: np.ndarray
-    reg: np.ndarray
-    seed: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.learning_rate)
+Validate = Callable[[Array, Array], np.ndarray]
+Saver = Callable[[Callable[[], dict[str, Any]]], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
     """A trained stack.
 
-    W (D, K, H) and b (K, H) in the type of X, NaN for heads that did not finish; b is 0 without an intercept.
-    stopped (H,) says why each head ended: "max_iter", "diverged", or "idle" for one that was left out.
-    objective (R, H) is batch loss + λ ΣW² at the iterations steps (R,).
+    W (D, K, H) and b (K, H) in the type of X and on its device, NaN for heads that diverged or were left out; b is 0
+    without an intercept. stopped (H,) says why each head ended: "max_iter", "diverged", "no_progress" on validation, or
+    "idle" for one that was left out. objective (R, H) is batch loss + λ ΣW² at the iterations steps (R,).
     """
 
-    W: np.ndarray
-    b: np.ndarray
+    W: Array
+    b: Array
     stopped: np.ndarray
     steps: np.ndarray
     objective: np.ndarray
 
     def head(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """The weights (D, K) and the bias (K,) of one head, copied out of the stack."""
-        return self.W[:, :, index].copy(), self.b[:, index].copy()
+        return to_numpy(self.W[:, :, index]).copy(), to_numpy(self.b[:, index]).copy()
 
 
 def train_stack(
     X: np.ndarray,
     y: np.ndarray,
     heads: Heads,
+    training: Training | None = None,
     *,
     classes: int,
-    loss: str = "softmax",
-    iterations: int = 1500,
-    batch_size: int = 200,
-    seed: int = 0,
-    intercept: Literal["penalized", "none"] = "penalized",
+    products: Products | None = None,
     initial: np.ndarray | None = None,
     only: Sequence[int] | None = None,
-    record_every: int = 1,
+    record_every: int | None = None,
+    validate: Validate | None = None,
     progress: Progress | None = None,
+    saver: Saver | None = None,
+    state: dict[str, Any] | None = None,
 ) -> Solution:
-    """Train all heads on the same batches, drawn with replacement; each has its own learning rate, reg and start.
+    """Train all heads on the same batches; each has its own settings and start.
 
-    X (n, D) float32 or float64, y (n,) int in [0, classes). Weights start at 0.001 x standard normal from each head's
-    own seed, the bias last, or at `initial` (D, K, H) with a zero bias. The intercept is "penalized" like the weights,
-    which is what a column of ones would be, or "none". `only` trains just these heads, each in the slot that it has in
-    the whole stack, and leaves the others idle: the same bits as with them. `progress` is called with the iteration,
-    their number and the objectives (H,) of its batch. Raises UsageError for settings that cannot be trained at all.
+    X (n, D) float32 or float64, y (n,) int in [0, classes), NumPy arrays or already moved to the device of `products`.
+    Weights start at 0.001 x standard normal from each head's own seed, the bias last, or at `initial` (D, K, H) with a
+    zero bias. `only` trains just these heads, each in the slot that it has in the whole stack, and leaves the others
+    idle: the same bits as with them. Objectives are recorded every so many iterations, and at the last. `validate`
+    gives each head's accuracy (H,) for W (D, K, H), b (K, H); it is what `training.patience` counts by. `progress` is
+    called with the iteration, their number and the objectives (H,). `saver` is handed, between steps, a function that
+    gives the state as plain NumPy arrays and numbers; `state` is one to go on from. Raises UsageError for what cannot
+    be trained.
     """
-    _check(X, y, heads, classes, iterations, batch_size)
-    stack = _Stack(X.dtype, X.shape[1], classes, heads, intercept, initial)
-    stack.idle(only)
-    losses_of = find_loss(loss)
-    generator = np.random.default_rng(seed)
-    batch = np.empty((batch_size, X.shape[1]), X.dtype)
-    scores = np.empty((batch_size, classes, len(heads)), X.dtype)
-    steps, history = [], []
+    training, products = training or Training(), products or Products()
+    _check(X, y, heads, classes)
+    if training.patience is not None and validate is None:
+        raise UsageError("patience counts validations; give validation data")
+    X, y = move(X, products.device), move(y, products.device)
+    run = _Run(Stack(X, y, heads, training, classes, products=products, initial=initial), training, len(X))
+    if only is not None:
+        run.stack.stop(~np.isin(np.arange(len(heads)), np.asarray(only)), "idle")
+    if state is not None:
+        run.restore(state)
+    every = record_every or max(1, run.steps // RECORDS)
+    check_every = max(1, run.steps // VALIDATIONS) if training.patience is not None else run.steps
     # A head that blows up does so in its own columns of every array; its warnings would concern nobody else.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        for step in range(iterations):
-            rows = generator.integers(0, len(X), batch_size)
-            take_rows(X, rows, batch)
-            losses, slope = losses_of(stack.scores(batch, scores), y[rows])
-            losses = losses.mean(axis=0)
-            if step % record_every == 0 or step == iterations - 1:
-                objective = losses + stack.penalty()
-                steps.append(step)
-                history.append(np.where(stack.alive, objective, np.nan))
-                stack.stop_diverged(objective)
-                if progress is not None:
-                    progress(step + 1, iterations, objective)
-            stack.descend(batch, slope)
-    return stack.solution(np.array(steps), np.array(history, np.float64))
+    with quiet(X):
+        while run.step < run.steps and run.stack.alive.any():
+            if run.step % every == 0 or run.step == run.steps - 1:
+                run.record(progress)
+            else:
+                run.advance(
+                    min(every - run.step % every, check_every - run.step % check_every, run.steps - 1 - run.step)
+                )
+            if validate is not None and (run.step % check_every == 0 or run.step == run.steps):
+                run.validate(validate)
+            if saver is not None:
+                saver(run.state)
+        return run.solution()
 
 
-class _Stack:
-    """The state of a stack in training: W = scale · V, so that weight decay is a multiplication per head."""
+class _Run:
+    """A stack and how far its training has come."""
 
-    def __init__(
-        self,
-        dtype: np.dtype,
-        features: int,
-        classes: int,
-        heads: Heads,
-        intercept: str,
-        initial: np.ndarray | None,
-    ) -> None:
-        self.shape = (features, classes, len(heads))
-        self.has_bias = intercept != "none"
-        self.learning_rate = heads.learning_rate.astype(np.float64)
-        self.reg = heads.reg.astype(np.float64)
-        self.scale = np.ones(len(heads))
-        self.stopped = np.full(len(heads), "max_iter", dtype="<U8")
-        self.limit: np.ndarray | None = None
-        self.V = np.empty((features, classes * len(heads)), dtype)
-        self.b = np.zeros((classes, len(heads)), dtype)
-        if initial is None:
-            self._draw(heads.seed)
-        else:
-            self.V.reshape(self.shape)[...] = initial
+    def __init__(self, stack: Stack, training: Training, examples: int) -> None:
+        self.stack, self.training = stack, training
+        self.steps = training.steps(examples, stack.batch_size)
+        self.batches = Batches(examples, stack.batch_size, training.seed, replacement=training.epochs is None)
+        self.step = 0
+        self.recorded: list[int] = []
+        self.objectives: list[np.ndarray] = []
+        # For early stopping: each head's best weights, their accuracy, and the validations since.
+        self.kept: tuple[Array, Array] | None = None
+        self.best = np.full(len(stack.stopped), -1.0)
+        self.since = np.zeros(len(stack.stopped), np.int64)
 
-    def _draw(self, seeds: np.ndarray) -> None:
-        features, classes, _ = self.shape
-        for seed in np.unique(seeds):
-            start = 0.001 * np.random.default_rng(seed).standard_normal((features + self.has_bias, classes))
-            same = seeds == seed
-            self.V.reshape(self.shape)[:, :, same] = start[:features, :, None]
-            if self.has_bias:
-                self.b[:, same] = start[features, :, None]
+    def advance(self, count: int) -> None:
+        """Take so many steps; what they need from the host goes to the device in one piece."""
+        stack, first_averaged = self.stack, round(self.steps * (1 - self.training.average))
+        rows = np.stack([self.batches.draw() for _ in range(count)])
+        tables, folds = zip(
+            *(stack.table(self.training.rate(self.step + i, self.steps)) for i in range(count)), strict=True
+        )
+        device_rows, device_tables = move(rows, stack.products.device), move(np.stack(tables), stack.products.device)
+        for i in range(count):
+            stack.step(device_rows[i], device_tables[i], folds[i])
+            if self.training.average and self.step + i >= first_averaged:
+                stack.add_to_mean(self.step + i - first_averaged + 1, device_tables[i])
+        self.step += count
 
-    def idle(self, only: Sequence[int] | None) -> None:
-        if only is not None:
-            self._stop(~np.isin(np.arange(len(self.stopped)), np.asarray(only)), "idle")
+    def record(self, progress: Progress | None) -> None:
+        """Take one step and record its objective; heads that have left all bounds are stopped."""
+        penalty, alive, at = self.stack.penalty(), self.stack.alive, self.step
+        self.advance(1)
+        objective = to_numpy(self.stack.losses).astype(np.float64) + penalty
+        self.recorded.append(at)
+        self.objectives.append(np.where(alive, objective, np.nan))
+        self.stack.stop_diverged(objective)
+        if progress is not None:
+            progress(self.step, self.steps, objective)
 
-    @property
-    def alive(self) -> np.ndarray:
-        return self.stopped == "max_iter"
+    def validate(self, validate: Validate) -> None:
+        """Keep the weights that are better on validation; stop the heads that have waited too long for better ones."""
+        W, b = self.stack.weights()
+        accuracy = validate(W, b)
+        better = self.stack.alive & (accuracy > self.best)
+        if self.kept is None:
+            self.kept = (self.stack.xp.zeros_like(W), self.stack.xp.zeros_like(b))
+        which = move(better, self.stack.products.device)
+        for kept, now in zip(self.kept, (W, b), strict=True):
+            kept[..., which] = now[..., which]
+        self.best = np.where(better, accuracy, self.best)
+        self.since = np.where(better, 0, self.since + 1)
+        if self.training.patience is not None:
+            self.stack.stop(self.stack.alive & (self.since >= self.training.patience), "no_progress")
 
-    def scores(self, batch: np.ndarray, out: np.ndarray) -> np.ndarray:
-        product(batch, self.V, out.reshape(len(batch), -1))
-        out *= self.scale.astype(out.dtype)
-        if self.has_bias:
-            out += self.b
-        return out
+    def solution(self) -> Solution:
+        """The weights as they are now, or the kept or averaged ones where that was asked for."""
+        stack = self.stack
+        W, b = stack.weights()
+        if self.kept is not None:
+            W, b = self.kept
+        elif stack.mean is not None:
+            W, b = stack.mean.reshape(stack.shape), stack.mean_bias
+        finite = np.isfinite(to_numpy(stack.xp.sum(W, axis=(0, 1)) + stack.xp.sum(b, axis=0)))
+        stack.stopped[stack.alive & ~finite] = "diverged"
+        lost = move(np.isin(stack.stopped, ("diverged", "idle")), stack.products.device)
+        W[:, :, lost] = np.nan
+        b[:, lost] = np.nan
+        objectives = np.array(self.objectives, np.float64).reshape(-1, len(stack.stopped))
+        return Solution(W, b, stack.stopped, np.array(self.recorded), objectives)
 
-    def penalty(self) -> np.ndarray:
-        """λ ΣW² of every head (H,), the bias included."""
-        squares = np.zeros(self.shape[1] * self.shape[2])
-        for rows in row_chunks(len(self.V), 256):
-            part = self.V[rows]
-            squares += (part * part).sum(axis=0)
-        squares = squares.reshape(self.shape[1:]).sum(axis=0) * self.scale**2
-        return self.reg * (squares + (self.b.astype(np.float64) ** 2).sum(axis=0))
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as NumPy arrays and plain numbers."""
+        kept = {} if self.kept is None else {"W": to_numpy(self.kept[0]).copy(), "b": to_numpy(self.kept[1]).copy()}
+        return {
+            "step": self.step,
+            "batches": self.batches.state(),
+            "stack": self.stack.state(),
+            "recorded": np.array(self.recorded),
+            "objectives": np.array(self.objectives),
+            "kept": kept,
+            "best": self.best,
+            "since": self.since,
+        }
 
-    def descend(self, batch: np.ndarray, slope: np.ndarray) -> None:
-        """One step: W ← (1 − 2 λ lr) W − lr · gradient, with the learning rate folded into the slope."""
-        decay = 1 - 2 * self.learning_rate * self.reg
-        self.scale = self.scale * decay
-        self._fold()
-        slope *= (self.learning_rate / (len(batch) * self.scale)).astype(slope.dtype)
-        add_product(self.V, batch, slope.reshape(len(batch), -1), -1.0)
-        if self.has_bias:
-            self.b *= decay.astype(self.b.dtype)
-            self.b -= self.scale.astype(self.b.dtype) * slope.sum(axis=0)
-
-    def _fold(self) -> None:
-        """Multiply the scale into V where its exponent is about to leave float32; each head decides for itself."""
-        low, high = SCALE_RANGE
-        size = np.abs(self.scale)
-        fold = ~((size >= low) & (size <= high))
-        if fold.any():
-            # Multiplying by one changes no bit, so one pass over V serves the heads that fold and those that do not.
-            self.V.reshape(self.shape)[...] *= np.where(fold, self.scale, 1).astype(self.V.dtype)
-            self.scale = np.where(fold, 1.0, self.scale)
-
-    def stop_diverged(self, objective: np.ndarray) -> None:
-        if self.limit is None:
-            self.limit = EXPLOSION * np.maximum(objective, 1.0)
-        self._stop(self.alive & ~(np.isfinite(objective) & (objective <= self.limit)), "diverged")
-
-    def _stop(self, which: np.ndarray, reason: str) -> None:
-        # Zeros are the idle state: nothing overflows, nothing turns denormal and slow, and no other column notices.
-        if which.any():
-            self.stopped[which] = reason
-            self.V.reshape(self.shape)[:, :, which] = 0
-            self.b[:, which] = 0
-            self.learning_rate = np.where(which, 0.0, self.learning_rate)
-            self.reg = np.where(which, 0.0, self.reg)
-            self.scale = np.where(which, 1.0, self.scale)
-
-    def solution(self, steps: np.ndarray, objective: np.ndarray) -> Solution:
-        W = self.V.reshape(self.shape)
-        W *= self.scale.astype(W.dtype)
-        finite = np.isfinite(W.sum(axis=(0, 1)) + self.b.sum(axis=0))
-        self.stopped[self.alive & ~finite] = "diverged"
-        W[:, :, ~self.alive] = np.nan
-        self.b[:, ~self.alive] = np.nan
-        return Solution(W, self.b, self.stopped, steps, objective)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state: the same bits from there as without the pause."""
+        self.step = state["step"]
+        self.batches.restore(state["batches"])
+        self.stack.restore(state["stack"])
+        self.recorded, self.objectives = state["recorded"].tolist(), list(state["objectives"])
+        if state["kept"]:
+            device = self.stack.products.device
+            self.kept = (move(state["kept"]["W"], device), move(state["kept"]["b"], device))
+        self.best, self.since = state["best"], state["since"]
 
 
-def _check(X: np.ndarray, y: np.ndarray, heads: Heads, classes: int, iterations: int, batch_size: int) -> None:
-    if X.ndim != 2 or not len(X) or X.dtype not in (np.float32, np.float64):
-        raise UsageError(f"X must be a matrix of float32 or float64 with at least one row, not {X.dtype} {X.shape}")
-    if y.shape != (len(X),):
-        raise UsageError(f"y must hold one label for each of the {len(X):,} rows of X, not {y.shape}")
-    if y.min() < 0 or y.max() >= classes:
-        raise UsageError(f"labels must lie in 0..{classes - 1}; found {y.min()}..{y.max()}")
+def _check(X: np.ndarray, y: np.ndarray, heads: Heads, classes: int) -> None:
+    xp = namespace(X)
+    if X.ndim != 2 or not len(X) or X.dtype not in (xp.float32, xp.float64):
+        raise UsageError(
+            f"X must be a matrix of float32 or float64 with at least one row, not {X.dtype} {tuple(X.shape)}"
+        )
+    if tuple(y.shape) != (len(X),):
+        raise UsageError(f"y must hold one label for each of the {len(X):,} rows of X, not {tuple(y.shape)}")
+    lowest, highest = int(y.min()), int(y.max())
+    if lowest < 0 or highest >= classes:
+        raise UsageError(f"labels must lie in 0..{classes - 1}; found {lowest}..{highest}")
     if not len(heads):
         raise UsageError("there is no setting to train; give at least one learning rate and one reg")
-    if iterations < 1 or batch_size < 1:
-        raise UsageError(f"iterations and batch_size must be at least 1; got {iterations} and {batch_size}")
+    if heads.batch_size.min() < 1:
+        raise UsageError(f"batch sizes must be at least 1; got {heads.batch_size.min()}")

@@ -12,7 +12,7 @@ import numpy as np
 from linprobe.gradient_check import grad_check_sparse
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.objective import loss_and_gradient
-from linprobe.solvers.sgd import Heads, train_stack
+from linprobe.solvers.sgd import Heads, Training, train_stack
 from linprobe.sources import open_dataset
 from linprobe.sources.cifar10 import read_cifar10
 
@@ -74,14 +74,11 @@ class _LinearClassifier:
         solution = train_stack(
             X,
             y,
-            Heads(np.array([learning_rate]), np.array([reg]), np.array([0])),
+            Heads.of(learning_rate, reg, batch_size=batch_size),
+            Training(self.loss_name, num_iters, seed=seed, intercept="none"),
             classes=self.W.shape[1],
-            loss=self.loss_name,
-            iterations=num_iters,
-            batch_size=batch_size,
-            seed=seed,
-            intercept="none",
             initial=self.W[:, :, None],
+            record_every=1,
             progress=say,
         )
         self.W = solution.W[:, :, 0]

@@ -1,0 +1,107 @@
+"""What a stack is trained with: the settings of each head, and what all heads share."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from linprobe.errors import IncompatibleError, UsageError
+
+Schedule = Literal["constant", "cosine", "step"]
+
+
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """The settings of a stack, one entry per head: arrays (H,).
+
+    learning_rate, reg, momentum float64. batch_size int: the head learns from so many of the examples that are drawn
+    for the largest. seed int, of the head's initial weights.
+    """
+
+    learning_rate: np.ndarray
+    reg: np.ndarray
+    seed: np.ndarray
+    momentum: np.ndarray
+    batch_size: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        learning_rate: npt.ArrayLike,
+        reg: npt.ArrayLike,
+        *,
+        seed: npt.ArrayLike = 0,
+        momentum: npt.ArrayLike = 0.0,
+        batch_size: npt.ArrayLike = 200,
+    ) -> "Heads":
+        """Heads from arrays (H,) and from single numbers, which stand for all heads."""
+        settings = ((learning_rate, float), (reg, float), (seed, int), (momentum, float), (batch_size, int))
+        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(values, kind)) for values, kind in settings))
+        return cls(*(array.copy() for array in arrays))
+
+    def __len__(self) -> int:
+        return len(self.learning_rate)
+
+    def take(self, which: slice | np.ndarray) -> "Heads":
+        """The settings of some of the heads."""
+        return Heads(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all heads of a stack share.
+
+    iterations: steps of SGD; epochs instead: passes through the data, drawn without replacement. schedule of the
+    learning rate: "constant"; "cosine", down to 0 at the last step; "step", a tenth from half the way on and a
+    hundredth from three quarters. warmup: iterations in which the learning rate rises to its value in equal steps. nesterov:
+    momentum looks ahead. average: the weights are the mean over this last part of the iterations (0: the last ones;
+    Polyak and Juditsky, 1992). patience: a head stops after this many validations in a row that were no better, and
+    keeps its best weights (None: never). seed: of the draws. intercept: "penalized" like the weights, as a column of
+    ones is, or "none". Raises UsageError for values that make no sense, IncompatibleError for patience with average.
+    """
+
+    loss: str = "softmax"
+    iterations: int = 1500
+    epochs: float | None = None
+    schedule: Schedule = "constant"
+    warmup: int = 0
+    nesterov: bool = False
+    average: float = 0.0
+    patience: int | None = None
+    seed: int = 0
+    intercept: Literal["penalized", "none"] = "penalized"
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise UsageError(f"iterations must be at least 1, not {self.iterations}")
+        if self.epochs is not None and not (0 < self.epochs < math.inf):
+            raise UsageError(f"epochs must be a positive number, not {self.epochs}")
+        if self.schedule not in ("constant", "cosine", "step"):
+            raise UsageError(f"the schedule {self.schedule!r} is unknown; use constant, cosine or step")
+        if self.warmup < 0:
+            raise UsageError(f"warmup must be 0 iterations or more, not {self.warmup}")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"average must be a share of the iterations, 0 or more and below 1, not {self.average}")
+        if self.patience is not None and self.patience < 1:
+            raise UsageError(f"patience must be at least 1 validation, not {self.patience}")
+        if self.patience is not None and self.average:
+            raise IncompatibleError(
+                "patience keeps the best weights, average the mean of the last; ask for one of them"
+            )
+
+    def steps(self, examples: int, batch_size: int) -> int:
+        """The number of steps on so many examples."""
+        return self.iterations if self.epochs is None else max(1, math.ceil(self.epochs * examples / batch_size))
+
+    def rate(self, step: int, steps: int) -> float:
+        """What the learning rates are multiplied by at a step, counted from 0."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, steps - self.warmup)
+        if self.schedule == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * done))
+        if self.schedule == "step":
+            return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
+        return 1.0
