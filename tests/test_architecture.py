@@ -23,13 +23,18 @@ MAY_KNOW = {
     "solvers": {"errors", "arrays", "losses", "objective"},
     "prepare": {"errors", "arrays", "dataset"},
     "evaluate": {"errors", "arrays", "losses"},
-    "search": {"errors", "dataset", "evaluate", "solvers"},
+    "space": {"errors", "solvers"},
+    "checkpoint": {"", "errors", "publish"},
+    "screening": {"errors", "arrays"},
+    "search": {
+        *("errors", "arrays", "dataset", "checkpoint", "evaluate", "screening", "solvers", "space"),
+    },
     "classifier": {"", "errors", "evaluate", "prepare", "publish"},
     "worksheet": {
         *("", "errors", "dataset", "sources", "prepare", "losses", "objective", "gradient_check", "solvers"),
-        *("search", "evaluate", "classifier"),
+        *("search", "space", "checkpoint", "evaluate", "classifier"),
     },
-    "report": {"", "errors", "publish", "search", "worksheet"},
+    "report": {"", "errors", "publish", "search", "space", "worksheet"},
 }
 LAST = {"report", "cli"}
 HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "jax", "dask"}

@@ -10,8 +10,10 @@ from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DivergedError
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.prepare import fit_preparation, make_splits
-from linprobe.search import Grid, search
+from linprobe.search import search
+from linprobe.solvers.sgd import Training, train_stack
 from linprobe.sources import open_dataset
+from linprobe.space import Grid
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 RUN: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch_size": 16, "seed": 3}
@@ -19,6 +21,17 @@ RUN: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch
 
 def make_grid(learning_rates, regs):
     return Grid(np.array(learning_rates, float), np.array(regs, float))
+
+
+def run_search(train, val, grid, *, classes, loss, iterations, batch_size, seed, progress=None):
+    """`search` with one batch size for all settings."""
+    space = Grid(grid.axes["learning_rate"], grid.axes["reg"], batch_sizes=batch_size)
+    return search(train, val, space, Training(loss, iterations, seed=seed), classes=classes, progress=progress)
+
+
+def weights_of_all(train, grid, *, classes, loss, iterations, batch_size, seed):
+    heads = Grid(grid.axes["learning_rate"], grid.axes["reg"], batch_sizes=batch_size).heads(seed)
+    return train_stack(train.X, train.y, heads, Training(loss, iterations, seed=seed), classes=classes)
 
 
 def clouds(n=150, seed=0, features=6, classes=4):
@@ -53,11 +66,11 @@ def test_a_search_on_digits_is_one_head_after_another_in_float64(loss):
     train, val = centred(make_splits(open_dataset("digits"), seed=0))
     grid = make_grid([1e-5, 1e-3], [1e-6, 0.1, 20])
     run = {"classes": 10, "loss": loss, "iterations": 150, "batch_size": 25, "seed": 0}
-    found = search(train, val, grid, **run)
+    found = run_search(train, val, grid, **run)
     X, val_X = (np.column_stack([part.X.astype(np.float64), np.ones(len(part))]) for part in (train, val))
     on_val = []
-    for learning_rate in grid.learning_rates:
-        for reg in grid.regs:
+    for learning_rate in grid.axes["learning_rate"].values:
+        for reg in grid.axes["reg"].values:
             head = len(on_val)
             W = plain_head(X, train.y, learning_rate, reg, **run)
             on_val.append(plain_accuracy(val_X, val.y, W))
@@ -68,14 +81,22 @@ def test_a_search_on_digits_is_one_head_after_another_in_float64(loss):
             assert found.objective[head] == pytest.approx(objective, rel=1e-3)
     assert max(on_val) - min(on_val) > 0.05  # the settings differ, so a mixed-up order would show
     assert on_val[found.best] >= max(on_val) - 1 / len(val)
+    best = found.setting(found.best)
     place = (int(found.best // 3), int(found.best % 3))
-    assert found.best_setting == {"learning_rate": grid.learning_rates[place[0]], "reg": grid.regs[place[1]]}
+    assert best["learning_rate"] == grid.axes["learning_rate"].values[place[0]]
+    assert best["reg"] == grid.axes["reg"].values[place[1]]
     assert "learning_rate" in found.edges  # of two values each is an edge
 
 
 def test_the_test_split_is_out_of_reach():
     given = inspect.signature(search).parameters
-    assert list(given) == ["train", "val", "grid", "classes", "loss", "iterations", "batch_size", "seed", "progress"]
+    assert [name for name, parameter in given.items() if parameter.kind == parameter.POSITIONAL_OR_KEYWORD] == [
+        "train",
+        "val",
+        "space",
+        "training",
+    ]
+    assert not any("test" in name for name in given)
 
 
 def test_other_test_data_change_no_bit_of_the_search():
@@ -89,8 +110,8 @@ def test_other_test_data_change_no_bit_of_the_search():
     for own in own_tests:
         splits = make_splits(Dataset("clouds", everything, own, tuple("abcd")), seed=1)
         train, val = centred(splits)
-        found = search(train, val, make_grid([0.001, 0.1], [0.001, 1]), **RUN)
-        arrays = (found.solution.W, found.train_accuracy, found.val_accuracy, found.objective)
+        found = run_search(train, val, make_grid([0.001, 0.1], [0.001, 1]), **RUN)
+        arrays = (found.W, found.b, found.train_accuracy, found.val_accuracy, found.objective)
         seen.add((found.best, *(array.tobytes() for array in arrays)))
     assert len(seen) == 1
 
@@ -99,19 +120,20 @@ def test_validation_alone_makes_the_choice():
     """Whichever head validation agrees with is chosen, though training goes on the same."""
     train, val = clouds(300), clouds(1_000, seed=1)
     grid = make_grid([0.05, 0.2, 0.8], [0.001, 0.5])
-    first = search(train, val, grid, **RUN)
+    first = run_search(train, val, grid, **RUN)
+    trained = weights_of_all(train, grid, **RUN)
     for head in range(len(grid)):
-        W, b = first.solution.head(head)
+        W, b = trained.head(head)
         agreeing = Examples(val.X, np.argmax(val.X @ W + b, axis=1))
-        found = search(train, agreeing, grid, **RUN)
+        found = run_search(train, agreeing, grid, **RUN)
         assert found.val_accuracy[found.best] == 1
         assert found.best == head  # no two of these heads agree on all rows, or an earlier one would be chosen
-        assert found.solution.W.tobytes() == first.solution.W.tobytes()
+        assert found.W.tobytes() == W.tobytes()
         assert found.train_accuracy.tobytes() == first.train_accuracy.tobytes()
 
 
 def test_of_equal_settings_the_first_is_chosen():
-    found = search(clouds(100), clouds(50, seed=1), make_grid([0.05, 0.05], [0.1, 0.1]), **RUN)
+    found = run_search(clouds(100), clouds(50, seed=1), make_grid([0.05, 0.05], [0.1, 0.1]), **RUN)
     assert len(set(found.val_accuracy.tolist())) == 1
     assert found.best == 0
     assert found.edges == ()
@@ -119,24 +141,24 @@ def test_of_equal_settings_the_first_is_chosen():
 
 def test_a_diverging_setting_is_left_out_and_changes_no_other():
     train, val = clouds(100), clouds(50, seed=1)
-    sound = search(train, val, make_grid([0.01, 0.05], [0.1, 0.3, 1]), **RUN)
+    sound = run_search(train, val, make_grid([0.01, 0.05], [0.1, 0.3, 1]), **RUN)
     # The same number of heads, so that the products have the same shape and the same bits.
-    mixed = search(train, val, make_grid([1e30, 0.05], [0.1, 0.3, 1]), **RUN)
-    assert mixed.solution.stopped.tolist() == ["diverged"] * 3 + ["max_iter"] * 3
+    mixed = run_search(train, val, make_grid([1e30, 0.05], [0.1, 0.3, 1]), **RUN)
+    assert mixed.stopped.tolist() == ["diverged"] * 3 + ["max_iter"] * 3
     for name in ("train_accuracy", "val_accuracy", "objective"):
         assert np.isnan(getattr(mixed, name)[:3]).all()
         assert getattr(mixed, name)[3:].tobytes() == getattr(sound, name)[3:].tobytes()
-    assert mixed.solution.W[:, :, 3:].tobytes() == sound.solution.W[:, :, 3:].tobytes()
+    assert mixed.curves[:, 3:].tobytes() == sound.curves[:, 3:].tobytes()
     assert mixed.best >= 3
     with pytest.raises(DivergedError, match="all 2 settings diverged"):
-        search(train, val, make_grid([1e30], [0.1, 1]), **RUN)
+        run_search(train, val, make_grid([1e30], [0.1, 1]), **RUN)
 
 
 def test_progress_is_told_and_the_data_stay_as_they_are():
     train, val = clouds(100), clouds(50, seed=1)
     before = [array.tobytes() for array in (train.X, train.y, val.X, val.y)]
     calls = []
-    found = search(
+    found = run_search(
         train,
         val,
         make_grid([0.01], [0.1, 1]),
@@ -145,5 +167,5 @@ def test_progress_is_told_and_the_data_stay_as_they_are():
     )
     assert calls[0] == (1, 250, (2,))
     assert calls[-1] == (250, 250, (2,))
-    assert len(calls) == len(found.solution.steps) <= 130  # some hundred points are enough for a curve
+    assert len(calls) == len(found.steps) <= 130  # some hundred points are enough for a curve
     assert [array.tobytes() for array in (train.X, train.y, val.X, val.y)] == before

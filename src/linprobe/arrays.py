@@ -5,8 +5,9 @@ the array API standard has no form that works in place, and a fresh array of the
 more than the arithmetic.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Literal
 
@@ -22,13 +23,16 @@ __all__ = [
     "Precision",
     "Products",
     "add_product",
+    "cap_",
     "capture",
     "choose_device",
+    "device_of",
     "exp_",
     "move",
     "namespace",
     "product",
     "quiet",
+    "reduction",
     "row_chunks",
     "sweep_rows",
     "take_rows",
@@ -58,13 +62,29 @@ def choose_device(device: Device, precision: Precision = "float32") -> str:
     return "cpu" if precision == "bfloat16" else "numpy"
 
 
-def move(array: np.ndarray, device: str) -> Array:
-    """A NumPy array as an array of the device that `choose_device` chose; without a copy where that is this memory."""
+def device_of(array: Array) -> str:
+    """Where an array lies: "numpy", or the torch device "cpu" or "cuda"."""
+    return "numpy" if isinstance(array, np.ndarray) else array.device.type
+
+
+def move(array: Array, device: str) -> Array:
+    """An array on the device that `choose_device` chose; not a copy where it is there, or where that is this memory."""
     if device == "numpy":
-        return array
-    if not array.flags.writeable and device == "cpu":
-        array = array.copy()  # torch knows no read-only tensors, and warns
-    return _torch().from_numpy(np.ascontiguousarray(array)).to(device)
+        return to_numpy(array)
+    if not isinstance(array, np.ndarray):
+        return array.to(device)
+    with warnings.catch_warnings():
+        # Torch knows no read-only tensors, and says so; the data of a search is read-only, and never written to.
+        warnings.simplefilter("ignore", UserWarning)
+        tensor = _torch().from_numpy(np.ascontiguousarray(array))
+    if device != "cuda" or array.nbytes > PINNED_BYTES:
+        return tensor.to(device)
+    # What is copied out of pinned memory while the device works does not wait for it.
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+# Pinning takes time and is for what goes to the device step after step, not for the data that goes there once.
+PINNED_BYTES = 2**24
 
 
 def to_numpy(array: Array) -> np.ndarray:
@@ -72,16 +92,37 @@ def to_numpy(array: Array) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
 
 
-def quiet(array: Array) -> AbstractContextManager[Any]:
-    """Arithmetic on arrays of this kind without warnings of overflow and NaN, and without recording gradients."""
-    if isinstance(array, np.ndarray):
-        return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
-    return _torch().inference_mode() if array.device.type == "cpu" else _torch().no_grad()
+@contextmanager
+def quiet(array: Array) -> Iterator[None]:
+    """Arithmetic on arrays of this kind, and on NumPy's, without warnings of overflow and NaN or recorded gradients."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        if device_of(array) == "numpy":
+            yield
+        else:
+            # Not inference_mode: what is made there could never be changed in place by whom it is handed to.
+            with _torch().no_grad():
+                yield
 
 
 def exp_(array: Array) -> Array:
     """Exponential of every element, in place; returns the array."""
     return np.exp(array, out=array) if isinstance(array, np.ndarray) else array.exp_()
+
+
+def cap_(array: Array, highest: float) -> Array:
+    """The lesser of every element and a number, NaN for NaN, in place; returns the array."""
+    # The standard's minimum would carry the number to the device at each call, and wait for it.
+    return np.minimum(array, highest, out=array) if isinstance(array, np.ndarray) else array.clamp_(max=highest)
+
+
+def reduction(operation: Callable[..., Array], array: Array) -> Callable[..., Array] | None:
+    """What reduces along an axis as repeating a binary operation would: a single call on torch, None for NumPy arrays,
+    whose reductions take an order of their own.
+    """
+    if isinstance(array, np.ndarray):
+        return None
+    xp = namespace(array)
+    return {xp.add: xp.sum, xp.maximum: xp.max}[operation]
 
 
 def take_rows(X: Array, rows: Array, out: Array) -> Array:
@@ -115,11 +156,14 @@ def add_product(W: Array, A: Array, B: Array, scale: float) -> Array:
 class Products:
     """The two products of a step, on a device and in a precision; everything else of a step stays float32.
 
-    In bfloat16 the factors are rounded for the product; the weights themselves, and what is summed, are float32.
+    In bfloat16 the factors of a product and its result are rounded, to 8 bits; its sums, the weights that the result is
+    added to, and all else are float32. Raises IncompatibleError for bfloat16 on NumPy, which does not have it.
     """
 
     def __init__(self, device: str = "numpy", precision: Precision = "float32") -> None:
-        self.device, self.rounded = device, precision == "bfloat16"
+        if device == "numpy" and precision == "bfloat16":
+            raise IncompatibleError("NumPy has no bfloat16; choose the device with choose_device('cpu', 'bfloat16')")
+        self.device, self.precision, self.rounded = device, precision, precision == "bfloat16"
 
     def scores(self, batch: Array, V: Array, out: Array) -> None:
         """Batch (B, D) @ V (D, K·H) into out (B, K, H)."""
@@ -142,9 +186,10 @@ class Products:
 
 
 def capture(step: Callable[..., None], batch_size: int, idle: np.ndarray, device: str) -> Callable[..., None]:
-    """A function step(rows, table, fold) that costs nothing to call: itself, or on CUDA a recorded graph of it.
+    """A function step(rows, table, fold) that costs little to call: itself, or on CUDA a recorded graph of it.
 
-    rows (batch_size,) int64, table like `idle`: a table with which a step changes nothing, for the runs before recording.
+    rows (batch_size,) int64; idle: a table with which a step changes nothing, for the runs before recording. The step
+    must work on the same memory each time, and need nothing from the host.
     """
     return _Graphs(step, batch_size, idle) if device == "cuda" else step
 
@@ -153,30 +198,29 @@ class _Graphs:
     """One CUDA graph for steps that fold and one for those that do not; both read their input from the same memory."""
 
     def __init__(self, step: Callable[..., None], batch_size: int, idle: np.ndarray) -> None:
-        torch = _torch()
-        self.torch, self.step, self.graphs = torch, step, {}
-        self.rows = torch.zeros(batch_size, dtype=torch.int64, device="cuda")
-        self.table = torch.from_numpy(idle).to("cuda")
-        self.idle = self.table.clone()
+        self.step, self.graphs = step, {}
+        self.rows = move(np.zeros(batch_size, np.int64), "cuda")
+        self.table, self.idle = move(idle, "cuda"), move(idle, "cuda")
 
     def __call__(self, rows: Array, table: Array, fold: bool) -> None:
         if fold not in self.graphs:
             self.graphs[fold] = self._record(fold)
-        self.rows.copy_(rows, non_blocking=True)
-        self.table.copy_(table, non_blocking=True)
+        self.rows.copy_(rows)
+        self.table.copy_(table)
         self.graphs[fold].replay()
 
     def _record(self, fold: bool) -> Any:
-        torch = self.torch
+        cuda = _torch().cuda
         self.table.copy_(self.idle)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # libraries set themselves up in a first call, which a graph must not contain
+        # Libraries set themselves up in a first call, which a graph must not contain.
+        stream = cuda.Stream()
+        stream.wait_stream(cuda.current_stream())
+        with cuda.stream(stream):
             for _ in range(2):
                 self.step(self.rows, self.table, fold)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        cuda.current_stream().wait_stream(stream)
+        graph = cuda.CUDAGraph()
+        with cuda.graph(graph):
             self.step(self.rows, self.table, fold)
         return graph
 
@@ -192,7 +236,7 @@ def sweep_rows(array: Array) -> Iterator[slice]:
     all at once on a device, where every call costs more than it computes.
     """
     rows = len(array)
-    if isinstance(array, np.ndarray) or array.device.type == "cpu":
+    if device_of(array) != "cuda":
         return row_chunks(rows, max(1, SWEEP_ELEMENTS // max(1, array.shape[1])))
     return row_chunks(rows, max(1, rows))
 

@@ -56,6 +56,7 @@ class Classifier:
             "version": __version__,
             "classes": json.dumps(self.classes),
             "shape": json.dumps(self.preparation.shape),
+            "unit_rows": json.dumps(self.preparation.unit_rows),
             "about": json.dumps(dict(self.about)),
         }
         tensors = {"W": self.W, "b": self.b, "mean": self.preparation.mean}
@@ -78,6 +79,9 @@ def load(path: Path | str) -> Classifier:
         and all(type(size) is int and 0 < size < 2**32 for size in shape)
     ):
         raise _damaged(path, "shape is not that of an image or of a row of features")
+    unit_rows = "unit_rows" in metadata and _json(path, metadata, "unit_rows")
+    if not isinstance(unit_rows, bool):
+        raise _damaged(path, "unit_rows is neither true nor false")
     if not isinstance(about, dict):
         raise _damaged(path, "about is not a table")
     features = math.prod(shape)
@@ -89,7 +93,8 @@ def load(path: Path | str) -> Classifier:
             )
         if not np.isfinite(array).all():
             raise _damaged(path, f"{name} holds values that are not finite")
-    return Classifier(tensors["W"], tensors["b"], tuple(classes), Preparation(tensors["mean"], tuple(shape)), about)
+    preparation = Preparation(tensors["mean"], tuple(shape), unit_rows=unit_rows)
+    return Classifier(tensors["W"], tensors["b"], tuple(classes), preparation, about)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from linprobe.arrays import product, row_chunks
+from linprobe.arrays import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
 from linprobe.losses import find_loss
 
 # Scores of this many rows at a time stay in the processor's cache for a stack of a hundred heads.
 CHUNK_ROWS = 512
+DEVICE_CHUNKS = 16  # times as many on a CUDA device, which has no such cache and needs more at a time to be busy
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,40 +22,47 @@ class StackScore:
     loss: np.ndarray
 
 
-def score_stack(X: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray | None, loss: str) -> StackScore:
+def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str) -> StackScore:
     """Accuracy and mean loss of every head of a stack; NaN for heads whose weights are, or whose scores overflow.
 
-    X (n, D) float, y (n,) int in [0, K), W (D, K, H), b (K, H) or None; n >= 1.
+    X (n, D) float, y (n,) int in [0, K), W (D, K, H), b (K, H) or None; n >= 1. Computed where W is, NumPy or a torch
+    device; rows that are elsewhere are moved there chunk by chunk.
 
     Rows come in chunks, so the scores never take more than a few megabytes.
     """
-    features, classes, heads = W.shape
-    flat = W.reshape(features, classes * heads)
+    device, (features, classes, heads) = device_of(W), W.shape
+    xp, loss_of = namespace(W), find_loss(loss)
     # The type of the product: into an array of another type, BLAS would write nothing.
-    buffer = np.empty((min(CHUNK_ROWS, len(X)), classes, heads), np.result_type(X, W))
-    correct, total = np.zeros(heads, np.int64), np.zeros(heads)
-    with np.errstate(over="ignore", invalid="ignore"):
+    dtype = xp.result_type(move(X[:1], device), W)
+    flat = xp.astype(W.reshape(features, classes * heads), dtype, copy=False)
+    chunk = CHUNK_ROWS * (DEVICE_CHUNKS if device == "cuda" else 1)
+    like = {"dtype": dtype, "device": W.device}
+    buffer = xp.empty((min(chunk, len(X)), classes, heads), **like)
+    correct = xp.zeros((heads,), dtype=xp.int64, device=W.device)
+    total = xp.zeros((heads,), dtype=xp.float64, device=W.device)
+    with quiet(W):
         for rows in row_chunks(len(X), len(buffer)):
-            labels = y[rows]
+            labels = xp.astype(move(y[rows], device), xp.int64, copy=False)
             scores = buffer[: len(labels)]
-            product(X[rows], flat, scores.reshape(len(labels), -1))
+            part = xp.astype(move(X[rows], device), dtype, copy=False)
+            product(part, flat, scores.reshape(len(labels), -1))
             if b is not None:
                 scores += b
-            correct += (highest(scores) == labels[:, None]).sum(axis=0)
-            total += find_loss(loss)(scores, labels)[0].sum(axis=0, dtype=np.float64)
-    trained = np.isfinite(total)
-    return StackScore(np.where(trained, correct / len(X), np.nan), np.where(trained, total / len(X), np.nan))
+            correct += xp.sum(highest(scores) == labels[:, None], axis=0)
+            total += xp.sum(loss_of(scores, labels)[0], axis=0, dtype=xp.float64)
+    right, losses = to_numpy(correct), to_numpy(total)
+    trained = np.isfinite(losses)
+    return StackScore(np.where(trained, right / len(X), np.nan), np.where(trained, losses / len(X), np.nan))
 
 
-def highest(scores: np.ndarray) -> np.ndarray:
-    """The class with the highest score, the first of equals: scores (n, K, H) -> labels (n, H)."""
-    # NumPy's argmax along a middle axis walks it element by element; a running maximum keeps the heads vectorised.
-    best = scores[:, 0].copy()
-    labels = np.zeros(best.shape, np.int64)
+def highest(scores: Array) -> Array:
+    """The class with the highest score, the first of equals: scores (n, K, H) -> labels (n, H) int64."""
+    # An argmax along a middle axis walks it element by element; a running maximum keeps the heads vectorised.
+    xp = namespace(scores)
+    best, labels = scores[:, 0], xp.zeros((scores.shape[0], scores.shape[2]), dtype=xp.int64, device=scores.device)
     for k in range(1, scores.shape[1]):
         higher = scores[:, k] > best
-        np.copyto(labels, k, where=higher)
-        np.copyto(best, scores[:, k], where=higher)
+        labels, best = xp.where(higher, k, labels), xp.maximum(best, scores[:, k])
     return labels
 
 

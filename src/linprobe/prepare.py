@@ -1,12 +1,15 @@
 """From a dataset to what a classifier trains on: splits, and centred rows fitted on the training rows only."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from linprobe.arrays import row_chunks
 from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import DataError, UsageError
+
+Features = Literal["centred", "standardised", "normalised"]
 
 CHUNK_ROWS = 1024
 
@@ -19,10 +22,15 @@ LEAST_EXAMPLES = 200
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """Flattens examples to rows and subtracts the training mean: mean (D,) float32, shape of one example."""
+    """Flattens examples to rows and subtracts the training mean: mean (D,) float32, shape of one example.
+
+    scale (D,) float32, if any, multiplies the centred features; unit_rows divides each centred row by its length.
+    """
 
     mean: np.ndarray
     shape: tuple[int, ...]
+    scale: np.ndarray | None = None
+    unit_rows: bool = False
 
     def apply(self, X: np.ndarray, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
         """X (n, *shape) -> rows (n, D) of `dtype`, centred. Raises DataError for examples of another shape."""
@@ -36,15 +44,39 @@ class Preparation:
             flat = X[chunk].reshape(-1, len(self.mean))
             # The type is said, or uint8 less float32 would be rounded to float32 on its way to float64.
             np.subtract(flat, self.mean, out=rows[chunk], dtype=rows.dtype, casting="same_kind")
+            if self.scale is not None:
+                rows[chunk] *= self.scale
+            if self.unit_rows:
+                # An example that is the mean has no direction; it stays a row of zeros.
+                length = np.linalg.norm(rows[chunk], axis=1, keepdims=True)
+                rows[chunk] /= np.where(length > 0, length, 1)
         return rows
 
+    def fold(self, W: np.ndarray) -> tuple["Preparation", np.ndarray]:
+        """The same classifier without a scale: a preparation that only centres, and W (D, K) that does the rest."""
+        if self.scale is None:
+            return self, W
+        return Preparation(self.mean, self.shape, None, self.unit_rows), W * self.scale[:, None]
 
-def fit_preparation(train: Examples) -> Preparation:
-    """The preparation for these training examples; the mean is summed in float64."""
-    total = np.zeros(train.X[0].size)
-    for chunk in row_chunks(len(train), CHUNK_ROWS):
+
+def fit_preparation(train: Examples, features: Features = "centred") -> Preparation:
+    """The preparation for these training examples; sums are in float64.
+
+    features: "centred", the mean is subtracted; "standardised", and each feature divided by its standard deviation
+    (constant ones stay 0); "normalised", and each row divided by its length.
+    """
+    total, size = np.zeros(train.X[0].size), len(train)
+    for chunk in row_chunks(size, CHUNK_ROWS):
         total += train.X[chunk].reshape(-1, total.size).sum(axis=0, dtype=np.float64)
-    return Preparation((total / len(train)).astype(np.float32), train.X.shape[1:])
+    mean = total / size
+    scale = None
+    if features == "standardised":
+        squares = np.zeros(total.size)
+        for chunk in row_chunks(size, CHUNK_ROWS):
+            squares += np.square(train.X[chunk].reshape(-1, total.size) - mean).sum(axis=0)
+        deviation = np.sqrt(squares / size)
+        scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0).astype(np.float32)
+    return Preparation(mean.astype(np.float32), train.X.shape[1:], scale, features == "normalised")
 
 
 def make_splits(

@@ -2,12 +2,16 @@
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from linprobe.errors import OutputError, UsageError
 
@@ -41,17 +45,19 @@ def publish_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def publish_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def publish_folder(path: Path, *, replace: bool = False, holding: str | None = None) -> Iterator[Path]:
     """Give a temporary folder to fill; rename it to `path` when the block ends, remove it when the block raises.
 
     A folder that exists and is not empty is refused before the block starts, unless `replace`: then it stays as it is
-    until the new one is complete. Of several processes that publish one new folder, the first to end wins. A link is
-    followed. Raises UsageError (exists) or OutputError (cannot be written, full); errors of the block about anything
+    until the new one is complete; but one that does not hold a file named `holding` is never replaced. Of several
+    processes that publish one new folder, the first to end wins. A link is followed. Raises UsageError (exists) or
+    OutputError (cannot be written, full); errors of the block about anything
     else pass through.
     """
     path = Path(path)
     place = Path(os.path.realpath(path))
     _refuse_existing(path, place, replace)
+    _refuse_foreign(path, holding)
     partial = _hidden(place, "partial")
     missing: list[Path] = []
     try:
@@ -71,6 +77,40 @@ def publish_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         for folder in missing:  # the nearest first; one that holds something stays
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def claimed(path: Path, *, or_next: bool = False) -> Iterator[Path]:
+    """Keep a folder that is still to be made for this process; with `or_next` the first free of path-2, path-3, ...
+
+    A folder is free if it does not exist and no other process has claimed it. Raises UsageError where another process
+    has claimed the very path, OutputError where the claim cannot be written.
+    """
+    names = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
+    for folder in names if or_next else [path]:
+        if or_next and folder.exists():
+            continue
+        lock = _lock(folder)
+        try:
+            lock.acquire()
+        except Timeout:
+            continue
+        try:
+            yield folder
+        finally:
+            with contextlib.suppress(OSError):
+                Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+        return
+    raise UsageError(f"{path}: another linprobe is at work on it; wait for it, or name another folder")
+
+
+def _lock(folder: Path) -> BaseFileLock:
+    """The lock of a folder. It lies among the temporary files: beside the folder it might be left over, or refused."""
+    name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:32]
+    return FileLock(
+        Path(tempfile.gettempdir()) / f"linprobe-{os.getuid() if hasattr(os, 'getuid') else 0}-{name}.lock", timeout=0
+    )
 
 
 def free_folder(path: Path) -> Path:
@@ -110,6 +150,13 @@ def _hidden(place: Path, kind: str) -> Path:
     """A sibling that nobody else has: made afresh, it gets the modes that the umask gives any new file or folder."""
     # The name is cut so that the longest that the system allows still finds room; characters may take four bytes.
     return place.with_name(f".{place.name[:50]}.{secrets.token_hex(8)}.{kind}")
+
+
+def _refuse_foreign(path: Path, holding: str | None) -> None:
+    if holding is not None and path.is_dir() and any(path.iterdir()) and not (path / holding).is_file():
+        raise UsageError(
+            f"{path}: holds no {holding}, so it is not an earlier run, and is not replaced; name another folder"
+        )
 
 
 def _refuse_existing(path: Path, place: Path, replace: bool) -> None:

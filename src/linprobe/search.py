@@ -1,161 +1,273 @@
-"""The settings to compare, trained as one stack, and the choice among them; the test split is not an argument here."""
+"""Train the settings to compare, stack by stack, and choose among them; the test split is not an argument here."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
+from linprobe.arrays import Array, Products, move, namespace, quiet, row_chunks, to_numpy
+from linprobe.checkpoint import Checkpoint
 from linprobe.dataset import Examples
-from linprobe.errors import DivergedError, UsageError
-from linprobe.evaluate import score_stack
-from linprobe.solvers.sgd import Heads, Progress, Solution, Training, train_stack
-
-# Far more than anybody can read; a count with a zero too many is a slip, not a wish.
-MOST_SETTINGS = 10_000
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """Every pair of a learning rate (L,) and a reg (R,); head number l * R + r has the l-th and the r-th."""
-
-    learning_rates: np.ndarray
-    regs: np.ndarray
-
-    def __post_init__(self) -> None:
-        for name, values in (("learning rate", self.learning_rates), ("reg", self.regs)):
-            if not len(values):
-                raise UsageError(f"the grid has no {name}; give at least one")
-            wrong = values[~(np.isfinite(values) & (values >= 0))]
-            if len(wrong):
-                raise UsageError(
-                    f"the grid has the {name} {wrong[0]:g}; it must be a finite number that is not negative"
-                )
-        if len(self) > MOST_SETTINGS:
-            raise UsageError(
-                f"the grid has {len(self.learning_rates):,} x {len(self.regs):,} settings, at most {MOST_SETTINGS:,} "
-                "are possible; give fewer values"
-            )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(L, R)."""
-        return len(self.learning_rates), len(self.regs)
-
-    def __len__(self) -> int:
-        return len(self.learning_rates) * len(self.regs)
-
-    def heads(self, seed: int, batch_size: int = 200) -> Heads:
-        """One head per pair, all starting at the same weights, so that they differ by their settings alone."""
-        learning_rate, reg = np.meshgrid(self.learning_rates, self.regs, indexing="ij")
-        return Heads.of(learning_rate.ravel(), reg.ravel(), seed=seed, batch_size=batch_size)
+from linprobe.errors import DivergedError
+from linprobe.evaluate import CHUNK_ROWS, StackScore, score_stack
+from linprobe.screening import fit_basis, project_weights, rotate
+from linprobe.solvers.plan import Plan, plan_stacks
+from linprobe.solvers.settings import Heads
+from linprobe.solvers.sgd import Progress, Solution, Training, train_stack
+from linprobe.solvers.stack import initial_weights
+from linprobe.space import Listed, Space, edges_of
 
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """A trained grid: per head (H,) train_accuracy, val_accuracy, objective on train; NaN where a head diverged.
+    """Trained settings; per head (H,) train_accuracy, val_accuracy, val_loss, objective on train, NaN if it diverged.
 
-    best is the index of the chosen head; edges names the axes on whose lowest or highest value it lies.
+    stopped (H,), why each head ended; curves (R, H), objectives on batches at the iterations steps (R,). best is the
+    index of the chosen head, W (D, K) and b (K,) are its weights; edges names the axes on whose end it lies.
     """
 
-    grid: Grid
-    solution: Solution
+    space: Space
+    heads: Heads
+    stopped: np.ndarray
+    steps: np.ndarray
+    curves: np.ndarray
     train_accuracy: np.ndarray
     val_accuracy: np.ndarray
+    val_loss: np.ndarray
     objective: np.ndarray
     best: int
+    W: np.ndarray
+    b: np.ndarray
     edges: tuple[str, ...]
+    plan: Plan
 
-    @property
-    def best_setting(self) -> dict[str, float]:
-        """learning_rate and reg of the chosen head."""
-        learning_rate, reg = divmod(self.best, len(self.grid.regs))
-        return {"learning_rate": float(self.grid.learning_rates[learning_rate]), "reg": float(self.grid.regs[reg])}
+    def setting(self, head: int) -> dict[str, float]:
+        """The settings of a head by their names."""
+        return {name: getattr(self.heads, name)[head].item() for name in self.space.axes}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a search may use: device and precision of its products, memory in bytes (None: no bound), those held."""
+
+    products: Products = field(default_factory=Products)
+    memory: int | None = None
+    held: int = 0
 
 
 def search(
     train: Examples,
     val: Examples,
-    grid: Grid,
+    space: Space,
+    training: Training,
     *,
     classes: int,
-    loss: str,
-    iterations: int,
-    batch_size: int,
-    seed: int,
+    resources: Resources | None = None,
+    start: Callable[[Heads], tuple[np.ndarray, np.ndarray]] | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> SearchResult:
-    """Train the grid on train, keep the best on val; both hold rows (n, D) float32.
+    """Train every setting on train, keep the best on val; both hold rows (n, D) float32.
 
-    Raises DivergedError when no head is left.
+    `start` gives the initial W (D, K, H) and b (K, H) of a stack's heads, drawn from their seeds unless given.
+    `on_plan` is told the stacks and the memory before any work. With a checkpoint, work that was interrupted goes on
+    from there and ends in the same bits. Raises DivergedError when no head is left, IncompatibleError where the memory
+    is too small.
     """
-    heads = grid.heads(seed, batch_size)
-    training = Training(loss, iterations, seed=seed)
-    solution = train_stack(train.X, train.y, heads, training, classes=classes, progress=progress)
-    on_train = score_stack(train.X, train.y, solution.W, solution.b, loss)
-    on_val = score_stack(val.X, val.y, solution.W, solution.b, loss)
-    best = choose(on_val.accuracy)
+    resources = resources or Resources()
+    heads = space.heads(training.seed)
+    plan = plan_stacks(
+        heads,
+        training,
+        features=train.X.shape[1],
+        classes=classes,
+        itemsize=train.X.dtype.itemsize,
+        evaluation_rows=CHUNK_ROWS,
+        held=resources.held,
+        memory=resources.memory,
+    )
+    if on_plan is not None:
+        on_plan(plan)
+    rows = _Rows(train, val, training.loss, resources.products.device)
+    found = _Found(len(heads))
+    saved = checkpoint.load() if checkpoint is not None else None
+    if saved is not None:
+        found = _Found(len(heads), **saved["found"])
+    for number, members in enumerate(plan.stacks[found.finished :], start=found.finished):
+        stack = heads.take(members)
+        initial, initial_bias = (None, None) if start is None else start(stack)
+        solution = train_stack(
+            rows.X,
+            rows.y,
+            stack,
+            training,
+            classes=classes,
+            products=resources.products,
+            draw=int(heads.batch_size.max()),
+            initial=initial,
+            initial_bias=initial_bias,
+            validate=rows.val_accuracy if training.patience is not None else None,
+            progress=_overall(progress, number, len(plan.stacks)),
+            saver=_saver(checkpoint, found),
+            state=saved["run"] if saved is not None and number == saved["found"]["finished"] else None,
+        )
+        found.add(members, solution, stack, rows)
+    best = choose(found.val_accuracy, found.val_loss)
     return SearchResult(
-        grid=grid,
-        solution=solution,
-        train_accuracy=on_train.accuracy,
-        val_accuracy=on_val.accuracy,
-        objective=on_train.loss + penalty(solution, heads.reg),
+        space=space,
+        heads=heads,
+        stopped=found.stopped,
+        steps=found.steps,
+        curves=found.curves,
+        train_accuracy=found.train_accuracy,
+        val_accuracy=found.val_accuracy,
+        val_loss=found.val_loss,
+        objective=found.objective,
         best=best,
-        edges=edges_of(grid, best),
+        W=found.W,
+        b=found.b,
+        edges=edges_of(space, heads, best),
+        plan=plan,
     )
 
 
-def parse_axis(text: str, name: str) -> np.ndarray:
-    """LO:HI:COUNT, LO:HI:COUNT:log or a list with commas -> the values (L,). Raises UsageError naming `name`."""
-    parts = text.split(":")
-    try:
-        if len(parts) == 1:
-            values = np.array([float(part) for part in text.split(",")])
-        elif len(parts) == 3 or (len(parts) == 4 and parts[3] == "log"):
-            low, high, count = float(parts[0]), float(parts[1]), int(parts[2])
-            values = _spaced(low, high, count, log=len(parts) == 4)
-        else:
-            raise ValueError("neither a range nor a list")
-    except ValueError as error:
-        raise UsageError(
-            f"{name} {' '.join(text.split())}: {error}; write LO:HI:COUNT, LO:HI:COUNT:log or a list such as 1e-7,3e-7"
-        ) from error
-    return values
+@dataclass(frozen=True, eq=False)
+class Screening:
+    """What was screened: the whole space on the leading principal directions, and what was kept of it.
+
+    residual: the share of the training rows' energy outside those directions; kept: the heads retrained at full rank.
+    """
+
+    result: SearchResult
+    rank: int
+    residual: float
+    seconds: float
+    kept: np.ndarray
 
 
-def _spaced(low: float, high: float, count: int, *, log: bool) -> np.ndarray:
-    if not 1 <= count <= MOST_SETTINGS:
-        raise ValueError(f"{count} values asked for, 1 to {MOST_SETTINGS:,} possible")
-    if not (np.isfinite(low) and np.isfinite(high) and 0 <= low <= high):
-        raise ValueError("the bounds must be finite, not negative, and the lower one first")
-    if log and low == 0:
-        raise ValueError("a logarithmic range cannot start at 0")
-    # NumPy's logarithm puts values between the bounds, to rounding only.
-    return np.geomspace(low, high, count).clip(low, high) if log else np.linspace(low, high, count)
+def screen(
+    train: Examples,
+    val: Examples,
+    space: Space,
+    training: Training,
+    *,
+    rank: int | Literal["auto"],
+    keep: int = 5,
+    **options: Any,
+) -> tuple[SearchResult, Screening]:
+    """Search on the leading principal directions of train, then retrain the best few settings on all of it.
+
+    Only the retrained settings are results; the others are known to the accuracy of the screening alone. Options are
+    those of `search`; a checkpoint covers the retraining, which takes the longer.
+    """
+    started = time.perf_counter()
+    basis, Z = fit_basis(train.X, rank, seed=training.seed)
+    rows = Examples(Z, train.y), Examples(rotate(val.X, basis), val.y)
+    shape = (train.X.shape[1], options["classes"])
+
+    def start(heads: Heads) -> tuple[np.ndarray, np.ndarray]:
+        W, b = initial_weights(heads, (*shape, len(heads)), train.X.dtype, training.intercept, None, None)
+        return project_weights(W, basis), b
+
+    screened = search(*rows, space, training, start=start, **(options | {"checkpoint": None}))
+    order = np.lexsort((screened.val_loss, -screened.val_accuracy))
+    kept = order[: min(keep, int(np.isfinite(screened.val_accuracy).sum()))]
+    seconds = time.perf_counter() - started
+    found = search(train, val, Listed(space, screened.heads.take(kept)), training, **options)
+    return found, Screening(screened, basis.rank, basis.residual, seconds, kept)
 
 
-def penalty(solution: Solution, reg: np.ndarray) -> np.ndarray:
-    """λ ΣW² of every head (H,), the bias included, in float64."""
-    squares = np.einsum("dkh,dkh->h", solution.W, solution.W, dtype=np.float64)
-    return reg * (squares + np.einsum("kh,kh->h", solution.b, solution.b, dtype=np.float64))
+class _Rows:
+    """The rows of train and val on the device, and what is measured on them."""
+
+    def __init__(self, train: Examples, val: Examples, loss: str, device: str) -> None:
+        self.X, self.y, self.val_X, self.val_y = (move(part, device) for part in (train.X, train.y, val.X, val.y))
+        self.loss = loss
+
+    def train_score(self, W: Array, b: Array) -> StackScore:
+        return score_stack(self.X, self.y, W, b, self.loss)
+
+    def val_score(self, W: Array, b: Array) -> StackScore:
+        return score_stack(self.val_X, self.val_y, W, b, self.loss)
+
+    def val_accuracy(self, W: Array, b: Array) -> np.ndarray:
+        return self.val_score(W, b).accuracy
 
 
-def choose(val_accuracy: np.ndarray) -> int:
-    """The head with the highest validation accuracy, the first of equals, never one that diverged."""
+class _Found:
+    """What is known of all heads so far; its attributes are what a checkpoint keeps."""
+
+    def __init__(self, heads: int, **saved: Any) -> None:
+        self.finished = 0
+        self.stopped = np.full(heads, "", dtype="<U12")
+        self.train_accuracy, self.val_accuracy, self.val_loss, self.objective = np.full((4, heads), np.nan)
+        self.steps = np.empty(0, np.int64)
+        self.curves = np.empty((0, heads))
+        self.best = (-1.0, np.inf)
+        self.W, self.b = np.empty((0, 0), np.float32), np.empty(0, np.float32)
+        vars(self).update(saved)
+
+    def add(self, members: np.ndarray, solution: Solution, heads: Heads, rows: _Rows) -> None:
+        """Take in a trained stack, whose heads are these members of all."""
+        on_train, on_val = rows.train_score(solution.W, solution.b), rows.val_score(solution.W, solution.b)
+        self.stopped[members] = solution.stopped
+        self.train_accuracy[members] = on_train.accuracy
+        self.val_accuracy[members], self.val_loss[members] = on_val.accuracy, on_val.loss
+        self.objective[members] = on_train.loss + penalty(solution.W, solution.b, heads.reg)
+        if len(solution.steps) > len(self.steps):  # a stack whose heads have all stopped has a shorter record
+            more = np.full((len(solution.steps) - len(self.steps), self.curves.shape[1]), np.nan)
+            self.steps, self.curves = solution.steps, np.concatenate([self.curves, more])
+        self.curves[: len(solution.steps), members] = solution.objective
+        if not np.isnan(on_val.accuracy).all():
+            head = choose(on_val.accuracy, on_val.loss)
+            merit = float(on_val.accuracy[head]), float(on_val.loss[head])
+            if (merit[0], -merit[1]) > (self.best[0], -self.best[1]):
+                self.best = merit
+                self.W, self.b = solution.head(head)
+        self.finished += 1
+
+
+def _saver(checkpoint: Checkpoint | None, found: _Found) -> Callable[[Callable[[], dict[str, Any]]], None] | None:
+    if checkpoint is None:
+        return None
+
+    def save(run: Callable[[], dict[str, Any]]) -> None:
+        checkpoint.offer(lambda: {"found": dict(vars(found)), "run": run()})
+
+    return save
+
+
+def _overall(progress: Progress | None, stack: int, stacks: int) -> Progress | None:
+    """The progress of one stack as part of the whole."""
+    if progress is None:
+        return None
+    return lambda done, steps, objective: progress(stack * steps + done, stacks * steps, objective)
+
+
+def penalty(W: Array, b: Array, reg: np.ndarray) -> np.ndarray:
+    """λ ΣW² of every head (H,) in float64: W (D, K, H), b (K, H), the bias included."""
+    xp = namespace(W)
+    with quiet(W):
+        squares = xp.zeros(W.shape[2], dtype=xp.float64, device=W.device)
+        for rows in row_chunks(len(W), 64):  # no float64 copy of all of W
+            squares += xp.sum(xp.astype(W[rows], xp.float64) ** 2, axis=(0, 1))
+        squares += xp.sum(xp.astype(b, xp.float64) ** 2, axis=0)
+    return reg * to_numpy(squares)
+
+
+def choose(val_accuracy: np.ndarray, val_loss: np.ndarray | None = None) -> int:
+    """The head with the highest validation accuracy; of equals the one with the lowest validation loss, then the first.
+
+    Accuracies are shares of few examples and often equal; the loss tells which of them is surer of itself. Never a
+    head that diverged: raises DivergedError when all have.
+    """
     if np.isnan(val_accuracy).all():
         raise DivergedError(
             f"all {len(val_accuracy)} settings diverged: no weights are left to choose from; "
             "give smaller learning rates"
         )
-    return int(np.nanargmax(val_accuracy))
-
-
-def edges_of(grid: Grid, best: int) -> tuple[str, ...]:
-    """The axes on which the best has the lowest or the highest of several values: beyond it may be better still."""
-    learning_rate, reg = divmod(best, len(grid.regs))
-    axes = (("learning_rate", grid.learning_rates, learning_rate), ("reg", grid.regs, reg))
-    # By value and not by place: a list need not be in order.
-    return tuple(
-        name
-        for name, values, place in axes
-        if values.min() < values.max() and values[place] in (values.min(), values.max())
-    )
+    equals = np.flatnonzero(val_accuracy == np.nanmax(val_accuracy))
+    return int(equals[0] if val_loss is None else equals[np.nanargmin(val_loss[equals])])

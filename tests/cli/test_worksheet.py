@@ -101,6 +101,10 @@ def test_an_existing_folder_is_refused_or_replaced_whole(run, tmp_path):
     assert status == 2
     assert "run: exists and is not empty" in err
     assert (tmp_path / "run" / "mine").read_text() == "precious"
+    status, _, err = run("worksheet", "--out", "run", "--force", *QUICK)
+    assert (status, (tmp_path / "run" / "mine").read_text()) == (2, "precious")
+    assert "not an earlier run" in err
+    (tmp_path / "run" / "mine").rename(tmp_path / "run" / "run.json")
     assert run("worksheet", "--out", "run", "--force", *QUICK)[0] == 0
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES
 

@@ -9,6 +9,7 @@ import pytest
 from linprobe import open_dataset
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
+from linprobe.solvers.settings import Training
 from linprobe.worksheet import Options, run_worksheet
 
 
@@ -17,13 +18,13 @@ def digits():
     return open_dataset("digits")
 
 
-SMALL = Options(learning_rates=np.array([1e-4, 1e-3]), regs=np.array([0.001, 0.1, 10.0]), iterations=200)
+SMALL = Options(Training(iterations=200), np.array([1e-4, 1e-3]), np.array([0.001, 0.1, 10.0]))
 
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 def test_the_seven_steps_on_digits(digits, loss):
     steps = []
-    options = Options(loss=loss, learning_rates=SMALL.learning_rates, regs=SMALL.regs, iterations=200)
+    options = Options(Training(loss, 200), SMALL.learning_rates, SMALL.regs)
     result = run_worksheet(digits, options, on_step=steps.append)
     assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7]
     numbers = result.numbers
@@ -72,32 +73,32 @@ def test_the_choice_does_not_see_the_test_split(digits):
 
 def test_one_seed_gives_one_result_and_another_seed_another(digits):
     a, b = run_worksheet(digits, SMALL), run_worksheet(digits, SMALL)
-    other = run_worksheet(digits, Options(SMALL.loss, SMALL.learning_rates, SMALL.regs, iterations=200, seed=1))
-    assert a.search.solution.W.tobytes() == b.search.solution.W.tobytes()
-    assert a.search.solution.W.tobytes() != other.search.solution.W.tobytes()
+    other = run_worksheet(digits, Options(Training(iterations=200, seed=1), SMALL.learning_rates, SMALL.regs))
+    assert a.search.W.tobytes() == b.search.W.tobytes()
+    assert a.search.W.tobytes() != other.search.W.tobytes()
 
 
 def test_diverging_settings_are_left_out_of_the_choice(digits):
-    options = Options(learning_rates=np.array([1e-3, 1e30]), regs=np.array([0.01, 0.1]), iterations=60)
+    options = Options(Training(iterations=60), np.array([1e-3, 1e30]), np.array([0.01, 0.1]))
     steps = []
     result = run_worksheet(digits, options, on_step=steps.append)
-    assert list(result.search.solution.stopped) == ["max_iter", "max_iter", "diverged", "diverged"]
+    assert list(result.search.stopped) == ["max_iter", "max_iter", "diverged", "diverged"]
     assert result.numbers["grid"]["diverged"] == 2
     assert result.search.best in (0, 1)
     assert any("2 of 4 settings" in row.found for row in steps[4].rows)
     with pytest.raises(DivergedError, match="all 2 settings diverged"):
-        run_worksheet(digits, Options(learning_rates=np.array([1e30]), regs=np.array([0.01, 0.1]), iterations=60))
+        run_worksheet(digits, Options(Training(iterations=60), np.array([1e30]), np.array([0.01, 0.1])))
 
 
 def test_the_edge_of_the_grid_is_said(digits):
     steps = []
-    options = Options(learning_rates=np.array([1e-7, 1e-3]), regs=np.array([0.1]), iterations=100)
+    options = Options(Training(iterations=100), np.array([1e-7, 1e-3]), np.array([0.1]))
     run_worksheet(digits, options, on_step=steps.append)
     assert "edge of the grid (learning rate)" in " ".join(steps[4].notes)
 
 
 def test_defaults_fit_the_data(digits):
-    result = run_worksheet(digits, Options(iterations=300))
+    result = run_worksheet(digits, Options(Training(iterations=300)))
     assert result.numbers["grid"]["settings"] == 100
     assert result.numbers["grid"]["diverged"] == 0
     assert result.numbers["test"]["accuracy"] > 0.93
@@ -119,11 +120,11 @@ def test_what_is_no_worksheet_is_refused():
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_grid_is_the_published_one(shared, seed):
     """Training accuracy differs by at most 0.012 on average over the 100 cells; the published run is the truth."""
-    result = run_worksheet(open_dataset(shared / "data" / "cifar10"), Options(seed=seed))
+    result = run_worksheet(open_dataset(shared / "data" / "cifar10"), Options(Training(seed=seed)))
     with (shared / "worksheet" / "reference_grid.csv").open() as file:
         published = list(csv.DictReader(file))
     settings = [(float(row["learning_rate"]), float(row["reg"])) for row in published]
-    heads = result.search.grid.heads(seed=0)
+    heads = result.search.heads
     np.testing.assert_allclose(np.column_stack([heads.learning_rate, heads.reg]), settings, rtol=1e-6)
     train = np.array([float(row["train_accuracy"]) for row in published])
     val = np.array([float(row["val_accuracy"]) for row in published])

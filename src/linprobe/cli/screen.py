@@ -29,7 +29,7 @@ def print_step(console: Console, step: Step) -> None:
 
 
 @contextlib.contextmanager
-def search_progress(console: Console, iterations: int) -> Iterator[Callback | None]:
+def search_progress(console: Console) -> Iterator[Callback | None]:
     """A bar with the running loss of the best head; None where nobody watches."""
     if not console.is_terminal or console.quiet:
         yield None
@@ -42,7 +42,7 @@ def search_progress(console: Console, iterations: int) -> Iterator[Callback | No
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=iterations, loss="-", visible=False)
+        task = bar.add_task("", total=None, loss="-", visible=False)
 
         def advance(done: int, total: int, objective: np.ndarray) -> None:
             finite = objective[np.isfinite(objective)]

@@ -5,78 +5,166 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from linprobe.worksheet import Step
-
-
-class Loss(StrEnum):
-    """The losses that the exercise knows."""
-
-    softmax = "softmax"
-    hinge = "hinge"
-
+LOSSES = StrEnum("LOSSES", ["softmax", "hinge"])
+SCHEDULES = StrEnum("SCHEDULES", ["constant", "cosine", "step"])
+FEATURES = StrEnum("FEATURES", ["centred", "standardised", "normalised"])
+DEVICES = StrEnum("DEVICES", ["cpu", "cuda", "auto"])
+PRECISIONS = StrEnum("PRECISIONS", ["float32", "bfloat16"])
 
 AXIS = "LO:HI:COUNT (evenly spaced), LO:HI:COUNT:log (evenly in the logarithm) or a list, 1e-7,3e-7."
+SETTINGS, SGD, SPLITS, MACHINE, OUTPUT = "What to compare", "How to train", "Splits", "The machine", "Output"
 
 
 def worksheet(
     source: Annotated[
         str, typer.Argument(help="digits, cifar10, a CIFAR-10 folder or tar.gz, a parquet file or folder.")
     ] = "digits",
-    loss: Annotated[Loss, typer.Option(help="The loss to train with.")] = Loss.softmax,
-    learning_rate: Annotated[str | None, typer.Option(metavar="AXIS", help=f"Learning rates to try: {AXIS}")] = None,
-    reg: Annotated[str | None, typer.Option(metavar="AXIS", help="Regularisation strengths to try, likewise.")] = None,
-    iterations: Annotated[int, typer.Option(min=1, help="Steps of SGD.")] = 1500,
-    batch_size: Annotated[int, typer.Option(min=1, help="Examples drawn for a step, with replacement.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of every draw: splits, weights, batches.")] = 0,
-    train: Annotated[int | None, typer.Option(min=1, help="Training examples.")] = None,
-    val: Annotated[int | None, typer.Option(min=1, help="Validation examples.")] = None,
-    test: Annotated[int | None, typer.Option(min=1, help="Test examples.")] = None,
-    dev: Annotated[int | None, typer.Option(min=1, help="Examples for the loss and gradient checks.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to leave the run in.", show_default="runs/...")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print run.json and nothing else.")] = False,
+    loss: Annotated[LOSSES, typer.Option(help="The loss to train with.")] = LOSSES.softmax,
+    learning_rate: Annotated[
+        str | None, typer.Option(metavar="AXIS", help=f"Learning rates to try: {AXIS}", rich_help_panel=SETTINGS)
+    ] = None,
+    reg: Annotated[
+        str | None,
+        typer.Option(metavar="AXIS", help="Regularisation strengths λ to try, likewise.", rich_help_panel=SETTINGS),
+    ] = None,
+    momentum: Annotated[
+        str, typer.Option(metavar="AXIS", help="Momenta to try, likewise.", rich_help_panel=SETTINGS)
+    ] = "0",
+    batch_size: Annotated[
+        str, typer.Option(metavar="AXIS", help="Examples of a step, likewise.", rich_help_panel=SETTINGS)
+    ] = "200",
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="So many random settings from these ranges, not their grid.", rich_help_panel=SETTINGS
+        ),
+    ] = None,
+    screen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RANK|auto",
+            help="Compare on this many principal directions first, then retrain the best few on all.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None,
+    iterations: Annotated[int, typer.Option(min=1, help="Steps of SGD.", rich_help_panel=SGD)] = 1500,
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Passes through the data, without replacement, in place of iterations.", rich_help_panel=SGD),
+    ] = None,
+    schedule: Annotated[
+        SCHEDULES, typer.Option(help="How the learning rate falls.", rich_help_panel=SGD)
+    ] = SCHEDULES.constant,
+    warmup: Annotated[int, typer.Option(min=0, help="Steps in which it rises first.", rich_help_panel=SGD)] = 0,
+    nesterov: Annotated[bool, typer.Option("--nesterov", help="Momentum looks ahead.", rich_help_panel=SGD)] = False,
+    average: Annotated[
+        float, typer.Option(help="Average the weights over this last share of the steps.", rich_help_panel=SGD)
+    ] = 0.0,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop a setting after so many validations without better.", rich_help_panel=SGD),
+    ] = None,
+    features: Annotated[
+        FEATURES, typer.Option(help="What is done to the rows.", rich_help_panel=SGD)
+    ] = FEATURES.centred,
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw: splits, weights, batches.", rich_help_panel=SGD)] = 0,
+    train: Annotated[int | None, typer.Option(min=1, help="Training examples.", rich_help_panel=SPLITS)] = None,
+    val: Annotated[int | None, typer.Option(min=1, help="Validation examples.", rich_help_panel=SPLITS)] = None,
+    test: Annotated[int | None, typer.Option(min=1, help="Test examples.", rich_help_panel=SPLITS)] = None,
+    dev: Annotated[
+        int | None, typer.Option(min=1, help="Examples for the loss and gradient checks.", rich_help_panel=SPLITS)
+    ] = None,
+    device: Annotated[DEVICES, typer.Option(help="Where to train.", rich_help_panel=MACHINE)] = DEVICES.cpu,
+    precision: Annotated[
+        PRECISIONS, typer.Option(help="Of the matrix products.", rich_help_panel=MACHINE)
+    ] = PRECISIONS.float32,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="The most memory to use, as 4GiB; half of what is free, unless given.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How often to save the work.", rich_help_panel=MACHINE)
+    ] = 30.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder to leave the run in.", show_default="runs/...", rich_help_panel=OUTPUT),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier run there.", rich_help_panel=OUTPUT)
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print run.json, only that.", rich_help_panel=OUTPUT)] = False,
 ) -> None:
-    """Do the softmax or SVM worksheet: load, check the loss, tune on validation, test once, look at the templates."""
+    """Do the softmax or SVM worksheet: load, check the loss, tune on validation, test once, look at the templates.
+
+    Interrupted, it goes on where it was when the same command is run again.
+    """
     from rich.console import Console
 
+    from linprobe.checkpoint import Checkpoint
+    from linprobe.cli.arguments import parse_rank, resources
     from linprobe.cli.screen import print_step, search_progress
     from linprobe.errors import require
-    from linprobe.publish import free_folder, publish_folder
+    from linprobe.publish import claimed, publish_folder
     from linprobe.report.folder import write_run
-    from linprobe.search import parse_axis
+    from linprobe.solvers.settings import Training
     from linprobe.sources import open_dataset
+    from linprobe.space import parse_axis
     from linprobe.worksheet import Options, run_worksheet
 
     require("matplotlib", "plots")
-    options = Options(
-        loss=loss.value,
-        learning_rates=None if learning_rate is None else parse_axis(learning_rate, "--learning-rate"),
-        regs=None if reg is None else parse_axis(reg, "--reg"),
-        iterations=iterations,
-        batch_size=batch_size,
-        seed=seed,
-        train=train,
-        val=val,
-        test=test,
-        dev=dev,
+    training = Training(
+        loss.value,
+        iterations,
+        epochs,
+        schedule.value,
+        warmup,
+        nesterov,
+        average,
+        patience,
+        seed,
     )
+    options = Options(
+        training,
+        None if learning_rate is None else parse_axis(learning_rate, "--learning-rate"),
+        None if reg is None else parse_axis(reg, "--reg"),
+        parse_axis(momentum, "--momentum"),
+        parse_axis(batch_size, "--batch-size"),
+        trials,
+        parse_rank(screen, "--screen"),
+        features.value,
+        train,
+        val,
+        test,
+        dev,
+    )
+    may_use = resources(device.value, precision.value, memory)
     console = Console(quiet=as_json, highlight=False)
-
-    def show(step: "Step") -> None:
-        print_step(console, step)
-
-    # The folder is made before the work, so that a place that cannot be written is found out at once.
-    folder = out or free_folder(Path("runs") / f"worksheet-{Path(source).stem}-{loss.value}")
-    with publish_folder(folder, replace=force) as partial:
-        dataset = open_dataset(source)
-        with search_progress(console, options.iterations) as progress:
-            result = run_worksheet(dataset, options, on_step=show, progress=progress)
-        numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
+    default = Path("runs") / f"worksheet-{Path(source).stem}-{loss.value}"
+    with claimed(out or default, or_next=out is None) as folder:
+        saved = folder.with_name(f"{folder.name}.checkpoint")
+        # The folder is made before the work, so that a place that cannot be written is found out at once.
+        with publish_folder(folder, replace=force, holding="run.json") as partial:
+            dataset = open_dataset(source)
+            with search_progress(console) as progress:
+                result = run_worksheet(
+                    dataset,
+                    options,
+                    resources=may_use,
+                    on_step=lambda step: print_step(console, step),
+                    on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
+                    progress=progress,
+                    checkpoint=lambda identity: Checkpoint(saved, identity, every=checkpoint_every),
+                )
+            numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
+        saved.unlink(missing_ok=True)
     if as_json:
         typer.echo(json.dumps(numbers, indent=2))
     console.print(f"\nThe run is in [bold]{folder}[/]: run.json, results.csv, model.safetensors and four pictures.")

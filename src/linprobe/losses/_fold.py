@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from linprobe.arrays import Array, namespace
+from linprobe.arrays import Array, namespace, reduction
 
 BLOCK = 16
 
@@ -15,7 +15,11 @@ def fold(operation: Callable[..., Array], scores: Array) -> Array:
     Why not `sum(axis=1)`: NumPy adds the classes one after another when H > 1, but in eight interleaved sums when
     H = 1, so that a head alone and the same head in a stack differ in the last bit. Here the order depends on K only.
     With heads innermost it is also the faster way: on (200, 10, 100) float32, maximum 0.05 ms against 0.09 ms.
+    On a torch device, where a call costs more than it computes, it is a single reduction, in torch's own order.
     """
+    at_once = reduction(operation, scores)
+    if at_once is not None:
+        return at_once(scores, axis=1)
     K = scores.shape[1]
     if K >= 4 * BLOCK:
         # Many classes: first fold blocks of classes onto each other. One class at a time, K = 1000 would be 1000 calls,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, namespace
+from linprobe.arrays import Array, cap_, namespace
 from linprobe.losses._fold import fold
 
 
@@ -27,4 +27,4 @@ def hinge(scores: Array, labels: Array) -> tuple[Array, Array]:
     scores[...] = scores > 0
     scores[rows, labels] = -fold(xp.add, scores)
     largest = float(xp.finfo(scores.dtype).max)
-    return xp.minimum(losses, largest, out=losses), scores
+    return cap_(losses, largest), scores

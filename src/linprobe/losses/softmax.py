@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, exp_, namespace
+from linprobe.arrays import Array, cap_, exp_, namespace
 from linprobe.losses._fold import fold
 
 
@@ -34,4 +34,4 @@ def softmax(scores: Array, labels: Array) -> tuple[Array, Array]:
     losses = xp.log1p(beyond_one, out=beyond_one)
     losses -= at_label
     largest = float(xp.finfo(scores.dtype).max)
-    return xp.minimum(losses, largest, out=losses), scores
+    return cap_(losses, largest), scores

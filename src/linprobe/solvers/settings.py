@@ -54,12 +54,13 @@ class Training:
     """What all heads of a stack share.
 
     iterations: steps of SGD; epochs instead: passes through the data, drawn without replacement. schedule of the
-    learning rate: "constant"; "cosine", down to 0 at the last step; "step", a tenth from half the way on and a
-    hundredth from three quarters. warmup: iterations in which the learning rate rises to its value in equal steps. nesterov:
-    momentum looks ahead. average: the weights are the mean over this last part of the iterations (0: the last ones;
-    Polyak and Juditsky, 1992). patience: a head stops after this many validations in a row that were no better, and
-    keeps its best weights (None: never). seed: of the draws. intercept: "penalized" like the weights, as a column of
-    ones is, or "none". Raises UsageError for values that make no sense, IncompatibleError for patience with average.
+    learning rate: "constant"; "cosine", down to 0, which the step after the last would have; "step", a tenth from half
+    the way on and a hundredth from three quarters. warmup: iterations in which the learning rate rises to its value in
+    equal steps; the schedule has the rest. nesterov: momentum looks ahead. average: the weights are the mean over this
+    last part of the iterations (0: the last ones; Polyak and Juditsky, 1992). patience: a head stops after this many
+    validations in a row that were no better, and keeps its best weights (None: never). seed: of the draws. intercept:
+    "penalized" like the weights, as a column of ones is, or "none". Raises UsageError for values that make no sense,
+    IncompatibleError for patience with average.
     """
 
     loss: str = "softmax"
@@ -93,7 +94,10 @@ class Training:
 
     def steps(self, examples: int, batch_size: int) -> int:
         """The number of steps on so many examples."""
-        return self.iterations if self.epochs is None else max(1, math.ceil(self.epochs * examples / batch_size))
+        if self.epochs is None:
+            return self.iterations
+        # 1.1 passes through 100 examples by 10 are 11 steps, and in floating point 11.000000000000002.
+        return max(1, math.ceil(self.epochs * examples / batch_size * (1 - 1e-12)))
 
     def rate(self, step: int, steps: int) -> float:
         """What the learning rates are multiplied by at a step, counted from 0."""

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, Products, move, namespace, quiet, to_numpy
+from linprobe.arrays import Array, Products, capture, move, namespace, quiet, to_numpy
 from linprobe.errors import UsageError
 from linprobe.solvers.batches import Batches
 from linprobe.solvers.settings import Heads, Training
-from linprobe.solvers.stack import Stack
+from linprobe.solvers.stack import Stack, idle_table
 
 __all__ = ["Heads", "Products", "Progress", "Saver", "Solution", "Training", "Validate", "train_stack"]
 
 RECORDS = 100  # points of a loss curve, and looks for diverged heads
 VALIDATIONS = 50  # looks at validation where heads may stop early
+STEPS_AHEAD = 64  # steps whose tables and rows are made, and moved to the device, at once
 
 Progress = Callable[[int, int, np.ndarray], None]
 Validate = Callable[[Array, Array], np.ndarray]
@@ -51,6 +52,8 @@ def train_stack(
     classes: int,
     products: Products | None = None,
     initial: np.ndarray | None = None,
+    initial_bias: np.ndarray | None = None,
+    draw: int | None = None,
     only: Sequence[int] | None = None,
     record_every: int | None = None,
     validate: Validate | None = None,
@@ -61,35 +64,44 @@ def train_stack(
     """Train all heads on the same batches; each has its own settings and start.
 
     X (n, D) float32 or float64, y (n,) int in [0, classes), NumPy arrays or already moved to the device of `products`.
-    Weights start at 0.001 x standard normal from each head's own seed, the bias last, or at `initial` (D, K, H) with a
-    zero bias. `only` trains just these heads, each in the slot that it has in the whole stack, and leaves the others
-    idle: the same bits as with them. Objectives are recorded every so many iterations, and at the last. `validate`
-    gives each head's accuracy (H,) for W (D, K, H), b (K, H); it is what `training.patience` counts by. `progress` is
-    called with the iteration, their number and the objectives (H,). `saver` is handed, between steps, a function that
-    gives the state as plain NumPy arrays and numbers; `state` is one to go on from. Raises UsageError for what cannot
-    be trained.
+    Weights start at 0.001 x standard normal from each head's own seed, the bias last, or at `initial` (D, K, H) and
+    `initial_bias` (K, H), zero unless given. `draw` is how many examples a step draws, of which each head sees its
+    first; as many as the largest batch size unless given. `only` trains just these heads, each in the slot that it has
+    in the whole stack, and leaves the others idle: the same bits as with them. Objectives are recorded every so many
+    iterations, and at the last. `validate` gives each head's accuracy (H,) for W (D, K, H), b (K, H); it is what
+    `training.patience` counts by. `progress` is called with the iteration, their number and the objectives (H,).
+    `saver` is handed, between steps, a function that gives the state as plain NumPy arrays and numbers; `state` is one
+    to go on from. Raises UsageError for what cannot be trained.
     """
     training, products = training or Training(), products or Products()
     _check(X, y, heads, classes)
     if training.patience is not None and validate is None:
         raise UsageError("patience counts validations; give validation data")
     X, y = move(X, products.device), move(y, products.device)
-    run = _Run(Stack(X, y, heads, training, classes, products=products, initial=initial), training, len(X))
+    xp = namespace(X)
+    y = xp.astype(y, xp.int64, copy=False)  # to torch, labels of 8 bits would be a mask
+    run = _Run(
+        Stack(X, y, heads, training, classes, products=products, initial=initial, initial_bias=initial_bias),
+        training,
+        len(X),
+        draw or int(heads.batch_size.max()),
+    )
     if only is not None:
         run.stack.stop(~np.isin(np.arange(len(heads)), np.asarray(only)), "idle")
     if state is not None:
         run.restore(state)
     every = record_every or max(1, run.steps // RECORDS)
-    check_every = max(1, run.steps // VALIDATIONS) if training.patience is not None else run.steps
+    # Without patience the weights are the last ones or their mean, and validation is for whoever chooses a head.
+    validate = None if training.patience is None else validate
+    check_every = run.steps if validate is None else max(1, run.steps // VALIDATIONS)
     # A head that blows up does so in its own columns of every array; its warnings would concern nobody else.
     with quiet(X):
         while run.step < run.steps and run.stack.alive.any():
             if run.step % every == 0 or run.step == run.steps - 1:
                 run.record(progress)
             else:
-                run.advance(
-                    min(every - run.step % every, check_every - run.step % check_every, run.steps - 1 - run.step)
-                )
+                to_next = every - run.step % every, check_every - run.step % check_every, run.steps - 1 - run.step
+                run.advance(min(*to_next, STEPS_AHEAD))
             if validate is not None and (run.step % check_every == 0 or run.step == run.steps):
                 run.validate(validate)
             if saver is not None:
@@ -100,10 +112,13 @@ def train_stack(
 class _Run:
     """A stack and how far its training has come."""
 
-    def __init__(self, stack: Stack, training: Training, examples: int) -> None:
+    def __init__(self, stack: Stack, training: Training, examples: int, draw: int) -> None:
         self.stack, self.training = stack, training
-        self.steps = training.steps(examples, stack.batch_size)
-        self.batches = Batches(examples, stack.batch_size, training.seed, replacement=training.epochs is None)
+        self.steps = training.steps(examples, draw)
+        self.batches = Batches(examples, draw, training.seed, replacement=training.epochs is None)
+        # Recorded here and not in the stack, which would then hold itself, and its memory on the device, in a ring.
+        idle = idle_table(len(stack.stopped)).astype(stack.dtype)
+        self.take_step = capture(stack.step, stack.batch_size, idle, stack.products.device)
         self.step = 0
         self.recorded: list[int] = []
         self.objectives: list[np.ndarray] = []
@@ -114,14 +129,14 @@ class _Run:
 
     def advance(self, count: int) -> None:
         """Take so many steps; what they need from the host goes to the device in one piece."""
-        stack, first_averaged = self.stack, round(self.steps * (1 - self.training.average))
-        rows = np.stack([self.batches.draw() for _ in range(count)])
-        tables, folds = zip(
-            *(stack.table(self.training.rate(self.step + i, self.steps)) for i in range(count)), strict=True
-        )
-        device_rows, device_tables = move(rows, stack.products.device), move(np.stack(tables), stack.products.device)
+        stack, device = self.stack, self.stack.products.device
+        first_averaged = min(round(self.steps * (1 - self.training.average)), self.steps - 1)
+        rows = np.stack([self.batches.draw()[: stack.batch_size] for _ in range(count)])
+        rates = np.array([self.training.rate(self.step + i, self.steps) for i in range(count)])
+        tables, folds = stack.tables(rates)
+        device_rows, device_tables = move(rows, device), move(tables, device)
         for i in range(count):
-            stack.step(device_rows[i], device_tables[i], folds[i])
+            self.take_step(device_rows[i], device_tables[i], folds[i])
             if self.training.average and self.step + i >= first_averaged:
                 stack.add_to_mean(self.step + i - first_averaged + 1, device_tables[i])
         self.step += count
@@ -130,9 +145,9 @@ class _Run:
         """Take one step and record its objective; heads that have left all bounds are stopped."""
         penalty, alive, at = self.stack.penalty(), self.stack.alive, self.step
         self.advance(1)
-        objective = to_numpy(self.stack.losses).astype(np.float64) + penalty
+        objective = np.where(alive, to_numpy(self.stack.losses).astype(np.float64) + penalty(), np.nan)
         self.recorded.append(at)
-        self.objectives.append(np.where(alive, objective, np.nan))
+        self.objectives.append(objective)
         self.stack.stop_diverged(objective)
         if progress is not None:
             progress(self.step, self.steps, objective)
@@ -141,6 +156,7 @@ class _Run:
         """Keep the weights that are better on validation; stop the heads that have waited too long for better ones."""
         W, b = self.stack.weights()
         accuracy = validate(W, b)
+        self.stack.stop(self.stack.alive & np.isnan(accuracy), "diverged")
         better = self.stack.alive & (accuracy > self.best)
         if self.kept is None:
             self.kept = (self.stack.xp.zeros_like(W), self.stack.xp.zeros_like(b))
@@ -149,17 +165,17 @@ class _Run:
             kept[..., which] = now[..., which]
         self.best = np.where(better, accuracy, self.best)
         self.since = np.where(better, 0, self.since + 1)
-        if self.training.patience is not None:
-            self.stack.stop(self.stack.alive & (self.since >= self.training.patience), "no_progress")
+        self.stack.stop(self.stack.alive & (self.since >= (self.training.patience or np.inf)), "no_progress")
 
     def solution(self) -> Solution:
         """The weights as they are now, or the kept or averaged ones where that was asked for."""
         stack = self.stack
-        W, b = stack.weights()
         if self.kept is not None:
             W, b = self.kept
         elif stack.mean is not None:
             W, b = stack.mean.reshape(stack.shape), stack.mean_bias
+        else:
+            W, b = stack.take_weights()
         finite = np.isfinite(to_numpy(stack.xp.sum(W, axis=(0, 1)) + stack.xp.sum(b, axis=0)))
         stack.stopped[stack.alive & ~finite] = "diverged"
         lost = move(np.isin(stack.stopped, ("diverged", "idle")), stack.products.device)
@@ -190,7 +206,7 @@ class _Run:
         self.recorded, self.objectives = state["recorded"].tolist(), list(state["objectives"])
         if state["kept"]:
             device = self.stack.products.device
-            self.kept = (move(state["kept"]["W"], device), move(state["kept"]["b"], device))
+            self.kept = (move(state["kept"]["W"].copy(), device), move(state["kept"]["b"].copy(), device))
         self.best, self.since = state["best"], state["since"]
 
 
@@ -209,3 +225,6 @@ def _check(X: np.ndarray, y: np.ndarray, heads: Heads, classes: int) -> None:
         raise UsageError("there is no setting to train; give at least one learning rate and one reg")
     if heads.batch_size.min() < 1:
         raise UsageError(f"batch sizes must be at least 1; got {heads.batch_size.min()}")
+    wrong = heads.momentum[~((heads.momentum >= 0) & (heads.momentum < 1))]
+    if len(wrong):
+        raise UsageError(f"momentum must be 0 or more and below 1; got {wrong[0]:g}")

@@ -1,10 +1,11 @@
 """The state of a stack in training, and one step of it, on arrays of any library."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, Products, capture, move, namespace, sweep_rows, take_rows, to_numpy
+from linprobe.arrays import Array, Products, move, namespace, sweep_rows, take_rows, to_numpy
 from linprobe.losses import find_loss
 from linprobe.solvers.settings import Heads, Training
 
@@ -12,10 +13,11 @@ from linprobe.solvers.settings import Heads, Training
 # and come back, but not from six orders of magnitude: the float32 digits that made the difference are gone by then.
 EXPLOSION = 1e6
 
-# W is held as scale · V. Float32 keeps its relative precision at any size; only its exponent may run out.
-SCALE_RANGE = (1e-15, 1e15)
+# W is held as scale · V. Float32 keeps its relative precision at any size; only its exponent may run out,
+# and sooner in the squares of the penalty.
+SCALE_RANGE = (1e-9, 1e9)
 
-# The rows of the table that a step is given, one number per head: see `Stack.table`.
+# The rows of the table that a step is given, one number per head: see `Stack.tables`.
 SCALE, FOLD, FACTOR, AFTER, DECAY, RATE, DOUBLE_REG, MOMENTUM = range(8)
 
 
@@ -37,6 +39,7 @@ class Stack:
         *,
         products: Products,
         initial: np.ndarray | None = None,
+        initial_bias: np.ndarray | None = None,
     ) -> None:
         xp = namespace(X)
         self.xp, self.X, self.y, self.training, self.products = xp, X, y, training, products
@@ -45,13 +48,13 @@ class Stack:
         self.learning_rate, self.reg = heads.learning_rate.copy(), heads.reg.copy()
         self.momentum = heads.momentum
         self.scale = np.ones(len(heads))
-        self.stopped = np.full(len(heads), "max_iter", dtype="<U8")
+        self.stopped = np.full(len(heads), "max_iter", dtype="<U12")
         self.limit: np.ndarray | None = None
 
         self.dtype = to_numpy(X[:1]).dtype
-        weights, bias = initial_weights(heads, self.shape, training.intercept, initial)
-        self.V = move(weights.reshape(self.shape[0], -1).astype(self.dtype, copy=False), products.device)
-        self.b = move(bias.astype(self.dtype), products.device)
+        weights, bias = initial_weights(heads, self.shape, self.dtype, training.intercept, initial, initial_bias)
+        self.V = move(weights.reshape(self.shape[0], -1), products.device)
+        self.b = move(bias, products.device)
         self.has_bias = training.intercept != "none"
         # Plain SGD and SGD with momentum are different steps; a search puts their heads into different stacks.
         self.M = xp.zeros_like(self.V) if np.any(heads.momentum) else None
@@ -68,38 +71,53 @@ class Stack:
         self.shares = None
         if np.any(heads.batch_size != self.batch_size):
             self.shares = move(shares(heads.batch_size).astype(self.dtype), products.device)
-        self.step = capture(self._step, self.batch_size, idle_table(len(heads)).astype(self.dtype), products.device)
 
     @property
     def alive(self) -> np.ndarray:
         """Which heads (H,) are still in training."""
         return self.stopped == "max_iter"
 
-    def table(self, rate: float) -> tuple[np.ndarray, bool]:
-        """The numbers (8, H) for a step at this rate of the schedule, and whether some head folds; moves the scales on.
+    def tables(self, rates: np.ndarray) -> tuple[np.ndarray, list[bool]]:
+        """The numbers (S, 8, H) for steps at these rates (S,) of the schedule, and in which of them some head folds;
+        moves the scales on.
 
-        With the scale s before the step and s' after it: SCALE s, FOLD what V is multiplied by, FACTOR lr / s', AFTER
+        With the scale s before a step and s' after it: SCALE s, FOLD what V is multiplied by, FACTOR lr / s', AFTER
         s', DECAY 1 - 2 λ lr. Momentum mixes two arrays whose scales would differ, so its weights have none, and it
         takes RATE lr, DOUBLE_REG 2 λ and MOMENTUM μ instead.
         """
-        table = idle_table(len(self.scale))
-        table[RATE], table[DOUBLE_REG], table[MOMENTUM] = self.learning_rate * rate, 2 * self.reg, self.momentum
-        table[DECAY] = 1 - table[RATE] * table[DOUBLE_REG]
-        fold = np.zeros(len(self.scale), bool)
-        table[FACTOR] = 1
+        tables = np.repeat(idle_table(len(self.scale))[None], len(rates), axis=0)
+        tables[:, RATE] = self.learning_rate * rates[:, None]
+        tables[:, DOUBLE_REG], tables[:, MOMENTUM] = 2 * self.reg, self.momentum
+        tables[:, DECAY] = 1 - tables[:, RATE] * tables[:, DOUBLE_REG]
+        folds = np.zeros(len(rates), bool)
         if self.M is None:
-            after = self.scale * table[DECAY]
-            fold = ~((np.abs(after) >= SCALE_RANGE[0]) & (np.abs(after) <= SCALE_RANGE[1]))
-            # Each head decides for itself, and multiplying by one changes no bit, so one pass over V serves the heads
-            # that fold and those that do not.
-            table[SCALE], table[FOLD] = self.scale, np.where(fold, after, 1)
-            self.scale = table[AFTER] = np.where(fold, 1, after)
-            table[FACTOR] = table[RATE] / table[AFTER]
+            folds = self._scales(tables)
+            tables[:, FACTOR] = tables[:, RATE] / tables[:, AFTER]
+        else:
+            tables[:, FACTOR] = 1
         if self.shares is None:
-            table[FACTOR] /= self.batch_size
-        return table.astype(self.dtype), bool(fold.any())
+            tables[:, FACTOR] /= self.batch_size
+        return tables.astype(self.dtype), folds.tolist()
 
-    def _step(self, rows: Array, table: Array, fold: bool) -> None:
+    def _scales(self, tables: np.ndarray) -> np.ndarray:
+        """Fill SCALE, FOLD and AFTER from DECAY, and move the scales on; returns in which steps (S,) a head folds."""
+        folds, start = np.zeros(len(tables), bool), 0
+        while start < len(tables):
+            scales = np.cumprod(np.concatenate([self.scale[None], tables[start:, DECAY]]), axis=0)
+            outside = ~((np.abs(scales[1:]) >= SCALE_RANGE[0]) & (np.abs(scales[1:]) <= SCALE_RANGE[1]))
+            folding = np.flatnonzero(outside.any(axis=1))
+            stop = start + folding[0] + 1 if len(folding) else len(tables)
+            tables[start:stop, SCALE], tables[start:stop, AFTER] = scales[: stop - start], scales[1 : stop - start + 1]
+            if len(folding):
+                # Each head decides for itself, and multiplying by one changes no bit, so one pass over V serves the
+                # heads that fold and those that do not.
+                last, heads = tables[stop - 1], outside[folding[0]]
+                last[FOLD], last[AFTER] = np.where(heads, last[AFTER], 1), np.where(heads, 1, last[AFTER])
+                folds[stop - 1] = True
+            self.scale, start = tables[stop - 1, AFTER].copy(), stop
+        return folds
+
+    def step(self, rows: Array, table: Array, fold: bool) -> None:
         """One step of all heads on these examples (B,); the mean losses (H,) of the batch are left in `losses`."""
         take_rows(self.X, rows, self.batch)
         take_rows(self.y, rows, self.labels)
@@ -168,19 +186,25 @@ class Stack:
         self.mean_bias *= 1 - 1 / count
         self.mean_bias += self.b / count
 
-    def penalty(self) -> np.ndarray:
-        """λ ΣW² of every head (H,), the bias included."""
-        squares = self.xp.zeros(self.V.shape[1], dtype=self.xp.float64, device=self.V.device)
+    def penalty(self) -> Callable[[], np.ndarray]:
+        """λ ΣW² of every head (H,) as of now, the bias included; the device is asked for it only on the call."""
+        xp, shape, scale, reg = self.xp, self.shape[1:], self.scale, self.reg
+        squares = xp.zeros(self.V.shape[1], dtype=xp.float64, device=self.V.device)
         for rows in sweep_rows(self.V):
-            squares += self.xp.sum(self.V[rows] ** 2, axis=0)
-        weights = to_numpy(squares).reshape(self.shape[1:]).sum(axis=0) * self.scale**2
-        return self.reg * (weights + (to_numpy(self.b).astype(np.float64) ** 2).sum(axis=0))
+            squares += xp.sum(self.V[rows] ** 2, axis=0)
+        bias = xp.sum(xp.astype(self.b, xp.float64) ** 2, axis=0)
+        return lambda: reg * (to_numpy(squares).reshape(shape).sum(axis=0) * scale**2 + to_numpy(bias))
 
     def weights(self) -> tuple[Array, Array]:
-        """W (D, K, H) and b (K, H) as they are now; the scale goes into V, whose memory W is."""
-        if (self.scale != 1).any():
-            self._by_head(self.V)[...] *= move(self.scale.astype(self.dtype), self.products.device)
-            self.scale = np.ones(len(self.scale))
+        """W (D, K, H) and b (K, H) as they are now, to be read only: W is a new array where there is a scale."""
+        W = self._by_head(self.V)
+        if (self.scale == 1).all():
+            return W, self.b
+        return W * move(self.scale.astype(self.dtype), self.products.device), self.b
+
+    def take_weights(self) -> tuple[Array, Array]:
+        """W (D, K, H) and b (K, H) in the stack's own memory, which is in training no longer."""
+        self._by_head(self.V)[...] *= move(self.scale.astype(self.dtype), self.products.device)
         return self._by_head(self.V), self.b
 
     def stop_diverged(self, objective: np.ndarray) -> None:
@@ -211,15 +235,18 @@ class Stack:
         for name in STATE:
             if name in state:
                 value, now = state[name], getattr(self, name)
-                on_host = now is None or isinstance(now, np.ndarray)
-                setattr(self, name, value.copy() if on_host else move(value, self.products.device))
+                if now is None or name in ON_HOST:
+                    setattr(self, name, value.copy())
+                else:
+                    now[...] = move(value, self.products.device)  # into the same memory, which a graph has recorded
 
     def _by_head(self, array: Array) -> Array:
         """Rows of a matrix (r, K·H) or (r, K, H) as (r, K, H), the same memory."""
         return array.reshape(-1, *self.shape[1:])
 
 
-STATE = ("V", "b", "M", "M_bias", "mean", "mean_bias", "scale", "stopped", "limit", "learning_rate", "reg")
+ON_HOST = ("scale", "stopped", "limit", "learning_rate", "reg")
+STATE = ("V", "b", "M", "M_bias", "mean", "mean_bias", *ON_HOST)
 
 
 def idle_table(heads: int) -> np.ndarray:
@@ -236,14 +263,20 @@ def shares(batch_size: np.ndarray) -> np.ndarray:
 
 
 def initial_weights(
-    heads: Heads, shape: tuple[int, int, int], intercept: str, initial: np.ndarray | None
+    heads: Heads,
+    shape: tuple[int, int, int],
+    dtype: np.dtype,
+    intercept: str,
+    initial: np.ndarray | None,
+    initial_bias: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """W (D, K, H) and b (K, H): 0.001 x standard normal by each head's seed, the bias last; or `initial` with b = 0."""
+    """W (D, K, H), b (K, H): 0.001 x standard normal by each head's seed, the bias last; or copies of those given."""
     features, classes, _ = shape
-    bias = np.zeros(shape[1:])
+    bias = np.zeros(shape[1:], dtype)
     if initial is not None:
-        return np.array(initial), bias
-    weights = np.empty(shape, np.float32 if features * classes * len(heads) > 2**20 else np.float64)
+        bias[...] = 0 if initial_bias is None else initial_bias
+        return np.array(initial, dtype), bias
+    weights = np.empty(shape, dtype)
     for seed in np.unique(heads.seed):
         start = 0.001 * np.random.default_rng(seed).standard_normal((features + (intercept != "none"), classes))
         same = heads.seed == seed

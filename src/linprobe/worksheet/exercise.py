@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from linprobe import __version__
+from linprobe.checkpoint import Checkpoint
 from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import IncompatibleError
@@ -16,9 +17,11 @@ from linprobe.evaluate import confusion, wilson_interval
 from linprobe.gradient_check import check_gradient
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.objective import loss_and_gradient
-from linprobe.prepare import Preparation, fit_preparation, make_splits
-from linprobe.search import Grid, SearchResult, search
-from linprobe.solvers.sgd import Progress
+from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
+from linprobe.search import Resources, Screening, SearchResult, screen, search
+from linprobe.solvers.plan import Plan
+from linprobe.solvers.sgd import Progress, Training
+from linprobe.space import Axis, Grid, Space, Trials
 from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
 from linprobe.worksheet.steps import (
     Step,
@@ -33,19 +36,27 @@ from linprobe.worksheet.steps import (
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+PUBLISHED_VAL_ACCURACY = 0.350  # of the completed worksheet whose grid this one is compared with
+
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen. None: the worksheet's own value on CIFAR-10, one that fits the data elsewhere."""
+    """What may be chosen. None: the worksheet's own value on CIFAR-10, one that fits the data elsewhere.
 
-    loss: Literal["softmax", "hinge"] = "softmax"
-    learning_rates: np.ndarray | None = None
-    regs: np.ndarray | None = None
-    iterations: int = 1500
-    batch_size: int = 200
-    seed: int = 0
+    trials: so many random settings from the axes' ranges, not their grid. screen: the rank at which the settings are
+    screened. features: what is done to the rows, see `prepare.fit_preparation`.
+    """
+
+    training: Training = field(default_factory=Training)
+    learning_rates: Axis | np.ndarray | None = None
+    regs: Axis | np.ndarray | None = None
+    momenta: Axis | np.ndarray | float = 0.0
+    batch_sizes: Axis | np.ndarray | int = 200
+    trials: int | None = None
+    screen: int | Literal["auto"] | None = None
+    features: Features = "centred"
     train: int | None = None
     val: int | None = None
     test: int | None = None
@@ -57,6 +68,7 @@ class WorksheetResult:
     """All that the exercise produced; numbers is what run.json tells, JSON-ready."""
 
     search: SearchResult
+    screening: Screening | None
     classifier: Classifier
     confusion: np.ndarray
     numbers: dict[str, Any]
@@ -66,8 +78,11 @@ def run_worksheet(
     dataset: Dataset,
     options: Options | None = None,
     *,
+    resources: Callable[[], Resources] = Resources,
     on_step: Callable[[Step], None] | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
     progress: Progress | None = None,
+    checkpoint: Callable[[dict[str, Any]], Checkpoint] | None = None,
 ) -> WorksheetResult:
     """Do the exercise on any dataset of images. Raises IncompatibleError for a dataset of anything else."""
     options = options or Options()
@@ -77,39 +92,43 @@ def run_worksheet(
             f"{dataset.name}: holds features, and the worksheet is about images; give a source of images"
         )
     splits = make_splits(
-        dataset, seed=options.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
+        dataset, seed=options.training.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
     )
-    preparation = fit_preparation(splits.train)
+    preparation = fit_preparation(splits.train, options.features)
     train, val = _rows(preparation, splits.train), _rows(preparation, splits.val)
-    grid = choose_grid(dataset, train, options)
+    space = choose_space(dataset, train, options)
     numbers: dict[str, Any] = {"data": _describe(dataset, splits, len(preparation.mean))}
     on_step(data_step(numbers["data"]))
 
     # From here to the search the exercise works in float64, with the bias as a last column of ones.
     X = np.column_stack([preparation.apply(splits.dev.X, np.float64), np.ones(len(splits.dev))])
     y, classes = splits.dev.y, len(dataset.classes)
-    generator = np.random.default_rng(options.seed)
+    generator = np.random.default_rng(options.training.seed)
     W = 0.0001 * generator.standard_normal((X.shape[1], classes))
-    numbers["first_loss"] = _first_loss(W, X, y, options.loss)
-    on_step(first_loss_step(numbers["first_loss"], options.loss, classes))
-    numbers["gradient_check"] = _gradient_check(W, X, y, options.loss, generator)
+    numbers["first_loss"] = _first_loss(W, X, y, options.training.loss)
+    on_step(first_loss_step(numbers["first_loss"], options.training.loss, classes))
+    numbers["gradient_check"] = _gradient_check(W, X, y, options.training.loss, generator)
     on_step(gradient_check_step(numbers["gradient_check"]))
-    numbers["vectorized"] = _vectorized(W, X, y, options.loss)
+    numbers["vectorized"] = _vectorized(W, X, y, options.training.loss)
     on_step(vectorized_step(numbers["vectorized"]))
 
     started = time.perf_counter()
-    found = search(
-        train,
-        val,
-        grid,
-        classes=classes,
-        loss=options.loss,
-        iterations=options.iterations,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        progress=progress,
-    )
-    numbers["grid"] = _describe_search(found, time.perf_counter() - started, options)
+    use = resources()
+    shared: dict[str, Any] = {
+        "classes": classes,
+        "resources": use,
+        "on_plan": on_plan,
+        "progress": progress,
+        "checkpoint": None if checkpoint is None else checkpoint(identity(dataset, splits, space, options, use)),
+    }
+    screening = None
+    if options.screen is None:
+        found = search(train, val, space, options.training, **shared)
+    else:
+        found, screening = screen(train, val, space, options.training, rank=options.screen, **shared)
+    numbers["grid"] = _describe_search(found, screening, time.perf_counter() - started, options)
+    if is_cifar10(dataset) and options == Options(Training(seed=options.training.seed)):
+        numbers["grid"]["published_val_accuracy"] = PUBLISHED_VAL_ACCURACY
     on_step(grid_step(numbers["grid"]))
 
     classifier = _classifier(dataset, preparation, found, options)
@@ -123,27 +142,43 @@ def run_worksheet(
         "svm_unchanged": answer_svm_unchanged(classifier, splits.dev),
     }
     on_step(look_step(classes, numbers["questions"]))
-    return WorksheetResult(found, classifier, counts, numbers)
+    return WorksheetResult(found, screening, classifier, counts, numbers)
 
 
 def _ignore(step: Step) -> None:
     """Nobody is watching."""
 
 
-def choose_grid(dataset: Dataset, train: Examples, options: Options) -> Grid:
-    """The grid asked for; where nothing was asked, the worksheet's on CIFAR-10, and one to the data's scale elsewhere.
+def choose_space(dataset: Dataset, train: Examples, options: Options) -> Space:
+    """The settings asked for; else the worksheet's on CIFAR-10, and some to the data's scale elsewhere.
 
     A step of gradient descent on rows of mean squared length q is stable for learning rates of the order of 1 / q, and
     a penalty matters when it is not small beside q. On CIFAR-10 q is 1.2e7, and the worksheet's grid is 1.2 to 6 over q
     and 0.002 to 0.004 times q; elsewhere the default axes reach wider around the same places, spaced evenly in the log.
     """
     learning_rates, regs = options.learning_rates, options.regs
-    if is_cifar10(dataset):
-        default = np.linspace(1e-7, 5e-7, 10), np.linspace(2.5e4, 5e4, 10)
+    if is_cifar10(dataset) and options.features == "centred":
+        default = Axis(np.linspace(1e-7, 5e-7, 10), ranged=True), Axis(np.linspace(2.5e4, 5e4, 10), ranged=True)
     else:
         q = float(np.mean(np.einsum("nd,nd->n", train.X, train.X, dtype=np.float64))) + 1
-        default = _round(np.geomspace(0.1, 10, 10) / q), _round(np.geomspace(1e-8, 1e-2, 10) * q)
-    return Grid(default[0] if learning_rates is None else learning_rates, default[1] if regs is None else regs)
+        values = _round(np.geomspace(0.1, 10, 10) / q), _round(np.geomspace(1e-8, 1e-2, 10) * q)
+        default = tuple(Axis(axis, ranged=True, log=True) for axis in values)
+    grid = Grid(
+        default[0] if learning_rates is None else learning_rates,
+        default[1] if regs is None else regs,
+        options.momenta,
+        options.batch_sizes,
+    )
+    return grid if options.trials is None else Trials(grid, options.trials)
+
+
+def identity(dataset: Dataset, splits: Splits, space: Space, options: Options, resources: Resources) -> dict[str, Any]:
+    """What must be the same for interrupted training to go on: data, splits, settings, device."""
+    axes = {name: [axis.values.tolist(), axis.ranged, axis.log] for name, axis in space.axes.items()}
+    sizes = {name: len(getattr(splits, name)) for name in ("train", "val")}
+    others = {"features": options.features, "screen": options.screen, "trials": options.trials}
+    where = {"device": resources.products.device, "precision": resources.products.precision}
+    return {"data": dataset.fingerprint, **sizes, **asdict(options.training), **axes, **others, **where}
 
 
 def is_cifar10(dataset: Dataset) -> bool:
@@ -231,38 +266,49 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - started
 
 
-def _describe_search(found: SearchResult, seconds: float, options: Options) -> dict[str, Any]:
-    return {
-        "settings": len(found.grid),
-        "learning_rates": found.grid.learning_rates.tolist(),
-        "regs": found.grid.regs.tolist(),
-        "iterations": options.iterations,
-        "batch_size": options.batch_size,
+def _describe_search(
+    found: SearchResult, screening: Screening | None, seconds: float, options: Options
+) -> dict[str, Any]:
+    space = found.space if screening is None else screening.result.space
+    described: dict[str, Any] = {
+        "settings": len(space),
+        "axes": {name: axis.values.tolist() for name, axis in space.axes.items()},
+        "trials": options.trials,
+        "training": asdict(options.training),
         "seconds": seconds,
-        "diverged": int((found.solution.stopped == "diverged").sum()),
+        "memory_plan_bytes": found.plan.bytes,
+        "stacks": len(found.plan.stacks),
+        "diverged": int((found.stopped == "diverged").sum()),
         "best": {
-            **found.best_setting,
+            **found.setting(found.best),
             "train_accuracy": float(found.train_accuracy[found.best]),
             "val_accuracy": float(found.val_accuracy[found.best]),
             "objective": float(found.objective[found.best]),
         },
         "edges": list(found.edges),
     }
+    if screening is not None:
+        described["diverged"] = int((screening.result.stopped == "diverged").sum())
+        described["screening"] = {
+            "rank": screening.rank,
+            "residual": screening.residual,
+            "seconds": screening.seconds,
+            "retrained": len(screening.kept),
+        }
+    return described
 
 
 def _classifier(dataset: Dataset, preparation: Preparation, found: SearchResult, options: Options) -> Classifier:
-    W, b = found.solution.head(found.best)
     about = {
-        "loss": options.loss,
-        **found.best_setting,
-        "iterations": options.iterations,
-        "batch_size": options.batch_size,
-        "seed": options.seed,
+        **asdict(options.training),
+        **found.setting(found.best),
+        "features": options.features,
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
         "version": __version__,
     }
-    return Classifier(W, b, dataset.classes, preparation, about)
+    preparation, W = preparation.fold(found.W)
+    return Classifier(W, found.b, dataset.classes, preparation, about)
 
 
 def _test(correct: int, n: int) -> dict[str, Any]:

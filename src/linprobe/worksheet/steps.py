@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+WORDS = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -65,25 +67,43 @@ def vectorized_step(figures: dict[str, float]) -> Step:
 def grid_step(grid: dict[str, Any]) -> Step:
     """Step 5: the grid, its best setting, and what to be careful about."""
     best, notes = grid["best"], []
+    published = grid.get("published_val_accuracy")
+    expected = "" if published is None else f"about {published:.3f}, as published"
     rows = [
-        Row("learning rates", _axis(grid["learning_rates"])),
-        Row("regularisation", _axis(grid["regs"])),
+        *(Row(WORDS[name], _axis(values)) for name, values in grid["axes"].items() if shown(name, values)),
         Row("settings", f"{grid['settings']:,}, trained together in {grid['seconds']:.1f} s"),
-        Row("best on validation", f"learning rate {best['learning_rate']:.3g}, reg {best['reg']:.3g}"),
-        Row("its accuracy", f"train {best['train_accuracy']:.4f}, validation {best['val_accuracy']:.4f}"),
+        Row("best on validation", setting(best, grid["axes"])),
+        Row("its accuracy", f"train {best['train_accuracy']:.4f}, validation {best['val_accuracy']:.4f}", expected),
     ]
     if grid["diverged"]:
         rows.append(
             Row("diverged", f"{grid['diverged']} of {grid['settings']} settings", "none; left out of the choice")
         )
+    if "screening" in grid:
+        screening = grid["screening"]
+        notes.append(
+            f"Screened at rank {screening['rank']} in {screening['seconds']:.1f} s: {screening['residual']:.2%} of the "
+            f"features' energy lies outside. The best {screening['retrained']} settings were retrained on all of it, "
+            "and only they are results."
+        )
     if grid["edges"]:
-        axes = " and ".join(edge.replace("_", " ") for edge in grid["edges"])
+        axes = " and ".join(WORDS[edge] for edge in grid["edges"])
         notes.append(f"The best is at the edge of the grid ({axes}): better may lie beyond it, so widen it.")
     return Step(5, "Tune", tuple(rows), tuple(notes))
 
 
+def setting(best: dict[str, Any], axes: dict[str, list[float]]) -> str:
+    """A setting in words, without what is the same for all and plain."""
+    return ", ".join(f"{WORDS[name]} {best[name]:.3g}" for name, values in axes.items() if shown(name, values))
+
+
+def shown(name: str, values: list[float]) -> bool:
+    """Whether an axis is worth a line."""
+    return name in ("learning_rate", "reg") or len(values) > 1
+
+
 def _axis(values: list[float]) -> str:
-    return f"{values[0]:.3g}" if len(values) == 1 else f"{values[0]:.3g} to {values[-1]:.3g}, {len(values)} values"
+    return f"{values[0]:.3g}" if len(values) == 1 else f"{min(values):.3g} to {max(values):.3g}, {len(values)} values"
 
 
 def test_step(test: dict[str, Any], classes: int) -> Step:

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from linprobe.errors import DivergedError, UsageError
-from linprobe.search import MOST_SETTINGS, Grid, choose, edges_of, parse_axis, penalty
-from linprobe.solvers.sgd import Solution
+from linprobe.search import choose, penalty
+from linprobe.space import MOST_SETTINGS, Axis, Grid, Listed, Trials, edges_of, parse_axis
 
 
 def make_grid(learning_rates, regs):
@@ -30,7 +30,7 @@ def test_a_grid_is_every_pair_in_the_order_of_two_loops():
     pairs = [(learning_rate, reg) for learning_rate in (3e-7, 1e-7, 2e-7) for reg in (10.0, 30.0)]
     assert list(zip(heads.learning_rate.tolist(), heads.reg.tolist(), strict=True)) == pairs
     assert heads.seed.tolist() == [5] * 6  # they differ by their settings alone
-    assert (grid.shape, len(grid), len(heads)) == ((3, 2), 6, 6)
+    assert (len(grid), len(heads)) == (6, 6)
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_the_limits_of_a_grid_are_possible():
     ],
 )
 def test_an_axis_is_what_it_says(text, expected):
-    values = parse_axis(text, "--reg")
+    values = parse_axis(text, "--reg").values
     assert values.dtype == np.float64
     np.testing.assert_allclose(values, expected, rtol=1e-12)
 
 
 def test_the_worksheets_axes_are_numpys_linspace():
-    np.testing.assert_array_equal(parse_axis("1e-7:5e-7:10", "x"), np.linspace(1e-7, 5e-7, 10))
-    np.testing.assert_array_equal(parse_axis("2.5e4:5e4:10", "x"), np.linspace(2.5e4, 5e4, 10))
+    np.testing.assert_array_equal(parse_axis("1e-7:5e-7:10", "x").values, np.linspace(1e-7, 5e-7, 10))
+    np.testing.assert_array_equal(parse_axis("2.5e4:5e4:10", "x").values, np.linspace(2.5e4, 5e4, 10))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_any_range_goes_from_its_low_to_its_high_in_even_steps(bounds, count, lo
     low, high = sorted(bounds)
     if log and low == 0:
         return
-    values = parse_axis(f"{low!r}:{high!r}:{count}{':log' if log else ''}", "x")
+    values = parse_axis(f"{low!r}:{high!r}:{count}{':log' if log else ''}", "x").values
     assert len(values) == count
     assert values[0] == low
     assert count == 1 or values[-1] == high
@@ -139,7 +139,7 @@ def test_any_range_goes_from_its_low_to_its_high_in_even_steps(bounds, count, lo
 
 @given(values=st.lists(st.floats(allow_nan=False), min_size=1, max_size=8))
 def test_any_list_comes_back(values):
-    assert parse_axis(",".join(map(repr, values)), "x").tolist() == values
+    assert parse_axis(",".join(map(repr, values)), "x").values.tolist() == values
 
 
 @given(text=st.text(max_size=20) | st.text("0123456789.:,e-+naiflog \n", max_size=20))
@@ -151,7 +151,7 @@ def test_any_list_comes_back(values):
 @example("\0")
 def test_any_text_is_an_axis_or_one_line(text):
     try:
-        values = parse_axis(text, "x")
+        values = parse_axis(text, "x").values
     except UsageError as error:
         message = str(error)
         assert "\n" not in message
@@ -219,11 +219,7 @@ def test_when_all_diverged_the_way_out_is_named():
 def test_the_edges_are_where_better_may_lie_beyond(learning_rates, regs, expected):
     grid = make_grid(learning_rates, regs)
     for (learning_rate, reg), edges in expected.items():
-        assert edges_of(grid, learning_rate * len(regs) + reg) == tuple(edges.split())
-
-
-def make_solution(W, b):
-    return Solution(W, b, np.full(W.shape[2], "max_iter"), np.array([0]), np.zeros((1, W.shape[2])))
+        assert edges_of(grid, grid.heads(0), learning_rate * len(regs) + reg) == tuple(edges.split())
 
 
 def test_the_penalty_is_the_plain_sum_over_weights_and_bias_in_float64():
@@ -235,9 +231,87 @@ def test_the_penalty_is_the_plain_sum_over_weights_and_bias_in_float64():
         total = sum(float(value) ** 2 for value in W[:, :, head].ravel()) + sum(
             float(value) ** 2 for value in b[:, head]
         )
-        found = penalty(make_solution(W, b), reg)[head]
+        found = penalty(W, b, reg)[head]
         assert found == pytest.approx(reg[head] * total, rel=1e-12)
     W[7, 1, 2] = nan
-    found = penalty(make_solution(W, b), reg)
+    found = penalty(W, b, reg)
     assert np.isnan(found).tolist() == [False, False, True, False, False]
     assert found.dtype == np.float64
+
+
+def test_of_equally_accurate_heads_the_surer_one_is_chosen():
+    assert choose(np.array([0.5, 0.9, 0.9, nan]), np.array([0.1, 0.4, 0.3, nan])) == 2
+    assert choose(np.array([0.9, 0.9]), np.array([0.3, 0.3])) == 0
+    assert choose(np.array([nan, 0.0]), np.array([nan, 7.0])) == 1
+
+
+# ---- further axes, random trials
+
+
+def test_further_axes_run_fastest():
+    grid = Grid(np.array([1.0, 2]), np.array([3.0]), np.array([0, 0.9]), np.array([10, 20]))
+    heads = grid.heads(seed=0)
+    expected = [(lr, 3.0, m, b) for lr in (1.0, 2.0) for m in (0, 0.9) for b in (10, 20)]
+    columns = (heads.learning_rate, heads.reg, heads.momentum, heads.batch_size)
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
+    assert heads.batch_size.dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("axes", "word"),
+    [
+        ({"momenta": np.array([0.5, 1.0])}, "below 1"),
+        ({"momenta": np.array([-0.1])}, "not negative"),
+        ({"batch_sizes": np.array([0.0])}, "batch sizes 0 to 0"),
+        ({"batch_sizes": np.array([2.5])}, "whole number"),
+        ({"batch_sizes": np.array([1e9])}, "1,000,000"),
+    ],
+)
+def test_senseless_further_axes_are_refused(axes, word):
+    with pytest.raises(UsageError) as caught:
+        Grid(np.array([1.0]), np.array([1.0]), **axes)
+    assert_one_line(caught, word)
+
+
+RANGES = {"learning_rates": parse_axis("1e-6:1e-2:5:log", "x"), "regs": parse_axis("0:10:3", "x")}
+
+
+@given(seed=st.integers(0, 2**31), count=st.integers(1, 300))
+def test_trials_are_drawn_from_the_ranges_by_the_seed(seed, count):
+    grid = Grid(**RANGES, momenta=parse_axis("0,0.9", "x"), batch_sizes=parse_axis("10:100:2", "x"))
+    trials = Trials(grid, count)
+    heads, again, other = trials.heads(seed), trials.heads(seed), trials.heads(seed + 1)
+    assert len(trials) == len(heads) == count
+    assert 1e-6 <= heads.learning_rate.min() <= heads.learning_rate.max() <= 1e-2
+    assert 0 <= heads.reg.min() <= heads.reg.max() <= 10
+    assert set(heads.momentum.tolist()) <= {0.0, 0.9}
+    assert 10 <= heads.batch_size.min() <= heads.batch_size.max() <= 100
+    assert heads.learning_rate.tobytes() == again.learning_rate.tobytes()
+    assert heads.learning_rate.tobytes() != other.learning_rate.tobytes()
+
+
+def test_trials_fill_a_logarithmic_range_evenly_in_the_logarithm():
+    heads = Trials(Grid(**RANGES), 4_000).heads(0)
+    below = [np.mean(heads.learning_rate < bound) for bound in (1e-5, 1e-4, 1e-3)]
+    np.testing.assert_allclose(below, [0.25, 0.5, 0.75], atol=0.03)
+    np.testing.assert_allclose([np.mean(heads.reg < bound) for bound in (2.5, 5, 7.5)], [0.25, 0.5, 0.75], atol=0.03)
+
+
+@pytest.mark.parametrize("count", [0, -1, MOST_SETTINGS + 1])
+def test_a_senseless_number_of_trials_is_refused(count):
+    with pytest.raises(UsageError, match="--trials"):
+        Trials(Grid(**RANGES), count)
+
+
+def test_a_trial_in_the_outermost_twentieth_is_at_the_edge():
+    trials = Trials(Grid(**RANGES), 3)
+    heads = Grid(np.array([1.2e-6, 1e-4, 9e-3]), np.array([5.0])).heads(0)
+    assert [edges_of(trials, heads, best) for best in range(3)] == [("learning_rate",), (), ("learning_rate",)]
+
+
+def test_listed_settings_are_those_of_another_space():
+    grid = Grid(np.array([1.0, 2, 3]), np.array([5.0]))
+    listed = Listed(grid, grid.heads(0).take(np.array([2, 0])))
+    assert listed.heads(7).learning_rate.tolist() == [3, 1]
+    assert len(listed) == 2
+    assert isinstance(listed.axes["reg"], Axis)

@@ -1,0 +1,276 @@
+"""A file from which interrupted work goes on: the state between two steps, and what it is a state of.
+
+    linprobe-checkpoint-1\\n
+    8 bytes     length of the header, little-endian
+    32 bytes    SHA-256 of all before this and of the header
+    header      JSON: identity, state with its arrays numbered, the arrays' types and shapes
+    arrays      their bytes, one after the other
+    32 bytes    SHA-256 of all before this but the other sum
+
+Neither NumPy's .npz nor safetensors notices every flipped bit, and safetensors wants a second copy of all arrays; here
+they are written and read piece by piece, and nothing is believed, nor memory asked for, that the sums do not cover.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import re
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from linprobe import __version__
+from linprobe.errors import DataError, IncompatibleError, OutputError
+from linprobe.publish import publish_file
+
+MAGIC = b"linprobe-checkpoint-1\n"
+LENGTH = struct.Struct("<Q")
+SUM_BYTES = hashlib.sha256().digest_size
+
+# Writing takes at most this share of the time; a large state on a slow disk is written less often.
+SHARE = 0.1
+
+# No write is silent for so many seconds: what a process killed in one has left is rubbish by then.
+ABANDONED_SECONDS = 300
+
+PIECE_ELEMENTS, PIECE_BYTES = 2**20, 2**23
+# What reading a header fails with that has the right sum and was made up all the same.
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError, struct.error)
+
+WAYS_OUT = "delete it to start from the beginning, or give another --out"
+
+
+class Checkpoint:
+    """A file from which interrupted work goes on; written whole or not at all, at most every so many seconds.
+
+    identity is what the work is: names with JSON values, NumPy's too; the version of linprobe is added. State is a dict
+    with text keys of NumPy arrays (bool, integers, floats, complex, text, bytes), NumPy scalars, Python numbers, texts,
+    None, lists and dicts; it comes back bit for bit.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any],
+        *,
+        every: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path, self.every, self.clock = Path(path), every, clock
+        self.identity = json.loads(_json({"version": __version__, **identity}))
+        self.last, self.wait = clock(), every
+
+    def load(self) -> dict[str, Any] | None:
+        """The state that was written last; None where there is no file.
+
+        Raises DataError for a file that is damaged or not ours, IncompatibleError for one of other work.
+        """
+        self._sweep()
+        try:
+            with self.path.open("rb") as file:
+                state = self._read(file)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise DataError(f"{self.path}: the checkpoint cannot be read: {reason}; {WAYS_OUT}") from error
+        self.last = self.clock()
+        return state
+
+    def offer(self, state: Callable[[], dict[str, Any]]) -> bool:
+        """Write what `state` gives if it is time; whether it was.
+
+        Raises OutputError where it cannot be written; the file that was there stays.
+        """
+        started = self.clock()
+        if started - self.last < self.wait:
+            return False
+        try:
+            # The folder of the results may be made at the end only; what is wrong with it, publish_file says.
+            with contextlib.suppress(OSError):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            with publish_file(self.path) as partial, partial.open("wb") as file:
+                _write(file, self.identity, state())
+        finally:
+            self.last = self.clock()
+            self.wait = max(self.every, (self.last - started) / SHARE) if self.every > 0 else 0
+        return True
+
+    def remove(self) -> None:
+        """Remove the file, once the work is done; raises OutputError where that is not possible."""
+        self._sweep()
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(f"{self.path}: cannot be removed: {reason}; delete it yourself") from error
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed while writing has left beside the file."""
+        ours = re.compile(rf"\.{re.escape(self.path.name[:50])}\.[0-9a-f]{{16}}\.partial")
+        with contextlib.suppress(OSError):
+            for beside in self.path.parent.iterdir():
+                if ours.fullmatch(beside.name) and time.time() - beside.stat().st_mtime > ABANDONED_SECONDS:
+                    beside.unlink(missing_ok=True)
+
+    def _read(self, file: BinaryIO) -> dict[str, Any]:
+        start = file.read(len(MAGIC) + LENGTH.size)
+        if len(start) < len(MAGIC) + LENGTH.size or not start.startswith(MAGIC):
+            raise DataError(f"{self.path}: is not a checkpoint that this linprobe can read; {WAYS_OUT}")
+        (length,) = LENGTH.unpack(start[len(MAGIC) :])
+        left = os.fstat(file.fileno()).st_size - file.tell() - 2 * SUM_BYTES - length
+        if left < 0:
+            raise self._damaged("it ends too early")
+        expected, header = file.read(SUM_BYTES), file.read(length)
+        total = hashlib.sha256(start + header)
+        if total.digest() != expected:
+            raise self._damaged("the checksum of its header differs")
+        # From here on it is what some linprobe wrote, or somebody who wants to be taken for one.
+        try:
+            content = json.loads(header)
+            identity, kinds = dict(content["identity"]), [_kind(name, shape) for name, shape in content["arrays"]]
+        except NONSENSE as error:
+            raise self._damaged("its header makes no sense") from error
+        if sum(dtype.itemsize * math.prod(shape) for dtype, shape in kinds) != left:
+            raise self._damaged("its length is not that of its arrays")
+        self._compare(identity)
+        try:
+            arrays = [_read_array(file, dtype, shape, total) for dtype, shape in kinds]
+            state = dict(_decode(content["state"], arrays))
+        except NONSENSE as error:
+            raise self._damaged("its state makes no sense") from error
+        if file.read(SUM_BYTES + 1) != total.digest():
+            raise self._damaged("the checksum of its arrays differs")
+        return state
+
+    def _compare(self, there: Mapping[str, Any]) -> None:
+        differing = [
+            name
+            for name in [*self.identity, *(name for name in there if name not in self.identity)]
+            # As text, so that NaN is NaN and 1 is not True; only one side may have it.
+            if (name in there) != (name in self.identity) or _json(there[name]) != _json(self.identity[name])
+        ]
+        if differing:
+            found = [_difference(name, there, self.identity) for name in differing[:3]]
+            if len(differing) > 3:
+                found.append(f"and {len(differing) - 3} more")
+            raise IncompatibleError(f"{self.path}: is a checkpoint of other work: {', '.join(found)}; {WAYS_OUT}")
+
+    def _damaged(self, finding: str) -> DataError:
+        return DataError(f"{self.path}: is a damaged checkpoint: {finding}; {WAYS_OUT}")
+
+
+def _write(file: BinaryIO, identity: Mapping[str, Any], state: dict[str, Any]) -> None:
+    arrays: list[np.ndarray] = []
+    content = {"identity": identity, "state": _encode(state, arrays)}
+    content["arrays"] = [[array.dtype.str, array.shape] for array in arrays]
+    header = _json(content).encode()
+    start = MAGIC + LENGTH.pack(len(header))
+    total = hashlib.sha256(start + header)
+    file.write(start + total.digest())
+    file.write(header)
+    for array in arrays:
+        for piece in _pieces(array):
+            total.update(piece)
+            file.write(piece)
+    file.write(total.digest())
+
+
+def _pieces(array: np.ndarray) -> Iterator[memoryview]:
+    """The bytes of an array in C order; only one in another order is copied, piece by piece."""
+    flags: Any = ["external_loop", "buffered", "zerosize_ok"]
+    pieces: Any = np.nditer(array, flags=flags, buffersize=PIECE_ELEMENTS, order="C")
+    return (np.ascontiguousarray(piece).view(np.uint8).data for piece in pieces if piece.size)
+
+
+def _read_array(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], total: Any) -> np.ndarray:
+    array = np.empty(shape, dtype)
+    if array.size:
+        content = array.reshape(-1).view(np.uint8).data
+        for start in range(0, len(content), PIECE_BYTES):
+            piece = content[start : start + PIECE_BYTES]
+            file.readinto(piece)  # type: ignore[attr-defined]  # a file that ends here has another sum in the end
+            total.update(piece)
+    return array
+
+
+def _kind(name: str, shape: Any) -> tuple[np.dtype, tuple[int, ...]]:
+    # Whatever else there is holds pointers, or is no plain row of equal cells.
+    if not re.fullmatch(r"[<>|][biufcSU][1-9][0-9]*", name) or any(size < 0 for size in shape):
+        raise TypeError(f"a checkpoint holds no arrays of {name}")
+    return np.dtype(name), tuple(shape)
+
+
+def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
+    """The value as JSON that comes back exactly; its arrays are appended to `arrays` and go by their number."""
+    if isinstance(value, np.ndarray | np.generic):
+        arrays.append(np.asarray(value))
+        _kind(value.dtype.str, value.shape)
+        return {"array" if isinstance(value, np.ndarray) else "scalar": len(arrays) - 1}
+    kind = type(value)
+    if value is None or kind in (bool, str):
+        return value
+    if kind is int:  # of any size; JSON's readers, Python's too, have a limit to the digits that they take
+        return value if abs(value) < 2**53 else {"int": hex(value)}
+    if kind is float:
+        return value if math.isfinite(value) else {"float": struct.pack("<d", value).hex()}
+    if kind is list:
+        return [_encode(item, arrays) for item in value]
+    if kind is dict and all(type(name) is str for name in value):
+        return {"dict": {name: _encode(item, arrays) for name, item in value.items()}}
+    raise TypeError(f"a checkpoint holds no {kind.__name__}, nor dicts with other keys than texts")
+
+
+def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_decode(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, held),) = value.items()
+    if kind == "dict":
+        return {name: _decode(item, arrays) for name, item in held.items()}
+    if kind == "int":
+        return int(held, 16)
+    if kind == "float":
+        return struct.unpack("<d", bytes.fromhex(held))[0]
+    return {"array": arrays[held], "scalar": arrays[held][()]}[kind]
+
+
+def _json(value: Any) -> str:
+    def plain(other: Any) -> Any:
+        if isinstance(other, np.ndarray | np.generic):
+            return other.tolist()
+        raise TypeError(f"{type(other).__name__} has no place in a checkpoint")
+
+    return json.dumps(value, default=plain, separators=(",", ":"))
+
+
+def _difference(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    old, new = there.get(name), here.get(name)
+    label = name[:40] if name.isidentifier() else _short(name)
+    if name not in there or name not in here:
+        sides = (_short(values[name]) if name in values else "nothing" for values in (there, here))
+        return "{} is {} there, {} here".format(label, *sides)
+    if isinstance(old, list) and isinstance(new, list):
+        if len(old) != len(new):
+            return f"{label} has {len(old):,} values there, {len(new):,} here"
+        place = next(i for i, pair in enumerate(zip(old, new, strict=True)) if _json(pair[0]) != _json(pair[1]))
+        label, old, new = f"{label}[{place}]", old[place], new[place]
+    texts = _json(old), _json(new)
+    same = next((i for i, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
+    return f"{label} is {_short(old, same)} there, {_short(new, same)} here"
+
+
+def _short(value: Any, place: int = 0) -> str:
+    """A value as text in one line; of a long one, the part around this place."""
+    text = _json(value)
+    if len(text) <= 40:
+        return text
+    first = max(0, min(place - 10, len(text) - 32))
+    return ("..." if first else "") + text[first : first + 32] + ("..." if first + 32 < len(text) else "")
