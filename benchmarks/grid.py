@@ -1,115 +1,101 @@
-"""Time the worksheet's grid as a stack, in the worksheet's own way, and against its bare matrix products.
+"""Time the worksheet's grid as a stack, screened, in the worksheet's own way, and against its bare matrix products.
 
     python benchmarks/grid.py ../shared/data/cifar10
 
 All in one run, on one machine, so that the ratios mean something where the seconds do not.
 """
 
-import argparse
-import statistics
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 import loop
 import machine
-from linprobe import open_dataset
-from linprobe.arrays import add_product, product, row_chunks
-from linprobe.dataset import Examples
-from linprobe.prepare import fit_preparation, make_splits
-from linprobe.search import search
-from linprobe.worksheet.exercise import Options, choose_grid
+from linprobe.search import Screening, SearchResult, screen, search
+from linprobe.space import Space
+from products import BareProducts
+from task import Task, open_task, parser
 
-HEADS_MEASURED = 3
-BURST = 100  # steps of bare products timed at once; the stack is timed between two sets of bursts
+RANK = 512  # what a hundred heads on CIFAR-10 lose nothing by
 
 
 def main() -> None:
     """Print the table."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("source", nargs="?", default="digits")
-    arguments.add_argument("--iterations", type=int, default=1500)
-    arguments.add_argument("--batch-size", type=int, default=200)
+    arguments = parser(__doc__)
+    arguments.add_argument("--heads-measured", type=int, default=3, help="settings that the loop is timed on")
     options = arguments.parse_args()
     print(machine.describe())
+    task = open_task(options)
+    space = task.space()
+    print(f"{task.describe()}; {len(space)} settings\n")
 
-    dataset = open_dataset(options.source)
-    splits = make_splits(dataset)
-    preparation = fit_preparation(splits.train)
-    train = Examples(preparation.apply(splits.train.X), splits.train.y)
-    val = Examples(preparation.apply(splits.val.X), splits.val.y)
-    grid = choose_grid(dataset, train, Options())
-    classes = len(dataset.classes)
-    run = {"iterations": options.iterations, "batch_size": options.batch_size}
-    print(
-        f"{dataset.name}: {len(train):,} training rows of {train.X.shape[1]:,} features, {classes} classes; "
-        f"{len(grid)} settings, {options.iterations:,} steps of {options.batch_size}\n"
-    )
-
-    products = Products(train.X, val.X, classes * len(grid), options.batch_size)
-    bursts = [products.burst() for _ in range(3)]
-    found, stack = machine.timed(lambda: search(train, val, grid, classes=classes, loss="softmax", seed=0, **run))
+    heads = space.heads(task.training.seed)
+    products = BareProducts(task, task.columns(heads))
+    products.measure()
+    found, stack = machine.timed(lambda: search(task.train, task.val, space, task.training, classes=task.classes))
     peak = machine.peak_memory()
-    bursts += [products.burst() for _ in range(3)]
-    steps = statistics.median(bursts) / BURST * options.iterations
-    floor = steps + products.evaluation_seconds()
+    products.measure()
+    ranks: tuple[int | Literal["auto"], ...] = (min(RANK, *task.train.X.shape), "auto")
+    screened = [screened_grid(task, space, found, rank) for rank in ranks]
 
     # The loop has its own float64 rows with their column of ones; the peak above is from before they were made.
-    X = np.column_stack([train.X.astype(np.float64), np.ones(len(train))])
-    X_val = np.column_stack([val.X.astype(np.float64), np.ones(len(val))])
-    heads = grid.heads(seed=0)
-    one_head = []
-    for head in np.linspace(0, len(grid) - 1, HEADS_MEASURED).astype(int):
-        setting = (float(heads.learning_rate[head]), float(heads.reg[head]))
+    one_setting, _ = loop.measure(loop.setting_by_setting(task), heads, options.heads_measured)
+    whole_loop = one_setting * len(space)
+    floor = products.training + products.evaluation
 
-        def one(setting: tuple[float, float] = setting) -> None:
-            W = loop.train(X, train.y, classes, *setting, **run)
-            loop.accuracy(W, X, train.y)
-            loop.accuracy(W, X_val, val.y)
-
-        one_head.append(machine.timed(one)[1])
-    whole_loop = statistics.mean(one_head) * len(grid)
-
-    print(f"{'as one stack, evaluation included':46}{stack:10.1f} s")
-    print(f"{f'the loop, {HEADS_MEASURED} heads measured and scaled to {len(grid)}':46}{whole_loop:10.1f} s")
-    print(f"{'bare products: steps alone':46}{steps:10.1f} s")
-    print(f"{'bare products: steps and evaluation':46}{floor:10.1f} s")
-    print(f"{'stack is faster than the loop by':46}{whole_loop / stack:10.1f} x")
-    print(f"{'stack takes, of its bare products':46}{stack / floor:10.2f} x")
-    print(f"{'peak memory, data included':46}{peak:10.2f} GiB")
-    print(f"{'best on validation':46}{found.val_accuracy[found.best]:10.3f}")
+    machine.print_row("as one stack, evaluation included", f"{stack:.2f} s")
+    measured = len(loop.measured_heads(heads, options.heads_measured))
+    machine.print_row(f"the loop, {measured} settings measured, scaled to {len(space)}", f"{whole_loop:.1f} s")
+    machine.print_row("bare products: steps alone", f"{products.training:.2f} s")
+    machine.print_row("bare products: steps and evaluation", f"{floor:.2f} s")
+    machine.print_row("stack is faster than the loop by", f"{whole_loop / stack:.1f} x")
+    machine.print_row("stack takes, of its bare products", f"{stack / floor:.2f} x")
+    machine.print_row("peak memory, data and bare products included", f"{peak:.2f} GiB")
+    machine.print_row("best on validation", f"{found.val_accuracy[found.best]:.3f}")
+    for grid in screened:
+        print()
+        grid.print_rows(whole_loop)
 
 
-class Products:
-    """The matrix products of the search and nothing else, on its shapes."""
+@dataclass(frozen=True, eq=False)
+class ScreenedGrid:
+    """What a screened search found, beside the full one."""
 
-    def __init__(self, X: np.ndarray, X_val: np.ndarray, columns: int, batch_size: int) -> None:
-        generator = np.random.default_rng(0)
-        self.X, self.X_val = X, X_val
-        self.batch = X[generator.integers(0, len(X), batch_size)]
-        self.W = 0.001 * generator.standard_normal((X.shape[1], columns), dtype=np.float32)
-        self.slope = generator.standard_normal((batch_size, columns), dtype=np.float32)
-        self.scores = np.empty((512, columns), np.float32)
+    asked: int | Literal["auto"]
+    seconds: float
+    full: SearchResult
+    found: SearchResult
+    screening: Screening
 
-    def burst(self) -> float:
-        """Seconds of BURST steps: scores = batch @ W, W += batchᵀ @ slope."""
+    def print_rows(self, whole_loop: float) -> None:
+        """Its part of the table."""
+        screening, kept = self.screening, self.screening.kept
+        name = f"rank {screening.rank}" if self.asked != "auto" else f"rank auto ({screening.rank})"
+        machine.print_row(f"screened at {name}, {len(kept)} retrained", f"{self.seconds:.2f} s")
+        machine.print_row("  of it screening, basis included", f"{screening.seconds:.2f} s")
+        machine.print_row("  faster than the loop by", f"{whole_loop / self.seconds:.1f} x")
+        machine.print_row("  energy outside, measured", f"{screening.residual:.5f}")
+        machine.print_row("  same winner", "yes" if kept[self.found.best] == self.full.best else "no")
+        apart, lost = self.differences()
+        machine.print_row("  training accuracy of any setting off by at most", f"{apart:.5f}")
+        if lost:
+            machine.print_row("  settings that diverged in one of the two alone", f"{lost}")
 
-        def steps() -> None:
-            for _ in range(BURST):
-                product(self.batch, self.W, self.slope)
-                add_product(self.W, self.batch, self.slope, -1e-9)
+    def differences(self) -> tuple[float, int]:
+        """The largest, and the number of settings that have none as they diverged in one of the searches alone."""
+        full, screened = self.full.train_accuracy, self.screening.result.train_accuracy
+        both = np.isfinite(full) & np.isfinite(screened)
+        lost = int((np.isfinite(full) ^ np.isfinite(screened)).sum())
+        return float(np.max(np.abs(full - screened)[both], initial=0.0)), lost
 
-        return machine.timed(steps)[1]
 
-    def evaluation_seconds(self) -> float:
-        """Seconds of the scores of every row of train and val, once."""
-
-        def scores() -> None:
-            for X in (self.X, self.X_val):
-                for rows in row_chunks(len(X), len(self.scores)):
-                    part = X[rows]
-                    product(part, self.W, self.scores[: len(part)])
-
-        return machine.timed(scores)[1]
+def screened_grid(task: Task, space: Space, full: SearchResult, rank: int | Literal["auto"]) -> ScreenedGrid:
+    """Screen the grid at this rank."""
+    (found, screening), seconds = machine.timed(
+        lambda: screen(task.train, task.val, space, task.training, rank=rank, classes=task.classes)
+    )
+    return ScreenedGrid(rank, seconds, full, found, screening)
 
 
 if __name__ == "__main__":

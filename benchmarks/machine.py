@@ -50,3 +50,8 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 def median_seconds(work: Callable[[], Any], times: int) -> float:
     """The median of several runs."""
     return statistics.median(timed(work)[1] for _ in range(times))
+
+
+def print_row(name: str, *cells: str) -> None:
+    """A row of a table, at once: the next one may take minutes."""
+    print(f"{name:50}" + "".join(f"{cell:>12}" for cell in cells), flush=True)

@@ -1,7 +1,9 @@
 """What every test may ask for."""
 
+import functools
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,14 @@ def official_cifar10(shared, tmp_path_factory) -> Path:
         [sys.executable, str(shared / "data" / "make_cifar10.py"), str(out)], check=True, capture_output=True
     )
     return out / "cifar-10-batches-py"
+
+
+@pytest.fixture(scope="session")
+def published_grid(shared) -> Callable:
+    """The worksheet on all of CIFAR-10 by seed, each done once: the data set and the result."""
+    from linprobe import open_dataset
+    from linprobe.solvers.settings import Training
+    from linprobe.worksheet import Options, run_worksheet
+
+    dataset = open_dataset(shared / "data" / "cifar10")
+    return functools.cache(lambda seed: (dataset, run_worksheet(dataset, Options(Training(seed=seed)))))

@@ -53,7 +53,8 @@ def test_directions_are_orthonormal_and_the_residual_is_that_of_the_best_subspac
     assert basis.rank == rank
     assert basis.directions.shape == (features, rank)
     assert basis.directions.dtype == Z.dtype == np.float32
-    assert basis.directions.flags.c_contiguous and Z.flags.c_contiguous
+    assert basis.directions.flags.c_contiguous
+    assert Z.flags.c_contiguous
     Q = basis.directions.astype(np.float64)
     np.testing.assert_allclose(Q.T @ Q, np.eye(rank), atol=5e-6)
     rotated = X.astype(np.float64) @ Q
@@ -131,7 +132,8 @@ def test_new_rows_are_rotated_like_the_training_rows(monkeypatch):
     basis, Z = fit_basis(X, 5, seed=0)
     again = rotate(X, basis)
     np.testing.assert_array_equal(again, Z)
-    assert again.dtype == np.float32 and again.flags.c_contiguous
+    assert again.dtype == np.float32
+    assert again.flags.c_contiguous
     for other in (X.astype(np.float64), np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2]):
         np.testing.assert_allclose(rotate(other, basis), Z, atol=1e-6)
     np.testing.assert_allclose(Z, X @ basis.directions, atol=1e-5)
@@ -215,11 +217,14 @@ def test_a_bound_that_makes_no_sense_is_refused(bound):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 @pytest.mark.parametrize("rank", [2, "auto"])
-def test_values_that_have_no_square_are_refused(value, rank):
+@pytest.mark.parametrize("rows", [50, 30])
+def test_values_that_have_no_square_are_refused(value, rank, rows):
+    """In the rows drawn, and in one that was not."""
     X = np.ones((50, 20), np.float32)
-    X[3, 4] = value
+    drawn = np.random.default_rng(0).choice(50, rows, replace=False)
+    X[3 if rows == 50 else np.setdiff1d(np.arange(50), drawn)[0], 4] = value
     with pytest.raises(DataError, match="not finite, or too large"):
-        fit_basis(X, rank, seed=0)
+        fit_basis(X, rank, seed=0, rows=rows)
 
 
 def test_a_basis_is_frozen():

@@ -40,6 +40,7 @@ SHARE = 0.1
 ABANDONED_SECONDS = 300
 
 PIECE_ELEMENTS, PIECE_BYTES = 2**20, 2**23
+
 # What reading a header fails with that has the right sum and was made up all the same.
 NONSENSE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError, struct.error)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +13,9 @@ from linprobe.dataset import Examples
 from linprobe.errors import DivergedError
 from linprobe.evaluate import CHUNK_ROWS, StackScore, score_stack
 from linprobe.screening import fit_basis, project_weights, rotate
-from linprobe.solvers.plan import Plan, plan_stacks
+from linprobe.solvers.plan import Plan, Work, plan_stacks
 from linprobe.solvers.settings import Heads
-from linprobe.solvers.sgd import Progress, Solution, Training, train_stack
+from linprobe.solvers.sgd import Progress, Saver, Solution, Training, train_stack
 from linprobe.solvers.stack import initial_weights
 from linprobe.space import Listed, Space, edges_of
 
@@ -74,28 +74,25 @@ def search(
 
     `start` gives the initial W (D, K, H) and b (K, H) of a stack's heads, drawn from their seeds unless given.
     `on_plan` is told the stacks and the memory before any work. With a checkpoint, work that was interrupted goes on
-    from there and ends in the same bits. Raises DivergedError when no head is left, IncompatibleError where the memory
-    is too small.
+    from there, in the stacks that it had, and ends in the same bits. Raises DivergedError when no head is left,
+    IncompatibleError where the memory is too small.
     """
     resources = resources or Resources()
     heads = space.heads(training.seed)
+    saved = checkpoint.load() if checkpoint is not None else None
     plan = plan_stacks(
         heads,
         training,
-        features=train.X.shape[1],
-        classes=classes,
-        itemsize=train.X.dtype.itemsize,
-        evaluation_rows=CHUNK_ROWS,
+        Work(len(train), train.X.shape[1], classes, train.X.dtype.itemsize, CHUNK_ROWS, resources.products.rounded),
         held=resources.held,
         memory=resources.memory,
+        width=None if saved is None else saved["width"],
     )
     if on_plan is not None:
         on_plan(plan)
     rows = _Rows(train, val, training.loss, resources.products.device)
-    found = _Found(len(heads))
-    saved = checkpoint.load() if checkpoint is not None else None
-    if saved is not None:
-        found = _Found(len(heads), **saved["found"])
+    found = _Found(len(heads)) if saved is None else _Found(len(heads), **saved["found"])
+    state = None if saved is None else saved["run"]
     for number, members in enumerate(plan.stacks[found.finished :], start=found.finished):
         stack = heads.take(members)
         initial, initial_bias = (None, None) if start is None else start(stack)
@@ -111,10 +108,13 @@ def search(
             initial_bias=initial_bias,
             validate=rows.val_accuracy if training.patience is not None else None,
             progress=_overall(progress, number, len(plan.stacks)),
-            saver=_saver(checkpoint, found),
-            state=saved["run"] if saved is not None and number == saved["found"]["finished"] else None,
+            saver=_saver(checkpoint, found, plan.width),
+            state=state,
+            take_state=True,
         )
         found.add(members, solution, stack, rows)
+        del solution, initial, initial_bias  # or the next stack would be trained beside this one's weights
+        state = None
     best = choose(found.val_accuracy, found.val_loss)
     return SearchResult(
         space=space,
@@ -169,10 +169,18 @@ def screen(
     shape = (train.X.shape[1], options["classes"])
 
     def start(heads: Heads) -> tuple[np.ndarray, np.ndarray]:
-        W, b = initial_weights(heads, (*shape, len(heads)), train.X.dtype, training.intercept, None, None)
-        return project_weights(W, basis), b
+        # All heads of a space start at the same weights: a stack of them in full rank would take more than its training.
+        one = heads.take(slice(1))
+        W, b = initial_weights(one, (*shape, 1), train.X.dtype, training.intercept, None, None)
+        starts = project_weights(W, basis), b
+        W, b = (np.broadcast_to(start, (*start.shape[:-1], len(heads))) for start in starts)
+        return W, b
 
-    screened = search(*rows, space, training, start=start, **(options | {"checkpoint": None}))
+    resources: Resources = options.get("resources") or Resources()
+    held = resources.held + basis.directions.nbytes + sum(part.X.nbytes for part in rows)
+    alone = options | {"checkpoint": None, "resources": replace(resources, held=held)}
+    screened = search(*rows, space, training, start=start, **alone)
+    del rows, Z
     order = np.lexsort((screened.val_loss, -screened.val_accuracy))
     kept = order[: min(keep, int(np.isfinite(screened.val_accuracy).sum()))]
     seconds = time.perf_counter() - started
@@ -206,7 +214,7 @@ class _Found:
         self.train_accuracy, self.val_accuracy, self.val_loss, self.objective = np.full((4, heads), np.nan)
         self.steps = np.empty(0, np.int64)
         self.curves = np.empty((0, heads))
-        self.best = (-1.0, np.inf)
+        self.best_accuracy, self.best_loss = -1.0, float("inf")
         self.W, self.b = np.empty((0, 0), np.float32), np.empty(0, np.float32)
         vars(self).update(saved)
 
@@ -223,19 +231,19 @@ class _Found:
         self.curves[: len(solution.steps), members] = solution.objective
         if not np.isnan(on_val.accuracy).all():
             head = choose(on_val.accuracy, on_val.loss)
-            merit = float(on_val.accuracy[head]), float(on_val.loss[head])
-            if (merit[0], -merit[1]) > (self.best[0], -self.best[1]):
-                self.best = merit
+            accuracy, loss = float(on_val.accuracy[head]), float(on_val.loss[head])
+            if (accuracy, -loss) > (self.best_accuracy, -self.best_loss):
+                self.best_accuracy, self.best_loss = accuracy, loss
                 self.W, self.b = solution.head(head)
         self.finished += 1
 
 
-def _saver(checkpoint: Checkpoint | None, found: _Found) -> Callable[[Callable[[], dict[str, Any]]], None] | None:
+def _saver(checkpoint: Checkpoint | None, found: _Found, width: int) -> Saver | None:
     if checkpoint is None:
         return None
 
-    def save(run: Callable[[], dict[str, Any]]) -> None:
-        checkpoint.offer(lambda: {"found": dict(vars(found)), "run": run()})
+    def save(run: Callable[..., dict[str, Any]]) -> None:
+        checkpoint.offer(lambda: {"width": width, "found": dict(vars(found)), "run": run(copies=False)})
 
     return save
 

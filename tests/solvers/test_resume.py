@@ -1,5 +1,6 @@
 """Interrupted and resumed, a stack ends with the bits that it would have had; every state goes through a real file."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -138,12 +139,16 @@ def test_several_interruptions_in_a_row_change_nothing(case, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("case", ["plain", "nesterov", "average", "diverging", "epochs"])
+@pytest.mark.parametrize("case", ["nesterov", "average", "diverging"])
 def test_torch_resumes_with_the_same_bits(case, precision, tmp_path):
-    pytest.importorskip("torch")
-    products = Products("cpu", precision)
-    uninterrupted = train(case, products=products)
-    assert_same(resumed(case, tmp_path / "c", [4, 9, 2], products=products), uninterrupted)
+    torch = pytest.importorskip("torch")
+    products, threads = Products("cpu", precision), torch.get_num_threads()
+    torch.set_num_threads(1)  # two of them on so small arrays do nothing but wait for each other
+    try:
+        uninterrupted = train(case, products=products)
+        assert_same(resumed(case, tmp_path / "c", [4, 9, 2], products=products), uninterrupted)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_the_cases_are_what_they_say():
@@ -164,7 +169,7 @@ def test_the_cases_are_what_they_say():
 # ---- killed, as nothing in Python can notice
 
 SCRIPT = """
-import hashlib, sys, time
+import hashlib, itertools, sys, time
 from pathlib import Path
 import numpy as np
 from linprobe.checkpoint import Checkpoint
@@ -174,8 +179,10 @@ rng = np.random.default_rng(0)
 X, y = rng.normal(size=(300, 64)).astype(np.float32), rng.integers(0, 10, 300)
 heads = Heads.of(np.geomspace(1e-3, 1e4, 20), 0.01, seed=range(20), momentum=0.9, batch_size=32)
 checkpoint = Checkpoint(path, {"iterations": iterations}, every=0)
+calls = itertools.count()
 def saver(state):
-    checkpoint.offer(state)
+    if next(calls) % 3 == 0:  # that not every kill falls into a write, as nearly all did when every step was written
+        checkpoint.offer(state)
     time.sleep(0.001)
 print("ready", flush=True)
 solution = train_stack(X, y, heads, Training(epochs=iterations / 300 * 32, seed=1), classes=10, record_every=4,
@@ -192,6 +199,7 @@ def start(*arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # so small a product has no use for more
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -204,18 +212,19 @@ def finish(process):
     return out
 
 
-@pytest.mark.parametrize(("kills", "iterations"), [(15, 3000), pytest.param(100, 12000, marks=pytest.mark.real_data)])
+@pytest.mark.parametrize(("kills", "iterations"), [(15, 1200), pytest.param(100, 8000, marks=pytest.mark.real_data)])
 def test_killed_at_random_moments_it_ends_with_the_same_bits(kills, iterations, tmp_path):
     path = tmp_path / "work.checkpoint"
     expected = finish(start(path, iterations, "unwatched"))
-    delays = np.random.default_rng(kills).uniform(0, 0.1 if kills < 20 else 0.06, kills)
+    delays = np.random.default_rng(kills).uniform(0, 0.06, kills)
+    assert delays.sum() < 2 * iterations / 4 * 0.001  # the saver sleeps longer: no process ends before it is killed
     resumptions = 0
     for delay in delays:
         process = start(path, iterations, "watched")
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGKILL  # the saver sleeps longer in all than the delays are
+        assert process.returncode == -signal.SIGKILL
         resumptions += path.exists()
     assert resumptions > kills / 2
     assert finish(start(path, iterations, "watched")) == expected

@@ -118,9 +118,9 @@ def test_what_is_no_worksheet_is_refused():
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_grid_is_the_published_one(shared, seed):
+def test_the_grid_is_the_published_one(shared, published_grid, seed):
     """Training accuracy differs by at most 0.012 on average over the 100 cells; the published run is the truth."""
-    result = run_worksheet(open_dataset(shared / "data" / "cifar10"), Options(Training(seed=seed)))
+    _, result = published_grid(seed)
     with (shared / "worksheet" / "reference_grid.csv").open() as file:
         published = list(csv.DictReader(file))
     settings = [(float(row["learning_rate"]), float(row["reg"])) for row in published]

@@ -22,7 +22,8 @@ def softmax(scores: Array, labels: Array) -> tuple[Array, Array]:
     exp_(scores)
     # The label is left out of the sum. Where it has nearly all the probability, 1 + others would round the others away:
     # the loss would be 0 from 1e-8 on in float32, and the slope p - 1 would have no correct digit.
-    scores[rows, labels] = 0
+    # Zeros and not the number 0, which a device would fetch from the host.
+    scores[rows, labels] = xp.zeros(scores.shape[2], dtype=scores.dtype, device=scores.device)
     others = fold(xp.add, scores)
     beyond_one = xp.exp(at_label)
     beyond_one -= 1

@@ -24,7 +24,7 @@ class Batches:
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to go on from here."""
-        return {"generator": self.generator.bit_generator.state, "ahead": self.ahead.tolist()}
+        return {"generator": self.generator.bit_generator.state, "ahead": self.ahead}  # replaced, never written to
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""

@@ -4,93 +4,132 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linprobe.arrays import SWEEP_ELEMENTS
 from linprobe.errors import IncompatibleError
 from linprobe.solvers.settings import Heads, Training
+from linprobe.solvers.sgd import STEPS_AHEAD, record_interval
 
 # Wider stacks are no faster: two products with this many columns already run at the processor's own speed, and their
 # weights still fit its last cache. It is a constant, so that the memory at hand does not decide which heads share a
 # product, unless it is too small even for this.
 WIDTH = 2_000
 
-# What NumPy, BLAS and the interpreter take beside the arrays that are counted, and the pieces of a sweep.
-SLACK = 64 * 2**20
+# What is not counted array by array: the packed panels of BLAS and its threads, the pieces of a checkpoint, memory that
+# was given back and stays with the process.
+SLACK = 48 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """stacks: the heads (indices) that are trained together, one stack after the other; bytes: the most memory that the
-    process will hold, with the `held` bytes that it holds already.
+    process will hold from here on, with the `held` bytes that it holds already; width: the most heads that a stack may
+    have, which together with the heads decides the stacks.
     """
 
     stacks: tuple[np.ndarray, ...]
     bytes: int
     held: int
+    width: int
 
     def describe(self) -> str:
         """The plan in words."""
         widths = sorted({len(stack) for stack in self.stacks})
         width = f"{widths[0]:,}" if len(widths) == 1 else f"{widths[0]:,} to {widths[-1]:,}"
         stacks = "1 stack" if len(self.stacks) == 1 else f"{len(self.stacks):,} stacks"
-        return f"{stacks} of {width} heads; at most {_size(self.bytes)} of memory, {_size(self.held)} of it data"
+        heads = "head" if widths == [1] else "heads"
+        return f"{stacks} of {width} {heads}; at most {_size(self.bytes)} of memory, {_size(self.held)} of it data"
+
+
+@dataclass(frozen=True)
+class Work:
+    """The sizes of what is trained on: examples (rows of train), features, classes, bytes of a number.
+
+    evaluation_rows: so many are scored at a time; rounded: the factors of products are copied in half the precision.
+    """
+
+    examples: int
+    features: int
+    classes: int
+    itemsize: int
+    evaluation_rows: int
+    rounded: bool = False
 
 
 def plan_stacks(
-    heads: Heads,
-    training: Training,
-    *,
-    features: int,
-    classes: int,
-    itemsize: int = 4,
-    evaluation_rows: int,
-    held: int,
-    memory: int | None = None,
+    heads: Heads, training: Training, work: Work, *, held: int, memory: int | None = None, width: int | None = None
 ) -> Plan:
     """Cut the heads into stacks of at most WIDTH columns, fewer where `memory` (bytes, held ones included) asks for it.
 
-    Plain heads and heads with momentum take different steps, and come into different stacks. Raises IncompatibleError
-    where not even one head at a time fits.
+    Plain heads and heads with momentum take different steps, and come into different stacks. `width` is that of an
+    earlier plan, whose stacks are wanted again. Raises IncompatibleError where those, or one head at a time, do not
+    fit.
     """
-    width = max(1, WIDTH // classes)
-    shape = {"features": features, "classes": classes, "itemsize": itemsize, "evaluation_rows": evaluation_rows}
+    kinds = [members for kind in (heads.momentum == 0, heads.momentum != 0) if len(members := np.flatnonzero(kind))]
+    results = held + results_bytes(heads, training, work)
 
-    def need(count: int) -> int:
-        return held + results_bytes(heads, training, **shape) + stack_bytes(count, heads, training, **shape)
+    def plan(width: int) -> Plan:
+        # Of equal width, as nearly as can be: no narrow rest.
+        stacks = tuple(stack for kind in kinds for stack in np.array_split(kind, -(-len(kind) // width)))
+        widest = max(len(stack) for stack in stacks)
+        return Plan(stacks, results + stack_bytes(widest, heads, training, work), held, width)
 
-    if memory is not None:
-        while width > 1 and need(width) > memory:
-            width -= max(1, width // 8)
-        if need(width) > memory:
-            raise IncompatibleError(
-                f"one head at a time needs {_size(need(1))} of memory, {_size(held)} of it for the data, and "
-                f"{_size(memory)} are allowed; allow more with --memory, or train on fewer examples with --train"
-            )
-    stacks: list[np.ndarray] = []
-    for kind in (heads.momentum == 0, heads.momentum != 0):
-        members = np.flatnonzero(kind)
-        if len(members):
-            # Of equal width, as nearly as can be: no narrow rest.
-            stacks += np.array_split(members, -(-len(members) // width))
-    return Plan(tuple(stacks), need(max(len(stack) for stack in stacks)), held)
+    found = plan(width or max(1, WIDTH // work.classes))
+    # In steps of an eighth, so that a little more or less memory at hand does not lead to other stacks.
+    while memory is not None and width is None and found.bytes > memory and found.width > 1:
+        found = plan(found.width - max(1, found.width // 8))
+    if memory is not None and found.bytes > memory:
+        what = "one head at a time needs" if width is None else f"going on in stacks of {found.width:,} heads needs"
+        raise IncompatibleError(
+            f"{what} {_size(found.bytes)} of memory, {_size(held)} of it for the data, and {_size(memory)} are "
+            f"allowed; allow more with --memory, {'or train on fewer examples with --train' if width is None else 'as before'}"
+        )
+    return found
 
 
-def stack_bytes(
-    count: int, heads: Heads, training: Training, *, features: int, classes: int, itemsize: int, evaluation_rows: int
-) -> int:
+def stack_bytes(count: int, heads: Heads, training: Training, work: Work) -> int:
     """Memory of a stack of so many heads in training and in its evaluation."""
-    columns, batch = count * classes, int(heads.batch_size.max())
-    copies = 1 + bool(heads.momentum.any()) + bool(training.average) + (training.patience is not None)
-    weights = copies * features * columns * itemsize
-    # Scores, the same again for their comparisons (a quarter, labels of 8 bytes, a running maximum), shares per head.
-    scores = max(batch, evaluation_rows) * (columns * itemsize * 5 // 4 + count * 24)
-    return weights + scores + batch * (features + 2) * itemsize * 2 + SLACK
+    itemsize, columns, batch = work.itemsize, count * work.classes, int(heads.batch_size.max())
+    weights = work.features * columns * itemsize
+    arrays = 1 + bool(heads.momentum.any()) + bool(training.average)
+
+    def scores(rows: int) -> int:
+        # Numbers per example and head: in softmax its sums, in the highest score a running maximum and two labels of 8
+        # bytes. Many classes are folded in blocks of 16; the hinge marks the scores above 0 in a byte each.
+        shares = 6 * itemsize + 8 + (16 * itemsize if work.classes >= 64 else 0)
+        return rows * (columns * (itemsize + (training.loss == "hinge")) + count * shares)
+
+    steps = training.steps(work.examples, batch)
+    ahead = min(STEPS_AHEAD, record_interval(steps))
+    inputs = batch * (work.features * itemsize + 8 + 16 * ahead)
+    if training.epochs is not None:  # the order of a pass, and of the next
+        inputs += 24 * (work.examples + batch)
+    if len(np.unique(heads.batch_size)) > 1:  # each example's share in each head's batch
+        inputs += batch * count * itemsize
+    tables = ahead * count * (160 + 8 * itemsize)
+    curves = 3 * 8 * count * _records(steps)
+    sweeps = 4 * itemsize * max(SWEEP_ELEMENTS, columns)
+    step = inputs + scores(batch) + tables + sweeps
+    if work.rounded:
+        step += 4 * work.features * columns + batch * (4 * work.features + 8 * columns)
+    # The penalty is summed in float64, 64 features at a time.
+    evaluation = scores(min(work.evaluation_rows, work.examples)) + 2 * 64 * 8 * columns
+    if training.patience is None:
+        most = max(arrays * weights + step, weights + evaluation)
+    else:  # the weights that were best, and those of now with their scale, while the batch's arrays are there too
+        most = (arrays + 1 + bool((heads.momentum == 0).any())) * weights + step + evaluation
+    return most + curves + SLACK
 
 
-def results_bytes(
-    heads: Heads, training: Training, *, features: int, classes: int, itemsize: int, evaluation_rows: int
-) -> int:
+def results_bytes(heads: Heads, training: Training, work: Work) -> int:
     """Memory of what is kept of all heads: a loss curve each, and the weights of the best."""
-    del training, evaluation_rows
-    return len(heads) * 110 * 8 + 4 * features * classes * itemsize
+    records = _records(training.steps(work.examples, int(heads.batch_size.max())))
+    # Curves are twice there when the first ones come in.
+    return len(heads) * (2 * 8 * records + 300) + 3 * work.features * work.classes * work.itemsize
+
+
+def _records(steps: int) -> int:
+    """The points of a loss curve."""
+    return -(-steps // record_interval(steps)) + 1
 
 
 def _size(size: float) -> str:

@@ -1,12 +1,13 @@
 """Minibatch SGD for a whole stack of heads: one batch and two products a step, whatever the number of heads."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, Products, capture, move, namespace, quiet, to_numpy
+from linprobe.arrays import Array, Products, capture, move, namespace, quiet, sweep_rows, to_numpy
 from linprobe.errors import UsageError
 from linprobe.solvers.batches import Batches
 from linprobe.solvers.settings import Heads, Training
@@ -20,7 +21,7 @@ STEPS_AHEAD = 64  # steps whose tables and rows are made, and moved to the devic
 
 Progress = Callable[[int, int, np.ndarray], None]
 Validate = Callable[[Array, Array], np.ndarray]
-Saver = Callable[[Callable[[], dict[str, Any]]], None]
+Saver = Callable[[Callable[..., dict[str, Any]]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ def train_stack(
     progress: Progress | None = None,
     saver: Saver | None = None,
     state: dict[str, Any] | None = None,
+    take_state: bool = False,
 ) -> Solution:
     """Train all heads on the same batches; each has its own settings and start.
 
@@ -70,8 +72,9 @@ def train_stack(
     in the whole stack, and leaves the others idle: the same bits as with them. Objectives are recorded every so many
     iterations, and at the last. `validate` gives each head's accuracy (H,) for W (D, K, H), b (K, H); it is what
     `training.patience` counts by. `progress` is called with the iteration, their number and the objectives (H,).
-    `saver` is handed, between steps, a function that gives the state as plain NumPy arrays and numbers; `state` is one
-    to go on from. Raises UsageError for what cannot be trained.
+    `saver` is handed, between steps, a function that gives the state as plain NumPy arrays and numbers, with
+    copies=False without a second set of weights, to be read before the next step; `state` is one to go on from, which
+    loses its arrays with `take_state`. Raises UsageError for what cannot be trained.
     """
     training, products = training or Training(), products or Products()
     _check(X, y, heads, classes)
@@ -81,7 +84,17 @@ def train_stack(
     xp = namespace(X)
     y = xp.astype(y, xp.int64, copy=False)  # to torch, labels of 8 bits would be a mask
     run = _Run(
-        Stack(X, y, heads, training, classes, products=products, initial=initial, initial_bias=initial_bias),
+        Stack(
+            X,
+            y,
+            heads,
+            training,
+            classes,
+            products=products,
+            initial=initial,
+            initial_bias=initial_bias,
+            blank=state is not None,
+        ),
         training,
         len(X),
         draw or int(heads.batch_size.max()),
@@ -89,8 +102,8 @@ def train_stack(
     if only is not None:
         run.stack.stop(~np.isin(np.arange(len(heads)), np.asarray(only)), "idle")
     if state is not None:
-        run.restore(state)
-    every = record_every or max(1, run.steps // RECORDS)
+        run.restore(state, take=take_state)
+    every = record_every or record_interval(run.steps)
     # Without patience the weights are the last ones or their mean, and validation is for whoever chooses a head.
     validate = None if training.patience is None else validate
     check_every = run.steps if validate is None else max(1, run.steps // VALIDATIONS)
@@ -107,6 +120,11 @@ def train_stack(
             if saver is not None:
                 saver(run.state)
         return run.solution()
+
+
+def record_interval(steps: int) -> int:
+    """After how many of so many steps the objectives are recorded, unless another number is asked for."""
+    return max(1, steps // RECORDS)
 
 
 class _Run:
@@ -161,8 +179,10 @@ class _Run:
         if self.kept is None:
             self.kept = (self.stack.xp.zeros_like(W), self.stack.xp.zeros_like(b))
         which = move(better, self.stack.products.device)
-        for kept, now in zip(self.kept, (W, b), strict=True):
-            kept[..., which] = now[..., which]
+        flat = self.kept[0].reshape(len(W), -1)
+        for rows in sweep_rows(flat):  # what is picked out of an array is a copy
+            self.kept[0][rows][..., which] = W[rows][..., which]
+        self.kept[1][..., which] = b[..., which]
         self.best = np.where(better, accuracy, self.best)
         self.since = np.where(better, 0, self.since + 1)
         self.stack.stop(self.stack.alive & (self.since >= (self.training.patience or np.inf)), "no_progress")
@@ -184,29 +204,31 @@ class _Run:
         objectives = np.array(self.objectives, np.float64).reshape(-1, len(stack.stopped))
         return Solution(W, b, stack.stopped, np.array(self.recorded), objectives)
 
-    def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as NumPy arrays and plain numbers."""
-        kept = {} if self.kept is None else {"W": to_numpy(self.kept[0]).copy(), "b": to_numpy(self.kept[1]).copy()}
+    def state(self, *, copies: bool = True) -> dict[str, Any]:
+        """All that `restore` needs, as NumPy arrays and plain numbers; copies, or what is true until the next step."""
+        kept = dict(zip("Wb", map(to_numpy, self.kept), strict=True)) if self.kept is not None else {}
         return {
             "step": self.step,
             "batches": self.batches.state(),
-            "stack": self.stack.state(),
+            "stack": self.stack.state(copies=copies),
             "recorded": np.array(self.recorded),
             "objectives": np.array(self.objectives),
-            "kept": kept,
+            "kept": {name: np.array(array, copy=copies or None) for name, array in kept.items()},
             "best": self.best,
             "since": self.since,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state: the same bits from there as without the pause."""
+    def restore(self, state: dict[str, Any], *, take: bool = False) -> None:
+        """Go on from a state: the same bits from there as without the pause; `take` its arrays, or leave them as they
+        are.
+        """
         self.step = state["step"]
         self.batches.restore(state["batches"])
-        self.stack.restore(state["stack"])
+        self.stack.restore(state["stack"], take=take)
         self.recorded, self.objectives = state["recorded"].tolist(), list(state["objectives"])
         if state["kept"]:
-            device = self.stack.products.device
-            self.kept = (move(state["kept"]["W"].copy(), device), move(state["kept"]["b"].copy(), device))
+            device, kept = self.stack.products.device, state["kept"] if take else copy.deepcopy(state["kept"])
+            self.kept = (move(kept.pop("W"), device), move(kept.pop("b"), device))
         self.best, self.since = state["best"], state["since"]
 
 

@@ -40,6 +40,7 @@ class Stack:
         products: Products,
         initial: np.ndarray | None = None,
         initial_bias: np.ndarray | None = None,
+        blank: bool = False,
     ) -> None:
         xp = namespace(X)
         self.xp, self.X, self.y, self.training, self.products = xp, X, y, training, products
@@ -52,7 +53,10 @@ class Stack:
         self.limit: np.ndarray | None = None
 
         self.dtype = to_numpy(X[:1]).dtype
-        weights, bias = initial_weights(heads, self.shape, self.dtype, training.intercept, initial, initial_bias)
+        if blank:  # until `restore`: memory that nobody has written to is not there yet
+            weights, bias = np.zeros(self.shape, self.dtype), np.zeros(self.shape[1:], self.dtype)
+        else:
+            weights, bias = initial_weights(heads, self.shape, self.dtype, training.intercept, initial, initial_bias)
         self.V = move(weights.reshape(self.shape[0], -1), products.device)
         self.b = move(bias, products.device)
         self.has_bias = training.intercept != "none"
@@ -141,7 +145,8 @@ class Stack:
     def _descend(self, slope: Array, table: Array, fold: bool) -> None:
         """W ← (1 − 2 λ lr) W − lr · gradient; the learning rate is already in the slope."""
         if fold:
-            self._by_head(self.V)[...] *= table[FOLD]
+            V = self._by_head(self.V)
+            V *= table[FOLD]
         self.products.accumulate(self.V, self.batch, slope, -1.0)
         if self.has_bias:
             self.b *= table[DECAY]
@@ -204,8 +209,9 @@ class Stack:
 
     def take_weights(self) -> tuple[Array, Array]:
         """W (D, K, H) and b (K, H) in the stack's own memory, which is in training no longer."""
-        self._by_head(self.V)[...] *= move(self.scale.astype(self.dtype), self.products.device)
-        return self._by_head(self.V), self.b
+        W = self._by_head(self.V)
+        W *= move(self.scale.astype(self.dtype), self.products.device)
+        return W, self.b
 
     def stop_diverged(self, objective: np.ndarray) -> None:
         """Mark the heads whose objective (H,) has left all bounds, and leave them out from here."""
@@ -226,17 +232,22 @@ class Stack:
         self.learning_rate, self.reg = (np.where(which, 0.0, values) for values in (self.learning_rate, self.reg))
         self.scale = np.where(which, 1.0, self.scale)
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that changes in training; what is not there yet is left out."""
-        return {name: np.array(to_numpy(value)) for name in STATE if (value := getattr(self, name)) is not None}
+    def state(self, *, copies: bool = True) -> dict[str, np.ndarray]:
+        """All that changes in training, or else the arrays themselves, which are true until the next step; what is not
+        there yet is left out.
+        """
+        held = {name: value for name in STATE if (value := getattr(self, name)) is not None}
+        return {name: np.array(to_numpy(value), copy=copies or None) for name, value in held.items()}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from a state."""
+    def restore(self, state: dict[str, np.ndarray], *, take: bool = False) -> None:
+        """Go on from a state; with `take` in its own arrays, which it then has no longer."""
         for name in STATE:
             if name in state:
-                value, now = state[name], getattr(self, name)
-                if now is None or name in ON_HOST:
-                    setattr(self, name, value.copy())
+                value, now = state.pop(name) if take else state[name], getattr(self, name)
+                if name in ON_HOST:
+                    setattr(self, name, value if take else value.copy())
+                elif take:
+                    setattr(self, name, move(value, self.products.device))  # no graph has recorded the memory yet
                 else:
                     now[...] = move(value, self.products.device)  # into the same memory, which a graph has recorded
 
@@ -275,7 +286,7 @@ def initial_weights(
     bias = np.zeros(shape[1:], dtype)
     if initial is not None:
         bias[...] = 0 if initial_bias is None else initial_bias
-        return np.array(initial, dtype), bias
+        return np.array(initial, dtype, order="C"), bias
     weights = np.empty(shape, dtype)
     for seed in np.unique(heads.seed):
         start = 0.001 * np.random.default_rng(seed).standard_normal((features + (intercept != "none"), classes))

@@ -127,7 +127,7 @@ def run_worksheet(
     else:
         found, screening = screen(train, val, space, options.training, rank=options.screen, **shared)
     numbers["grid"] = _describe_search(found, screening, time.perf_counter() - started, options)
-    if is_cifar10(dataset) and options == Options(Training(seed=options.training.seed)):
+    if is_cifar10(dataset) and _is_the_exercise(space, options):
         numbers["grid"]["published_val_accuracy"] = PUBLISHED_VAL_ACCURACY
     on_step(grid_step(numbers["grid"]))
 
@@ -170,6 +170,14 @@ def choose_space(dataset: Dataset, train: Examples, options: Options) -> Space:
         options.batch_sizes,
     )
     return grid if options.trials is None else Trials(grid, options.trials)
+
+
+def _is_the_exercise(space: Space, options: Options) -> bool:
+    """Whether this is the search that the published run made, on data that may be its own."""
+    training = options.training == Training(seed=options.training.seed)
+    plain = (options.learning_rates, options.regs, options.trials, options.screen) == (None,) * 4
+    others = [space.axes[name].values.tolist() for name in ("momentum", "batch_size")]
+    return training and plain and options.features == "centred" and others == [[0], [200]]
 
 
 def identity(dataset: Dataset, splits: Splits, space: Space, options: Options, resources: Resources) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""The benchmarks run: what they print is measured where it means something."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, "-W", "error", str(BENCHMARKS / name), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_gpu_benchmark_runs_on_the_cpu():
+    pytest.importorskip("torch")
+    tiny = ["--rows=60", "--features=8", "--heads=4", "--iterations=6", "--batch-size=5", "--repeat=1"]
+    out = run("gpu.py", "--device", "cpu", *tiny)
+    assert "60 training rows of 8 features, 10 classes; 4 settings, 6 steps of 5" in out
+    assert re.findall(r"^(float32|bfloat16)$", out, re.MULTILINE) == ["float32", "bfloat16"]
+    for line in ("PyTorch, 3 heads measured and scaled to 4", "as one stack, warm", "bare products", "peak memory"):
+        assert line in out
+    assert "nan" not in out
+
+
+def test_the_gpu_benchmark_takes_real_data():
+    pytest.importorskip("torch")
+    tiny = ["--heads=2", "--iterations=3", "--batch-size=5", "--repeat=1"]
+    assert "64 features, 10 classes; 2 settings" in run("gpu.py", "digits", "--device", "cpu", *tiny)
+
+
+def test_without_a_device_the_gpu_benchmark_says_so():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    assert run("gpu.py").splitlines() == [
+        "nothing measured: torch finds no CUDA device here; --device cpu shows that the benchmark runs"
+    ]
