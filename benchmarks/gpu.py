@@ -23,7 +23,7 @@ from linprobe.prepare import fit_preparation, make_splits
 from linprobe.solvers.sgd import Heads, Training, train_stack
 
 HEADS_MEASURED = 3
-RATES, REGS = (1e-7, 1e-6), (1e3, 1e5)  # the corners of a grid for raw, centred pixels
+RATES, REGS = (1e-7, 5e-7), (2.5e4, 5e4)  # the worksheet's grid, for raw, centred pixels
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def load(torch: Any, options: argparse.Namespace) -> tuple[Any, Any, int, str]:
 def make_heads(count: int, batch_size: int) -> Heads:
     """As many settings as asked for, spread over the grid."""
     side = int(np.ceil(np.sqrt(count)))
-    rate, reg = np.meshgrid(np.geomspace(*RATES, side), np.geomspace(*REGS, side), indexing="ij")
+    rate, reg = np.meshgrid(np.linspace(*RATES, side), np.linspace(*REGS, side), indexing="ij")
     return Heads.of(rate.ravel()[:count], reg.ravel()[:count], batch_size=batch_size)
 
 

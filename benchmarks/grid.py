@@ -46,7 +46,7 @@ def main() -> None:
 
     machine.print_row("as one stack, evaluation included", f"{stack:.2f} s")
     measured = len(loop.measured_heads(heads, options.heads_measured))
-    machine.print_row(f"the loop, {measured} settings measured, scaled to {len(space)}", f"{whole_loop:.1f} s")
+    machine.print_row(f"the loop, scaled to {len(space)} settings from {measured}", f"{whole_loop:.1f} s")
     machine.print_row("bare products: steps alone", f"{products.training:.2f} s")
     machine.print_row("bare products: steps and evaluation", f"{floor:.2f} s")
     machine.print_row("stack is faster than the loop by", f"{whole_loop / stack:.1f} x")

@@ -13,7 +13,7 @@ from unittest import mock
 import machine
 from linprobe.evaluate import score_stack
 from linprobe.solvers import plan
-from linprobe.solvers.sgd import RECORDS, train_stack
+from linprobe.solvers.sgd import record_interval, train_stack
 from products import BareProducts
 from task import Task, open_task, parser
 
@@ -95,7 +95,7 @@ def seconds_of(task: Task, count: int) -> tuple[float, float]:
                 heads.take(members),
                 task.training,
                 classes=task.classes,
-                record_every=FULL_RUN // RECORDS,
+                record_every=record_interval(FULL_RUN),
             )
         )
         training += seconds

@@ -35,7 +35,8 @@ class Task:
     def plan(self, heads: Heads) -> Plan:
         """The stacks that a search cuts these heads into."""
         X = self.train.X
-        return plan_stacks(heads, self.training, Work(*X.shape, self.classes, X.itemsize, CHUNK_ROWS), held=0)
+        work = Work(len(X), X.shape[1], self.classes, X.itemsize, CHUNK_ROWS)
+        return plan_stacks(heads, self.training, work, held=0)
 
     def columns(self, heads: Heads) -> list[int]:
         """The columns of each of these stacks."""

@@ -23,7 +23,7 @@ def test_grid_prints_the_stack_the_loop_the_products_and_the_screened_grids():
     rows = table("grid.py", "--iterations", "5", "--heads-measured", "1")
     for name in (
         "as one stack, evaluation included",
-        "the loop, 1 settings measured, scaled to 100",
+        "the loop, scaled to 100 settings from 1",
         "bare products: steps alone",
         "bare products: steps and evaluation",
         "stack is faster than the loop by",

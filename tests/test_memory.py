@@ -31,15 +31,15 @@ def status(name):
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
 
-def data(n, features, classes, dtype):
+def data(n, features, classes):
     y = np.arange(n) % classes
-    X = np.random.default_rng(0).standard_normal((n, features), np.float32).astype(dtype)
+    X = np.random.default_rng(0).standard_normal((n, features), np.float32)
     X[np.arange(n), y % features] += 2
     return Examples(X, y)
 
-def measure(n, features, classes, heads, batch_sizes=(64,), momenta=(0.0,), dtype="float32", memory=None, path=None,
+def measure(n, features, classes, heads, batch_sizes=(64,), momenta=(0.0,), memory=None, path=None,
             screen_rank=None, saved=False, **training):
-    train, val = data(n, features, classes, dtype), data(max(100, n // 10), features, classes, dtype)
+    train, val = data(n, features, classes), data(max(20, n // 10), features, classes)
     axes = np.geomspace(1e-4, 1e-2, heads // len(momenta) // len(batch_sizes)), np.array([0.01])
     space = Grid(*axes, np.array(momenta), np.array(batch_sizes))
     checkpoint = None if path is None else Checkpoint(Path(path), {}, every=0)
@@ -48,7 +48,8 @@ def measure(n, features, classes, heads, batch_sizes=(64,), momenta=(0.0,), dtyp
     if saved:  # leaves a checkpoint behind, made in a process of its own
         if os.fork() == 0:
             class Enough(BaseException): ...
-            def progress(*_): raise Enough
+            def progress(done, *_):
+                if done == 4: raise Enough
             try:
                 search(train, val, space, training, progress=progress, **options)
             except Enough:
@@ -77,18 +78,17 @@ for line in sys.stdin:
 
 # Each of them lets something else dominate.
 SHAPES: dict[str, dict[str, Any]] = {
-    "weights": {"n": 500, "features": 12_000, "classes": 10, "heads": 200},
-    "weights, two stacks": {"n": 500, "features": 8_000, "classes": 10, "heads": 400},
-    "weights of three classes": {"n": 500, "features": 10_000, "classes": 3, "heads": 600},
-    "weights in float64": {"n": 300, "features": 5_000, "classes": 10, "heads": 200, "dtype": "float64"},
-    "momentum": {"n": 500, "features": 8_000, "classes": 10, "heads": 200, "momenta": [0.9]},
-    "nesterov": {"n": 500, "features": 8_000, "classes": 10, "heads": 100, "momenta": [0.5, 0.9], "nesterov": True},
-    "plain and momentum": {"n": 500, "features": 6_000, "classes": 10, "heads": 200, "momenta": [0, 0.9]},
-    "average": {"n": 500, "features": 8_000, "classes": 10, "heads": 200, "average": 0.5},
-    "average with momentum": {"n": 500, "features": 6_000, "classes": 5, "heads": 400, "average": 0.5, "momenta": [0.9]},
-    "patience": {"n": 500, "features": 6_000, "classes": 10, "heads": 200, "patience": 2, "iterations": 5},
+    "weights": {"n": 100, "features": 10_000, "classes": 10, "heads": 200},
+    "weights, two stacks": {"n": 100, "features": 8_000, "classes": 10, "heads": 300},
+    "weights of three classes": {"n": 100, "features": 10_000, "classes": 3, "heads": 600},
+    "momentum": {"n": 100, "features": 8_000, "classes": 10, "heads": 200, "momenta": [0.9]},
+    "nesterov": {"n": 100, "features": 8_000, "classes": 10, "heads": 100, "momenta": [0.5, 0.9], "nesterov": True},
+    "plain and momentum": {"n": 100, "features": 6_000, "classes": 10, "heads": 200, "momenta": [0, 0.9]},
+    "average": {"n": 100, "features": 8_000, "classes": 10, "heads": 200, "average": 0.5},
+    "average with momentum": {"n": 100, "features": 6_000, "classes": 5, "heads": 400, "average": 0.5, "momenta": [0.9]},
+    "patience": {"n": 100, "features": 6_000, "classes": 10, "heads": 200, "patience": 2, "iterations": 5},
     "patience with momentum": {
-        "n": 500, "features": 6_000, "classes": 10, "heads": 200, "patience": 2, "iterations": 5, "momenta": [0.9],
+        "n": 100, "features": 6_000, "classes": 10, "heads": 200, "patience": 2, "iterations": 5, "momenta": [0.9],
     },
     "batch": {"n": 6_000, "features": 200, "classes": 10, "heads": 200, "batch_sizes": [6_000]},
     "batch of the hinge": {
@@ -96,25 +96,22 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
     "batches of several sizes": {"n": 5_000, "features": 300, "classes": 4, "heads": 500, "batch_sizes": [10, 5_000]},
     "rows of the batch": {"n": 4_000, "features": 6_000, "classes": 10, "heads": 5, "batch_sizes": [4_000]},
-    "batch in float64": {
-        "n": 3_000, "features": 300, "classes": 10, "heads": 200, "batch_sizes": [3_000], "dtype": "float64",
-    },
     "two classes": {"n": 5_000, "features": 100, "classes": 2, "heads": 1_000, "batch_sizes": [5_000]},
     "many classes": {"n": 5_000, "features": 400, "classes": 1_000, "heads": 2, "batch_sizes": [5_000]},
-    "curves of many heads": {"n": 300, "features": 100, "classes": 2, "heads": 8_000, "iterations": 199, "batch_sizes": [8]},
-    "epochs": {"n": 400_000, "features": 20, "classes": 10, "heads": 200, "epochs": 0.03, "batch_sizes": [4_000]},
-    "narrow": {"n": 500, "features": 12_000, "classes": 10, "heads": 200, "memory": 110 * MIB},
+    "curves of many heads": {"n": 50, "features": 10, "classes": 2, "heads": 5_000, "iterations": 119, "batch_sizes": [2]},
+    "epochs": {"n": 2_000_000, "features": 4, "classes": 2, "heads": 5, "epochs": 0.03, "batch_sizes": [20_000]},
+    "narrow": {"n": 100, "features": 8_000, "classes": 10, "heads": 200, "memory": 85 * MIB},
     "narrow batch": {
-        "n": 6_000, "features": 200, "classes": 10, "heads": 200, "batch_sizes": [6_000], "memory": 100 * MIB,
+        "n": 6_000, "features": 200, "classes": 10, "heads": 200, "batch_sizes": [6_000], "memory": 90 * MIB,
     },
-    "checkpoint": {"n": 500, "features": 8_000, "classes": 10, "heads": 200, "momenta": [0.9], "path": "c"},
+    "checkpoint": {"n": 100, "features": 8_000, "classes": 10, "heads": 200, "momenta": [0.9], "path": "c"},
     "checkpoint of the best": {
-        "n": 500, "features": 6_000, "classes": 10, "heads": 200, "patience": 2, "iterations": 5, "path": "b",
+        "n": 100, "features": 6_000, "classes": 10, "heads": 200, "patience": 2, "iterations": 5, "path": "b",
     },
     "gone on with": {
-        "n": 500, "features": 8_000, "classes": 10, "heads": 200, "momenta": [0.9], "path": "d", "saved": True,
+        "n": 100, "features": 8_000, "classes": 10, "heads": 200, "momenta": [0.9], "path": "d", "saved": True,
     },
-    "screened": {"n": 500, "features": 6_000, "classes": 10, "heads": 200, "screen_rank": 400},
+    "screened": {"n": 2_000, "features": 2_000, "classes": 10, "heads": 200, "screen_rank": 600},
 }  # fmt: skip
 
 

@@ -8,7 +8,8 @@
     ├── DownloadError             a file could not be fetched and verified
     ├── OutputError               a result could not be written
     ├── MissingDependencyError    an optional library is not installed
-    └── DivergedError             no setting of a search ended with finite weights
+    ├── DivergedError             no setting of a search ended with finite weights
+    └── InterruptedWorkError      Ctrl-C, with a checkpoint to go on from          exit status 130
 
 A message is one line: place, finding, expectation, next step.
 """
@@ -55,6 +56,12 @@ class MissingDependencyError(LinprobeError, ImportError):
 
 class DivergedError(LinprobeError):
     """No setting of a search ended with finite weights."""
+
+
+class InterruptedWorkError(LinprobeError):
+    """Ctrl-C stopped the work, and there is a checkpoint to go on from."""
+
+    exit_status = 130
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import itertools
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from linprobe.errors import OutputError, UsageError
 
 # What a write on a place that is full, broken or frozen fails with; the system names no file then.
 WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+NAME_KEPT = 50  # characters of a name that a temporary sibling starts with
 
 
 @contextlib.contextmanager
@@ -105,6 +108,26 @@ def claimed(path: Path, *, or_next: bool = False) -> Iterator[Path]:
     raise UsageError(f"{path}: another linprobe is at work on it; wait for it, or name another folder")
 
 
+def sweep(path: Path) -> None:
+    """Remove what processes that were killed have left beside a file or folder that this process alone may publish.
+
+    An earlier folder that a process was about to replace is put back, or goes once another stands in its place.
+    """
+    place = Path(os.path.realpath(path))
+    if len(place.name) > NAME_KEPT:
+        return  # what is beside it may as well belong to another long name
+    with contextlib.suppress(OSError):
+        for beside in place.parent.iterdir():
+            if not (left := re.fullmatch(rf"\.{re.escape(place.name)}\.[0-9a-f]{{16}}\.(partial|old)", beside.name)):
+                continue
+            if left[1] == "old" and not (place.is_dir() and any(place.iterdir())):
+                beside.rename(place)  # which the system refuses where there is anything but an empty folder
+            elif beside.is_dir():
+                shutil.rmtree(beside, ignore_errors=True)
+            else:
+                beside.unlink(missing_ok=True)
+
+
 def _lock(folder: Path) -> BaseFileLock:
     """The lock of a folder. It lies among the temporary files: beside the folder it might be left over, or refused."""
     name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:32]
@@ -149,7 +172,7 @@ def _swap(partial: Path, place: Path) -> None:
 def _hidden(place: Path, kind: str) -> Path:
     """A sibling that nobody else has: made afresh, it gets the modes that the umask gives any new file or folder."""
     # The name is cut so that the longest that the system allows still finds room; characters may take four bytes.
-    return place.with_name(f".{place.name[:50]}.{secrets.token_hex(8)}.{kind}")
+    return place.with_name(f".{place.name[:NAME_KEPT]}.{secrets.token_hex(8)}.{kind}")
 
 
 def _refuse_foreign(path: Path, holding: str | None) -> None:

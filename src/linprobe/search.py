@@ -169,7 +169,7 @@ def screen(
     shape = (train.X.shape[1], options["classes"])
 
     def start(heads: Heads) -> tuple[np.ndarray, np.ndarray]:
-        # All heads of a space start at the same weights: a stack of them in full rank would take more than its training.
+        # All heads of a space start at the same weights; a stack of them in full rank might take more than training.
         one = heads.take(slice(1))
         W, b = initial_weights(one, (*shape, 1), train.X.dtype, training.intercept, None, None)
         starts = project_weights(W, basis), b

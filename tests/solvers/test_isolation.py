@@ -38,7 +38,8 @@ def make_data(n=70, features=17, classes=CLASSES):
 
 def make_heads(**special):
     rates = np.geomspace(1e-3, 0.05, WIDTH)
-    return Heads.of(rates, np.geomspace(5, 1e-3, WIDTH), **({"seed": range(WIDTH), "batch_size": 16} | special))
+    options: dict[str, Any] = {"seed": range(WIDTH), "batch_size": 16} | special
+    return Heads.of(rates, np.geomspace(5, 1e-3, WIDTH), **options)
 
 
 def train(heads, option=None, *, data=None, steps=40, loss="softmax", **more):
@@ -46,7 +47,8 @@ def train(heads, option=None, *, data=None, steps=40, loss="softmax", **more):
     training = Training(loss, steps, **(option or {}))
     if training.patience is not None:
         more["validate"] = lambda W, b: score_stack(X[:30], y[:30], W, b, loss).accuracy
-    return train_stack(X, y, heads, training, **({"classes": CLASSES} | more))
+    options: dict[str, Any] = {"classes": CLASSES} | more
+    return train_stack(X, y, heads, training, **options)
 
 
 def bits(solution, heads):

@@ -102,7 +102,8 @@ def test_bfloat16_products_agree_to_their_rounding(kind, option):
     # Without patience: one example more or less on validation would choose another iterate.
     options: dict[str, Any] = {name: value for name, value in OPTIONS[option].items() if name != "patience"}
     training = Training("softmax", STEPS, **options)
-    expected, found = train(X, y, heads, training), train(X, y, heads, training, Products("cpu", "bfloat16"))
+    expected = train(X, y, heads, training)
+    found = train(X, y, heads, training, Products("cpu", "bfloat16"))
     assert found.W.dtype == torch.float32
     # Measured: at most 0.0012 of the largest weight, where the worst case of `rounding` would allow all of it.
     assert np.abs(to_numpy(found.W) - expected.W).max() < 0.005 * np.abs(expected.W).max()
@@ -145,7 +146,8 @@ def test_the_result_may_be_written_to_and_the_data_stays_as_it_was():
 
 def test_a_state_can_be_gone_on_from_more_than_once():
     X, y = make_data()
-    for kind, option in (("plain", {}), ("momentum", {"average": 0.9}), ("plain", {"patience": 3})):
+    runs: list[tuple[str, dict[str, Any]]] = [("plain", {}), ("momentum", {"average": 0.9}), ("plain", {"patience": 3})]
+    for kind, option in runs:
         training = Training(iterations=STEPS, **option)
         states: list[Any] = []
         whole = train(X, y, HEADS[kind], training, Products("cpu"), saver=lambda state, to=states: to.append(state()))

@@ -14,10 +14,10 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 def parse_size(text: str, name: str) -> int:
     """4GiB, 512M or a plain number of bytes -> bytes. Units are powers of 1,024. Raises UsageError naming `name`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     size = 0 if found is None else int(float(found[1]) * UNITS[found[2].upper()])
     if size < 1:
-        raise UsageError(f"{name} {text}: is not a size; write it as 4GiB or 512MiB")
+        raise UsageError(f"{name} {_line(text)}: is not a size; write it as 4GiB or 512MiB")
     return size
 
 
@@ -25,8 +25,8 @@ def parse_rank(text: str | None, name: str) -> int | Literal["auto"] | None:
     """A number of directions, or auto. Raises UsageError naming `name`."""
     if text is None or text == "auto":
         return text
-    if not re.fullmatch(r"0*[1-9]\d{0,8}", text):
-        raise UsageError(f"{name} {text}: is no rank; give a number of directions, 1 or more, or auto")
+    if not re.fullmatch(r"0{0,9}[1-9][0-9]{0,8}", text):
+        raise UsageError(f"{name} {_line(text)}: is no rank; give a number of directions, 1 or more, or auto")
     return int(text)
 
 
@@ -48,3 +48,7 @@ def resources(device: Any, precision: Any, memory: str | None) -> "Callable[[], 
         return Resources(products, bound or held + psutil.virtual_memory().available // 2, held)
 
     return look
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -111,8 +111,8 @@ def worksheet(
     from linprobe.checkpoint import Checkpoint
     from linprobe.cli.arguments import parse_rank, resources
     from linprobe.cli.screen import print_step, search_progress
-    from linprobe.errors import require
-    from linprobe.publish import claimed, publish_folder
+    from linprobe.errors import DivergedError, InterruptedWorkError, require
+    from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import write_run
     from linprobe.solvers.settings import Training
     from linprobe.sources import open_dataset
@@ -150,20 +150,30 @@ def worksheet(
     default = Path("runs") / f"worksheet-{Path(source).stem}-{loss.value}"
     with claimed(out or default, or_next=out is None) as folder:
         saved = folder.with_name(f"{folder.name}.checkpoint")
-        # The folder is made before the work, so that a place that cannot be written is found out at once.
-        with publish_folder(folder, replace=force, holding="run.json") as partial:
-            dataset = open_dataset(source)
-            with search_progress(console) as progress:
-                result = run_worksheet(
-                    dataset,
-                    options,
-                    resources=may_use,
-                    on_step=lambda step: print_step(console, step),
-                    on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
-                    progress=progress,
-                    checkpoint=lambda identity: Checkpoint(saved, identity, every=checkpoint_every),
-                )
-            numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
+        for path in (folder, saved):
+            sweep(path)
+        try:
+            # The folder is made before the work, so that a place that cannot be written is found out at once.
+            with publish_folder(folder, replace=force, holding="run.json") as partial:
+                dataset = open_dataset(source)
+                with search_progress(console) as progress:
+                    result = run_worksheet(
+                        dataset,
+                        options,
+                        resources=may_use,
+                        on_step=lambda step: print_step(console, step),
+                        on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
+                        progress=progress,
+                        checkpoint=lambda identity: Checkpoint(saved, identity, every=checkpoint_every),
+                    )
+                numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
+        except KeyboardInterrupt as interrupt:
+            if not saved.exists():
+                raise
+            raise InterruptedWorkError("interrupted; run the same command again to go on") from interrupt
+        except DivergedError:
+            saved.unlink(missing_ok=True)  # it ended, and is to be tried with other settings
+            raise
         saved.unlink(missing_ok=True)
     if as_json:
         typer.echo(json.dumps(numbers, indent=2))

@@ -1,5 +1,6 @@
 """How much memory a search will need, and the stacks that it is cut into; decided before any work."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,9 @@ from linprobe.solvers.sgd import STEPS_AHEAD, record_interval
 # product, unless it is too small even for this.
 WIDTH = 2_000
 
-# What is not counted array by array: the packed panels of BLAS and its threads, the pieces of a checkpoint, memory that
-# was given back and stays with the process.
-SLACK = 48 * 2**20
+# What is not counted array by array: the panels that each thread of BLAS packs, the pieces of a checkpoint, memory that
+# was given back and stays with the process. Of it 6 MiB were seen in use, on two cores.
+SLACK = (24 + 4 * (os.cpu_count() or 1)) * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +79,12 @@ def plan_stacks(
     while memory is not None and width is None and found.bytes > memory and found.width > 1:
         found = plan(found.width - max(1, found.width // 8))
     if memory is not None and found.bytes > memory:
-        what = "one head at a time needs" if width is None else f"going on in stacks of {found.width:,} heads needs"
+        what, way_out = "one head at a time needs", "allow more with --memory, or train on fewer examples with --train"
+        if width is not None:
+            what, way_out = f"going on in stacks of {width:,} heads needs", "allow as much with --memory as before"
         raise IncompatibleError(
             f"{what} {_size(found.bytes)} of memory, {_size(held)} of it for the data, and {_size(memory)} are "
-            f"allowed; allow more with --memory, {'or train on fewer examples with --train' if width is None else 'as before'}"
+            f"allowed; {way_out}"
         )
     return found
 

@@ -61,13 +61,13 @@ class Stack:
         self.b = move(bias, products.device)
         self.has_bias = training.intercept != "none"
         # Plain SGD and SGD with momentum are different steps; a search puts their heads into different stacks.
-        self.M = xp.zeros_like(self.V) if np.any(heads.momentum) else None
+        like: dict[str, Any] = {"dtype": X.dtype, "device": X.device}
+        self.M = xp.zeros(self.V.shape, **like) if np.any(heads.momentum) else None
         self.M_bias = xp.zeros_like(self.b)
-        self.mean = xp.zeros_like(self.V) if training.average else None
+        self.mean = xp.zeros(self.V.shape, **like) if training.average else None
         self.mean_bias = xp.zeros_like(self.b)
 
         self.batch_size = int(np.max(heads.batch_size))
-        like: dict[str, Any] = {"dtype": X.dtype, "device": X.device}
         self.batch = xp.empty((self.batch_size, self.shape[0]), **like)
         self.labels = xp.empty((self.batch_size,), dtype=y.dtype, device=X.device)
         self.scores = xp.empty((self.batch_size, *self.shape[1:]), **like)
