@@ -46,7 +46,9 @@ def test_what_is_no_size_is_one_line(text):
     assert "4GiB or 512MiB" in str(caught.value)
 
 
-@given(st.integers(1, 10**6), st.sampled_from(["", "K", "M", "G", "T"]), st.sampled_from(["", "B", "iB"]), st.booleans())
+@given(
+    st.integers(1, 10**6), st.sampled_from(["", "K", "M", "G", "T"]), st.sampled_from(["", "B", "iB"]), st.booleans()
+)
 def test_any_whole_number_of_any_unit_is_exact(number, unit, ending, small):
     text = f"{number}{unit}{ending}"
     assert parse_size(text.lower() if small else text, "--memory") == number * 1024 ** " KMGT".index(unit or " ")

@@ -1,0 +1,242 @@
+"""`linprobe worksheet` interrupted, killed, out of disk or run twice: what is left, what is said, how it ends."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from linprobe.checkpoint import Checkpoint
+
+SMALL = ["--train", "300", "--dev", "50", "--batch-size", "32", "--learning-rate", "1e-4:1e-2:4:log",
+         "--reg", "0.01:1:3:log"]  # fmt: skip
+# Two stacks each, but for the last; all with something else that only their own state holds.
+WORK = {
+    "plain and momentum": ["--momentum", "0,0.9"],
+    "hinge, averaged, in epochs": ["--loss", "hinge", "--average", "0.5", "--momentum", "0,0.5"],
+    "early stopping": ["--patience", "40", "--nesterov", "--momentum", "0,0.8"],
+    "random trials, screened": ["--trials", "12", "--screen", "20", "--schedule", "cosine"],
+}
+FOREVER = ["--iterations", "100000000"]
+
+
+def start(folder, *arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "linprobe", "worksheet", "digits", *SMALL, *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}, **options,
+    )  # fmt: skip
+
+
+def end(process):
+    """Exit status, output, errors."""
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def wait_for(process, condition, seconds=60):
+    """Whether it came true before the process ended."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        if process.poll() is not None:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def written_at(path):
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def stop_in_training(folder, number, *arguments):
+    """Run until there is a new checkpoint, then send a signal -> exit status, output, errors."""
+    saved = folder / "run.checkpoint"
+    before = written_at(saved)
+    process = start(folder, "--out", "run", "--checkpoint-every", "0", *(arguments or FOREVER))
+    assert wait_for(process, lambda: written_at(saved) > before)
+    process.send_signal(number)
+    return end(process)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def results(folder):
+    """What must be the same bit for bit: every figure of every setting, and the model with all that it says."""
+    with safe_open(folder / "model.safetensors", "numpy") as model:
+        tensors = {name: model.get_tensor(name).tobytes() for name in sorted(model.keys())}
+        return (folder / "results.csv").read_bytes(), tensors, model.metadata()
+
+
+CASES = [
+    pytest.param("plain and momentum", 8),
+    *(pytest.param(name, 25, marks=pytest.mark.real_data) for name in WORK),
+]
+
+
+@pytest.mark.parametrize(("work", "kills"), CASES)
+def test_killed_at_random_moments_it_ends_with_the_same_bits(work, kills, tmp_path):
+    rng = np.random.default_rng(kills)
+    (tmp_path / "whole").mkdir()
+    arguments = ["--out", "run", *WORK[work], "--iterations", str(600 * kills)]
+    assert end(start(tmp_path / "whole", *arguments))[::2] == (0, "")
+    expected = results(tmp_path / "whole" / "run")
+    folder, saved, killed, went_on = tmp_path / "killed", tmp_path / "killed" / "run.checkpoint", 0, 0
+    folder.mkdir()
+    while killed < kills:
+        before = written_at(saved)
+        process = start(folder, *arguments, "--checkpoint-every", "0")
+        if killed % 4 == 3:  # at any moment: while it starts, reads the checkpoint, or sweeps
+            time.sleep(rng.uniform(0, 1.5))
+        else:
+            wait_for(process, lambda before=before: written_at(saved) > before)
+            time.sleep(rng.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        status, _, err = end(process)
+        if status == 0:  # a fast machine has done all the work in the time between the kills; begin again
+            assert results(folder / "run") == expected
+            shutil.rmtree(folder / "run")
+            continue
+        assert (status, err) == (-signal.SIGKILL, "")
+        killed += 1
+        went_on += before > 0
+        # At most what the last one had in its hands: a folder, and a checkpoint that it was writing.
+        assert len(names(folder)) <= 3, names(folder)
+    assert went_on >= kills // 2
+    assert end(start(folder, *arguments, "--checkpoint-every", "0"))[::2] == (0, "")
+    assert results(folder / "run") == expected
+    assert names(folder) == ["run"]
+
+
+def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
+    status, _, err = stop_in_training(tmp_path, signal.SIGINT)
+    assert (status, err) == (130, "linprobe: interrupted; run the same command again to go on\n")
+    assert names(tmp_path) == ["run.checkpoint"]
+    status, _, err = stop_in_training(tmp_path, signal.SIGTERM)
+    assert (status, err) == (143, "")
+    assert names(tmp_path) == ["run.checkpoint"]
+
+
+def test_a_checkpoint_of_other_work_is_refused_and_the_difference_named(tmp_path):
+    stop_in_training(tmp_path, signal.SIGKILL)
+    saved = tmp_path / "run.checkpoint"
+    content = saved.read_bytes()
+    others = {
+        "seed is 0 there, 1 here": [*FOREVER, "--seed", "1"],
+        "iterations is 100000000 there, 40 here": ["--iterations", "40"],
+        "train is 300 there, 299 here": [*FOREVER, "--train", "299"],
+    }
+    processes = {said: start(tmp_path, "--out", "run", *arguments) for said, arguments in list(others.items())[:1]}
+    for said, arguments in list(others.items())[1:]:  # one after the other: they are at work on the same folder
+        for process in processes.values():
+            process.wait(timeout=120)
+        processes[said] = start(tmp_path, "--out", "run", *arguments)
+    for said, process in processes.items():
+        status, _, err = end(process)
+        assert status == 2
+        assert err.startswith("linprobe: run.checkpoint: is a checkpoint of other work: ")
+        assert said in err
+        assert "delete it to start from the beginning, or give another --out" in err
+        assert err.count("\n") == 1
+    assert names(tmp_path) == ["run.checkpoint"]
+    assert saved.read_bytes() == content
+
+
+@pytest.mark.parametrize("there", ["data", "version"])
+def test_a_checkpoint_of_other_data_or_of_another_version_is_refused(there, tmp_path, monkeypatch):
+    """Made with the identity that a run has, but for one thing."""
+    if there == "version":
+        monkeypatch.setattr("linprobe.checkpoint.__version__", "0.0.1")
+    saved = tmp_path / "run.checkpoint"
+    Checkpoint(saved, {"data": "sha256:0"} if there == "data" else {}, every=0).offer(lambda: {"step": 1})
+    status, _, err = end(start(tmp_path, "--out", "run"))
+    assert status == 2
+    assert ('version is "0.0.1" there' if there == "version" else 'data is "sha256:0" there') in err
+    assert err.count("\n") == 1
+    assert names(tmp_path) == ["run.checkpoint"]
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path):
+    (tmp_path / "run.checkpoint").write_bytes(b"linprobe-checkpoint-1\n and no more")
+    status, _, err = end(start(tmp_path, "--out", "run"))
+    assert status == 1
+    assert err.startswith("linprobe: run.checkpoint: ")
+    assert err.count("\n") == 1
+
+
+def test_after_success_or_divergence_no_checkpoint_remains(tmp_path):
+    quick = ["--iterations", "200", "--checkpoint-every", "0"]
+    good, bad = (
+        start(tmp_path, "--out", "run", *quick),
+        start(tmp_path, "--out", "bad", *quick, "--learning-rate", "1e30"),
+    )
+    assert end(good)[::2] == (0, "")
+    status, _, err = end(bad)
+    assert status == 1
+    assert "diverged" in err
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path):
+    import resource
+
+    stop_in_training(tmp_path, signal.SIGKILL)
+    saved = tmp_path / "run.checkpoint"
+    content = saved.read_bytes()
+
+    def full():  # writing fails as on a full disk, but with "file too large"
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, len(content) // 2))
+
+    process = start(tmp_path, "--out", "run", "--checkpoint-every", "0", *FOREVER, preexec_fn=full)
+    status, _, err = end(process)
+    assert status == 1
+    assert err.startswith("linprobe: run.checkpoint: cannot be written: file too large; ")
+    assert err.count("\n") == 1
+    assert names(tmp_path) == ["run.checkpoint"]
+    assert saved.read_bytes() == content
+
+
+def test_two_at_once_get_two_folders_or_one_is_refused(tmp_path):
+    processes = [start(tmp_path, *FOREVER) for _ in range(2)]
+    try:
+        assert wait_for(processes[0], lambda: len(list(tmp_path.glob("runs/.*.partial"))) == 2)
+        made = sorted(path.name.split(".")[1] for path in tmp_path.glob("runs/.*.partial"))
+        assert made == ["worksheet-digits-softmax", "worksheet-digits-softmax-2"]
+        started = time.monotonic()
+        status, out, err = end(start(tmp_path, "--out", "runs/worksheet-digits-softmax-2", *FOREVER))
+        assert (status, out) == (2, "")
+        assert err == (
+            "linprobe: runs/worksheet-digits-softmax-2: another linprobe is at work on it; wait for it, or name "
+            "another folder\n"
+        )
+        assert time.monotonic() - started < 20
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
+    ours = [tmp_path / ".run.0123456789abcdef.partial", tmp_path / ".run.checkpoint.0123456789abcdef.partial"]
+    ours[0].mkdir()
+    (ours[0] / "grid.png").touch()
+    ours[1].touch()
+    others = [".run.partial", ".run2.0123456789abcdef.partial", ".run.0123456789ABCDEF.partial", ".other.checkpoint"]
+    for name in others:
+        (tmp_path / name).touch()
+    old = tmp_path / ".run.fedcba9876543210.old"  # killed between the two renames of --force
+    old.mkdir()
+    (old / "run.json").write_text("{}")
+    status, _, err = end(start(tmp_path, "--out", "run"))
+    assert status == 2
+    assert "run: exists and is not empty" in err
+    assert names(tmp_path) == sorted([*others, "run"])
+    assert (tmp_path / "run" / "run.json").read_text() == "{}"
