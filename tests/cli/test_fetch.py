@@ -128,3 +128,13 @@ app(["cifar10"])
         assert process.stdout.read().startswith("cifar10: fetched and verified: ")
     assert process.returncode == 0
     assert b"102.4/102.4 kB" in bar
+
+
+def test_the_worksheet_fetches_with_a_bar_what_the_cache_lacks(monkeypatch):
+    from linprobe.cli.fetch import fetch_if_absent
+
+    asked = []
+    monkeypatch.setattr("linprobe.download.cached", lambda name, *, progress: asked.append((name, callable(progress))))
+    for source in ("digits", "some/path", "cifar10"):
+        fetch_if_absent(source)
+    assert asked == [("cifar10", True)]

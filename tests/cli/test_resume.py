@@ -18,7 +18,7 @@ SMALL = ["--train", "300", "--dev", "50", "--batch-size", "32", "--learning-rate
 # Two stacks each, but for the last; all with something else that only their own state holds.
 WORK = {
     "plain and momentum": ["--momentum", "0,0.9"],
-    "hinge, averaged, in epochs": ["--loss", "hinge", "--average", "0.5", "--momentum", "0,0.5"],
+    "hinge, averaged": ["--loss", "hinge", "--average", "0.5", "--momentum", "0,0.5"],
     "early stopping": ["--patience", "40", "--nesterov", "--momentum", "0,0.8"],
     "random trials, screened": ["--trials", "12", "--screen", "20", "--schedule", "cosine"],
 }

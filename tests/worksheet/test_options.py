@@ -153,7 +153,7 @@ def test_the_plan_is_told_before_the_work_and_bounds_it(digits):
 def test_screening_finds_the_worksheets_winner_on_cifar10(published_grid, seed):
     """No cell's training accuracy moves by more than 0.001, and the same setting wins."""
     dataset, full = published_grid(seed)
-    result = run_worksheet(dataset, Options(Training(seed=seed), screen=512))
+    result = run_worksheet(dataset, Options(Training(seed=seed), screen="auto"))
     assert result.screening is not None
     screened = result.screening.result
     assert np.abs(screened.train_accuracy - full.search.train_accuracy).max() <= 0.001

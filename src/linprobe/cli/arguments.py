@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from linprobe.errors import UsageError
 
 if TYPE_CHECKING:
+    from linprobe.arrays import Device, Precision
     from linprobe.search import Resources
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -30,7 +31,7 @@ def parse_rank(text: str | None, name: str) -> int | Literal["auto"] | None:
     return int(text)
 
 
-def resources(device: Any, precision: Any, memory: str | None) -> "Callable[[], Resources]":
+def resources(device: "Device", precision: "Precision", memory: str | None) -> "Callable[[], Resources]":
     """What the search may use; memory is looked at when it is called, with the data already there.
 
     Raises UsageError for a size that is none, and what `choose_device` raises.

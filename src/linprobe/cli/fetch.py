@@ -60,6 +60,15 @@ def fetch(
     Console(soft_wrap=True).print(words, markup=False, highlight=False)
 
 
+def fetch_if_absent(source: str) -> None:
+    """Before a source is opened: fetch what it is the name of, with the same bar, unless the cache holds it."""
+    from linprobe.download import ARCHIVES, cached
+
+    if source in ARCHIVES:
+        with _bar() as progress:
+            cached(source, progress=progress)
+
+
 class _Words(logging.Handler):
     """Says what the library logs, above the bar."""
 

@@ -3,17 +3,17 @@
 import json
 import shlex
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-LOSSES = StrEnum("LOSSES", ["softmax", "hinge"])
-SCHEDULES = StrEnum("SCHEDULES", ["constant", "cosine", "step"])
-FEATURES = StrEnum("FEATURES", ["centred", "standardised", "normalised"])
-DEVICES = StrEnum("DEVICES", ["cpu", "cuda", "auto"])
-PRECISIONS = StrEnum("PRECISIONS", ["float32", "bfloat16"])
+# The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
+Loss = Literal["softmax", "hinge"]
+Schedule = Literal["constant", "cosine", "step"]
+Features = Literal["centred", "standardised", "normalised"]
+Device = Literal["cpu", "cuda", "auto"]
+Precision = Literal["float32", "bfloat16"]
 
 AXIS = "LO:HI:COUNT (evenly spaced), LO:HI:COUNT:log (evenly in the logarithm) or a list, 1e-7,3e-7."
 SETTINGS, SGD, SPLITS, MACHINE, OUTPUT = "What to compare", "How to train", "Splits", "The machine", "Output"
@@ -23,7 +23,7 @@ def worksheet(
     source: Annotated[
         str, typer.Argument(help="digits, cifar10, a CIFAR-10 folder or tar.gz, a parquet file or folder.")
     ] = "digits",
-    loss: Annotated[LOSSES, typer.Option(help="The loss to train with.")] = LOSSES.softmax,
+    loss: Annotated[Loss, typer.Option(help="The loss to train with.")] = "softmax",
     learning_rate: Annotated[
         str | None, typer.Option(metavar="AXIS", help=f"Learning rates to try: {AXIS}", rich_help_panel=SETTINGS)
     ] = None,
@@ -56,9 +56,7 @@ def worksheet(
         float | None,
         typer.Option(help="Passes through the data, without replacement, in place of iterations.", rich_help_panel=SGD),
     ] = None,
-    schedule: Annotated[
-        SCHEDULES, typer.Option(help="How the learning rate falls.", rich_help_panel=SGD)
-    ] = SCHEDULES.constant,
+    schedule: Annotated[Schedule, typer.Option(help="How the learning rate falls.", rich_help_panel=SGD)] = "constant",
     warmup: Annotated[int, typer.Option(min=0, help="Steps in which it rises first.", rich_help_panel=SGD)] = 0,
     nesterov: Annotated[bool, typer.Option("--nesterov", help="Momentum looks ahead.", rich_help_panel=SGD)] = False,
     average: Annotated[
@@ -68,9 +66,7 @@ def worksheet(
         int | None,
         typer.Option(min=1, help="Stop a setting after so many validations without better.", rich_help_panel=SGD),
     ] = None,
-    features: Annotated[
-        FEATURES, typer.Option(help="What is done to the rows.", rich_help_panel=SGD)
-    ] = FEATURES.centred,
+    features: Annotated[Features, typer.Option(help="What is done to the rows.", rich_help_panel=SGD)] = "centred",
     seed: Annotated[int, typer.Option(min=0, help="Of every draw: splits, weights, batches.", rich_help_panel=SGD)] = 0,
     train: Annotated[int | None, typer.Option(min=1, help="Training examples.", rich_help_panel=SPLITS)] = None,
     val: Annotated[int | None, typer.Option(min=1, help="Validation examples.", rich_help_panel=SPLITS)] = None,
@@ -78,10 +74,8 @@ def worksheet(
     dev: Annotated[
         int | None, typer.Option(min=1, help="Examples for the loss and gradient checks.", rich_help_panel=SPLITS)
     ] = None,
-    device: Annotated[DEVICES, typer.Option(help="Where to train.", rich_help_panel=MACHINE)] = DEVICES.cpu,
-    precision: Annotated[
-        PRECISIONS, typer.Option(help="Of the matrix products.", rich_help_panel=MACHINE)
-    ] = PRECISIONS.float32,
+    device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=MACHINE)] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="Of the matrix products.", rich_help_panel=MACHINE)] = "float32",
     memory: Annotated[
         str | None,
         typer.Option(
@@ -107,9 +101,11 @@ def worksheet(
     Interrupted, it goes on where it was when the same command is run again.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from linprobe.checkpoint import Checkpoint
     from linprobe.cli.arguments import parse_rank, resources
+    from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.screen import print_step, search_progress
     from linprobe.errors import DivergedError, InterruptedWorkError, require
     from linprobe.publish import claimed, publish_folder, sweep
@@ -121,10 +117,10 @@ def worksheet(
 
     require("matplotlib", "plots")
     training = Training(
-        loss.value,
+        loss,
         iterations,
         epochs,
-        schedule.value,
+        schedule,
         warmup,
         nesterov,
         average,
@@ -139,15 +135,15 @@ def worksheet(
         parse_axis(batch_size, "--batch-size"),
         trials,
         parse_rank(screen, "--screen"),
-        features.value,
+        features,
         train,
         val,
         test,
         dev,
     )
-    may_use = resources(device.value, precision.value, memory)
+    may_use = resources(device, precision, memory)
     console = Console(quiet=as_json, highlight=False)
-    default = Path("runs") / f"worksheet-{Path(source).stem}-{loss.value}"
+    default = Path("runs") / f"worksheet-{Path(source).stem}-{loss}"
     with claimed(out or default, or_next=out is None) as folder:
         saved = folder.with_name(f"{folder.name}.checkpoint")
         for path in (folder, saved):
@@ -155,6 +151,7 @@ def worksheet(
         try:
             # The folder is made before the work, so that a place that cannot be written is found out at once.
             with publish_folder(folder, replace=force, holding="run.json") as partial:
+                fetch_if_absent(source)
                 dataset = open_dataset(source)
                 with search_progress(console) as progress:
                     result = run_worksheet(
@@ -177,4 +174,6 @@ def worksheet(
         saved.unlink(missing_ok=True)
     if as_json:
         typer.echo(json.dumps(numbers, indent=2))
-    console.print(f"\nThe run is in [bold]{folder}[/]: run.json, results.csv, model.safetensors and four pictures.")
+    console.print(
+        f"\nThe run is in [bold]{escape(str(folder))}[/]: run.json, results.csv, model.safetensors and four pictures."
+    )

@@ -297,6 +297,7 @@ def _describe_search(
     }
     if screening is not None:
         described["diverged"] = int((screening.result.stopped == "diverged").sum())
+        described["memory_plan_bytes"] = max(found.plan.bytes, screening.result.plan.bytes)
         described["screening"] = {
             "rank": screening.rank,
             "residual": screening.residual,
