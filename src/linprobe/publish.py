@@ -11,10 +11,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import BaseFileLock, FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from linprobe.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 # What a write on a place that is full, broken or frozen fails with; the system names no file then.
 WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -89,6 +91,8 @@ def claimed(path: Path, *, or_next: bool = False) -> Iterator[Path]:
     A folder is free if it does not exist and no other process has claimed it. Raises UsageError where another process
     has claimed the very path, OutputError where the claim cannot be written.
     """
+    from filelock import Timeout
+
     names = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
     for folder in names if or_next else [path]:
         if or_next and folder.exists():
@@ -128,8 +132,10 @@ def sweep(path: Path) -> None:
                 beside.unlink(missing_ok=True)
 
 
-def _lock(folder: Path) -> BaseFileLock:
+def _lock(folder: Path) -> "BaseFileLock":
     """The lock of a folder. It lies among the temporary files: beside the folder it might be left over, or refused."""
+    from filelock import FileLock
+
     name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:32]
     return FileLock(
         Path(tempfile.gettempdir()) / f"linprobe-{os.getuid() if hasattr(os, 'getuid') else 0}-{name}.lock", timeout=0
