@@ -9,7 +9,7 @@ import pytest
 
 from linprobe import publish
 from linprobe.errors import OutputError, UsageError
-from linprobe.publish import free_folder, publish_folder
+from linprobe.publish import claimed, publish_folder
 from publishing import assert_one_line, content, fill, half, names, publish_with, python
 
 # ---- places that are taken
@@ -284,10 +284,15 @@ def test_who_replaces_what_is_being_replaced_loses_nothing_complete(tmp_path, mo
     assert names(tmp_path) == ["run"]
 
 
-# ---- free_folder
+# ---- claimed
 
 
-def test_free_folder_counts_on_from_two(tmp_path):
+def free_folder(path):
+    with claimed(path, or_next=True) as folder:
+        return folder
+
+
+def test_the_next_free_folder_counts_on_from_two(tmp_path):
     path = tmp_path / "run"
     assert free_folder(path) == path
     path.mkdir()
@@ -299,3 +304,12 @@ def test_free_folder_counts_on_from_two(tmp_path):
     assert free_folder(tmp_path / "not there" / "run") == tmp_path / "not there" / "run"
     assert free_folder(tmp_path / "a.b") == tmp_path / "a.b"
     assert names(tmp_path) == ["run", "run-2", "run-3", "run-5"]
+
+
+def test_a_claimed_folder_is_refused_by_name_and_passed_over_by_number(tmp_path):
+    path = tmp_path / "run"
+    with claimed(path), claimed(path, or_next=True) as second:
+        assert second == tmp_path / "run-2"
+        with pytest.raises(UsageError, match="another linprobe is at work on it"), claimed(path):
+            pass
+    assert free_folder(path) == path

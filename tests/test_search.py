@@ -13,7 +13,7 @@ from linprobe.prepare import fit_preparation, make_splits
 from linprobe.search import search
 from linprobe.solvers.sgd import Training, train_stack
 from linprobe.sources import open_dataset
-from linprobe.space import Grid
+from linprobe.space import Grid, Listed
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 RUN: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch_size": 16, "seed": 3}
@@ -169,3 +169,14 @@ def test_progress_is_told_and_the_data_stay_as_they_are():
     assert calls[-1] == (250, 250, (2,))
     assert len(calls) == len(found.steps) <= 130  # some hundred points are enough for a curve
     assert [array.tobytes() for array in (train.X, train.y, val.X, val.y)] == before
+
+
+def test_settings_listed_from_a_space_see_the_batches_of_the_whole_space():
+    """Also when the setting with the largest batch, which decides how much is drawn, is not among them."""
+    train, val = clouds(200), clouds(80, seed=1)
+    space = Grid(np.array([0.1]), np.array([0.01, 0.1]), batch_sizes=np.array([8, 32]))
+    training = Training(iterations=40, seed=5)
+    whole = search(train, val, space, training, classes=4)
+    small = np.flatnonzero(whole.heads.batch_size == 8)
+    found = search(train, val, Listed(space, whole.heads.take(small)), training, classes=4)
+    np.testing.assert_allclose(found.curves, whole.curves[:, small], rtol=1e-4)

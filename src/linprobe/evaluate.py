@@ -57,7 +57,7 @@ def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str) -> Sta
 
 def highest(scores: Array) -> Array:
     """The class with the highest score, the first of equals: scores (n, K, H) -> labels (n, H) int64."""
-    # An argmax along a middle axis walks it element by element; a running maximum keeps the heads vectorised.
+    # Not argmax: torch does not say which of equals it takes, and NumPy along a middle axis is no faster.
     xp = namespace(scores)
     best, labels = scores[:, 0], xp.zeros((scores.shape[0], scores.shape[2]), dtype=xp.int64, device=scores.device)
     for k in range(1, scores.shape[1]):

@@ -95,7 +95,7 @@ def claimed(path: Path, *, or_next: bool = False) -> Iterator[Path]:
 
     names = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
     for folder in names if or_next else [path]:
-        if or_next and folder.exists():
+        if or_next and os.path.lexists(folder):
             continue
         lock = _lock(folder)
         try:
@@ -140,12 +140,6 @@ def _lock(folder: Path) -> "BaseFileLock":
     return FileLock(
         Path(tempfile.gettempdir()) / f"linprobe-{os.getuid() if hasattr(os, 'getuid') else 0}-{name}.lock", timeout=0
     )
-
-
-def free_folder(path: Path) -> Path:
-    """`path`, or the first of path-2, path-3, ... that is not there yet."""
-    candidates = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
-    return next(candidate for candidate in candidates if not os.path.lexists(candidate))
 
 
 def _rename(partial: Path, path: Path, place: Path, replace: bool) -> None:

@@ -103,7 +103,8 @@ def search(
             training,
             classes=classes,
             products=resources.products,
-            draw=int(heads.batch_size.max()),
+            # By the axis and not by these heads: the few that are retrained see the batches that all would see.
+            draw=int(space.axes["batch_size"].values.max()),
             initial=initial,
             initial_bias=initial_bias,
             validate=rows.val_accuracy if training.patience is not None else None,
