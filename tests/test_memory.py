@@ -99,6 +99,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "batch of the hinge": {
         "n": 6_000, "features": 40, "classes": 10, "heads": 200, "batch_sizes": [6_000], "loss": "hinge",
     },
+    "batch of the squared hinge": {
+        "n": 6_000, "features": 40, "classes": 10, "heads": 200, "batch_sizes": [6_000], "loss": "squared_hinge",
+    },
     "batches of several sizes": {"n": 5_000, "features": 40, "classes": 4, "heads": 500, "batch_sizes": [10, 5_000]},
     "rows of the batch": {"n": 4_000, "features": 6_000, "classes": 10, "heads": 5, "batch_sizes": [4_000]},
     "two classes": {"n": 5_000, "features": 20, "classes": 2, "heads": 1_000, "batch_sizes": [5_000]},

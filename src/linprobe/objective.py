@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, namespace, row_chunks
+from linprobe.arrays import Array, add_product, device_of, is_sparse, move, namespace, product, row_chunks
 from linprobe.errors import UsageError
 from linprobe.losses import Loss, find_loss
 
@@ -11,6 +11,11 @@ from linprobe.losses import Loss, find_loss
 # The second number keeps wide stacks at 64 MiB of float32.
 CHUNK_ROWS = 2048
 CHUNK_SCORES = 2**24
+DEVICE_CHUNKS = 16  # times as many on a CUDA device, which needs more at a time to be busy
+
+# Products add up in the dtype of W over so many rows, then in float64: often enough that sums of float32 keep their
+# digits, seldom enough that adding a matrix of the size of W costs nothing beside the products.
+FLUSH_ROWS = 2**15
 
 
 def objective_and_gradient(
@@ -27,12 +32,14 @@ def objective_and_gradient(
 ) -> tuple[Array, Array, Array]:
     """Objective of every head of a stack and its gradient in the weights and in the bias.
 
-    X (n, D), of any numeric dtype; y (n,) int in [0, K); W (D, K, H); b (K, H), or None for heads without a bias;
+    X (n, D), of any numeric dtype, or a sparse matrix; y (n,) int in [0, K); W (D, K, H) float; b (K, H), or None for
+    heads without a bias;
     loss, a name in LOSSES or such a function; reg (H,) >= 0; sample_weight (n,) or (n, H), >= 0, one per example
     unless given; reg_bias, whether the penalty counts b too; chunk_rows, rows per pass, chosen from K and H unless
     given -> objective (H,), dW (D, K, H), db (K, H), or None without b; all float64, and all new arrays.
-    Products run in the dtype of W; everything summed over rows is summed in float64. Beyond what it returns, it needs
-    memory for the scores of one chunk, one product of W's shape, and a chunk of X when its dtype is not that of W.
+    Products run in the dtype of W, and where W is: rows of X that are elsewhere are moved there chunk by chunk. What is
+    summed over rows is summed in float64, over less than FLUSH_ROWS of them in the dtype of W. Beyond what it returns,
+    it needs memory for the scores of one chunk, one product of W's shape, and a chunk of X when its dtype is not W's.
     Raises UsageError for shapes that do not fit, labels outside [0, K) and weights that are negative or sum to zero.
     """
     xp, loss = namespace(W), find_loss(loss)
@@ -43,29 +50,37 @@ def objective_and_gradient(
     _check_labels(y, K)
     total_weight = n if sample_weight is None else _total_weight(sample_weight)
     if chunk_rows is None:
-        chunk_rows = max(1, min(CHUNK_ROWS, CHUNK_SCORES // (K * H)))
+        chunk_rows = default_chunk(K, H, device_of(W))
     elif chunk_rows < 1:
         raise UsageError(f"chunk_rows is {chunk_rows}; it must be at least 1")
 
     flat = xp.reshape(W, (D, K * H))
+    like = {"dtype": W.dtype, "device": W.device}
+    buffer = xp.empty((min(n, chunk_rows), K, H), **like)
     objective = xp.zeros(H, dtype=xp.float64, device=W.device)
+    partial, partial_rows = xp.zeros((D, K * H), **like), 0
     dW = xp.zeros((D, K * H), dtype=xp.float64, device=W.device)
     db = None if b is None else xp.zeros((K, H), dtype=xp.float64, device=W.device)
     for rows in row_chunks(n, chunk_rows):
-        features = xp.astype(X[rows], W.dtype, copy=False)
-        scores = xp.reshape(features @ flat, (-1, K, H))
+        features, labels = chunk_of(X, rows, W), move(y[rows], device_of(W))
+        scores = buffer[: len(labels)]
+        product(features, flat, xp.reshape(scores, (-1, K * H)))
         if b is not None:
             scores += b
-        losses, slope = loss(scores, y[rows])
+        losses, slope = loss(scores, labels)
         losses = xp.astype(losses, xp.float64)
         if sample_weight is None:
             losses /= n
         else:
-            weight = sample_weight[rows] if sample_weight.ndim == 2 else sample_weight[rows, None]
+            weight = move(sample_weight[rows] if sample_weight.ndim == 2 else sample_weight[rows, None], device_of(W))
             losses *= xp.astype(weight, xp.float64) / total_weight
             slope *= xp.astype(weight, W.dtype)[:, None, :]
         objective += xp.sum(losses, axis=0)
-        dW += features.T @ xp.reshape(slope, (-1, K * H))
+        add_product(partial, features, xp.reshape(slope, (-1, K * H)), 1.0)
+        partial_rows += len(labels)
+        if partial_rows + chunk_rows > FLUSH_ROWS or rows.stop == n:
+            dW += partial
+            partial[...], partial_rows = 0, 0
         if db is not None:
             db += xp.sum(slope, axis=0, dtype=xp.float64)
 
@@ -83,6 +98,19 @@ def objective_and_gradient(
             objective += reg * xp.sum(bias * bias, axis=0)
             db += 2 * reg * bias
     return objective, dW, db
+
+
+def chunk_of(X: Array, rows: slice | np.ndarray, like: Array) -> Array:
+    """Some rows of X in the dtype of an array and on its device; a copy only where they are not."""
+    if is_sparse(X):
+        return X[rows].astype(like.dtype, copy=False)
+    return namespace(like).astype(move(X[rows], device_of(like)), like.dtype, copy=False)
+
+
+def default_chunk(classes: int, heads: int, device: str) -> int:
+    """How many rows are passed at a time."""
+    more = DEVICE_CHUNKS if device == "cuda" else 1
+    return max(1, min(more * CHUNK_ROWS, more * CHUNK_SCORES // (classes * heads)))
 
 
 def loss_and_gradient(

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linprobe.errors import UsageError
-from linprobe.losses import LOSSES, find_loss, hinge, softmax
+from linprobe.losses import LOSSES, find_loss, hinge, softmax, squared_hinge
 
-BOTH = pytest.mark.parametrize("name", sorted(LOSSES))
+EVERY = pytest.mark.parametrize("name", sorted(LOSSES))
 
 
 def draw(n, K, H, *, spread=5.0, dtype: Any = np.float64, seed=0, labels=None):
@@ -36,9 +36,9 @@ def slow(name, scores, labels):
             slope[i, y, h] = -others / total
         else:
             terms = [max(0.0, s[j] - s[y] + 1) if j != y else 0.0 for j in range(K)]
-            losses[i, h] = math.fsum(terms)
-            slope[i, :, h] = [float(term > 0) for term in terms]
-            slope[i, y, h] = -sum(term > 0 for term in terms)
+            losses[i, h] = math.fsum(terms if name == "hinge" else [term * term for term in terms])
+            slope[i, :, h] = [float(term > 0) if name == "hinge" else 2 * term for term in terms]
+            slope[i, y, h] = -math.fsum(slope[i, :, h])
     return losses, slope
 
 
@@ -51,7 +51,9 @@ def by_torch(name, scores, labels):
         if name == "softmax":
             losses.append(torch.nn.functional.cross_entropy(S[:, :, h], y, reduction="none"))
         else:  # PyTorch divides by the number of classes
-            losses.append(scores.shape[1] * torch.nn.functional.multi_margin_loss(S[:, :, h], y, reduction="none"))
+            power = {"hinge": 1, "squared_hinge": 2}[name]
+            margins = torch.nn.functional.multi_margin_loss(S[:, :, h], y, p=power, reduction="none")
+            losses.append(scores.shape[1] * margins)
     losses = torch.stack(losses, dim=1)
     losses.sum().backward()
     assert S.grad is not None
@@ -72,7 +74,7 @@ CASES = {
 }
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("truth", [slow, by_torch])
 @pytest.mark.parametrize("case", CASES)
 def test_value_and_slope_agree_with_the_truth(name, truth, case):
@@ -83,7 +85,7 @@ def test_value_and_slope_agree_with_the_truth(name, truth, case):
     np.testing.assert_allclose(slope, expected_slope, rtol=1e-12, atol=1e-12)
 
 
-@BOTH
+@EVERY
 @settings(max_examples=60, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 6), st.integers(2, 80), st.integers(1, 4)),
@@ -96,10 +98,24 @@ def test_any_spread_and_shape_agrees_with_the_loops(name, shape, spread, seed):
     losses, slope = LOSSES[name](scores, labels)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(slope, expected_slope, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(slope.sum(axis=1), 0, atol=1e-13 * shape[1])
+    np.testing.assert_allclose(slope.sum(axis=1) / np.maximum(1, np.abs(slope).max(axis=1)), 0, atol=1e-13 * shape[1])
 
 
-@BOTH
+@EVERY
+def test_the_slope_is_what_central_differences_measure(name):
+    scores, labels = draw(20, 6, 2, spread=2.0)
+    losses, slope = LOSSES[name](scores.copy(), labels)
+    step = 1e-6
+    for k in range(6):
+        up, down = scores.copy(), scores.copy()
+        up[:, k] += step
+        down[:, k] -= step
+        measured = (LOSSES[name](up, labels)[0] - LOSSES[name](down, labels)[0]) / (2 * step)
+        # Rounding of the losses, and the third derivative: at most 1 for softmax, none elsewhere.
+        np.testing.assert_allclose(measured, slope[:, k], atol=1e-9 * (1 + losses.max()))
+
+
+@EVERY
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_extreme_scores_give_finite_losses_that_are_right(name, dtype):
     # All triples of these scores; two of them are either equal or so far apart that the smaller has no probability.
@@ -119,16 +135,17 @@ def test_extreme_scores_give_finite_losses_that_are_right(name, dtype):
             loss = math.log(ties) + float(min(max(row) - row[y], Fraction(largest)))
             expected = [(value == max(row)) / ties - (j == y) for j, value in enumerate(row)]
         else:
-            terms = [max(Fraction(0), value - row[y] + 1) for value in row]
-            loss = float(min(sum(terms) - 1, Fraction(largest)))  # the label's own term is 1
-            expected = [float(term > 0) for term in terms]
-            expected[y] -= sum(expected)
+            terms = [max(Fraction(0), value - row[y] + 1) if j != y else Fraction(0) for j, value in enumerate(row)]
+            each = [Fraction(term > 0) if name == "hinge" else 2 * term for term in terms]
+            loss = float(min(sum(terms if name == "hinge" else [t * t for t in terms]), Fraction(largest)))
+            expected = [float(min(value, Fraction(largest))) for value in each]
+            expected[y] = -float(min(sum(each), Fraction(largest)))
         few_digits = 8 * float(np.finfo(dtype).eps)
         assert float(losses[i, 0]) == pytest.approx(loss, rel=few_digits, abs=few_digits)
         np.testing.assert_allclose(slope[i, :, 0], expected, rtol=few_digits, atol=few_digits)
 
 
-@BOTH
+@EVERY
 def test_a_score_that_is_not_a_number_spoils_its_own_head_only_and_silently(name):
     scores, labels = draw(6, 10, 4)
     good, _ = LOSSES[name](scores.copy(), labels)
@@ -139,7 +156,7 @@ def test_a_score_that_is_not_a_number_spoils_its_own_head_only_and_silently(name
     np.testing.assert_array_equal(losses, good)
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("K", [2, 10, 63, 64, 100, 1000])
 def test_a_stack_equals_its_heads_bit_for_bit(name, dtype, K):
@@ -152,7 +169,7 @@ def test_a_stack_equals_its_heads_bit_for_bit(name, dtype, K):
         np.testing.assert_array_equal(its_slope, slope[:, :, heads])
 
 
-@BOTH
+@EVERY
 def test_examples_do_not_know_each_other(name):
     scores, labels = draw(40, 10, 3, dtype=np.float32)
     losses, slope = LOSSES[name](scores.copy(), labels)
@@ -162,7 +179,7 @@ def test_examples_do_not_know_each_other(name):
         np.testing.assert_array_equal(its_slope, slope[rows])
 
 
-@BOTH
+@EVERY
 def test_the_slope_is_the_memory_of_the_scores_and_labels_stay(name):
     scores, labels = draw(20, 10, 3, dtype=np.float32)
     kept = labels.copy()
@@ -175,7 +192,7 @@ def test_the_slope_is_the_memory_of_the_scores_and_labels_stay(name):
     np.testing.assert_array_equal(labels, kept)
 
 
-@BOTH
+@EVERY
 def test_a_view_into_a_larger_array_is_served_in_place(name):
     whole, labels = draw(20, 10, 8)
     scores = whole[:, :, 2:5]
@@ -185,7 +202,7 @@ def test_a_view_into_a_larger_array_is_served_in_place(name):
     np.testing.assert_allclose(whole[:, :, 2:5], expected_slope, rtol=1e-12, atol=1e-12)
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("shape", [(200, 10, 100), (50, 1000, 10)])
 def test_temporary_memory_stays_below_that_of_the_scores(name, shape):
     scores, labels = draw(*shape, dtype=np.float32)
@@ -196,13 +213,14 @@ def test_temporary_memory_stays_below_that_of_the_scores(name, shape):
     assert peak < 0.75 * scores.nbytes
 
 
-@BOTH
+@EVERY
 @settings(max_examples=40, deadline=None)
 @given(spread=st.floats(1e-3, 1e4), K=st.integers(2, 100), seed=st.integers(0, 2**32 - 1))
 def test_float32_is_within_its_rounding_of_float64(name, spread, K, seed):
     # u = 2^-24 is the error of one rounding. Softmax: each difference d = s_j - max is off by u |d|, and so is the log
     # of its exp; exp, the K - 1 sums, log and division add relative errors of at most some 4, K, 4 and 1 roundings.
-    # Hinge: a term is off by 2 u (|s_j - s_y| + 1), and the sum of K terms by K roundings of itself.
+    # Hinge: a term is off by 2 u (|s_j - s_y| + 1), and the sum of K terms by K roundings of itself. Squared hinge: its
+    # square by twice the term times that, and the square of that; its slope by twice that, at the label by the sum.
     scores, labels = draw(9, K, 2, spread=spread, dtype=np.float32, seed=seed)
     u = 2.0**-24
     width = (scores.max(axis=1) - scores.min(axis=1)).astype(np.float64)
@@ -215,6 +233,14 @@ def test_float32_is_within_its_rounding_of_float64(name, spread, K, seed):
         # An error of u |d| in the exponent at p = exp(-|d|) moves p by u |d| exp(-|d|) <= u, its total by no more than
         # K u; tiny probabilities underflow, and the 1 taken off at the label is exact to a rounding of the result.
         assert (np.abs(slope - exact_slope) <= u * (1 + K + (K + 16) * probability) + 1e-37).all()
+    elif name == "squared_hinge":
+        term = 2 * u * (width + 1)  # every term is off by this at most
+        assert (
+            np.abs(losses - exact_losses) <= term * np.abs(exact_slope).sum(axis=1) + K * (term**2 + u * exact_losses)
+        ).all()
+        bound = np.repeat(2 * term[:, None], K, axis=1) + 2 * u * np.abs(exact_slope)
+        bound[np.arange(9), labels] = 2 * K * term + K * u * np.abs(exact_slope[np.arange(9), labels])
+        assert (np.abs(slope - exact_slope) <= bound).all()
     else:
         assert (np.abs(losses - exact_losses) <= u * (2 * K * (width + 1) + K * exact_losses)).all()
         at_label = scores[np.arange(9), labels][:, None].astype(np.float64)
@@ -223,7 +249,7 @@ def test_float32_is_within_its_rounding_of_float64(name, spread, K, seed):
         np.testing.assert_array_equal(slope.transpose(0, 2, 1)[sure], exact_slope.transpose(0, 2, 1)[sure])
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(200, 10, 100), (5, 100, 3), (1, 2, 1)])
 def test_torch_tensors_get_the_same_numbers(name, dtype, shape):
@@ -238,7 +264,7 @@ def test_torch_tensors_get_the_same_numbers(name, dtype, shape):
     np.testing.assert_allclose(slope.numpy(), expected_slope, rtol=digits, atol=digits)
 
 
-@BOTH
+@EVERY
 def test_torch_tensors_with_extreme_scores_stay_finite(name):
     torch = pytest.importorskip("torch")
     largest = float(np.finfo(np.float32).max)
@@ -252,5 +278,6 @@ def test_a_loss_is_found_by_its_name():
     assert find_loss("softmax") is softmax
     assert find_loss("hinge") is hinge
     assert find_loss(hinge) is hinge
-    with pytest.raises(UsageError, match=r"^loss 'svm' is unknown; use one of: softmax, hinge$"):
+    assert find_loss("squared_hinge") is squared_hinge
+    with pytest.raises(UsageError, match=r"^loss 'svm' is unknown; use one of: softmax, hinge, squared_hinge$"):
         find_loss("svm")

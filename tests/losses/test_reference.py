@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.losses.reference import softmax_loss_naive, squared_hinge_loss_naive, svm_loss_naive
 
-BOTH = pytest.mark.parametrize("loops", [softmax_loss_naive, svm_loss_naive])
+EVERY = pytest.mark.parametrize("loops", [softmax_loss_naive, svm_loss_naive, squared_hinge_loss_naive])
 
 
 def draw(n=30, D=7, C=5, seed=0):
@@ -22,14 +22,15 @@ def by_torch(loops, W, X, y, reg):
     if loops is softmax_loss_naive:
         loss = torch.nn.functional.cross_entropy(scores, torch.tensor(y))
     else:
-        loss = W.shape[1] * torch.nn.functional.multi_margin_loss(scores, torch.tensor(y))
+        power = 1 if loops is svm_loss_naive else 2
+        loss = W.shape[1] * torch.nn.functional.multi_margin_loss(scores, torch.tensor(y), p=power)
     loss = loss + reg * (weights * weights).sum()
     loss.backward()
     assert weights.grad is not None
     return loss.item(), weights.grad.numpy()
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("reg", [0.0, 0.3])
 @pytest.mark.parametrize("shape", [(30, 7, 5), (1, 7, 5), (30, 7, 2), (4, 3, 1000)])
 def test_value_and_gradient_agree_with_torch(loops, reg, shape):
@@ -50,6 +51,9 @@ def test_by_hand():
     loss, dW = svm_loss_naive(W, X, np.array([0]), 0.0)
     assert loss == pytest.approx(1 + math.log(3))
     np.testing.assert_allclose(dW, [[-1, 1], [-1, 1]])
+    loss, dW = squared_hinge_loss_naive(W, X, np.array([0]), 0.0)
+    assert loss == pytest.approx((1 + math.log(3)) ** 2)
+    np.testing.assert_allclose(dW, 2 * (1 + math.log(3)) * np.array([[-1, 1], [-1, 1]]))
 
 
 def test_tiny_softmax_losses_keep_all_digits():
@@ -58,7 +62,7 @@ def test_tiny_softmax_losses_keep_all_digits():
     np.testing.assert_allclose(dW, [[-math.exp(-60), math.exp(-60)]], rtol=1e-14)
 
 
-@BOTH
+@EVERY
 def test_nothing_is_changed_and_read_only_arrays_are_welcome(loops):
     W, X, y = draw()
     kept = [array.copy() for array in (W, X, y)]
@@ -69,9 +73,11 @@ def test_nothing_is_changed_and_read_only_arrays_are_welcome(loops):
         np.testing.assert_array_equal(array, before)
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize("size", [1e4, 1e30, 1e300])
 def test_scores_of_any_size_give_a_finite_loss(loops, size):
+    if loops is squared_hinge_loss_naive:  # its gradient is of the size of X squared
+        size = min(size, 1e150)
     W = np.array([[1.0, -1.0, 1.0]])
     X = np.array([[size], [-size], [0.0]])
     for y in ([0, 0, 0], [1, 1, 1]):
@@ -80,7 +86,7 @@ def test_scores_of_any_size_give_a_finite_loss(loops, size):
         assert np.isfinite(dW).all()
 
 
-@BOTH
+@EVERY
 def test_float32_arguments_are_computed_in_float64(loops):
     W, X, y = draw()
     W, X = W.astype(np.float32), X.astype(np.float32)

@@ -10,12 +10,13 @@ from linprobe.arrays import Array
 from linprobe.errors import UsageError
 from linprobe.losses.hinge import hinge
 from linprobe.losses.softmax import softmax
+from linprobe.losses.squared_hinge import squared_hinge
 
-__all__ = ["LOSSES", "Loss", "find_loss", "hinge", "softmax"]
+__all__ = ["LOSSES", "Loss", "find_loss", "hinge", "softmax", "squared_hinge"]
 
 Loss = Callable[[Array, Array], tuple[Array, Array]]
 
-LOSSES: dict[str, Loss] = {"softmax": softmax, "hinge": hinge}
+LOSSES: dict[str, Loss] = {"softmax": softmax, "hinge": hinge, "squared_hinge": squared_hinge}
 
 
 def find_loss(loss: str | Loss) -> Loss:

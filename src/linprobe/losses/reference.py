@@ -1,4 +1,4 @@
-"""The losses of the worksheet as plain loops over examples and classes: slow, short, and the truth for the fast ones.
+"""The losses as plain loops over examples and classes: slow, short, and the truth for the fast ones.
 
 They share no code with the matrix form. All arithmetic is in float64, whatever the dtype of the arguments.
 """
@@ -57,6 +57,32 @@ def svm_loss_naive(W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float) -> t
                 loss += min(margin, sys.float_info.max) / num_examples
                 gradient[c] += x / num_examples
                 gradient[label] -= x / num_examples
+    return _add_penalty(loss, gradient, weights, reg)
+
+
+def squared_hinge_loss_naive(W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float) -> tuple[float, np.ndarray]:
+    """Mean squared multiclass hinge loss (margin 1, summed over wrong classes) plus reg * sum(W * W), and its gradient.
+
+    W (D, C), X (N, D) with its column of ones, y (N,) in [0, C), reg >= 0 -> loss, dW (D, C); nothing is changed.
+    """
+    weights = np.array(W.T, dtype=np.float64, order="C")
+    gradient = np.zeros_like(weights)
+    num_examples, num_classes = len(X), len(weights)
+    loss = 0.0
+    for i in range(num_examples):
+        x = np.asarray(X[i], dtype=np.float64)
+        label = int(y[i])
+        scores = [float(x @ weights[c]) for c in range(num_classes)]
+        example_loss = 0.0
+        for c in range(num_classes):
+            if c == label:
+                continue
+            margin = scores[c] - scores[label] + 1.0
+            if margin > 0:
+                example_loss += margin * margin
+                gradient[c] += 2.0 * margin / num_examples * x
+                gradient[label] -= 2.0 * margin / num_examples * x
+        loss += min(example_loss, sys.float_info.max) / num_examples
     return _add_penalty(loss, gradient, weights, reg)
 
 

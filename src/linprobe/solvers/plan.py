@@ -97,9 +97,10 @@ def stack_bytes(count: int, heads: Heads, training: Training, work: Work) -> int
 
     def scores(rows: int) -> int:
         # Numbers per example and head: in softmax its sums, in the highest score a running maximum and two labels of 8
-        # bytes. Many classes are folded in blocks of 16; the hinge marks the scores above 0 in a byte each.
+        # bytes. Many classes are folded in blocks of 16; the hinge marks the scores above 0 in a byte each, the squared
+        # hinge squares a quarter of them at a time.
         shares = 6 * itemsize + 8 + (16 * itemsize if work.classes >= 64 else 0)
-        return rows * (columns * (itemsize + (training.loss == "hinge")) + count * shares)
+        return rows * (columns * (itemsize + itemsize // 4 * (training.loss != "softmax")) + count * shares)
 
     steps = training.steps(work.examples, batch)
     ahead = min(STEPS_AHEAD, record_interval(steps))

@@ -52,6 +52,7 @@ def train_stack(
     *,
     classes: int,
     products: Products | None = None,
+    sample_weight: np.ndarray | None = None,
     initial: np.ndarray | None = None,
     initial_bias: np.ndarray | None = None,
     draw: int | None = None,
@@ -66,15 +67,16 @@ def train_stack(
     """Train all heads on the same batches; each has its own settings and start.
 
     X (n, D) float32 or float64, y (n,) int in [0, classes), NumPy arrays or already moved to the device of `products`.
-    Weights start at 0.001 x standard normal from each head's own seed, the bias last, or at `initial` (D, K, H) and
-    `initial_bias` (K, H), zero unless given. `draw` is how many examples a step draws, of which each head sees its
-    first; as many as the largest batch size unless given. `only` trains just these heads, each in the slot that it has
-    in the whole stack, and leaves the others idle: the same bits as with them. Objectives are recorded every so many
-    iterations, and at the last. `validate` gives each head's accuracy (H,) for W (D, K, H), b (K, H); it is what
-    `training.patience` counts by. `progress` is called with the iteration, their number and the objectives (H,).
-    `saver` is handed, between steps, a function that gives the state as plain NumPy arrays and numbers, with
-    copies=False without a second set of weights, to be read before the next step; `state` is one to go on from, which
-    loses its arrays with `take_state`. Raises UsageError for what cannot be trained.
+    sample_weight (n,) float64 >= 0: how often each example's loss counts, in units of the mean weight. Weights start at
+    0.001 x standard normal from each head's own seed, the bias last, or at `initial` (D, K, H) and `initial_bias`
+    (K, H), zero unless given. `draw` is how many examples a step draws, of which each head sees its first; as many as
+    the largest batch size unless given. `only` trains just these heads, each in the slot that it has in the whole
+    stack, and leaves the others idle: the same bits as with them. Objectives are recorded every so many iterations, and
+    at the last. `validate` gives each head's accuracy (H,) for W (D, K, H), b (K, H); it is what `training.patience`
+    counts by. `progress` is called with the iteration, their number and the objectives (H,). `saver` is handed, between
+    steps, a function that gives the state as plain NumPy arrays and numbers, with copies=False without a second set of
+    weights, to be read before the next step; `state` is one to go on from, which loses its arrays with `take_state`.
+    Raises UsageError for what cannot be trained.
     """
     training, products = training or Training(), products or Products()
     _check(X, y, heads, classes)
@@ -91,6 +93,7 @@ def train_stack(
             training,
             classes,
             products=products,
+            sample_weight=sample_weight,
             initial=initial,
             initial_bias=initial_bias,
             blank=state is not None,

@@ -38,6 +38,7 @@ class Stack:
         classes: int,
         *,
         products: Products,
+        sample_weight: np.ndarray | None = None,
         initial: np.ndarray | None = None,
         initial_bias: np.ndarray | None = None,
         blank: bool = False,
@@ -72,6 +73,10 @@ class Stack:
         self.labels = xp.empty((self.batch_size,), dtype=y.dtype, device=X.device)
         self.scores = xp.empty((self.batch_size, *self.shape[1:]), **like)
         self.losses = xp.empty((len(heads),), **like)
+        self.weight = None
+        if sample_weight is not None:
+            self.weight = move((sample_weight / np.mean(sample_weight)).astype(self.dtype), products.device)
+            self.batch_weight = xp.empty((self.batch_size,), **like)
         self.shares = None
         if np.any(heads.batch_size != self.batch_size):
             self.shares = move(shares(heads.batch_size).astype(self.dtype), products.device)
@@ -131,6 +136,10 @@ class Stack:
         if self.has_bias:
             self.scores += self.b
         losses, slope = self.loss(self.scores, self.labels)
+        if self.weight is not None:
+            take_rows(self.weight, rows, self.batch_weight)
+            losses *= self.batch_weight[:, None]
+            slope *= self.batch_weight[:, None, None]
         slope *= table[FACTOR]
         if self.shares is None:
             self.losses[...] = self.xp.mean(losses, axis=0)

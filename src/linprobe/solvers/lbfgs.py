@@ -1,0 +1,323 @@
+"""L-BFGS for a stack of heads in step: every pass over the data evaluates one trial point of each head.
+
+A step of full length is nearly always accepted with the metric as the first guess of the curvature, so the pass that
+evaluates it also brings the gradient there, and nothing is kept of the scores: memory does not grow with the number of
+examples. A head that must shorten its step tries again in the next pass, while the others go on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy import linalg
+
+from linprobe.arrays import Array, device_of, move, namespace, product, to_numpy
+from linprobe.solvers.line_search import LineSearch
+from linprobe.solvers.metric import Metric, turn
+
+PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
+
+PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled
+NEWTON = 30  # passes after which a head takes Newton's steps, where its second derivative can be had
+SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
+REFRESH = 1.5  # times as many passes as at the last time, and the curvature in the classes is measured again
+
+Evaluate = Callable[[Array, Array, np.ndarray], tuple[np.ndarray, Array, Array]]
+Curvature = Callable[[Array, Array, int], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Where heads ended, with their certificate.
+
+    W (D, K, H) in the type that it was found in, b (K, H) float64, 0 without an intercept; objective, and the gap: a
+    bound of it less the lowest possible one (H,), float64; iterations (H,): passes over the data; stopped (H,): "gap",
+    within the tolerance, "stalled", rounding hides all further progress, or "max_iter".
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    objective: np.ndarray
+    gap: np.ndarray
+    iterations: np.ndarray
+    stopped: np.ndarray
+
+    def take(self, heads: np.ndarray) -> "Optimum":
+        """Some of the heads."""
+        return Optimum(*(getattr(self, field.name)[..., heads] for field in fields(self)))
+
+    def replaced(self, heads: np.ndarray, found: "Optimum") -> "Optimum":
+        """The same with what was found for some of the heads, in the wider type of both."""
+        if len(heads) == len(self.gap):
+            return found
+        parts = []
+        for field in fields(self):
+            old, new = getattr(self, field.name), getattr(found, field.name)
+            old = old.astype(np.result_type(old, new))
+            old[..., heads] = new
+            parts.append(old)
+        return Optimum(*parts)
+
+
+class Descent:
+    """The state of the heads that are still at work.
+
+    evaluate(W, b, heads) -> objective (h,), dW (D, K, h) and db (K, h), both float64, of the penalised objective;
+    curvature(W, b, head) -> (K, K) float64, the mean curvature of a single head's loss in a shift of all scores; start
+    (K, K, H), the same at the start; hessian, if it can be had, the mean curvature in all that a head is (D + 1, K,
+    D + 1, K), the bias last and of features about their mean; passes (H,), already made.
+    """
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        curvature: Curvature,
+        metric: Metric,
+        *,
+        reg: np.ndarray,
+        start: np.ndarray,
+        hessian: Curvature | None,
+        W: Array,
+        b: Array | None,
+        tol: float,
+        max_iter: int,
+        passes: np.ndarray,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.evaluate, self.curvature, self.metric = evaluate, curvature, metric
+        self.tol, self.max_iter, self.progress = tol, max_iter, progress
+        self.intercept, self.hessian = b is not None, hessian
+        xp = self.xp = namespace(W)
+        self.device = device_of(W)
+        self.W = W
+        self.b = xp.zeros(W.shape[1:], dtype=xp.float64, device=W.device) if b is None else b
+        h = W.shape[2]
+        self.reg, self.highest = reg, metric.highest()
+        self.axes, self.stiffness = np.empty_like(start), np.empty(start.shape[1:])
+        self.refreshed = passes + 2
+        for head in range(h):
+            self._measure(head, start[..., head])
+        self.noise = 2e-7 if W.dtype == xp.float32 else 1e-14
+        self.heads = np.arange(h)  # which of the stack are still here
+        self.landed: dict[int, tuple[np.ndarray, np.ndarray, float, float, int, str]] = {}
+        self.pairs: list[tuple[Array, Array, Array, Array, Array]] = []
+        self.passes, self.best, self.best_objective = passes.copy(), np.full(h, np.inf), np.full(h, np.inf)
+        self.waiting, self.restarts = np.zeros(h, int), np.zeros(h, int)
+
+    def run(self) -> Optimum:
+        """Descend until every head is certified, stalled or out of passes."""
+        total = len(self.heads)
+        self.f, self.g, self.r = self._look(self.W, self.b)
+        self._land(np.ones(len(self.heads), bool))
+        if len(self.heads):
+            self._aim(np.ones(len(self.heads), bool))
+        while len(self.heads):
+            self._step()
+            if self.progress is not None:
+                self.progress(total - len(self.heads), total)
+        parts = [self.landed[index] for index in range(total)]
+        W, b = (np.stack([part[i] for part in parts], axis=-1) for i in (0, 1))
+        f, gap, passes, stopped = (np.array([part[i] for part in parts]) for i in (2, 3, 4, 5))
+        return Optimum(W, b, f, gap, passes, stopped)
+
+    def _step(self) -> None:
+        """One pass: every head tries its point, and takes it or shortens its step."""
+        step = self._array(self.search.length)
+        W, b = self.W + self.dW * self.xp.astype(step, self.W.dtype), self.b + self.db * step
+        f, g, r = self._look(W, b)
+        self.passes += 1
+        slope = to_numpy(_dot(self.dW, g) + _sum(self.shift * r))
+        taken = self.search.accepts(self.f, self.slope, f, slope, self.noise)
+        aimless = taken
+        if not taken.all():
+            lost = self.search.shorten(~taken, self.f, self.slope, f, slope)
+            aimless = taken | lost
+            if lost.any():
+                # What was remembered misleads: these heads go on from the metric alone.
+                self.restarts += lost
+                forget = self._array(~lost)
+                self.pairs = [(*pair[:4], pair[4] * forget) for pair in self.pairs]
+            # Of the others, nothing may stay of a point that was not taken, where numbers need not be finite.
+            which, where = self._array(taken), self.xp.where
+            W, b = where(which, W, self.W), where(which, b, self.b)
+            g, r = where(which, g, self.g), where(which, r, self.r)
+            f = np.where(taken, f, self.f)
+            step = where(which, step, 0.0)
+        self.restarts = np.where(taken, 0, self.restarts)
+        self._remember(self.dW * self.xp.astype(step, self.W.dtype), self.shift * step, g - self.g, r - self.r)
+        self.W, self.b, self.f, self.g, self.r = W, b, f, g, r
+        del W, b, g, r
+        stays = self._land(taken)
+        if len(self.heads):
+            self._aim(aimless[stays])
+
+    def _look(self, W: Array, b: Array) -> tuple[np.ndarray, Array, Array]:
+        """Objective (h,), gradient in W for scores that hold the mean fixed (D, K, h), and in the bias (K, h)."""
+        f, dW, r = self.evaluate(W, b, self.heads)
+        if self.intercept:
+            dW -= self.metric.mean[:, None, None] * r
+        else:
+            r = r * 0
+        return f, self.xp.astype(dW, self.W.dtype), r
+
+    def _land(self, taken: np.ndarray) -> np.ndarray:
+        """Let heads that are done leave; which of the others had taken their step -> those that stay (h,)."""
+        target = self.tol * np.abs(self.f)
+        small = to_numpy(_sum(self.xp.astype(self.g, self.xp.float64) ** 2)) / (4 * self.reg)
+        gap = (small**0.5 + self._gap_of_bias() ** 0.5) ** 2
+        turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r)) / self.stiffness
+        off = np.abs(np.einsum("kjh,jh->kh", self.axes, turned)).max(axis=0)
+        certified = (gap <= target) & (off <= SETTLED)
+        self.unsettled = (small <= 0.5 * target) & ~certified & self.intercept
+        lower = (gap < 0.9 * self.best) | (self.f < self.best_objective - 10 * self.noise * np.abs(self.f))
+        self.waiting = np.where(lower, 0, self.waiting + taken)
+        self.best = np.minimum(self.best, gap)
+        self.best_objective = np.minimum(self.best_objective, self.f)
+        stalled = (self.waiting > PATIENCE) | (self.restarts > 1) | ~np.isfinite(self.f)
+        stopped = np.where(certified, "gap", np.where(stalled, "stalled", "max_iter"))
+        leaves = certified | stalled | (self.passes >= self.max_iter)
+        for i in np.flatnonzero(leaves):
+            W, b = (to_numpy(part[..., int(i)]).copy() for part in (self.W, self.b))
+            self.landed[int(self.heads[i])] = (
+                *(W, b, float(self.f[i]), float(gap[i]), int(self.passes[i]), str(stopped[i])),
+            )
+        stays = ~leaves
+        if leaves.any() and stays.any():
+            self._keep(stays)
+        self.heads = self.heads[stays]
+        return stays
+
+    def _gap_of_bias(self) -> np.ndarray:
+        """What solving for the bias, which the bound supposes, could add to the gap (h,)."""
+        # Its last step s gains rᵀs and changes the gradient by the mixed curvature times s, the square of which is at
+        # most the highest curvature in the weights times rᵀs, because the curvature as a whole is not negative.
+        turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r))
+        return (turned**2 / self.stiffness).sum(axis=0) * self.highest * self.stiffness.max(axis=0) / (4 * self.reg)
+
+    def _measure(self, i: int, curvature: np.ndarray) -> None:
+        """Take the curvature (K, K) of a head's loss in the scores for its metric: axes, and stiffness along them."""
+        # A shift of all classes changes nothing; nor, on what was measured, may a class that is hardly ever seen.
+        mean = max(float(np.trace(curvature)) / len(curvature), 1e-300)
+        sound = curvature + mean * (1 / len(curvature) + 1e-6 * np.eye(len(curvature)))
+        stiffness, self.axes[..., i] = linalg.eigh(sound, driver="evd")
+        self.stiffness[:, i] = np.maximum(stiffness, 1e-7 * mean)
+
+    def _keep(self, stays: np.ndarray) -> None:
+        """Narrow everything to the heads that stay."""
+        xp, chosen = self.xp, move(np.flatnonzero(stays), self.device)
+
+        def narrow(array: Array) -> Array:
+            return xp.asarray(array[..., chosen], copy=True)
+
+        for name in ("W", "b", "g", "r", "dW", "db", "shift"):
+            if hasattr(self, name):
+                setattr(self, name, narrow(getattr(self, name)))
+        self.pairs = [tuple(narrow(part) for part in pair) for pair in self.pairs]  # type: ignore[misc]
+        for name in HOST_STATE:
+            if hasattr(self, name):
+                setattr(self, name, getattr(self, name)[..., stays])
+        if hasattr(self, "search"):
+            self.search.keep(stays)
+
+    def _remember(self, sW: Array, sb: Array, yW: Array, yb: Array) -> None:
+        """Keep a step and what it did to the gradient."""
+        curvature = _dot(sW, yW) + _sum(sb * yb)
+        sound = curvature > 1e-300
+        inverse = self.xp.where(sound, 1 / self.xp.where(sound, curvature, 1.0), 0.0)
+        self.pairs.append((sW, sb, yW, yb, inverse))
+        del self.pairs[:-PAIRS]
+
+    def _aim(self, taken: np.ndarray) -> None:
+        """A new direction for heads (h,) that have taken their step; the others keep theirs."""
+        xp = self.xp
+        for i in np.flatnonzero(taken & ((self.passes >= REFRESH * self.refreshed) | self.unsettled)):
+            head = int(i)
+            self._measure(head, self.curvature(self.W[..., head], self.b[..., head], int(self.heads[head])))
+            self.refreshed[head] = self.passes[head]
+        dW, shift = self._direction()
+        if self.hessian is not None:
+            for i in np.flatnonzero(taken & (self.passes >= NEWTON)):
+                step_W, step_b = self._newton(int(i))
+                dW[..., int(i)], shift[:, int(i)] = move(step_W, self.device), move(step_b, self.device)
+        # Only the bias is left to settle: Newton's step for it alone.
+        for i in np.flatnonzero(taken & self.unsettled):
+            axes, head = self.axes[..., i], int(i)
+            dW[..., head] = 0
+            shift[:, head] = self._array(-axes @ (axes.T @ to_numpy(self.r[:, head]) / self.stiffness[:, i]))
+        slope = to_numpy(_dot(dW, self.g) + _sum(shift * self.r))
+        # What the weights do to the mean of the scores, the bias takes back.
+        db = shift
+        if self.intercept:
+            moved = xp.empty((1, dW.shape[1] * dW.shape[2]), dtype=dW.dtype, device=dW.device)
+            product(self.metric.mean[None, :], dW.reshape(len(dW), -1), moved)
+            db = shift - moved.reshape(dW.shape[1:])
+        if taken.all() or not hasattr(self, "dW"):
+            self.dW, self.db, self.shift, self.slope = dW, db, shift, slope
+            self.search = LineSearch(len(self.heads))
+            return
+        which = self._array(taken)
+        self.dW, self.db, self.shift = (
+            xp.where(which, new, old) for new, old in ((dW, self.dW), (db, self.db), (shift, self.shift))
+        )
+        self.slope = np.where(taken, slope, self.slope)
+        self.search.restart(taken)
+
+    def _direction(self) -> tuple[Array, Array]:
+        """The two loops of L-BFGS: minus the inverse curvature times the gradient, (D, K, h) and (K, h)."""
+        xp = self.xp
+        q, p = xp.asarray(self.g, copy=True), xp.asarray(self.r, copy=True)
+        used = []
+        for sW, sb, yW, yb, inverse in reversed(self.pairs):
+            a = inverse * (_dot(sW, q) + _sum(sb * p))
+            q -= yW * xp.astype(a, q.dtype)
+            p -= yb * a
+            used.append(a)
+        axes, stiffness = self._array(self.axes), self._array(self.stiffness)
+        q = self.metric.inverse(q, *(xp.astype(part, q.dtype) for part in (axes, stiffness, self._array(self.reg))))
+        p = turn(turn(p[None], axes) / stiffness, axes, back=True)[0]
+        for (sW, sb, yW, yb, inverse), a in zip(self.pairs, reversed(used), strict=True):
+            c = a - inverse * (_dot(yW, q) + _sum(yb * p))
+            q += sW * xp.astype(c, q.dtype)
+            p += sb * c
+        return -q, -p
+
+    def _newton(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Newton's step of a head: (D, K) and (K,)."""
+        hessian = self.hessian(self.W[..., i], self.b[..., i], int(self.heads[i]))  # type: ignore[misc]
+        D, K = hessian.shape[0] - 1, hessian.shape[1]
+        gradient = np.concatenate([to_numpy(self.g[..., i]), to_numpy(self.r[None, :, i])]).astype(np.float64)
+        diagonal = np.full((D + 1, K), 2 * self.reg[i])
+        if self.intercept:
+            # A shift of the bias of all classes changes nothing, nor does that of a class that no example can see.
+            mean = max(float(np.trace(hessian[D, :, D])) / K, 1e-300)
+            hessian[D, :, D] += mean / K
+            diagonal[D] = 1e-9 * mean
+        else:
+            hessian[D], hessian[:, :, D], diagonal[D] = 0, 0, 1
+        size = (D + 1) * K
+        matrix = hessian.reshape(size, size)
+        # What rounding may take from the smallest eigenvalue, so that there always is a factor.
+        matrix[np.diag_indices(size)] += diagonal.ravel() + 1e-14 * float(np.trace(matrix))
+        factor = linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
+        step = -linalg.cho_solve(factor, gradient.ravel(), check_finite=False).reshape(D + 1, K)
+        return step[:D].astype(gradient.dtype), step[D]
+
+    def _array(self, values: np.ndarray) -> Array:
+        return move(np.ascontiguousarray(values), self.device)
+
+
+HOST_STATE = (
+    *("reg", "axes", "stiffness", "refreshed", "passes", "best", "best_objective", "waiting", "restarts", "unsettled"),
+    *("f", "slope"),
+)
+
+
+def _dot(A: Array, B: Array) -> Array:
+    """Inner product of each head: (D, K, h), (D, K, h) -> (h,) float64."""
+    return _sum(A * B)
+
+
+def _sum(array: Array) -> Array:
+    """Sum over all but the heads, in float64: (..., h) -> (h,)."""
+    xp = namespace(array)
+    return xp.sum(array.reshape(-1, array.shape[-1]), axis=0, dtype=xp.float64)

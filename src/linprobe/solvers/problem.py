@@ -1,0 +1,169 @@
+"""What the exact solver is asked, checked before any work, and the memory that it will take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from linprobe.arrays import Array, device_of, is_sparse, move, room_for, row_chunks, to_numpy
+from linprobe.errors import DataError, IncompatibleError, UsageError
+from linprobe.losses.curvature import CURVATURES
+from linprobe.objective import chunk_of, default_chunk
+from linprobe.solvers.lbfgs import PAIRS, Optimum
+from linprobe.solvers.metric import Metric
+
+# The curvature in the bias is that of so many examples: it may be rough, what is solved with it is exact.
+CURVATURE_ROWS = 8192
+
+NEVER = -1e30  # the bias of a class that a head has no example of: its probability is 0, whatever the scores
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a stack is fitted to, on its device.
+
+    X (n, D), y (n,), reg (H,) float64, weight None, (n,) or (n, H), of mean 1 for every head; shares (K, H) of the
+    classes, by weight, float64.
+    """
+
+    X: Array
+    y: Array
+    reg: np.ndarray
+    loss: str
+    weight: Array | None
+    shares: np.ndarray
+    intercept: bool
+
+    def array(self, values: Any, dtype: str = "float64") -> Array:
+        """Numbers as an array on the device of the problem."""
+        return move(np.ascontiguousarray(values, dtype), device_of(self.y))
+
+    def take(self, heads: np.ndarray) -> "Problem":
+        """The same for some of the heads."""
+        return replace(self, reg=self.reg[heads], weight=self.weight_of(heads), shares=self.shares[:, heads])
+
+    def weight_of(self, heads: np.ndarray) -> Array | None:
+        """The weights of some of the heads: None, (n,) or (n, h)."""
+        if self.weight is None or self.weight.ndim == 1 or len(heads) == self.weight.shape[1]:
+            return self.weight
+        return self.weight[:, move(heads, device_of(self.y))]
+
+    def mean_weight(self) -> np.ndarray | None:
+        """The weight of each example (n,), over all heads."""
+        if self.weight is None:
+            return None
+        weight = to_numpy(self.weight)
+        return weight if weight.ndim == 1 else weight.mean(axis=1)
+
+    def curvature_rows(self) -> Callable[[int], tuple[np.ndarray, Array]]:
+        """For a head: the rows (m,) that its curvature is measured on, and their weights (m,), with the sum 1."""
+
+        def rows_of(head: int) -> tuple[np.ndarray, Array]:
+            weight = None if self.weight is None else self.weight if self.weight.ndim == 1 else self.weight[:, head]
+            weights = np.ones(self.X.shape[0]) if weight is None else to_numpy(weight)
+            seen = np.flatnonzero(weights)
+            rows = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), CURVATURE_ROWS)).astype(np.int64))]
+            return rows, self.array(weights[rows] / weights[rows].sum())
+
+        return rows_of
+
+    def start(self, dtype: str) -> Optimum:
+        """Where every head begins: no weights, and the bias that is best for that."""
+        K, H = self.shares.shape
+        b = np.zeros((K, H))
+        if self.intercept:
+            absent = self.shares == 0
+            if self.loss == "softmax":
+                b = np.log(np.where(absent, 1.0, self.shares))
+            b[absent] = NEVER
+        W = np.zeros((self.X.shape[1], K, H), dtype)
+        return Optimum(W, b, np.full(H, np.nan), np.full(H, np.inf), np.zeros(H, int), np.full(H, "max_iter"))
+
+
+def pose(
+    X: Array,
+    y: np.ndarray,
+    reg: np.ndarray,
+    loss: str,
+    classes: int | None,
+    sample_weight: np.ndarray | None,
+    intercept: bool,
+    device: str,
+) -> Problem:
+    """The problem, with everything checked that can be before the first pass."""
+    if loss not in CURVATURES:
+        raise IncompatibleError(
+            f"the exact solver needs a smooth loss, and {loss} is not; use loss='squared_hinge', or solver='sgd'"
+        )
+    reg, y = np.atleast_1d(np.asarray(reg, np.float64)), np.asarray(y)
+    if reg.ndim != 1 or not np.isfinite(reg).all() or (reg < 0).any():
+        raise UsageError("reg must be positive numbers, one for each head")
+    if (reg == 0).any():
+        raise UsageError(
+            "reg is 0: without a penalty there may be no optimum, and none can be certified; use a small one, such as "
+            "1e-6 times the mean variance of the features, or solver='sgd'"
+        )
+    if X.ndim != 2 or y.shape != (X.shape[0],):
+        raise UsageError(f"X has the shape {tuple(X.shape)} and y {y.shape}; they must be (n, D) and (n,)")
+    if 0 in X.shape:
+        raise UsageError(f"X has the shape {tuple(X.shape)}; an optimum needs at least one example and one feature")
+    K = int(y.max()) + 1 if classes is None else classes
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
+        raise UsageError(f"labels must be whole numbers from 0 to {K - 1}; y has {y.min()} to {y.max()}")
+    weight = None if sample_weight is None else _mean_one(np.array(sample_weight, np.float64), len(y), len(reg))
+    if weight is None or weight.ndim == 1:
+        shares = np.repeat(np.bincount(y, weight, minlength=K)[:, None], len(reg), axis=1) / len(y)
+    else:
+        shares = np.stack([np.bincount(y, of_head, minlength=K) for of_head in weight.T], axis=1) / len(y)
+    if device != "numpy" and not is_sparse(X) and room_for(X, device):
+        X = move(X, device)
+    moved = None if weight is None else move(weight, device)
+    return Problem(X, move(y.astype(np.int64), device), reg, loss, moved, shares, intercept)
+
+
+def _mean_one(weight: np.ndarray, n: int, H: int) -> np.ndarray:
+    """Weights with a mean of 1 for every head; refuses those that make no sense."""
+    if weight.shape not in ((n,), (n, H)):
+        raise UsageError(f"sample_weight has the shape {weight.shape}; {n} rows need {(n,)} or {(n, H)}")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise UsageError("sample_weight has a value that is negative or not finite; weights must be 0 or more")
+    largest = weight.max(axis=0)
+    if not (largest > 0).all():
+        raise UsageError("sample_weight is 0 for all examples of a head; every head needs a weighted example")
+    weight /= largest  # or the sum of huge ones would be infinite
+    weight /= weight.mean(axis=0)
+    return weight
+
+
+def refuse_what_is_not_finite(X: Array, metric: Metric) -> None:
+    """Refuse features that the means and variances of which are not finite, naming the first culprit."""
+    if np.isfinite(metric.highest()) and bool(np.isfinite(to_numpy(metric.mean)).all()):
+        return
+    for rows in row_chunks(X.shape[0], 2048):
+        part = chunk_of(X, rows, np.zeros(0))
+        part = part.toarray() if is_sparse(part) else to_numpy(part)
+        if not np.isfinite(part).all():
+            row, column = np.argwhere(~np.isfinite(part))[0]
+            what = "NaN" if np.isnan(part[row, column]) else "an infinite value"
+            raise DataError(f"X has {what} at row {rows.start + row}, column {column}; remove that row or fill it in")
+    raise DataError(
+        "X has values so large that their squares are infinite; divide it, for example by its largest value"
+    )
+
+
+def groups(problem: Problem, heads: int, like: Array, memory: int | None) -> int:
+    """In how many stacks, one after the other, so many heads fit into the memory (bytes)."""
+    if memory is None:
+        return 1
+    (n, D), K, size = problem.X.shape, len(problem.shares), like.dtype.itemsize
+    chunk = default_chunk(K, heads, device_of(like))
+    fixed = 3 * D * min(D, n) * size + chunk * D * size
+    each = D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size
+    room = (memory - fixed) // each
+    if room < 1:
+        raise IncompatibleError(
+            f"a single head needs {(fixed + each) / 2**20:,.0f} MiB besides the data, and {memory / 2**20:,.0f} MiB "
+            "are allowed; allow more with memory, or use solver='sgd'"
+        )
+    return -(-heads // room)
