@@ -96,7 +96,8 @@ class Descent:
         self.axes, self.stiffness = np.empty_like(start), np.empty(start.shape[1:])
         self.refreshed = passes + 2
         for head in range(h):
-            self._measure(head, start[..., head])
+            begun = passes[head] > 0
+            self._measure(head, curvature(W[..., head], self.b[..., head], head) if begun else start[..., head])
         self.noise = 2e-7 if W.dtype == xp.float32 else 1e-14
         self.heads = np.arange(h)  # which of the stack are still here
         self.landed: dict[int, tuple[np.ndarray, np.ndarray, float, float, int, str]] = {}

@@ -143,13 +143,14 @@ def fit_metric(X: Array, like: Array, weight: np.ndarray | None = None, *, centr
 
 
 def feature_mean(X: Array, shares: np.ndarray, like: Array) -> Array:
-    """Weighted mean of every feature, summed in float64: X (n, D), shares (n,) with the sum 1 -> (D,) like `like`."""
+    """Weighted mean of every feature, chunks summed in float64: X (n, D), shares (n,), of sum 1 -> (D,) like `like`."""
     xp = namespace(like)
-    wide = xp.zeros(0, dtype=xp.float64, device=like.device)
-    total = xp.zeros(X.shape[1], dtype=xp.float64, device=like.device)
+    total = xp.zeros((X.shape[1], 1), dtype=xp.float64, device=like.device)
     for rows in row_chunks(X.shape[0], CHUNK_ROWS):
-        total += move(shares[rows], device_of(like)) @ chunk_of(X, rows, wide)
-    return xp.astype(total, like.dtype)
+        share = xp.astype(move(shares[rows, None], device_of(like)), like.dtype)
+        part = xp.zeros((X.shape[1], 1), dtype=like.dtype, device=like.device)
+        total += add_product(part, chunk_of(X, rows, like), share, 1.0)
+    return xp.astype(total[:, 0], like.dtype)
 
 
 def _variances(X: Array, shares: np.ndarray, mean: Array) -> Array:
