@@ -18,7 +18,9 @@ from linprobe.solvers.metric import Metric, turn
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 
 PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled
-NEWTON = 30  # passes after which a head takes Newton's steps, where its second derivative can be had
+# Passes after which a head takes Newton's steps, where its second derivative can be had: more for more unknowns, as
+# that costs as much as so many passes, and many more of a head in a wide stack.
+NEWTON, NEWTON_UNKNOWNS = 30, 8
 SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
 REFRESH = 1.5  # times as many passes as at the last time, and the curvature in the classes is measured again
 
@@ -237,7 +239,8 @@ class Descent:
             self.refreshed[head] = self.passes[head]
         dW, shift = self._direction()
         if self.hessian is not None:
-            for i in np.flatnonzero(taken & (self.passes >= NEWTON)):
+            start = max(NEWTON, (dW.shape[0] + 1) * dW.shape[1] // NEWTON_UNKNOWNS)
+            for i in np.flatnonzero(taken & (self.passes >= start)):
                 step_W, step_b = self._newton(int(i))
                 dW[..., int(i)], shift[:, int(i)] = move(step_W, self.device), move(step_b, self.device)
         # Only the bias is left to settle: Newton's step for it alone.
