@@ -24,10 +24,12 @@ format: $(VENV)/installed-check ## Put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed ## Time the grid, its peers and its growth: make bench SOURCE=../shared/data/cifar10
+bench: $(VENV)/installed ## Time the grid, the certified path and their peers: make bench SOURCE=../shared/data/cifar10
 	$(BIN)/python benchmarks/grid.py $(SOURCE)
 	$(BIN)/python benchmarks/peers.py $(SOURCE)
 	$(BIN)/python benchmarks/growth.py $(SOURCE)
+	$(BIN)/python benchmarks/exact.py $(SOURCE)
+	$(BIN)/python benchmarks/probe.py
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

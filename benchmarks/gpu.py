@@ -2,6 +2,7 @@
 
     python benchmarks/gpu.py ../shared/data/cifar10      # the worksheet's grid on the real data
     python benchmarks/gpu.py                             # the same shapes, made up on the device
+    python benchmarks/gpu.py --path                      # instead: a certified path, 1,281,167 x 1,024, 1,000 classes
     python benchmarks/gpu.py --device cpu --rows 500 --features 64 --iterations 20      # does it run at all?
 
 All in one run, on one machine, so that the ratios mean something where the seconds do not.
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+import gpu_path
 import machine
 from linprobe import open_dataset
 from linprobe.arrays import Products, move
@@ -22,6 +24,8 @@ from linprobe.evaluate import score_stack
 from linprobe.prepare import fit_preparation, make_splits
 from linprobe.solvers.sgd import Heads, Training, train_stack
 
+GRID = {"rows": 49_000, "features": 3_072, "heads": 100}
+PATH = {"rows": 1_281_167, "features": 1_024, "heads": 45}
 HEADS_MEASURED = 3
 RATES, REGS = (1e-7, 5e-7), (2.5e4, 5e4)  # the worksheet's grid, for raw, centred pixels
 
@@ -31,13 +35,19 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("source", nargs="?", help="real data instead of made-up numbers of its shape")
     arguments.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    arguments.add_argument("--rows", type=int, default=49_000)
-    arguments.add_argument("--features", type=int, default=3_072)
-    arguments.add_argument("--heads", type=int, default=100)
-    arguments.add_argument("--iterations", type=int, default=1500)
-    arguments.add_argument("--batch-size", type=int, default=200)
-    arguments.add_argument("--repeat", type=int, default=3)
+    arguments.add_argument("--path", action="store_true", help="time a certified path of λ instead of the grid")
+    arguments.add_argument("--rows", type=int, help="49,000; of the path 1,281,167")
+    arguments.add_argument("--features", type=int, help="3,072; of the path 1,024")
+    arguments.add_argument("--heads", type=int, help="100; of the path 45")
+    arguments.add_argument("--iterations", type=int, default=1500, help="of the grid")
+    arguments.add_argument("--batch-size", type=int, default=200, help="of the grid")
+    arguments.add_argument("--repeat", type=int, default=3, help="of the grid")
+    arguments.add_argument("--classes", type=int, default=1000, help="of the path")
+    arguments.add_argument("--max-iter", type=int, default=1000, help="of the path: passes over the data, at most")
     options = arguments.parse_args()
+    for name, size in (PATH if options.path else GRID).items():
+        if getattr(options, name) is None:
+            setattr(options, name, size)
     try:
         torch = require("torch", "torch")
     except MissingDependencyError as error:
@@ -48,6 +58,9 @@ def main() -> None:
         return
     clock = _Clock(torch, options.device)
     print(clock.describe())
+    if options.path:
+        gpu_path.measure(torch, clock, options)
+        return
 
     X, y, classes, name = load(torch, options)
     heads = make_heads(options.heads, options.batch_size)

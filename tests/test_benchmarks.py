@@ -39,3 +39,15 @@ def test_without_a_device_the_gpu_benchmark_says_so():
     assert run("gpu.py").splitlines() == [
         "nothing measured: torch finds no CUDA device here; --device cpu shows that the benchmark runs"
     ]
+
+
+def test_the_path_of_the_gpu_benchmark_runs_on_the_cpu():
+    pytest.importorskip("torch")
+    tiny = ["--rows=2100", "--features=16", "--classes=5", "--heads=6"]
+    out = run("gpu.py", "--path", "--device", "cpu", *tiny)
+    assert "2,100 rows of 16 features, 5 classes; softmax, 6 λ" in out
+    assert "(C from 1e+06 to 1e-05), relative gap 0.0001" in out
+    assert re.search(r"^certified to 0.0001 +6 of 6$", out, re.MULTILINE)
+    assert [line.split()[-1] for line in out.splitlines()[-6:]] == ["gap"] * 6
+    for line in ("6 λ at once", "bare products of its passes", "peak memory", "passes over the data"):
+        assert line in out

@@ -1,17 +1,33 @@
 """The benchmarks run and print their tables; what they measure is for a quiet machine, not for a test."""
 
+import importlib
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+from linprobe.solvers.exact import solve
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def part(monkeypatch):
+    """One of the modules that the benchmarks share, by its name."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
 
 
 def table(script: str, *arguments: str) -> dict[str, list[str]]:
     """What a benchmark prints on digits: the cells of each row by its name, which ends where the cells begin."""
     command = [sys.executable, str(BENCHMARKS / script), "digits", *arguments]
-    printed = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What waits for other threads waits long on a busy machine, and nothing is measured here.
+    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    printed = subprocess.run(command, capture_output=True, text=True, check=False, env=alone)
     assert printed.returncode == 0, printed.stderr
     rows = {}
     for line in printed.stdout.splitlines():
@@ -56,3 +72,85 @@ def test_growth_prints_a_table_for_each_size():
     for name in ("1", "3", "10", "30", "60", "1,439", "64", "250", "500", "1,000", "2,000", "4,000", "10,000"):
         assert len(rows[name][0].split()) == 9, name
     assert [rows[width][0].split()[0] for width in ("250", "500", "1,000")] == ["3", "2", "1"]
+
+
+def test_exact_prints_the_path_its_products_and_what_others_take_to_its_objective():
+    rows = table("exact.py", "--quick", "--repeat", "1")
+    for name in (
+        "linprobe, 10 λ at once (median of 1)",
+        "bare products of its passes",
+        "Gram matrix and its principal axes",
+        "linprobe takes, of these",
+        "peak memory, data included",
+        "our whole path takes, of this one fit",
+    ):
+        assert rows[name][0].split()[0].replace(".", "").isdigit(), name
+    assert float(rows["largest relative gap"][0]) <= 1e-6
+    assert [rows[reg][0].split()[-1] for reg in ("1", "0.00167", "1e-05")] == ["gap"] * 3
+    for name in ("scikit-learn lbfgs", "scikit-learn newton-cg"):
+        peer = next(row for row in rows if row.startswith(name) and row.endswith("float32"))
+        # Within 1e-6 of our objective, which is within as much of the lowest one.
+        assert float(rows[peer][0].split()[-1]) < 2.1e-6, name
+    assert (rows.get("Cyanure") == ["not installed"]) == (find_spec("cyanure") is None)
+
+
+def test_probe_prints_a_row_for_each_search_and_how_far_they_agree():
+    rows = table("probe.py", "--quick")
+    assert rows["linprobe ProbeSearch"][0].split()[1] == "1.0"
+    for name in ("GridSearchCV, n_jobs=None", "GridSearchCV, n_jobs=2"):
+        assert len(rows[name][0].split()) >= 4, name
+    assert rows["same best C"] == ["yes", "yes"]
+    assert all(float(apart) < 0.02 for apart in rows["mean score of any C off by at most"])
+
+
+PEERS = ("lbfgs", "newton-cg", "hundred", "cyanure")
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_peer_has_our_objective_and_a_goal_below_it_is_not_reached(peer, tmp_path, part):
+    exact_peers = part("exact_peers")
+    if find_spec(exact_peers.PEERS[peer][1].split(".")[0]) is None:
+        pytest.skip(f"{peer} is not installed")
+    generator = np.random.default_rng(0)
+    X, y = generator.standard_normal((300, 6)), generator.integers(0, 3, 300)
+    X[:, 0] += 3 * (y == 2) + 1
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    found = exact_peers.run(tmp_path, peer, "float64", reg=0.01, goal=0.0, tol=1e-9, limit=60)
+    assert found.ended == ("asked" if peer == "hundred" else "short")
+    lowest = solve(X, y, np.array([0.01]), classes=3, tol=1e-10).objective[0]
+    assert lowest * (1 - 1e-9) <= found.objective <= lowest * (1 + (1e-4 if peer == "hundred" else 1e-8))
+
+
+def test_a_peer_is_cut_off_at_its_limit(tmp_path, part):
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).standard_normal((20_000, 50)))
+    np.save(tmp_path / "y.npy", np.arange(20_000) % 5)
+    found = part("exact_peers").run(tmp_path, "lbfgs", "float32", reg=1e-9, goal=0.0, tol=1e-9, limit=1e-3)
+    assert (found.ended, found.iterations) == ("limit", 0)
+
+
+def test_bare_passes_count_the_first_pass_and_those_of_the_heads_that_are_left(part):
+    X = np.ones((10, 3), np.float32)
+
+    def a_second(work):
+        work()
+        return 1.0
+
+    assert part("passes").bare_passes(X, 4, np.array([5, 0, 2]), a_second) == 1 + 5
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_made_up_embeddings_are_what_they_say(library, part):
+    embeddings = part("embeddings")
+    if library == "torch":
+        draws = embeddings.Draws.torch(pytest.importorskip("torch"), "cpu")
+    else:
+        draws = embeddings.Draws.numpy()
+    X, y = (np.asarray(part) for part in embeddings.make_embeddings(draws, 20_000, 8, 3))
+    assert (X.dtype, X.shape, y.dtype) == (np.float32, (20_000, 8), np.int64)
+    assert sorted(np.unique(y)) == [0, 1, 2]
+    # The medians of each class do not mind its wrong labels.
+    off = X - np.stack([np.median(X[y == label], axis=0) for label in range(3)])[y]
+    near = off[np.sum(off**2, axis=1) < 60]
+    spread = np.linalg.eigvalsh(np.cov(near.T))[::-1]
+    np.testing.assert_allclose(spread / spread[0], 1 / np.arange(1, 9), atol=0.2)
