@@ -6,15 +6,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from linprobe.classifier import Classifier, load
     from linprobe.dataset import Dataset, Examples, Splits
+    from linprobe.estimators import LinearSVM, SoftmaxClassifier
+    from linprobe.probe_search import ProbeSearch
     from linprobe.sources import open_dataset
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Dataset", "Examples", "Splits", "__version__", "load", "open_dataset"]
+__all__ = [
+    "Classifier",
+    "Dataset",
+    "Examples",
+    "LinearSVM",
+    "ProbeSearch",
+    "SoftmaxClassifier",
+    "Splits",
+    "__version__",
+    "load",
+    "open_dataset",
+]
 
 _PLACES = {
     "Classifier": "linprobe.classifier",
     "Dataset": "linprobe.dataset",
     "Examples": "linprobe.dataset",
+    "LinearSVM": "linprobe.estimators",
+    "ProbeSearch": "linprobe.probe_search",
+    "SoftmaxClassifier": "linprobe.estimators",
     "Splits": "linprobe.dataset",
     "load": "linprobe.classifier",
     "open_dataset": "linprobe.sources",

@@ -1,0 +1,92 @@
+"""The estimators' way to Engine 1: one head by minibatch SGD, with a learning rate from the size of the features."""
+
+import math
+
+import numpy as np
+
+from linprobe.arrays import Products, to_numpy
+from linprobe.errors import DivergedError, IncompatibleError
+from linprobe.estimators.inputs import Features, chunks, moments
+from linprobe.objective import objective_and_gradient
+from linprobe.solvers.exact import Optimum
+from linprobe.solvers.settings import Heads, Training
+from linprobe.solvers.sgd import train_stack
+
+BATCH_SIZE = 200
+MOMENTUM = 0.9
+
+# The most that the slope of a loss in an example's scores changes per change of those: the largest eigenvalue of the
+# Hessian, once for every class or not. The hinge has none; its slope changes by as much as K over a margin of 1.
+CURVATURE = {"softmax": (0.5, False), "squared_hinge": (2.0, True), "hinge": (1.0, True)}
+
+
+def descend(
+    X: Features,
+    y: np.ndarray,
+    reg: float,
+    *,
+    loss: str,
+    classes: int,
+    sample_weight: np.ndarray | None,
+    intercept: bool,
+    steps: int,
+    seed: int,
+    dtype: np.dtype,
+    device: str,
+) -> Optimum:
+    """One head after so many steps of SGD, as the exact solver would hand it over, but with a gap of NaN.
+
+    X (n, D), a matrix; y (n,) int in [0, K); sample_weight (n,) or None. Trained on a copy of X, in `dtype`, that is
+    divided by one number, and centred where there is an intercept: neither changes the objective, but for the bias,
+    which Engine 1 penalises with the weights, here in the units of the copy. The objective that is handed over is that
+    of the exact solver. Batches of 200 in passes through shuffled data, or all examples at every step where there are
+    no more; momentum 0.9, weights from zero, and a learning rate of one over the most that the gradient can change,
+    which falls to 0 on a cosine. Raises IncompatibleError for a sparse X, DivergedError for weights that explode.
+    """
+    if not isinstance(X, np.ndarray):
+        raise IncompatibleError(
+            "solver='sgd' draws rows of a dense matrix, and X is sparse; use solver='exact', or X.toarray()"
+        )
+    mean, variance = moments(X, sample_weight)
+    spread = math.sqrt(variance.mean()) or 1.0
+    centre = mean if intercept else np.zeros_like(mean)
+    standard = np.empty(X.shape, dtype)
+    for rows in chunks(X):
+        standard[rows] = (X[rows] - centre) / spread
+    batch, reg_of_copy = min(BATCH_SIZE, len(X)), reg / spread**2
+    curvature, per_class = CURVATURE[loss]
+    square = _batch_square(standard, sample_weight, batch, intercept=intercept)
+    rate = 1 / (curvature * (classes if per_class else 1) * square + 2 * reg_of_copy)
+    solution = train_stack(
+        standard,
+        y,
+        Heads.of(rate, reg_of_copy, momentum=MOMENTUM, batch_size=batch),
+        Training(
+            loss,
+            epochs=steps * batch / len(X),
+            schedule="cosine",
+            seed=seed,
+            intercept="penalized" if intercept else "none",
+        ),
+        classes=classes,
+        products=Products(device),
+        sample_weight=sample_weight,
+        initial=np.zeros((X.shape[1], classes, 1), dtype),
+    )
+    if solution.stopped[0] == "diverged":
+        raise DivergedError(f"SGD with the learning rate {rate:.1e} did not stay finite; use solver='exact'")
+    W = to_numpy(solution.W) / spread
+    b = to_numpy(solution.b) - np.einsum("d,dkh->kh", centre, W)
+    W, b = W.astype(dtype), b.astype(dtype)
+    objective, _, _ = objective_and_gradient(X, y, W, b, loss, np.array([reg]), sample_weight=sample_weight)
+    return Optimum(W, b, objective, np.array([np.nan]), np.array([steps]), solution.stopped)
+
+
+def _batch_square(X: np.ndarray, sample_weight: np.ndarray | None, batch: int, *, intercept: bool) -> float:
+    """About the largest weighted mean of ‖x‖² over a batch: that over all, and what the largest adds to its batch."""
+    mean = largest = 0.0
+    share = np.full(len(X), 1 / len(X)) if sample_weight is None else sample_weight / sample_weight.sum()
+    for rows in chunks(X):
+        squares = share[rows] * (np.einsum("ij,ij->i", X[rows], X[rows], dtype=np.float64) + intercept)
+        mean, largest = mean + squares.sum(), max(largest, squares.max())
+    return mean if batch == len(X) else mean + largest * len(X) / batch

@@ -1,0 +1,225 @@
+"""Settings and splits of a search as heads of one stack: an example that a split leaves out weighs zero."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from linprobe.arrays import choose_device, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.errors import UsageError
+from linprobe.estimators.inputs import Features, check_features, check_labels, check_weights
+from linprobe.estimators.parameters import find_reg
+from linprobe.evaluate import highest
+from linprobe.objective import chunk_of, default_chunk
+from linprobe.solvers import exact
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What is searched on: as it was given, X and sample_weight (n,) or None; features (n, D) as the solver reads them;
+    classes (K,), and which of them each example has, codes (n,) int.
+    """
+
+    X: Any
+    features: Features
+    classes: np.ndarray
+    codes: np.ndarray
+    weight: np.ndarray | None
+    names: np.ndarray | None
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The label of each example (n,)."""
+        return self.classes[self.codes]
+
+
+def read_examples(search: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
+    """Checked examples; the search learns the number and names of the features."""
+    from sklearn.utils import indexable
+
+    features = check_features(search, X, reset=True)
+    classes, codes = check_labels(y, features.shape[0])
+    weight = check_weights(sample_weight, None, classes, codes)
+    (X,) = indexable(X)
+    return Examples(X, features, classes, codes, weight, getattr(search, "feature_names_in_", None))
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A point of the grid: the parameters that it sets, those of them but reg and C, and the estimator they make."""
+
+    params: dict[str, Any]
+    others: dict[str, Any]
+    estimator: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows to train on, repeated where the splitter repeats them, rows to test on, and the classes (codes) in train."""
+
+    number: int
+    train: np.ndarray
+    test: np.ndarray
+    present: np.ndarray
+
+    def weights(self, examples: Examples, class_weight: Any) -> np.ndarray:
+        """What every example weighs in training (n,): what it would in a fit on the rows of train, else 0."""
+        given = None if examples.weight is None else examples.weight[self.train]
+        codes = np.searchsorted(self.present, examples.codes[self.train])
+        try:
+            weight = check_weights(given, class_weight, examples.classes[self.present], codes)
+        except UsageError as error:
+            raise UsageError(f"split {self.number}, trained on {len(self.train):,} examples: {error}") from error
+        counted = np.bincount(self.train, weight, len(examples.codes))
+        return counted if weight is not None else counted.astype(np.min_scalar_type(counted.max()))
+
+
+def read_splits(cv: Any, examples: Examples, groups: Any) -> list[Split]:
+    """The splits of a scikit-learn splitter, of an iterable of (train, test) rows, or of so many stratified folds.
+
+    Raises UsageError for a split that nothing can be learned from or tested on, and what the splitter raises.
+    """
+    from sklearn.model_selection import check_cv
+
+    labels, rows = examples.labels, np.arange(len(examples.codes))
+    splits = []
+    splitter: Any = check_cv(cv, labels, classifier=True)
+    for number, (train, test) in enumerate(splitter.split(examples.X, labels, groups)):
+        try:
+            train, test = (rows[np.asarray(part)] for part in (train, test))  # masks and negative indices too
+        except IndexError as error:
+            raise UsageError(f"split {number} does not fit {len(rows):,} examples: {error}; give rows of X") from error
+        present = np.unique(examples.codes[train])
+        if len(present) < 2:
+            raise UsageError(
+                f"split {number} trains on {len(train):,} examples of {'one class' if len(present) else 'no class'}; a "
+                "classifier needs at least two: shuffle or stratify the splits, or have fewer"
+            )
+        if not len(test) or (examples.weight is not None and not examples.weight[test].any()):
+            raise UsageError(f"split {number} has no example of any weight to test on; each needs one")
+        splits.append(Split(number, train, test, present))
+    if not splits:
+        raise UsageError("cv gives no splits; give at least one pair of rows to train on and rows to test on")
+    return splits
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Settings and splits that are trained together: head g · F + f is setting g on split f of F.
+
+    numbers: of the settings within the grid; columns: the classes (codes) that the heads have.
+    """
+
+    numbers: list[int]
+    settings: list[Setting]
+    splits: list[Split]
+    columns: np.ndarray
+
+    def train(self, examples: Examples, memory: int | None) -> tuple[exact.Optimum, np.ndarray]:
+        """The optimum of all heads, and λ of each setting and split (G, F)."""
+        estimator = self.settings[0].estimator
+        weights = np.stack([split.weights(examples, estimator.class_weight) for split in self.splits], axis=1)
+        reg = [
+            [
+                find_reg(setting.estimator.reg, setting.estimator.C, examples.features, weight, len(split.present))
+                for split, weight in zip(self.splits, weights.T, strict=True)
+            ]
+            for setting in self.settings
+        ]
+        # Examples of classes that no head has weigh nothing, whatever they are called.
+        codes = np.minimum(np.searchsorted(self.columns, examples.codes), len(self.columns) - 1)
+        optimum = exact.solve(
+            examples.features,
+            codes,
+            np.ravel(reg),
+            loss=estimator._loss(),
+            classes=len(self.columns),
+            sample_weight=np.tile(weights, (1, len(self.settings))) if len(self.splits) > 1 else weights[:, 0],
+            intercept=bool(estimator.fit_intercept),
+            tol=estimator.tol,
+            max_iter=int(estimator.max_iter),
+            precision=estimator.precision,
+            device=choose_device(estimator.device),
+            memory=memory,
+        )
+        if not (np.isfinite(optimum.W).all() and np.isfinite(optimum.b).all() and np.isfinite(optimum.objective).all()):
+            raise UsageError(
+                f"training ended with numbers that are not finite: the features leave the range of {optimum.W.dtype}; "
+                "divide X by its standard deviation"
+            )
+        return optimum, np.array(reg)
+
+    def accuracies(self, examples: Examples, optimum: exact.Optimum, place: int) -> np.ndarray:
+        """The accuracy of every setting (G,) on one of the splits, weighted as the examples are; chunk by chunk."""
+        split, device = self.splits[place], choose_device(self.settings[0].estimator.device)
+        heads = slice(place, None, len(self.splits))
+        W = move(np.ascontiguousarray(optimum.W[..., heads]), device)
+        b = move(optimum.b[..., heads].astype(optimum.W.dtype), device)
+        xp, (D, K, G) = namespace(W), W.shape
+        weight = None if examples.weight is None else examples.weight[split.test]
+        correct = np.empty((len(split.test), G), bool)
+        with quiet(W):
+            for part in row_chunks(len(split.test), default_chunk(K, G, device)):
+                features = chunk_of(examples.features, split.test[part], W)
+                scores = xp.empty((features.shape[0], K, G), dtype=W.dtype, device=W.device)
+                product(features, W.reshape(D, K * G), scores.reshape(-1, K * G))
+                scores += b
+                if not bool(xp.all(xp.isfinite(scores))):
+                    raise UsageError(f"the scores of X overflow {optimum.W.dtype}; divide X by its standard deviation")
+                found = self.columns[to_numpy(highest(scores))]
+                correct[part] = found == examples.codes[split.test[part], None]
+        return np.average(correct, axis=0, weights=weight)
+
+    def scores(
+        self, examples: Examples, optimum: exact.Optimum, place: int, score: Callable[..., float], weighted: bool
+    ) -> list[float]:
+        """The score of every setting on one of the splits, by a function of a fitted estimator, X and y."""
+        from sklearn.utils import _safe_indexing
+
+        split = self.splits[place]
+        X, y = _safe_indexing(examples.X, split.test), examples.labels[split.test]
+        weight = {"sample_weight": examples.weight[split.test]} if weighted and examples.weight is not None else {}
+        heads = range(place, len(self.settings) * len(self.splits), len(self.splits))
+        scores = [score(self._estimator(examples, optimum, head), X, y, **weight) for head in heads]
+        if not all(isinstance(value, Real) for value in scores):
+            raise UsageError(f"scoring returns a {type(scores[0]).__name__}; give a function that returns one number")
+        return scores
+
+    def _estimator(self, examples: Examples, optimum: exact.Optimum, head: int) -> Any:
+        """A head as the estimator that a fit on the rows of its split would have made."""
+        from sklearn.base import clone
+
+        setting, split = self.settings[head // len(self.splits)], self.splits[head % len(self.splits)]
+        columns = np.searchsorted(self.columns, split.present)
+        W, b = optimum.W[:, columns, head], optimum.b[columns, head]
+        if len(columns) == 2:
+            W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]
+        estimator: Any = clone(setting.estimator)
+        estimator.classes_, estimator.coef_ = examples.classes[split.present], np.ascontiguousarray(W.T)
+        estimator.intercept_, estimator.n_features_in_ = b, W.shape[0]
+        if examples.names is not None:
+            estimator.feature_names_in_ = examples.names
+        return estimator
+
+
+def stacks_of(settings: list[Setting], splits: list[Split], classes: int) -> Iterator[Stack]:
+    """The fewest stacks: settings share one that differ in reg or C only."""
+    groups: list[list[int]] = []
+    for number, setting in enumerate(settings):
+        for group in groups:
+            if settings[group[0]].others == setting.others:
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    for numbers in groups:
+        members = [settings[number] for number in numbers]
+        by_classes: dict[tuple[int, ...], list[Split]] = {}
+        for split in splits:
+            # Only a bias can say "never": without one, a split that lacks a class needs heads that lack it too.
+            columns = range(classes) if members[0].estimator.fit_intercept else split.present.tolist()
+            by_classes.setdefault(tuple(columns), []).append(split)
+        for columns, together in by_classes.items():
+            yield Stack(numbers, members, together, np.array(columns))
