@@ -71,6 +71,7 @@ def parse_arguments() -> argparse.Namespace:
     arguments.add_argument("--repeat", type=int, default=3, help="times that the path is timed")
     arguments.add_argument("--peer-reg", type=float, nargs="+", default=[1e-3], help="λ that the others fit")
     arguments.add_argument("--all-lambdas", action="store_true", help="have the others fit all of them")
+    arguments.add_argument("--peers", nargs="*", choices=TO_THE_GOAL, default=TO_THE_GOAL, help="whom to compare with")
     arguments.add_argument("--peer-limit", type=float, default=900, help="seconds that a fit of theirs may take")
     arguments.add_argument("--quick", action="store_true", help="a thousand rows: does it run?")
     arguments.add_argument("--path-in", type=Path, help=argparse.SUPPRESS)
@@ -160,7 +161,7 @@ def print_peers(folder: Path, path: dict, heads: np.ndarray, options: argparse.N
     for head in heads:
         print(f"λ = {REGS[head]:.3g}")
         fits: dict[str, list[Fit]] = {}
-        for peer in TO_THE_GOAL:
+        for peer in options.peers:
             label, module, _ = PEERS[peer]
             library = module.split(".")[0]
             if find_spec(library) is None:
