@@ -36,6 +36,21 @@ def test_a_worksheet_command_runs(command, tmp_path, monkeypatch):
     assert list(tmp_path.glob("run/run.json")) or list(tmp_path.glob("runs/*/run.json"))
 
 
+def test_the_commands_of_tuning_run_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    write_cifar10(tmp_path / "path" / "to", rows=40)
+    commands = [line for line in COMMANDS if line.startswith(("linprobe tune", "linprobe evaluate"))]
+    assert {command.split()[1] for command in commands} == {"tune", "evaluate"}
+    for command in commands:
+        # Less exactly where nothing is certified later: this test is about the words of the command.
+        loosely = [] if "evaluate" in command or "tuned" in command or "sgd" in command else ["--tol", "0.01"]
+        monkeypatch.setattr(sys, "argv", [*shlex.split(command), *loosely])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        assert exit_.value.code == 0, command
+
+
 def test_the_fetch_command_asks_for_what_it_says(monkeypatch, tmp_path):
     (command,) = [line for line in COMMANDS if line.startswith("linprobe fetch")]
     asked = []

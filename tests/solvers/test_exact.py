@@ -163,7 +163,8 @@ def test_the_low_rank_metric_is_the_full_one_where_nothing_is_left_out(monkeypat
     stiffness, axes = (np.stack(parts, axis=-1) for parts in zip(*pairs, strict=True))
     centred = X - X.mean(0)
     low = metric.fit_metric(X, g)
-    assert low.rest is not None and low.variance.shape[0] <= 51
+    assert low.rest is not None
+    assert low.variance.shape[0] <= 51
     for head in range(2):
         curvature = np.kron(centred.T @ centred / len(X), classes[..., head]) + 2 * reg[head] * np.eye(300)
         truth = np.linalg.solve(curvature, g[..., head].ravel()).reshape(100, 3)
@@ -182,7 +183,9 @@ def test_a_class_that_a_head_never_sees_is_never_predicted(loss):
     weight[y == 3, 1] = 0
     found = solve(X, y, np.array([1e-2, 1e-2]), loss=loss, classes=5, sample_weight=weight)
     assert (found.stopped == "gap").all()
-    assert (found.b[4] < -1e20).all() and found.b[3, 1] < -1e20 and abs(found.b[3, 0]) < 10
+    assert (found.b[4] < -1e20).all()
+    assert found.b[3, 1] < -1e20
+    assert abs(found.b[3, 0]) < 10
     assert (np.abs(found.W[:, 4]) < 1e-12).all()
     rows = y != 3
     assert found.objective[1] == pytest.approx(lowest(X[rows], y[rows], 1e-2, loss), rel=1e-6)
@@ -208,7 +211,9 @@ def test_degenerate_data_get_a_certified_answer(loss, kind):
         X, y = X[:1], y[:1]
     found = solve(X, y, np.array([0.1, 1e-3]), loss=loss, classes=10)
     assert (found.stopped == "gap").all()
-    assert np.isfinite(found.W).all() and np.isfinite(found.b).all() and np.isfinite(found.objective).all()
+    assert np.isfinite(found.W).all()
+    assert np.isfinite(found.b).all()
+    assert np.isfinite(found.objective).all()
 
 
 @BOTH
@@ -216,10 +221,12 @@ def test_single_precision_ends_where_its_digits_do_and_double_goes_on(loss):
     X, y = draw()
     X = X.astype(np.float32)
     single = solve(X, y, REG, loss=loss, tol=0, precision="single")
-    assert (single.stopped == "stalled").all() and single.W.dtype == np.float32
+    assert (single.stopped == "stalled").all()
+    assert single.W.dtype == np.float32
     assert (single.gap < 1e-3 * single.objective).all()
     double = solve(X, y, REG, loss=loss, tol=1e-11, precision="double")
-    assert (double.stopped == "gap").all() and double.W.dtype == np.float64
+    assert (double.stopped == "gap").all()
+    assert double.W.dtype == np.float64
     proof = certify(X, y, double.W, double.b, REG, loss)
     assert (proof.gap <= 1.5e-11 * proof.objective).all()
     assert solve(X, y, REG, loss=loss, tol=1e-5).W.dtype == np.float32
@@ -240,9 +247,11 @@ def test_passes_are_counted_and_bounded_and_told():
     X, y = draw()
     told = []
     found = solve(X, y, REG, max_iter=3, progress=lambda done, of: told.append((done, of)))
-    assert (found.iterations <= 3).all() and found.stopped[2] == "max_iter"
+    assert (found.iterations <= 3).all()
+    assert found.stopped[2] == "max_iter"
     assert told[-1] == (3, 3)
-    assert np.isfinite(found.gap).all() and (found.gap >= 0).all()
+    assert np.isfinite(found.gap).all()
+    assert (found.gap >= 0).all()
     assert solve(X, y, REG, tol=1e-3).iterations.max() < solve(X, y, REG, tol=1e-9).iterations.max()
 
 

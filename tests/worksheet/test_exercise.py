@@ -22,11 +22,11 @@ SMALL = Options(Training(iterations=200), np.array([1e-4, 1e-3]), np.array([0.00
 
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
-def test_the_seven_steps_on_digits(digits, loss):
+def test_the_eight_steps_on_digits(digits, loss):
     steps = []
     options = Options(Training(loss, 200), SMALL.learning_rates, SMALL.regs)
     result = run_worksheet(digits, options, on_step=steps.append)
-    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7]
+    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7, 8]
     numbers = result.numbers
     json.dumps(numbers, allow_nan=False)
     assert numbers["first_loss"]["expected"] == pytest.approx(np.log(10) if loss == "softmax" else 9)
@@ -45,6 +45,11 @@ def test_the_seven_steps_on_digits(digits, loss):
     best = numbers["grid"]["best"]
     assert best["val_accuracy"] == np.nanmax(result.search.val_accuracy)
     assert np.trace(result.confusion) / numbers["test"]["n"] == numbers["test"]["accuracy"]
+
+
+def test_a_loss_that_the_worksheet_is_not_about_is_refused(digits):
+    with pytest.raises(IncompatibleError, match=r"no loops for 'squared_hinge'; use softmax or hinge$"):
+        run_worksheet(digits, Options(Training("squared_hinge")))
 
 
 def test_the_questions_are_answered_with_evidence(digits):

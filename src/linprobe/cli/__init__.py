@@ -7,7 +7,9 @@ import sys
 import typer
 
 from linprobe import __version__
+from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
+from linprobe.cli.tune import tune
 from linprobe.cli.worksheet import worksheet
 from linprobe.errors import LinprobeError
 
@@ -21,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(worksheet)
+app.command()(tune)
+app.command()(evaluate)
 app.command()(fetch)
 
 

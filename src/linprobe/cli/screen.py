@@ -1,31 +1,69 @@
 """What the commands show on a terminal."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from linprobe.solvers.sgd import Progress as Callback
-from linprobe.worksheet import Step
+from linprobe.steps import Step
+from linprobe.steps import Table as Figures
 
 
 def print_step(console: Console, step: Step) -> None:
-    """One step of the exercise: its title, and each figure beside what was expected."""
-    console.print(f"\n[bold]{step.number}  {escape(step.title)}[/]")
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(style="dim")
-    for row in step.rows:
-        table.add_row(escape(row.what), escape(row.found), escape(row.expected))
-    console.print(Padding(table, (0, 0, 0, 3)))
+    """One step: its title, each figure beside what was expected, its table, and what is to be said about them."""
+    number = "" if step.number is None else f"{step.number}  "
+    console.print(f"\n[bold]{number}{escape(step.title)}[/]")
+    if step.rows:
+        table = _indented(show_header=False)
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        table.add_column(style="dim")
+        for row in step.rows:
+            table.add_row("", escape(row.what), escape(row.found), escape(row.expected))
+        console.print(table)
+    if step.table is not None:
+        if step.rows:
+            console.print()
+        console.print(_columns(step.table))
+        if step.notes:
+            console.print()
     for note in step.notes:
-        console.print(Padding(escape(note), (0, 0, 0, 3)))
+        console.print(Padding(escape(note), (0, 0, 0, 3), expand=False))
+
+
+def _columns(figures: Figures) -> Table:
+    """A table of figures, its marked row with an arrow, so that it is seen without colours too."""
+    table = _indented(header_style="dim")
+    if figures.marked is not None:
+        table.add_column("", no_wrap=True)
+    for name, kind in zip(figures.header, figures.kinds, strict=True):
+        table.add_column(escape(name), justify="left" if kind == "word" else "right", overflow="fold")
+    for index, row in enumerate(figures.rows):
+        chosen = index == figures.marked
+        arrow = [] if figures.marked is None else ["→" if chosen else ""]
+        table.add_row("", *arrow, *map(escape, row), style="bold" if chosen else None)
+    return table
+
+
+def _indented(**look: Any) -> Table:
+    """A table without lines, its first column empty: three characters, as far as the sentences stand in."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, **look)
+    table.add_column("", width=1)
+    return table
 
 
 @contextlib.contextmanager
@@ -50,3 +88,21 @@ def search_progress(console: Console) -> Iterator[Callback | None]:
             bar.update(task, completed=done, total=total, loss=loss, visible=True)
 
         yield advance
+
+
+@contextlib.contextmanager
+def path_progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar of the heads that have reached their optimum; None where nobody watches."""
+    if not console.is_terminal or console.quiet:
+        yield None
+        return
+    columns = (
+        TextColumn("   solving"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("at their proven optimum"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)

@@ -8,21 +8,33 @@ from typing import Annotated, Literal
 
 import typer
 
+from linprobe.cli.arguments import (
+    AXIS,
+    MACHINE,
+    SETTINGS,
+    SOURCE,
+    SPLITS,
+    TRAINING,
+    DeviceOption,
+    FeaturesOption,
+    ForceOption,
+    JsonOption,
+    MemoryOption,
+    OutOption,
+    SeedOption,
+    TestOption,
+    TrainOption,
+    ValOption,
+)
+
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Loss = Literal["softmax", "hinge"]
 Schedule = Literal["constant", "cosine", "step"]
-Features = Literal["centred", "standardised", "normalised"]
-Device = Literal["cpu", "cuda", "auto"]
 Precision = Literal["float32", "bfloat16"]
-
-AXIS = "LO:HI:COUNT (evenly spaced), LO:HI:COUNT:log (evenly in the logarithm) or a list, 1e-7,3e-7."
-SETTINGS, SGD, SPLITS, MACHINE, OUTPUT = "What to compare", "How to train", "Splits", "The machine", "Output"
 
 
 def worksheet(
-    source: Annotated[
-        str, typer.Argument(help="digits, cifar10, a CIFAR-10 folder or tar.gz, a parquet file or folder.")
-    ] = "digits",
+    source: Annotated[str, typer.Argument(help=SOURCE)] = "digits",
     loss: Annotated[Loss, typer.Option(help="The loss to train with.")] = "softmax",
     learning_rate: Annotated[
         str | None, typer.Option(metavar="AXIS", help=f"Learning rates to try: {AXIS}", rich_help_panel=SETTINGS)
@@ -51,50 +63,44 @@ def worksheet(
             rich_help_panel=SETTINGS,
         ),
     ] = None,
-    iterations: Annotated[int, typer.Option(min=1, help="Steps of SGD.", rich_help_panel=SGD)] = 1500,
+    iterations: Annotated[int, typer.Option(min=1, help="Steps of SGD.", rich_help_panel=TRAINING)] = 1500,
     epochs: Annotated[
         float | None,
-        typer.Option(help="Passes through the data, without replacement, in place of iterations.", rich_help_panel=SGD),
+        typer.Option(
+            help="Passes through the data, without replacement, in place of iterations.", rich_help_panel=TRAINING
+        ),
     ] = None,
-    schedule: Annotated[Schedule, typer.Option(help="How the learning rate falls.", rich_help_panel=SGD)] = "constant",
-    warmup: Annotated[int, typer.Option(min=0, help="Steps in which it rises first.", rich_help_panel=SGD)] = 0,
-    nesterov: Annotated[bool, typer.Option("--nesterov", help="Momentum looks ahead.", rich_help_panel=SGD)] = False,
+    schedule: Annotated[
+        Schedule, typer.Option(help="How the learning rate falls.", rich_help_panel=TRAINING)
+    ] = "constant",
+    warmup: Annotated[int, typer.Option(min=0, help="Steps in which it rises first.", rich_help_panel=TRAINING)] = 0,
+    nesterov: Annotated[
+        bool, typer.Option("--nesterov", help="Momentum looks ahead.", rich_help_panel=TRAINING)
+    ] = False,
     average: Annotated[
-        float, typer.Option(help="Average the weights over this last share of the steps.", rich_help_panel=SGD)
+        float, typer.Option(help="Average the weights over this last share of the steps.", rich_help_panel=TRAINING)
     ] = 0.0,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop a setting after so many validations without better.", rich_help_panel=SGD),
+        typer.Option(min=1, help="Stop a setting after so many validations without better.", rich_help_panel=TRAINING),
     ] = None,
-    features: Annotated[Features, typer.Option(help="What is done to the rows.", rich_help_panel=SGD)] = "centred",
-    seed: Annotated[int, typer.Option(min=0, help="Of every draw: splits, weights, batches.", rich_help_panel=SGD)] = 0,
-    train: Annotated[int | None, typer.Option(min=1, help="Training examples.", rich_help_panel=SPLITS)] = None,
-    val: Annotated[int | None, typer.Option(min=1, help="Validation examples.", rich_help_panel=SPLITS)] = None,
-    test: Annotated[int | None, typer.Option(min=1, help="Test examples.", rich_help_panel=SPLITS)] = None,
+    features: FeaturesOption = "centred",
+    seed: SeedOption = 0,
+    train: TrainOption = None,
+    val: ValOption = None,
+    test: TestOption = None,
     dev: Annotated[
         int | None, typer.Option(min=1, help="Examples for the loss and gradient checks.", rich_help_panel=SPLITS)
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=MACHINE)] = "cpu",
+    device: DeviceOption = "cpu",
     precision: Annotated[Precision, typer.Option(help="Of the matrix products.", rich_help_panel=MACHINE)] = "float32",
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="The most memory to use, as 4GiB; half of what is free, unless given.",
-            rich_help_panel=MACHINE,
-        ),
-    ] = None,
+    memory: MemoryOption = None,
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How often to save the work.", rich_help_panel=MACHINE)
     ] = 30.0,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The folder to leave the run in.", show_default="runs/...", rich_help_panel=OUTPUT),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace an earlier run there.", rich_help_panel=OUTPUT)
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print run.json, only that.", rich_help_panel=OUTPUT)] = False,
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Do the softmax or SVM worksheet: load, check the loss, tune on validation, test once, look at the templates.
 

@@ -1,4 +1,4 @@
-"""The files of a run folder, from what a worksheet found."""
+"""The files of a run folder, from what a worksheet or a tuning found."""
 
 import csv
 import json
@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 
 from linprobe import __version__
-from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_templates
+from linprobe.classifier import Classifier
+from linprobe.evaluate import wilson_interval
+from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates
 from linprobe.report.words import short_number
 from linprobe.search import SearchResult
 from linprobe.space import Trials
+from linprobe.tune import TuneResult
+from linprobe.tune.path import PathResult
 from linprobe.worksheet import WorksheetResult
 
 COLUMNS = ("learning_rate", "reg", "train_accuracy", "val_accuracy", "objective", "gap", "status")
+FIGURES = ("train_accuracy", "val_accuracy", "objective", "gap")
 TRIAL_CELLS = 10
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "safetensors")
@@ -25,6 +30,45 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "safetens
 
 def write_run(folder: Path, result: WorksheetResult, *, command: str) -> dict[str, Any]:
     """Write run.json, results.csv, the model and the pictures into an existing folder; returns what run.json says."""
+    numbers = _write_numbers(folder, result.classifier, result.numbers, command)
+    write_results(folder / "results.csv", result.search)
+    if result.screening is not None:
+        write_results(folder / "screening.csv", result.screening.result)
+    whole = result.search if result.screening is None else result.screening.result
+    screened = "" if result.screening is None else f", screened at rank {result.screening.rank}"
+    _draw_search(folder, numbers, result.search, whole, screened)
+    _draw_classifier(folder, numbers, result.classifier, result.confusion)
+    return numbers
+
+
+def write_tuned(folder: Path, result: TuneResult, *, command: str) -> dict[str, Any]:
+    """Write the same of a tuning; path.png in place of loss.png and grid.png where there are no learning rates."""
+    numbers = _write_numbers(folder, result.classifier, result.numbers, command)
+    data, grid, found = numbers["data"], numbers["grid"], result.found
+    exact = isinstance(found, PathResult)
+    _write_rows(folder / "results.csv", grid["rows"], ["iterations"] if exact else [])
+    if exact:
+        n = data["val"] + (data["train"] if grid["folds"] else 0)
+        draw_path(
+            folder / "path.png",
+            found.reg,
+            found.train_accuracy,
+            found.val_accuracy,
+            [wilson_interval(round(accuracy * n), n) for accuracy in found.val_accuracy],
+            best=found.best,
+            title=f"{data['source']}: accuracy along the regularisation path",
+            caption=f"{grid['loss']}; chosen: λ {short_number(grid['best']['reg'])}, validation accuracy "
+            f"{grid['best']['val_accuracy']:.3f} on {n:,} examples"
+            + (f" in {grid['folds']} folds." if grid["folds"] else "."),
+        )
+    else:
+        _draw_search(folder, numbers, found, found)
+    _draw_classifier(folder, numbers, result.classifier, result.confusion)
+    return numbers
+
+
+def _write_numbers(folder: Path, classifier: Classifier, found: dict[str, Any], command: str) -> dict[str, Any]:
+    """run.json and the model."""
     numbers = {
         "command": command,
         "versions": {
@@ -32,55 +76,57 @@ def write_run(folder: Path, result: WorksheetResult, *, command: str) -> dict[st
             "python": platform.python_version(),
             **{library: metadata.version(library) for library in LIBRARIES},
         },
-        "options": dict(result.classifier.about),
-        **result.numbers,
+        "options": dict(classifier.about),
+        **found,
     }
     (folder / "run.json").write_text(json.dumps(numbers, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    write_results(folder / "results.csv", result.search)
-    if result.screening is not None:
-        write_results(folder / "screening.csv", result.screening.result)
-    result.classifier.save(folder / "model.safetensors")
-    draw_pictures(folder, result)
+    classifier.save(folder / "model.safetensors")
     return numbers
 
 
 def write_results(path: Path, search: SearchResult) -> None:
-    """A row per setting, in the order of the space; a figure that a head does not have is left empty.
+    """A row per setting of a search, in the order of the space.
 
     Momentum and batch size come as further columns where they are not the same for all.
     """
     extra = [name for name in ("momentum", "batch_size") if len(search.space.axes[name].values) > 1]
+    names = ("train_accuracy", "val_accuracy", "objective")
+    rows = [
+        search.setting(head)
+        | {name: float(getattr(search, name)[head]) for name in names}
+        | {"status": str(search.stopped[head])}
+        for head in range(len(search.stopped))
+    ]
+    _write_rows(path, rows, extra)
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]], extra: list[str]) -> None:
+    """The table that every run has; a figure that a row does not have, as the gap without a proof, is left empty."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *extra])
-        for head, stopped in enumerate(search.stopped):
-            setting = search.setting(head)
-            figures = (search.train_accuracy[head], search.val_accuracy[head], search.objective[head])
-            writer.writerow(
-                [
-                    repr(setting["learning_rate"]),
-                    repr(setting["reg"]),
-                    *("" if np.isnan(figure) else f"{figure:.6g}" for figure in figures),
-                    "",  # the gap is the exact solver's to prove
-                    stopped,
-                    *(repr(setting[name]) for name in extra),
-                ]
-            )
+        for row in rows:
+            writer.writerow([_cell(name, row.get(name)) for name in (*COLUMNS, *extra)])
 
 
-def draw_pictures(folder: Path, result: WorksheetResult) -> None:
-    """loss.png, grid.png, templates.png and confusion.png."""
-    numbers, search, classes = result.numbers, result.search, result.classifier.classes
-    source, loss = numbers["data"]["source"], result.classifier.about["loss"]
+def _cell(name: str, value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return f"{value:.6g}" if name in FIGURES else value if name == "status" else repr(value)
+
+
+def _draw_search(
+    folder: Path, numbers: dict[str, Any], search: SearchResult, whole: SearchResult, screened: str = ""
+) -> None:
+    """loss.png of what was trained, grid.png of all settings that were looked at."""
+    source, loss = numbers["data"]["source"], numbers["options"]["loss"]
     draw_losses(
         folder / "loss.png",
         search.steps,
         {name: search.curves[:, head] for name, head in _three_heads(search).items()},
         title=f"{source}: {loss} objective on each batch",
     )
-    whole = search if result.screening is None else result.screening.result
     heat = heat_map(whole)
-    screened = "" if result.screening is None else f", screened at rank {result.screening.rank}"
     draw_grid(
         folder / "grid.png",
         heat.learning_rates,
@@ -90,14 +136,16 @@ def draw_pictures(folder: Path, result: WorksheetResult) -> None:
         status=heat.status,
         title=f"{source}: validation accuracy of {len(whole.space):,} settings{screened}",
     )
-    draw_templates(
-        folder / "templates.png", result.classifier.templates, classes, title=f"{source}: what each class looks for"
-    )
+
+
+def _draw_classifier(folder: Path, numbers: dict[str, Any], classifier: Classifier, confusion: np.ndarray) -> None:
+    """confusion.png, and templates.png where the features are an image's."""
+    source, classes = numbers["data"]["source"], classifier.classes
+    if classifier.templates.ndim == 4:
+        title = f"{source}: what each class looks for"
+        draw_templates(folder / "templates.png", classifier.templates, classes, title=title)
     draw_confusion(
-        folder / "confusion.png",
-        result.confusion,
-        classes,
-        title=f"{source}: what the test images are taken for",
+        folder / "confusion.png", confusion, classes, title=f"{source}: what the test examples are taken for"
     )
 
 

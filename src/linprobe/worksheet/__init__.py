@@ -1,5 +1,6 @@
 """The exercise: `run_worksheet` does it from start to end; the other names are those its students know."""
 
+from linprobe.steps import Row, Step
 from linprobe.worksheet.exercise import Options, WorksheetResult, run_worksheet
 from linprobe.worksheet.names import (
     LinearSVM,
@@ -12,7 +13,6 @@ from linprobe.worksheet.names import (
     svm_loss_naive,
     svm_loss_vectorized,
 )
-from linprobe.worksheet.steps import Row, Step
 
 __all__ = [
     "LinearSVM",

@@ -1,6 +1,5 @@
-"""The exercise from start to end: seven steps, each with what it measured beside what was expected."""
+"""The exercise from start to end: eight steps, each with what it measured beside what was expected."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -14,22 +13,23 @@ from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import IncompatibleError
 from linprobe.evaluate import confusion, wilson_interval
-from linprobe.gradient_check import check_gradient
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.objective import loss_and_gradient
 from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
+from linprobe.rows import Rows
 from linprobe.search import Resources, Screening, SearchResult, screen, search
 from linprobe.solvers.plan import Plan
 from linprobe.solvers.sgd import Progress, Training
 from linprobe.space import Axis, Grid, Space, Trials
+from linprobe.steps import Step
+from linprobe.worksheet.checks import NAIVE, first_loss, gradient_check, vectorized
+from linprobe.worksheet.optimum import find_optimum
 from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
 from linprobe.worksheet.steps import (
-    Step,
     data_step,
     first_loss_step,
     gradient_check_step,
     grid_step,
     look_step,
+    optimum_step,
     test_step,
     vectorized_step,
 )
@@ -37,8 +37,6 @@ from linprobe.worksheet.steps import (
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 PUBLISHED_VAL_ACCURACY = 0.350  # of the completed worksheet whose grid this one is compared with
-
-NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,8 @@ def run_worksheet(
         raise IncompatibleError(
             f"{dataset.name}: holds features, and the worksheet is about images; give a source of images"
         )
+    if options.training.loss not in NAIVE:
+        raise IncompatibleError(f"the worksheet has no loops for {options.training.loss!r}; use {' or '.join(NAIVE)}")
     splits = make_splits(
         dataset, seed=options.training.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
     )
@@ -105,11 +105,11 @@ def run_worksheet(
     y, classes = splits.dev.y, len(dataset.classes)
     generator = np.random.default_rng(options.training.seed)
     W = 0.0001 * generator.standard_normal((X.shape[1], classes))
-    numbers["first_loss"] = _first_loss(W, X, y, options.training.loss)
+    numbers["first_loss"] = first_loss(W, X, y, options.training.loss)
     on_step(first_loss_step(numbers["first_loss"], options.training.loss, classes))
-    numbers["gradient_check"] = _gradient_check(W, X, y, options.training.loss, generator)
+    numbers["gradient_check"] = gradient_check(W, X, y, options.training.loss, generator)
     on_step(gradient_check_step(numbers["gradient_check"]))
-    numbers["vectorized"] = _vectorized(W, X, y, options.training.loss)
+    numbers["vectorized"] = vectorized(W, X, y, options.training.loss)
     on_step(vectorized_step(numbers["vectorized"]))
 
     started = time.perf_counter()
@@ -131,7 +131,7 @@ def run_worksheet(
         numbers["grid"]["published_val_accuracy"] = PUBLISHED_VAL_ACCURACY
     on_step(grid_step(numbers["grid"]))
 
-    classifier = _classifier(dataset, preparation, found, options)
+    classifier = _classifier(dataset, splits, preparation, found, options)
     # The one place that reads the test split; the choice is made.
     predicted = classifier.predict(splits.test.X)
     counts = confusion(splits.test.y, predicted, classes)
@@ -142,6 +142,8 @@ def run_worksheet(
         "svm_unchanged": answer_svm_unchanged(classifier, splits.dev),
     }
     on_step(look_step(classes, numbers["questions"]))
+    numbers["optimum"] = find_optimum(found, train, val, options.training, classes, use)
+    on_step(optimum_step(numbers["optimum"]))
     return WorksheetResult(found, screening, classifier, counts, numbers)
 
 
@@ -215,65 +217,6 @@ def _describe(dataset: Dataset, splits: Splits, features: int) -> dict[str, Any]
     }
 
 
-def _first_loss(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
-    naive, _ = NAIVE[loss](W, X, y, 0.0)
-    # With all scores equal, each of the K - 1 wrong classes misses the hinge's margin by exactly one.
-    expected = math.log(W.shape[1]) if loss == "softmax" else W.shape[1] - 1.0
-    return {"naive": float(naive), "expected": expected}
-
-
-def _gradient_check(
-    W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str, generator: np.random.Generator
-) -> dict[str, Any]:
-    checks = []
-    for reg in (0.0, 50.0):
-        _, gradient = NAIVE[loss](W, X, y, reg)
-        # The matrix form is the function that is differenced and the loops give the gradient: a fault in either shows.
-        check = check_gradient(
-            lambda weights, reg=reg: loss_and_gradient(weights, X, y, reg, loss)[0],
-            W,
-            gradient,
-            checks=10,
-            h="auto",
-            rng=generator,
-        )
-        for place, numerical, analytic, error in zip(
-            check.coordinates, check.numerical, check.analytic, check.relative_error, strict=True
-        ):
-            checks.append(
-                {
-                    "reg": reg,
-                    "coordinate": [int(index) for index in place],
-                    "numerical": float(numerical),
-                    "analytic": float(analytic),
-                    "relative_error": float(error),
-                }
-            )
-    return {"max_relative_error": max(check["relative_error"] for check in checks), "checks": checks}
-
-
-def _vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
-    reg = 5e-6
-    (naive, naive_gradient), naive_seconds = _timed(lambda: NAIVE[loss](W, X, y, reg))
-    runs = [_timed(lambda: loss_and_gradient(W, X, y, reg, loss)) for _ in range(5)]
-    (value, gradient), _ = runs[0]
-    return {
-        "naive_seconds": naive_seconds,
-        # The least disturbed run: when other programs hold the cores, the threads of a product wait for each other.
-        "seconds": min(seconds for _, seconds in runs),
-        "naive": float(naive),
-        "loss": float(value),
-        "loss_difference": abs(float(naive) - float(value)),
-        "gradient_difference": float(np.linalg.norm(naive_gradient - gradient)),
-    }
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - started
-
-
 def _describe_search(
     found: SearchResult, screening: Screening | None, seconds: float, options: Options
 ) -> dict[str, Any]:
@@ -307,13 +250,17 @@ def _describe_search(
     return described
 
 
-def _classifier(dataset: Dataset, preparation: Preparation, found: SearchResult, options: Options) -> Classifier:
+def _classifier(
+    dataset: Dataset, splits: Splits, preparation: Preparation, found: SearchResult, options: Options
+) -> Classifier:
     about = {
+        "solver": "sgd",
         **asdict(options.training),
         **found.setting(found.best),
         "features": options.features,
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
+        "rows": Rows.of(splits, options.training.seed, "train", "train").tell(),
         "version": __version__,
     }
     preparation, W = preparation.fold(found.W)

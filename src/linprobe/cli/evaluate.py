@@ -1,0 +1,100 @@
+"""`linprobe evaluate`: a saved model on a source, and the certificate of how near it is to its optimum."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from linprobe.cli.arguments import SOURCE
+
+if TYPE_CHECKING:
+    from linprobe.assess import Proof
+    from linprobe.steps import Step
+
+CLASSES = 20  # in the table; of more, those with the lowest recall
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.", show_default=False)],
+    source: Annotated[str, typer.Argument(help=SOURCE, show_default=False)],
+    certify: Annotated[
+        bool,
+        typer.Option("--certify", help="Prove how near the model is to the optimum of the rows it was trained on."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, only that.")] = False,
+) -> None:
+    """Measure a saved model on the source's test split.
+
+    All of that split is used, whatever part of it a run had measured.
+
+    Where there is none: what the model's training left for test, or all of a source that it was not trained on.
+    """
+    from rich.console import Console
+
+    from linprobe.assess import assess, prove
+    from linprobe.classifier import load
+    from linprobe.cli.fetch import fetch_if_absent
+    from linprobe.cli.screen import print_step
+    from linprobe.sources import open_dataset
+
+    classifier = load(model)
+    fetch_if_absent(source)
+    dataset = open_dataset(source)
+    # First what may be refused, so that nothing is printed then.
+    proof = prove(classifier, dataset) if certify else None
+    found = assess(classifier, dataset)
+    numbers = {
+        "model": str(model),
+        "data": {"source": dataset.name, "fingerprint": dataset.fingerprint, "rows": found.rows},
+        "accuracy": found.accuracy,
+        "interval": list(found.interval),
+        "n": found.n,
+        "classes": found.per_class(classifier.classes),
+        "confusion": found.counts.tolist(),
+        **({} if proof is None else {"certificate": {**asdict(proof), "relative_gap": proof.relative_gap}}),
+    }
+    if as_json:
+        typer.echo(json.dumps(numbers, indent=2))
+        return
+    console = Console(highlight=False)
+    print_step(console, _accuracy(numbers))
+    if proof is not None:
+        print_step(console, _certificate(proof))
+
+
+def _accuracy(numbers: dict[str, Any]) -> "Step":
+    from linprobe.steps import Step, Table, accuracy_rows
+
+    classes = numbers["classes"]
+    shown = [one for one in classes if one["n"]]
+    notes = ()
+    if len(shown) > CLASSES:
+        notes = (f"The {CLASSES} classes with the lowest recall of {len(shown):,}; --json has them all.",)
+        shown = sorted(shown, key=lambda one: one["recall"])[:CLASSES]
+    cells = tuple(
+        (
+            one["class"],
+            f"{one['n']:,}",
+            f"{one['recall']:.4f}",
+            f"{one['mistaken_for']} ({one['times']:,})" if one["times"] else "-",
+        )
+        for one in shown
+    )
+    table = Table(("class", "examples", "recall", "most often taken for"), ("word", "number", "number", "word"), cells)
+    data = numbers["data"]
+    title = f"Accuracy on {data['source']}: {data['rows']}"
+    return Step(None, title, accuracy_rows("accuracy", numbers), notes, table)
+
+
+def _certificate(proof: "Proof") -> "Step":
+    from linprobe.steps import Row, Step, proven
+
+    rows = (
+        Row("trained on", f"{proof.n:,} examples, {proof.rows}"),
+        Row("objective", f"mean {proof.loss} loss + {proof.reg:.6g} x ΣW²"),
+        Row("here", f"{proof.objective:.10g}"),
+        Row("proven gap", f"{proof.gap:.2e}", f"{proof.relative_gap:.1e} of the objective"),
+    )
+    return Step(None, "Certificate", rows, (proven(proof.objective, proof.gap),))

@@ -1,0 +1,136 @@
+"""`linprobe tune`: compare, choose, refit, measure test once, and the folder that it leaves behind."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from linprobe.cli.arguments import (
+    AXIS,
+    SETTINGS,
+    SOURCE,
+    SPLITS,
+    TRAINING,
+    DeviceOption,
+    FeaturesOption,
+    ForceOption,
+    JsonOption,
+    MemoryOption,
+    OutOption,
+    SeedOption,
+    TestOption,
+    TrainOption,
+    ValOption,
+)
+
+# The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
+Solver = Literal["exact", "sgd"]
+Loss = Literal["softmax", "squared_hinge", "hinge"]
+Precision = Literal["auto", "single", "double"]
+
+
+def tune(
+    source: Annotated[str, typer.Argument(help=SOURCE, show_default=False)],
+    solver: Annotated[
+        Solver, typer.Option(help="The proven optimum for each reg, or SGD for each learning rate and reg.")
+    ] = "exact",
+    loss: Annotated[Loss, typer.Option(help="The loss to train with; hinge with --solver sgd only.")] = "softmax",
+    reg: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS",
+            help=f"Regularisation strengths λ to try: {AXIS}",
+            show_default="1e-4 to 10 times the features' mean variance",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        str | None,
+        typer.Option(metavar="AXIS", help="Learning rates of --solver sgd, likewise.", rich_help_panel=SETTINGS),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Choose by cross-validation, not on a validation split.", rich_help_panel=SPLITS),
+    ] = None,
+    tol: Annotated[
+        float | None,
+        typer.Option(
+            help="The gap to prove, as a share of the objective.", show_default="1e-6", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the exact solver's products.", rich_help_panel=TRAINING)
+    ] = "auto",
+    features: FeaturesOption = "centred",
+    seed: SeedOption = 0,
+    train: TrainOption = None,
+    val: ValOption = None,
+    test: TestOption = None,
+    device: DeviceOption = "cpu",
+    memory: MemoryOption = None,
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the best reg, prove how near each optimum is, refit on train + validation, and measure test once.
+
+    Validation has a tenth of the training examples, and test is the source's own split, else another tenth.
+
+    With --folds, --train is the number of examples that are parted.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from linprobe.cli.arguments import resources
+    from linprobe.cli.fetch import fetch_if_absent
+    from linprobe.cli.screen import path_progress, print_step, search_progress
+    from linprobe.errors import require
+    from linprobe.publish import claimed, publish_folder, sweep
+    from linprobe.report.folder import write_tuned
+    from linprobe.sources import open_dataset
+    from linprobe.space import parse_axis
+    from linprobe.tune import Options
+    from linprobe.tune import tune as run_tuning
+
+    require("matplotlib", "plots")
+    options = Options(
+        solver,
+        loss,
+        None if reg is None else parse_axis(reg, "--reg"),
+        None if learning_rate is None else parse_axis(learning_rate, "--learning-rate"),
+        folds,
+        tol,
+        precision,
+        features,
+        seed,
+        train,
+        val,
+        test,
+    )
+    may_use = resources(device, "float32", memory)
+    console = Console(quiet=as_json, highlight=False)
+    default = Path("runs") / f"tune-{Path(source).stem}-{loss}"
+    with claimed(out or default, or_next=out is None) as folder:
+        sweep(folder)
+        # The folder is made before the work, so that a place that cannot be written is found out at once.
+        with publish_folder(folder, replace=force, holding="run.json") as partial:
+            fetch_if_absent(source)
+            dataset = open_dataset(source)
+            with (path_progress if solver == "exact" else search_progress)(console) as progress:
+                result = run_tuning(
+                    dataset,
+                    options,
+                    resources=may_use,
+                    on_step=lambda step: print_step(console, step),
+                    on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
+                    progress=progress,
+                )
+            numbers = write_tuned(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
+    if as_json:
+        typer.echo(json.dumps(numbers, indent=2))
+    console.print(
+        f"\nThe run is in [bold]{escape(str(folder))}[/]: run.json, results.csv, model.safetensors and pictures."
+    )

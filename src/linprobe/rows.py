@@ -1,0 +1,87 @@
+"""The rows that a model is trained on: prepared from a data set, told in the model's file, and found again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from linprobe.arrays import row_chunks
+from linprobe.dataset import Dataset, Examples, Splits
+from linprobe.errors import DataError
+from linprobe.prepare import CHUNK_ROWS, Features, Preparation, fit_preparation, make_splits
+
+Part = Literal["train", "train + validation"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of a data set a model is trained on, and which its preparation is fitted on.
+
+    seed, train, val, test: of the splits, as `make_splits` takes them.
+    """
+
+    trained_on: Part
+    prepared_on: Part
+    seed: int
+    train: int
+    val: int
+    test: int
+
+    @classmethod
+    def of(cls, splits: Splits, seed: int, trained_on: Part, prepared_on: Part) -> "Rows":
+        """Those of splits that were made with a seed."""
+        return cls(trained_on, prepared_on, seed, len(splits.train), len(splits.val), len(splits.test))
+
+    @classmethod
+    def read(cls, told: Any) -> "Rows":
+        """What `tell` wrote, from a file that may hold anything. Raises DataError for anything else."""
+        numbers = ("seed", "train", "val", "test")
+        if (
+            not isinstance(told, Mapping)
+            or any(type(told.get(name)) is not int or not 0 <= told[name] < 2**63 for name in numbers)
+            or any(told.get(name) not in get_args(Part) for name in ("trained_on", "prepared_on"))
+        ):
+            raise DataError("the model does not tell which rows it was trained on; train it again, with linprobe tune")
+        return cls(told["trained_on"], told["prepared_on"], *(told[name] for name in numbers))
+
+    def tell(self) -> dict[str, Any]:
+        """All of it, JSON-ready."""
+        return asdict(self)
+
+    def splits(self, dataset: Dataset) -> Splits:
+        """The same splits again, of the same data set."""
+        return make_splits(dataset, seed=self.seed, train=self.train, val=self.val, test=self.test)
+
+    def fit(self, splits: Splits, features: Features) -> Preparation:
+        """The preparation, fitted on the rows that it is fitted on."""
+        return fit_preparation(part_of(splits, self.prepared_on), features)
+
+    def prepared(self, splits: Splits, preparation: Preparation) -> Examples:
+        """The rows that the model is trained on: X (n, D) float32."""
+        part = part_of(splits, self.trained_on)
+        return Examples(preparation.apply(part.X), part.y)
+
+
+def part_of(splits: Splits, part: Part) -> Examples:
+    """The training examples, or those with the validation examples behind them."""
+    train, val = splits.train, splits.val
+    if part == "train":
+        return train
+    return Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, val.y]))
+
+
+def refuse_what_is_not_finite(dataset: Dataset) -> None:
+    """Raise DataError for the first feature of a data set that is NaN or infinite."""
+    for name, examples in (("train", dataset.train), ("test", dataset.test)):
+        if examples is None or examples.X.dtype.kind != "f":
+            continue
+        for rows in row_chunks(len(examples), CHUNK_ROWS):
+            finite = np.isfinite(examples.X[rows])
+            if not finite.all():
+                row, column = np.argwhere(~finite)[0]
+                raise DataError(
+                    f"{dataset.name}: {name} has {examples.X[rows][row, column]} in row {rows.start + row:,}, column "
+                    f"{column:,}, counted from 0; a linear classifier needs finite features: leave the row out, or "
+                    "fill the value in"
+                )

@@ -1,0 +1,164 @@
+"""The two ways to compare settings and to refit the chosen one; neither is given the test split."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from linprobe.arrays import to_numpy
+from linprobe.dataset import Examples
+from linprobe.errors import DivergedError, IncompatibleError
+from linprobe.evaluate import score_stack
+from linprobe.search import Resources, SearchResult, penalty, search
+from linprobe.solvers.certificate import certify
+from linprobe.solvers.exact import solve
+from linprobe.solvers.plan import Plan
+from linprobe.solvers.settings import Training
+from linprobe.solvers.sgd import train_stack
+from linprobe.space import Grid
+from linprobe.tune.options import RATES, REGS, TOLERANCE, Options, round_to_three, values_of
+from linprobe.tune.path import PathResult, cross_validate, follow_path, make_folds
+
+Settings = list[dict[str, Any]]
+
+
+class Exact:
+    """Engine 2: the proven optimum for each value of reg.
+
+    pool: prepared rows, of which the first `train` are to learn from and the others to choose by, unless in folds.
+    """
+
+    def __init__(
+        self,
+        pool: Examples,
+        train: int,
+        classes: tuple[str, ...],
+        options: Options,
+        resources: Resources,
+        on_plan: Callable[[Plan], None] | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        del on_plan  # which is about stacks of SGD
+        self.pool, self.train, self.classes, self.options = pool, train, classes, options
+        self.told = {"tol": options.tol or TOLERANCE, "precision": options.precision}
+        memory = resources.memory
+        if memory is not None and memory < resources.held:
+            raise IncompatibleError(
+                f"--memory: the data alone takes {resources.held / 2**20:,.0f} MiB, and {memory / 2**20:,.0f} MiB are "
+                "allowed; allow more, or train on fewer examples with --train"
+            )
+        self.problem = {
+            "loss": options.loss,
+            "classes": len(classes),
+            **self.told,
+            "device": resources.products.device,
+            "memory": None if memory is None else memory - resources.held,
+            "progress": progress,
+        }
+
+    def compare(self) -> tuple[PathResult, Settings]:
+        """The path, and a row for each value of reg."""
+        pool, folds = self.pool, self.options.folds
+        learn = pool.take(slice(self.train)) if folds is None else pool
+        asked = values_of(self.options.regs)
+        regs = default_regs(learn.X) if asked is None else asked
+        if folds is None:
+            found = follow_path(learn, pool.take(slice(self.train, None)), regs, self.problem)
+        else:
+            parts = make_folds(pool.y, folds, self.options.seed, self.classes)
+            found = cross_validate(pool, regs, parts, self.problem)
+        names = ("reg", "train_accuracy", "val_accuracy", "val_loss", "objective", "gap", "iterations")
+        rows = [
+            {name: getattr(found, name)[row].item() for name in names} | {"status": str(found.stopped[row])}
+            for row in range(len(regs))
+        ]
+        if found.fold_accuracy is not None:
+            for row, accuracy in zip(rows, found.fold_accuracy, strict=True):
+                row["fold_accuracy"] = accuracy.tolist()
+        return found, rows
+
+    def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        """Weights (D, K) and bias (K,) of the chosen reg on the whole pool, and their certificate."""
+        X, y, reg = self.pool.X, self.pool.y, np.array([best["reg"]])
+        found = solve(X, y, reg, **self.problem)
+        told = {"iterations": int(found.iterations[0]), "status": str(found.stopped[0])}
+        try:
+            proof = certify(X, y, found.W, found.b, reg, self.options.loss)
+            objective, gap = float(proof.objective[0]), float(proof.gap[0])
+            told = {"objective": objective, "gap": gap, "relative_gap": gap / objective, **told}
+        except IncompatibleError:  # a head that stopped short may have a bias of which nothing follows
+            told = {"objective": float(found.objective[0]), "gap": None, "relative_gap": None, **told}
+        return found.W[:, :, 0], found.b[:, 0], told
+
+
+class Descent:
+    """Engine 1: minibatch SGD for each learning rate and reg, falling to 0 on a cosine."""
+
+    def __init__(
+        self,
+        pool: Examples,
+        train: int,
+        classes: tuple[str, ...],
+        options: Options,
+        resources: Resources,
+        on_plan: Callable[[Plan], None] | None,
+        progress: Callable[..., None] | None,
+    ) -> None:
+        self.pool, self.train, self.classes, self.options = pool, train, len(classes), options
+        self.resources, self.on_plan, self.progress = resources, on_plan, progress
+        self.training = Training(options.loss, schedule="cosine", seed=options.seed)
+        self.told = {name: getattr(self.training, name) for name in ("iterations", "schedule")}
+
+    def compare(self) -> tuple[SearchResult, Settings]:
+        """The search, and a row for each setting."""
+        learn, choose_by = self.pool.take(slice(self.train)), self.pool.take(slice(self.train, None))
+        rates, regs = values_of(self.options.learning_rates), values_of(self.options.regs)
+        self.found = found = search(
+            learn,
+            choose_by,
+            Grid(default_rates(learn.X) if rates is None else rates, default_regs(learn.X) if regs is None else regs),
+            self.training,
+            classes=self.classes,
+            resources=self.resources,
+            on_plan=self.on_plan,
+            progress=self.progress,
+        )
+        names = ("train_accuracy", "val_accuracy", "val_loss", "objective")
+        rows = []
+        for head in range(len(found.heads)):
+            figures = {name: getattr(found, name)[head].item() for name in names}
+            setting = {name: getattr(found.heads, name)[head].item() for name in ("learning_rate", "reg")}
+            known = {name: figure if np.isfinite(figure) else None for name, figure in figures.items()}
+            rows.append({**setting, **known, "status": str(found.stopped[head])})
+        return found, rows
+
+    def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and their objective."""
+        X, y, heads = self.pool.X, self.pool.y, self.found.heads.take(np.array([self.found.best]))
+        found = train_stack(X, y, heads, self.training, classes=self.classes, products=self.resources.products)
+        if found.stopped[0] == "diverged":
+            raise DivergedError(
+                f"the best setting (learning rate {best['learning_rate']:.3g}) diverged on train + validation; give "
+                "smaller learning rates"
+            )
+        loss = score_stack(X, y, found.W, found.b, self.options.loss).loss
+        objective = loss + penalty(found.W, found.b, heads.reg)
+        W, b = to_numpy(found.W)[:, :, 0], to_numpy(found.b)[:, 0]
+        return W, b, {"objective": float(objective[0]), "status": str(found.stopped[0])}
+
+
+def default_regs(X: np.ndarray) -> np.ndarray:
+    """Values of reg for rows X (n, D)."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    variance = (mean_square(X) - float(mean @ mean)) / X.shape[1]
+    return round_to_three(REGS * (variance if variance > 0 else 1.0))  # where nothing varies, any reg does
+
+
+def default_rates(X: np.ndarray) -> np.ndarray:
+    """Learning rates for rows X (n, D); the bias counts as a feature that is one."""
+    return round_to_three(RATES / (mean_square(X) + 1))
+
+
+def mean_square(X: np.ndarray) -> float:
+    """The mean squared length of rows X (n, D), without a float64 copy of them."""
+    return float(np.mean(np.einsum("nd,nd->n", X, X, dtype=np.float64)))

@@ -1,0 +1,118 @@
+"""What may be chosen in tuning, refused before any work where it makes no sense."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from linprobe.dataset import Dataset
+from linprobe.errors import IncompatibleError, UsageError
+from linprobe.losses import find_loss
+from linprobe.prepare import Features
+from linprobe.solvers.exact import Precision
+from linprobe.space import Axis
+
+Solver = Literal["exact", "sgd"]
+
+TOLERANCE = 1e-6
+
+# Relative to the mean variance of the features, so that their scale is of no consequence. On raw pixels, on digits and
+# on embeddings of unit length the best lies inside, for softmax and squared hinge alike.
+REGS = np.geomspace(1e-4, 10, 11)
+
+# Relative to the inverse of the rows' mean squared length, of the order of which descent is stable; minibatches of raw
+# pixels learn fastest far above it.
+RATES = np.geomspace(0.1, 100, 7)
+
+
+@dataclass(frozen=True)
+class Options:
+    """solver: "exact", the proven optimum for each value of reg, or "sgd", Engine 1 on a grid of learning rates x regs.
+
+    None: values that fit the data. folds: choose by cross-validation in so many parts, not on a validation split; train
+    is then the number of examples that are parted. tol: the gap to prove, as a share of the objective, and precision,
+    see `exact.solve`. train, val, test: examples; else a tenth for validation, for test the source's own split or
+    another tenth, and the rest to train on. Raises UsageError for what makes no sense, IncompatibleError for what makes
+    none together.
+    """
+
+    solver: Solver = "exact"
+    loss: str = "softmax"
+    regs: Axis | np.ndarray | None = None
+    learning_rates: Axis | np.ndarray | None = None
+    folds: int | None = None
+    tol: float | None = None
+    precision: Precision = "auto"
+    features: Features = "centred"
+    seed: int = 0
+    train: int | None = None
+    val: int | None = None
+    test: int | None = None
+
+    def __post_init__(self) -> None:
+        find_loss(self.loss)
+        if self.solver not in ("exact", "sgd"):
+            raise UsageError(f"--solver {self.solver}: is unknown; use exact or sgd")
+        if self.solver == "exact":
+            self._check_exact()
+        else:
+            self._check_sgd()
+        if self.folds is not None and self.val is not None:
+            raise IncompatibleError("--folds and --val: choose by cross-validation or on a split; give one of them")
+        if self.folds is not None and self.folds < 2:
+            raise UsageError(f"--folds {self.folds}: one part is held out of all; give 2 or more")
+
+    def _check_exact(self) -> None:
+        if self.loss == "hinge":
+            raise IncompatibleError(
+                "the exact solver needs a smooth loss, and hinge is not; use --loss squared_hinge, or --solver sgd"
+            )
+        if self.learning_rates is not None:
+            raise IncompatibleError("--learning-rate: the exact solver has none; leave it out, or use --solver sgd")
+        if self.tol is not None and not 0 < self.tol < 1:
+            raise UsageError(f"--tol {self.tol:g}: is a share of the objective; give a number between 0 and 1")
+        regs = values_of(self.regs)
+        if regs is None:
+            return
+        if not len(regs) or not np.isfinite(regs).all() or (regs < 0).any():
+            raise UsageError("--reg: its values must be finite and above 0; write LO:HI:COUNT:log or a list")
+        if (regs == 0).any():
+            raise UsageError(
+                "--reg 0: without a penalty there may be no optimum, and nothing can be proven about one; give a small "
+                "reg, such as 1e-6 times the features' mean variance, or use --solver sgd"
+            )
+
+    def _check_sgd(self) -> None:
+        for name, given in (("--tol", self.tol), ("--folds", self.folds)):
+            if given is not None:
+                raise IncompatibleError(f"{name}: is for the exact solver; leave it out, or use --solver exact")
+        if self.precision != "auto":
+            raise IncompatibleError("--precision: SGD works in single precision; leave it out, or use --solver exact")
+
+    def sizes(self, dataset: Dataset) -> dict[str, int | None]:
+        """How many examples train, val and test are to have, as `make_splits` takes them, which refuses too many."""
+        n = len(dataset.train)
+        tenth = max(1, n // 10)
+        test = (len(dataset.test) if dataset.test is not None else tenth) if self.test is None else self.test
+        held_out = test if dataset.test is None else 0
+        if self.train is None:
+            val = tenth if self.val is None else self.val
+            rest = n - held_out - val
+            return {"train": rest if rest > 0 else None, "val": val, "test": test}
+        if self.folds is not None:
+            part = max(1, self.train // 10)  # the parts are joined again
+            return {"train": self.train - part, "val": part, "test": test}
+        val = max(1, min(tenth, n - held_out - self.train)) if self.val is None else self.val
+        return {"train": self.train, "val": val, "test": test}
+
+
+def values_of(given: Axis | np.ndarray | None) -> np.ndarray | None:
+    """The values of an axis (V,), ascending, each once; None for none."""
+    if given is None:
+        return None
+    return np.unique(np.asarray(given.values if isinstance(given, Axis) else given, np.float64))
+
+
+def round_to_three(values: np.ndarray) -> np.ndarray:
+    """Three digits are all that a derived value deserves, and they can be typed again."""
+    return np.array([float(f"{value:.2e}") for value in values])

@@ -1,0 +1,125 @@
+"""Tuning, start to end: four steps, the last of which is the only one that reads the test split."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from linprobe import __version__
+from linprobe.classifier import Classifier
+from linprobe.dataset import Dataset
+from linprobe.evaluate import confusion, wilson_interval
+from linprobe.prepare import make_splits
+from linprobe.rows import Part, Rows, refuse_what_is_not_finite
+from linprobe.search import Resources, SearchResult
+from linprobe.solvers.plan import Plan
+from linprobe.steps import Step
+from linprobe.tune.engines import Descent, Exact
+from linprobe.tune.options import Options
+from linprobe.tune.path import PathResult
+from linprobe.tune.words import data_step, refit_step, settings_step, test_step
+
+
+@dataclass(frozen=True, eq=False)
+class TuneResult:
+    """The classifier, refitted on train + validation, and what was compared to find it.
+
+    found: a PathResult of the exact solver, a SearchResult of SGD; confusion (K, K): the test's counts; numbers: what
+    run.json tells, JSON-ready.
+    """
+
+    classifier: Classifier
+    found: PathResult | SearchResult
+    confusion: np.ndarray
+    numbers: dict[str, Any]
+
+
+def tune(
+    dataset: Dataset,
+    options: Options | None = None,
+    *,
+    resources: Callable[[], Resources] = Resources,
+    on_step: Callable[[Step], None] | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
+    progress: Callable[..., None] | None = None,
+) -> TuneResult:
+    """Compare values of reg (with SGD, and learning rates) on any data set, refit the best, measure test once.
+
+    progress: called as that of `solve` or of `search`; on_plan: by `search` alone. Raises UsageError and DataError for
+    what cannot be trained on, DivergedError where SGD leaves nothing to choose from.
+    """
+    options = options or Options()
+    on_step = on_step or _ignore
+    refuse_what_is_not_finite(dataset)
+    splits = make_splits(dataset, seed=options.seed, **options.sizes(dataset))
+    # With folds there is one pool of rows from the start; else the preparation must not see validation either.
+    prepared_on: Part = "train" if options.folds is None else "train + validation"
+    rows = Rows.of(splits, options.seed, "train + validation", prepared_on)
+    preparation = rows.fit(splits, options.features)
+    pool = rows.prepared(splits, preparation)
+    numbers: dict[str, Any] = {
+        "data": {
+            "source": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "classes": list(dataset.classes),
+            "shape": list(dataset.train.X.shape[1:]),
+            "features": pool.X.shape[1],
+            **{name: len(getattr(splits, name)) for name in ("train", "val", "test")},
+        }
+    }
+    on_step(data_step(numbers["data"], options))
+
+    engine = (Exact if options.solver == "exact" else Descent)(
+        pool, len(splits.train), dataset.classes, options, resources(), on_plan, progress
+    )
+    (found, settings), seconds = _timed(engine.compare)
+    best = settings[found.best]
+    axes = {name: sorted({row[name] for row in settings}) for name in ("learning_rate", "reg") if name in best}
+    numbers["grid"] = {
+        "solver": options.solver,
+        "loss": options.loss,
+        **engine.told,
+        "folds": options.folds,
+        "settings": len(settings),
+        "axes": axes,
+        "seconds": seconds,
+        "best": best,
+        "edges": [name for name, values in axes.items() if len(values) > 1 and best[name] in (values[0], values[-1])],
+        "rows": settings,
+    }
+    on_step(settings_step(numbers["grid"]))
+
+    (W, b, refit), seconds = _timed(lambda: engine.refit(best))
+    numbers["refit"] = {"n": len(pool), "seconds": seconds, **refit}
+    on_step(refit_step(numbers["refit"], best, options.loss))
+
+    about = {
+        **{name: numbers["grid"][name] for name in ("solver", "loss", *engine.told, "folds")},
+        **{name: best[name] for name in axes},
+        "features": options.features,
+        "seed": options.seed,
+        "data": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "rows": rows.tell(),
+        "version": __version__,
+    }
+    preparation, W = preparation.fold(W)
+    classifier = Classifier(W, b, dataset.classes, preparation, about)
+    # The one place that reads the test split; the choice is made.
+    counts = confusion(splits.test.y, classifier.predict(splits.test.X), len(dataset.classes))
+    correct, n = int(np.trace(counts)), len(splits.test)
+    numbers["test"] = {"accuracy": correct / n, "interval": list(wilson_interval(correct, n)), "n": n}
+    on_step(test_step(numbers["test"], len(dataset.classes)))
+    return TuneResult(classifier, found, counts, numbers)
+
+
+def _ignore(step: Step) -> None:
+    """Nobody is watching."""
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started

@@ -1,0 +1,76 @@
+"""The exercise's own checks, in float64: the first loss, the gradient, and the loops against the matrix form."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from linprobe.gradient_check import check_gradient
+from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.objective import loss_and_gradient
+
+NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
+
+
+def first_loss(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
+    """The looped loss at W (D, K) on X (n, D), and what weights this small let expect."""
+    naive, _ = NAIVE[loss](W, X, y, 0.0)
+    # With all scores equal, each of the K - 1 wrong classes misses the hinge's margin by exactly one.
+    expected = math.log(W.shape[1]) if loss == "softmax" else W.shape[1] - 1.0
+    return {"naive": float(naive), "expected": expected}
+
+
+def gradient_check(
+    W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str, generator: np.random.Generator
+) -> dict[str, Any]:
+    """The loops' gradient at ten coordinates each, without and with a penalty, against central differences."""
+    checks = []
+    for reg in (0.0, 50.0):
+        _, gradient = NAIVE[loss](W, X, y, reg)
+        # The matrix form is the function that is differenced and the loops give the gradient: a fault in either shows.
+        check = check_gradient(
+            lambda weights, reg=reg: loss_and_gradient(weights, X, y, reg, loss)[0],
+            W,
+            gradient,
+            checks=10,
+            h="auto",
+            rng=generator,
+        )
+        for place, numerical, analytic, error in zip(
+            check.coordinates, check.numerical, check.analytic, check.relative_error, strict=True
+        ):
+            checks.append(
+                {
+                    "reg": reg,
+                    "coordinate": [int(index) for index in place],
+                    "numerical": float(numerical),
+                    "analytic": float(analytic),
+                    "relative_error": float(error),
+                }
+            )
+    return {"max_relative_error": max(check["relative_error"] for check in checks), "checks": checks}
+
+
+def vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
+    """Loss and gradient by loops and in matrix form: how much they differ, and how long they take, in seconds."""
+    reg = 5e-6
+    (naive, naive_gradient), naive_seconds = _timed(lambda: NAIVE[loss](W, X, y, reg))
+    runs = [_timed(lambda: loss_and_gradient(W, X, y, reg, loss)) for _ in range(5)]
+    (value, gradient), _ = runs[0]
+    return {
+        "naive_seconds": naive_seconds,
+        # The least disturbed run: when other programs hold the cores, the threads of a product wait for each other.
+        "seconds": min(seconds for _, seconds in runs),
+        "naive": float(naive),
+        "loss": float(value),
+        "loss_difference": abs(float(naive) - float(value)),
+        "gradient_difference": float(np.linalg.norm(naive_gradient - gradient)),
+    }
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started

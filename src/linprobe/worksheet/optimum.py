@@ -1,0 +1,73 @@
+"""The last step of the exercise: the lowest objective there is at the winner's reg, and how far SGD was from it."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from linprobe.dataset import Examples
+from linprobe.errors import IncompatibleError
+from linprobe.evaluate import score_stack
+from linprobe.search import Resources, SearchResult
+from linprobe.solvers.certificate import CERTIFIABLE, certify
+from linprobe.solvers.exact import solve
+from linprobe.solvers.settings import Training
+
+
+def find_optimum(
+    found: SearchResult, train: Examples, val: Examples, training: Training, classes: int, resources: Resources
+) -> dict[str, Any]:
+    """The optimum of the winner's own objective, certified, beside the winner; JSON-ready, or why there is none.
+
+    train, val: rows (n, D). Both are compared by mean loss + λ ΣW², without a penalty on the bias: SGD had one, the
+    optimum has none. What SGD's weights have above the proven lower bound is the most that is left to gain.
+    """
+    winner = found.setting(found.best)
+    reg = np.array([winner["reg"]])
+    if training.loss not in CERTIFIABLE:
+        return {
+            "skipped": f"the {training.loss} loss is not smooth, so that its optimum cannot be certified; that of its "
+            "smooth neighbour can: linprobe tune --loss squared_hinge"
+        }
+    if reg[0] == 0:
+        return {"skipped": "reg is 0, and without a penalty there need not be an optimum; linprobe tune tries others"}
+    started = time.perf_counter()
+    memory = None if resources.memory is None else max(0, resources.memory - resources.held)
+    intercept = training.intercept != "none"
+    try:
+        best = solve(
+            train.X,
+            train.y,
+            reg,
+            loss=training.loss,
+            classes=classes,
+            intercept=intercept,
+            device=resources.products.device,
+            memory=memory,
+        )
+        proof = certify(train.X, train.y, best.W, best.b if intercept else None, reg, training.loss)
+    except IncompatibleError as error:  # too little memory, or a solver that stopped short
+        return {"skipped": str(error)}
+    objective, gap = float(proof.objective[0]), float(proof.gap[0])
+    scores = (score_stack(part.X, part.y, best.W, best.b, training.loss) for part in (train, val))
+    train_accuracy, val_accuracy = (float(score.accuracy[0]) for score in scores)
+    of_sgd = float(found.objective[found.best] - reg[0] * np.sum(np.square(found.b, dtype=np.float64)))
+    return {
+        "loss": training.loss,
+        "reg": winner["reg"],
+        "objective": objective,
+        "gap": gap,
+        "relative_gap": gap / objective,
+        "iterations": int(best.iterations[0]),
+        "status": str(best.stopped[0]),
+        "seconds": time.perf_counter() - started,
+        "train_accuracy": train_accuracy,
+        "val_accuracy": val_accuracy,
+        "sgd": {
+            "objective": of_sgd,
+            "excess": of_sgd - (objective - gap),
+            "relative_excess": (of_sgd - (objective - gap)) / objective,
+            "train_accuracy": float(found.train_accuracy[found.best]),
+            "val_accuracy": float(found.val_accuracy[found.best]),
+        },
+    }

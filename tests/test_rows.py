@@ -1,0 +1,57 @@
+"""The rows of a model, told in JSON and found again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from linprobe.dataset import Dataset, Examples
+from linprobe.errors import DataError
+from linprobe.prepare import fit_preparation, make_splits
+from linprobe.rows import Rows, part_of
+
+RNG = np.random.default_rng(0)
+IMAGES = Dataset(
+    "noise", Examples(RNG.integers(0, 255, (90, 2, 3, 1)).astype(np.uint8), np.arange(90) % 3), None, ("a", "b", "c")
+)
+
+
+@pytest.mark.parametrize("features", ["centred", "standardised", "normalised"])
+@pytest.mark.parametrize("trained_on", ["train", "train + validation"])
+@pytest.mark.parametrize("prepared_on", ["train", "train + validation"])
+def test_what_is_told_finds_the_same_rows_again(features, trained_on, prepared_on):
+    splits = make_splits(IMAGES, seed=5, train=50, val=17, test=11)
+    rows = Rows.of(splits, 5, trained_on, prepared_on)
+    preparation = rows.fit(splits, features)
+    there = rows.prepared(splits, preparation)
+
+    again = Rows.read(json.loads(json.dumps(rows.tell())))
+    assert again == rows
+    found = again.splits(IMAGES)
+    here = again.prepared(found, again.fit(found, features))
+    assert (here.X.tobytes(), here.y.tobytes()) == (there.X.tobytes(), there.y.tobytes())
+    np.testing.assert_array_equal(found.test.X, splits.test.X)
+
+    assert len(there) == (50 if trained_on == "train" else 67)
+    np.testing.assert_array_equal(there.X[:50], preparation.apply(splits.train.X))
+    if trained_on != "train":
+        np.testing.assert_array_equal(there.X[50:], preparation.apply(splits.val.X))
+    expected = fit_preparation(
+        splits.train if prepared_on == "train" else part_of(splits, "train + validation"), features
+    )
+    np.testing.assert_array_equal(preparation.mean, expected.mean)
+
+
+WHOLE = {"trained_on": "train", "prepared_on": "train", "seed": 0, "train": 5, "val": 1, "test": 1}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [None, "train", [], {}, *({name: value for name, value in WHOLE.items() if name != left} for left in WHOLE),
+     *(WHOLE | {name: wrong} for name in ("seed", "train") for wrong in ("5", 1.5, True, None, -1, 2**70)),
+     *(WHOLE | {"trained_on": wrong} for wrong in ("test", None, ["train"]))],
+)  # fmt: skip
+def test_what_tells_no_rows_is_refused(told):
+    with pytest.raises(DataError, match="does not tell which rows it was trained on"):
+        Rows.read(told)
+    assert Rows.read(WHOLE).train == 5

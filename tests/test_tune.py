@@ -1,0 +1,384 @@
+"""Tuning against scikit-learn on the same rows; what it chooses by, what it refuses, and what it never looks at."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from linprobe import open_dataset
+from linprobe.dataset import Dataset, Examples
+from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
+from linprobe.prepare import fit_preparation, make_splits
+from linprobe.search import Resources
+from linprobe.solvers.certificate import certify
+from linprobe.tune import Options, tune
+from linprobe.tune.engines import default_regs
+from linprobe.tune.options import REGS
+from linprobe.tune.words import SHOWN, settings_step
+
+REG = np.array([0.3, 3.0, 30.0])
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return open_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def tuned(digits):
+    steps = []
+    return tune(digits, Options(regs=REG), on_step=steps.append), steps
+
+
+def draw(n=240, D=6, K=3, *, seed=0, test=None):
+    """Overlapping classes: a Dataset of features."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % K
+    X = (rng.standard_normal((n, D)) + rng.standard_normal((K, D))[y]).astype(np.float32)
+    own = None if test is None else Examples(X[:test].copy(), y[:test])
+    return Dataset("drawn", Examples(X, y), own, tuple("abcdefgh"[:K]))
+
+
+def rows_of(dataset, part):
+    """The rows of a default tuning, centred in float64 as plain NumPy does it, and their labels."""
+    n = len(dataset.train)
+    splits = make_splits(dataset, val=n // 10, test=n // 10)
+    mean = splits.train.X.reshape(len(splits.train), -1).mean(axis=0, dtype=np.float64)
+    chosen = {"train": [splits.train], "val": [splits.val], "both": [splits.train, splits.val], "test": [splits.test]}
+    X = np.concatenate([examples.X.reshape(len(examples), -1) for examples in chosen[part]])
+    return X - mean, np.concatenate([examples.y for examples in chosen[part]])
+
+
+def fit(X, y, reg):
+    """scikit-learn at its tightest, and the objective that it reaches."""
+    model = LogisticRegression(C=1 / (2 * len(X) * reg), solver="newton-cg", tol=1e-10, max_iter=1000).fit(X, y)
+    losses = -model.predict_log_proba(X)[np.arange(len(X)), y]
+    return model, float(losses.mean() + reg * np.sum(model.coef_**2))
+
+
+def test_the_path_is_scikit_learns(digits, tuned):
+    result, _ = tuned
+    X, y = rows_of(digits, "train")
+    val_X, val_y = rows_of(digits, "val")
+    for row, reg in zip(result.numbers["grid"]["rows"], REG, strict=True):
+        model, objective = fit(X, y, reg)
+        assert row["reg"] == reg
+        assert row["objective"] == pytest.approx(objective, rel=2e-6)
+        assert -1e-9 < row["objective"] - objective <= row["gap"] + 1e-6 * objective
+        assert row["val_accuracy"] == model.score(val_X, val_y)
+        assert row["train_accuracy"] == pytest.approx(model.score(X, y), abs=1.5 / len(X))
+        assert row["status"] == "gap"
+        assert row["iterations"] >= 1
+
+
+def test_the_best_is_refitted_on_train_and_validation_and_measured_once(digits, tuned):
+    result, steps = tuned
+    grid, refit, test = (result.numbers[name] for name in ("grid", "refit", "test"))
+    assert grid["best"]["val_accuracy"] == max(row["val_accuracy"] for row in grid["rows"])
+    X, y = rows_of(digits, "both")
+    model, objective = fit(X, y, grid["best"]["reg"])
+    assert refit["n"] == len(X) == 1618
+    assert refit["objective"] == pytest.approx(objective, rel=1e-6)
+    assert refit["gap"] <= 1e-6 * refit["objective"]
+    assert refit["objective"] - refit["gap"] <= objective * (1 + 1e-12)
+    test_X, test_y = rows_of(digits, "test")
+    assert test["accuracy"] == model.score(test_X, test_y)
+    assert test["n"] == len(test_y) == result.confusion.sum()
+    assert test["interval"][0] < test["accuracy"] < test["interval"][1]
+    assert [step.number for step in steps] == [1, 2, 3, 4]
+    json.dumps(result.numbers, allow_nan=False)
+
+
+def test_the_gap_of_the_refit_is_the_certificates(digits, tuned):
+    result, _ = tuned
+    X = result.classifier.preparation.apply(np.concatenate([part.X for part in _pool(digits)]))
+    y, reg = rows_of(digits, "both")[1], result.numbers["grid"]["best"]["reg"]
+    proof = certify(X, y, result.classifier.W[:, :, None], result.classifier.b[:, None], [reg], "softmax")
+    assert (proof.objective[0], proof.gap[0]) == (result.numbers["refit"]["objective"], result.numbers["refit"]["gap"])
+
+
+def _pool(dataset):
+    n = len(dataset.train)
+    splits = make_splits(dataset, val=n // 10, test=n // 10)
+    return splits.train, splits.val
+
+
+def test_the_choice_does_not_see_the_test_split(digits):
+    rng = np.random.default_rng(0)
+    half = Examples(digits.train.X[:900], digits.train.y[:900])
+    rest, n = digits.train.X[900:], len(digits.train.y) - 900
+    honest = Dataset("digits", half, Examples(rest, digits.train.y[900:]), digits.classes)
+    noise = Dataset("digits", half, Examples(rest, rng.integers(0, 10, n)), digits.classes)
+    a, b = (tune(dataset, Options(regs=REG)) for dataset in (honest, noise))
+    assert a.classifier.W.tobytes() == b.classifier.W.tobytes()
+    assert a.numbers["grid"]["best"] == b.numbers["grid"]["best"]
+    assert b.numbers["test"]["accuracy"] < 0.3 < a.numbers["test"]["accuracy"]
+    assert a.numbers["test"]["n"] == n  # all of the source's own
+
+
+def test_the_choice_does_not_see_validation_before_it_is_made(digits):
+    """Other validation labels: the same path, perhaps another choice."""
+    train, val = _pool(digits)
+    other = Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, np.roll(val.y, 1)]))
+    same = Examples(other.X, np.concatenate([train.y, val.y]))
+    test = Examples(digits.train.X[:50], digits.train.y[:50])
+    options = Options(regs=REG, train=len(train), val=len(val))
+    a, b = (tune(Dataset("d", rows, test, digits.classes), options) for rows in (same, other))
+    for name in ("objective", "train_accuracy"):
+        assert [row[name] for row in a.numbers["grid"]["rows"]] == [row[name] for row in b.numbers["grid"]["rows"]]
+    assert b.numbers["grid"]["best"]["val_accuracy"] < 0.5 < a.numbers["grid"]["best"]["val_accuracy"]
+
+
+@pytest.mark.parametrize("features", ["centred", "standardised"])
+def test_folds_are_scikit_learns_cross_validation(digits, features):
+    regs = REG[1:] / (1 if features == "centred" else 1000)
+    result = tune(digits, Options(regs=regs, folds=3, features=features))
+    train, val = _pool(digits)
+    pool = Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, val.y]))
+    X, y = fit_preparation(pool, features).apply(pool.X).astype(np.float64), pool.y
+    parts = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
+    for row, reg in zip(result.numbers["grid"]["rows"], regs, strict=True):
+        fitted = [fit(X[learn], y[learn], reg) for learn, _ in parts]
+        objectives = [objective for _, objective in fitted]
+        assert row["objective"] == pytest.approx(np.mean(objectives), rel=2e-6)
+        accuracy = [model.score(X[held], y[held]) for (model, _), (_, held) in zip(fitted, parts, strict=True)]
+        np.testing.assert_allclose(row["fold_accuracy"], accuracy, atol=1.1 / 500)
+        right = sum(
+            model.score(X[held], y[held]) * len(held) for (model, _), (_, held) in zip(fitted, parts, strict=True)
+        )
+        assert row["val_accuracy"] == pytest.approx(right / len(X), abs=2.1 / len(X))
+        learned = [model.score(X[learn], y[learn]) for (model, _), (learn, _) in zip(fitted, parts, strict=True)]
+        assert row["train_accuracy"] == pytest.approx(np.mean(learned), abs=2.1 / len(X))
+        assert row["gap"] <= 1e-6 * row["objective"]
+    assert result.numbers["refit"]["n"] == len(X)
+
+
+def test_of_equal_accuracies_the_lower_loss_wins(digits):
+    result = tune(digits, Options(regs=np.geomspace(0.01, 1, 9)))
+    rows = result.numbers["grid"]["rows"]
+    best = max(row["val_accuracy"] for row in rows)
+    equals = [row for row in rows if row["val_accuracy"] == best]
+    assert len(equals) > 1
+    assert result.numbers["grid"]["best"] == min(equals, key=lambda row: row["val_loss"])
+
+
+@pytest.mark.parametrize("regs", [np.array([100.0, 1000.0]), np.array([0.01, 0.1])])
+def test_the_edge_is_said_with_what_to_type(digits, regs):
+    steps = []
+    result = tune(digits, Options(regs=regs, tol=1e-2), on_step=steps.append)
+    assert result.numbers["grid"]["edges"] == ["reg"]
+    (note,) = [note for note in steps[1].notes if "edge" in note]
+    low, high = map(float, note.partition("--reg ")[2].rstrip(".").split(":")[:2])
+    assert low <= result.numbers["grid"]["best"]["reg"] <= high
+    assert low < regs[0] or high > regs[-1]
+
+
+def test_the_default_path_follows_the_scale_of_the_features():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((500, 7)).astype(np.float32) * 3 + 5
+    np.testing.assert_allclose(default_regs(X), REGS * X.astype(np.float64).var(axis=0).mean(), rtol=0.01)
+    np.testing.assert_allclose(default_regs(100 * X), 1e4 * default_regs(X), rtol=0.02)
+    np.testing.assert_allclose(default_regs(np.full((9, 3), 0, np.float32)), REGS, rtol=0.01)
+    assert len(REGS) >= 10
+
+
+def test_a_hundredfold_scale_gives_the_same_classifier():
+    one, hundred = draw(), draw()
+    hundred = Dataset("drawn", Examples(100 * one.train.X, one.train.y), None, one.classes)
+    a, b = tune(one), tune(hundred)
+    assert a.numbers["test"] == b.numbers["test"]
+    np.testing.assert_allclose(b.classifier.W * 100, a.classifier.W, atol=0.02)
+
+
+def test_sizes(digits):
+    def sizes(dataset, **asked):
+        data = tune(dataset, Options(regs=np.array([10.0]), tol=0.1, **asked)).numbers["data"]
+        return data["train"], data["val"], data["test"]
+
+    assert sizes(digits) == (1439, 179, 179)
+    assert sizes(digits, val=300) == (1318, 300, 179)
+    assert sizes(digits, test=100) == (1518, 179, 100)
+    assert sizes(digits, train=500) == (500, 179, 179)
+    assert sizes(digits, train=1700, val=50, test=47) == (1700, 50, 47)
+    assert sizes(digits, train=1700, test=47) == (1700, 50, 47)  # validation has what is left
+    assert sum(sizes(digits, train=500, folds=4)[:2]) == 500
+    assert sizes(draw(test=33)) == (216, 24, 33)
+    assert sizes(draw(test=33), test=20) == (216, 24, 20)
+    with pytest.raises(UsageError, match="ask for fewer"):
+        sizes(digits, val=1700, test=97)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
+@pytest.mark.parametrize("kind", ["constant", "all constant", "duplicate", "n < K", "absent class"])
+def test_degenerate_data_get_a_finite_answer(loss, kind):
+    dataset = draw(40, 4, 3)
+    X, y, classes = dataset.train.X.copy(), dataset.train.y.copy(), dataset.classes
+    if kind == "constant":
+        X[:, 1] = 5
+    elif kind == "all constant":
+        X[:] = 5
+    elif kind == "duplicate":
+        X[:, 1] = X[:, 0]
+    elif kind == "n < K":
+        X, y, classes = X[:6], np.array([0, 1, 2, 3, 4, 5]), tuple("abcdefgh")
+    else:
+        classes = ("a", "b", "c", "never")
+    result = tune(Dataset(kind, Examples(X, y), None, classes), Options(loss=loss))
+    numbers = result.numbers
+    json.dumps(numbers, allow_nan=False)
+    assert all(0 <= row["gap"] <= 1e-6 * row["objective"] + 1e-12 for row in numbers["grid"]["rows"])
+    assert numbers["refit"]["gap"] <= 2e-6 * numbers["refit"]["objective"]
+    assert np.isfinite(result.classifier.W).all()
+    assert np.isfinite(result.classifier.b).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_what_is_not_finite_is_named_by_row_and_column(value, split):
+    dataset = draw(test=30)
+    X = getattr(dataset, split).X.copy()
+    X[17, 4] = value
+    parts = {"train": dataset.train, "test": dataset.test} | {split: Examples(X, getattr(dataset, split).y)}
+    with pytest.raises(DataError, match=rf"drawn: {split} has {value} in row 17, column 4") as caught:
+        tune(Dataset("drawn", parts["train"], parts["test"], dataset.classes))
+    assert "\n" not in str(caught.value)
+
+
+def test_one_class_is_refused():
+    dataset = draw()
+    alone = Dataset("one", Examples(dataset.train.X, np.zeros(240, int)), None, dataset.classes)
+    with pytest.raises(DataError, match="single class"):
+        tune(alone)
+
+
+REFUSED = {
+    "no penalty": ({"regs": np.array([0.0, 1.0])}, UsageError, "--reg 0"),
+    "negative": ({"regs": np.array([-1.0, 1.0])}, UsageError, "--reg"),
+    "NaN": ({"regs": np.array([np.nan])}, UsageError, "--reg"),
+    "no values": ({"regs": np.array([])}, UsageError, "--reg"),
+    "hinge": ({"loss": "hinge"}, IncompatibleError, "squared_hinge, or --solver sgd"),
+    "unknown loss": ({"loss": "huber"}, UsageError, "huber"),
+    "unknown solver": ({"solver": "newton"}, UsageError, "--solver newton"),
+    "learning rate": ({"learning_rates": np.array([1.0])}, IncompatibleError, "--learning-rate"),
+    "no tolerance": ({"tol": 0.0}, UsageError, "--tol 0"),
+    "NaN tolerance": ({"tol": float("nan")}, UsageError, "--tol nan"),
+    "one fold": ({"folds": 1}, UsageError, "--folds 1"),
+    "folds and val": ({"folds": 3, "val": 20}, IncompatibleError, "--folds and --val"),
+    "tolerance of SGD": ({"solver": "sgd", "tol": 1e-3}, IncompatibleError, "--tol"),
+    "folds of SGD": ({"solver": "sgd", "folds": 3}, IncompatibleError, "--folds"),
+    "precision of SGD": ({"solver": "sgd", "precision": "double"}, IncompatibleError, "--precision"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_options_that_make_no_sense_are_refused_before_the_work(case):
+    options, kind, words = REFUSED[case]
+    with pytest.raises(kind, match=words) as caught:
+        Options(**options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("folds", [73, 240])
+def test_folds_beyond_the_smallest_class_are_refused(folds):
+    dataset = draw(test=30)
+    counts = np.bincount(dataset.train.y)  # with a test split of its own, all of it is parted
+    assert counts.min() < 81
+    X, y = dataset.train.X[8:], dataset.train.y[8:]
+    uneven = Dataset(
+        "drawn",
+        Examples(np.delete(X, np.flatnonzero(y == 1)[:5], 0), np.delete(y, np.flatnonzero(y == 1)[:5])),
+        dataset.test,
+        dataset.classes,
+    )
+    with pytest.raises(UsageError, match=f"--folds {folds}: class b has 72 examples to part.*ask for 72 or fewer"):
+        tune(uneven, Options(folds=folds))
+    assert tune(uneven, Options(regs=np.array([1.0]), folds=72)).numbers["grid"]["folds"] == 72
+
+
+def test_a_class_of_one_example_has_no_folds():
+    dataset = draw()
+    y = dataset.train.y % 2
+    y[np.flatnonzero(y == 0)[0]] = 2
+    X = np.concatenate([dataset.train.X, dataset.train.X[:24]])
+    test = Examples(dataset.train.X[:24], dataset.train.y[:24])
+    with pytest.raises(UsageError, match=r"class c has 1 example to part.*choose on a split with --val"):
+        tune(Dataset("rare", Examples(X[:240], y), test, dataset.classes), Options(folds=2))
+
+
+def test_too_little_memory_is_refused_and_enough_changes_nothing(digits, tuned):
+    with pytest.raises(IncompatibleError, match="--memory: the data alone takes 191 MiB, and 95 MiB are allowed"):
+        tune(digits, Options(regs=REG), resources=lambda: Resources(memory=100 * 10**6, held=200 * 10**6))
+    with pytest.raises(IncompatibleError, match="a single head needs"):
+        tune(digits, Options(regs=REG), resources=lambda: Resources(memory=1000, held=0))
+    bounded = tune(digits, Options(regs=REG), resources=lambda: Resources(memory=3 * 10**8, held=2 * 10**8))
+    assert bounded.numbers["test"] == tuned[0].numbers["test"]
+
+
+def test_what_stops_short_is_said():
+    steps = []
+    tune(draw(), Options(regs=np.array([1e-5, 10.0]), tol=1e-13, precision="single"), on_step=steps.append)
+    said = " ".join((*(row.found for row in steps[1].rows), *steps[1].notes, *steps[2].notes))
+    assert "of 2 within 1e-13" in said
+    assert "stopped short" in said
+    assert "raise reg, or --tol" in said
+
+
+def test_sgd_searches_learning_rates_and_refits_the_best(digits):
+    steps = []
+    options = Options("sgd", "hinge", np.array([0.01, 1.0]), np.array([1e-4, 1e-3, 1e30]))
+    result = tune(digits, options, on_step=steps.append)
+    numbers = result.numbers
+    json.dumps(numbers, allow_nan=False)
+    rows = numbers["grid"]["rows"]
+    assert [row["status"] for row in rows] == ["max_iter"] * 4 + ["diverged"] * 2
+    assert rows[5]["val_accuracy"] is None
+    assert "none; left out of the choice" in [row.expected for row in steps[1].rows]
+    best = numbers["grid"]["best"]
+    assert best["val_accuracy"] == max(row["val_accuracy"] for row in rows[:4])
+    assert numbers["refit"]["n"] == 1618
+    assert "gap" not in numbers["refit"]
+    assert "proves nothing" in steps[2].notes[0]
+    assert numbers["test"]["accuracy"] > 0.9
+    # The objective that is told is that of the kept weights on train + validation, bias and all.
+    X = result.classifier.preparation.apply(np.concatenate([part.X for part in _pool(digits)])).astype(np.float64)
+    y, W, b = rows_of(digits, "both")[1], result.classifier.W.astype(np.float64), result.classifier.b
+    scores = X @ W + b
+    margins = np.maximum(0, scores - scores[np.arange(len(y)), y][:, None] + 1)
+    margins[np.arange(len(y)), y] = 0
+    expected = margins.sum(axis=1).mean() + best["reg"] * (np.sum(W**2) + np.sum(b**2))
+    assert numbers["refit"]["objective"] == pytest.approx(expected, rel=1e-5)
+    again = tune(digits, options)
+    assert again.classifier.W.tobytes() == result.classifier.W.tobytes()
+
+
+def test_sgd_of_which_nothing_is_left_is_an_error(digits):
+    with pytest.raises(DivergedError, match="all 1 settings diverged"):
+        tune(digits, Options("sgd", regs=np.array([1.0]), learning_rates=np.array([1e30])))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
+def test_sgd_has_defaults_that_train(loss):
+    dataset = draw()
+    result, proven = tune(dataset, Options("sgd", loss)), tune(dataset, Options("exact", loss))
+    assert result.numbers["grid"]["settings"] == 77
+    assert result.numbers["grid"]["best"]["val_accuracy"] >= proven.numbers["grid"]["best"]["val_accuracy"] - 0.02
+
+
+def test_a_long_table_shows_the_best():
+    rows = [
+        {"learning_rate": 1.0 + k, "reg": 1.0, "train_accuracy": 0.5, "val_accuracy": k / 100, "objective": 1.0,
+         "status": "max_iter"}
+        for k in range(40)
+    ]  # fmt: skip
+    axes = {"learning_rate": [row["learning_rate"] for row in rows], "reg": [1.0]}
+    grid = {"solver": "sgd", "loss": "hinge", "rows": rows, "best": rows[30], "settings": 40, "folds": None,
+            "axes": axes, "edges": [], "seconds": 1.0}  # fmt: skip
+    step = settings_step(grid)
+    assert step.table is not None
+    assert len(step.table.rows) == SHOWN
+    assert step.table.marked == 0
+    assert step.table.rows[0][0] == "31"
+    assert step.table.rows[1][3] == "0.3900"
+    assert f"The best {SHOWN} of 40" in step.notes[0]
