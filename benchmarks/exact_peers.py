@@ -63,7 +63,8 @@ class Watch:
         W, total = W.astype(np.float64), 0.0
         for rows in row_chunks(len(self.X), CHUNK_ROWS):
             scores = self.X[rows].astype(np.float64) @ W + b
-            total += float(np.sum(logsumexp(scores, axis=1) - scores[np.arange(len(scores)), self.y[rows]]))
+            at_label = scores[np.arange(len(scores)), self.y[rows]]
+            total += float(np.sum(np.asarray(logsumexp(scores, axis=1)) - at_label))
         return total / len(self.X) + self.reg * float(np.sum(W * W))
 
     def look(self, W: np.ndarray, b: np.ndarray, *, after: int = 1, now: bool = False) -> float:

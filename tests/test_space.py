@@ -292,9 +292,10 @@ def test_trials_are_drawn_from_the_ranges_by_the_seed(seed, count):
 
 def test_trials_fill_a_logarithmic_range_evenly_in_the_logarithm():
     heads = Trials(Grid(**RANGES), 4_000).heads(0)
-    below = [np.mean(heads.learning_rate < bound) for bound in (1e-5, 1e-4, 1e-3)]
+    below = [float(np.mean(heads.learning_rate < bound)) for bound in (1e-5, 1e-4, 1e-3)]
     np.testing.assert_allclose(below, [0.25, 0.5, 0.75], atol=0.03)
-    np.testing.assert_allclose([np.mean(heads.reg < bound) for bound in (2.5, 5, 7.5)], [0.25, 0.5, 0.75], atol=0.03)
+    below = [float(np.mean(heads.reg < bound)) for bound in (2.5, 5, 7.5)]
+    np.testing.assert_allclose(below, [0.25, 0.5, 0.75], atol=0.03)
 
 
 @pytest.mark.parametrize("count", [0, -1, MOST_SETTINGS + 1])

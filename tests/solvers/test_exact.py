@@ -235,7 +235,7 @@ def test_single_precision_ends_where_its_digits_do_and_double_goes_on(loss):
 def test_raw_pixels_are_certified():
     from sklearn.datasets import load_digits
 
-    X, y = load_digits(return_X_y=True)
+    X, y = (np.asarray(part) for part in load_digits(return_X_y=True))
     pixels = (X * 15).astype(np.uint8)
     found = solve(pixels, y, np.array([1e-2, 1.0, 100.0]))
     assert (found.stopped == "gap").all()

@@ -12,6 +12,6 @@ def read_digits() -> Dataset:
     """
     from sklearn.datasets import load_digits
 
-    values, labels = load_digits(return_X_y=True)
+    values, labels = (np.asarray(part) for part in load_digits(return_X_y=True))
     images = values.reshape(-1, 8, 8, 1).astype(np.uint8)
     return Dataset("digits", Examples(images, labels), None, tuple(str(digit) for digit in range(10)))
