@@ -9,9 +9,10 @@ from linprobe.arrays import Array, device_of, move, namespace, product, quiet, t
 from linprobe.errors import UsageError
 from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import chunk_of, objective_and_gradient
-from linprobe.solvers.lbfgs import Descent, Optimum
+from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import Metric, fit_metric
 from linprobe.solvers.newton import newton_fits, whole_curvature
+from linprobe.solvers.optimum import Optimum
 from linprobe.solvers.problem import Problem, groups, pose, refuse_what_is_not_finite
 
 __all__ = ["Optimum", "Precision", "solve"]

@@ -6,7 +6,6 @@ examples. A head that must shorten its step tries again in the next pass, while 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import linalg
@@ -14,6 +13,7 @@ from scipy import linalg
 from linprobe.arrays import Array, device_of, move, namespace, product, to_numpy
 from linprobe.solvers.line_search import LineSearch
 from linprobe.solvers.metric import Metric, turn
+from linprobe.solvers.optimum import Optimum
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 
@@ -22,43 +22,12 @@ PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objectiv
 # that costs as much as so many passes, and many more of a head in a wide stack.
 NEWTON, NEWTON_UNKNOWNS = 30, 8
 SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
+PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
+GIVE_UP = 4  # directions in a row along which nothing lower was found
 REFRESH = 1.5  # times as many passes as at the last time, and the curvature in the classes is measured again
 
 Evaluate = Callable[[Array, Array, np.ndarray], tuple[np.ndarray, Array, Array]]
 Curvature = Callable[[Array, Array, int], np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Optimum:
-    """Where heads ended, with their certificate.
-
-    W (D, K, H) in the type that it was found in, b (K, H) float64, 0 without an intercept; objective, and the gap: a
-    bound of it less the lowest possible one (H,), float64; iterations (H,): passes over the data; stopped (H,): "gap",
-    within the tolerance, "stalled", rounding hides all further progress, or "max_iter".
-    """
-
-    W: np.ndarray
-    b: np.ndarray
-    objective: np.ndarray
-    gap: np.ndarray
-    iterations: np.ndarray
-    stopped: np.ndarray
-
-    def take(self, heads: np.ndarray) -> "Optimum":
-        """Some of the heads."""
-        return Optimum(*(getattr(self, field.name)[..., heads] for field in fields(self)))
-
-    def replaced(self, heads: np.ndarray, found: "Optimum") -> "Optimum":
-        """The same with what was found for some of the heads, in the wider type of both."""
-        if len(heads) == len(self.gap):
-            return found
-        parts = []
-        for field in fields(self):
-            old, new = getattr(self, field.name), getattr(found, field.name)
-            old = old.astype(np.result_type(old, new))
-            old[..., heads] = new
-            parts.append(old)
-        return Optimum(*parts)
 
 
 class Descent:
@@ -95,6 +64,7 @@ class Descent:
         self.b = xp.zeros(W.shape[1:], dtype=xp.float64, device=W.device) if b is None else b
         h = W.shape[2]
         self.reg, self.highest = reg, metric.highest()
+        self.start = start
         self.axes, self.stiffness = np.empty_like(start), np.empty(start.shape[1:])
         self.refreshed = passes + 2
         for head in range(h):
@@ -136,8 +106,9 @@ class Descent:
             lost = self.search.shorten(~taken, self.f, self.slope, f, slope)
             aimless = taken | lost
             if lost.any():
-                # What was remembered misleads: these heads go on from the metric alone.
+                # What was remembered misleads: these heads go on from the metric alone, measured again.
                 self.restarts += lost
+                self.refreshed = np.where(lost, 0, self.refreshed)
                 forget = self._array(~lost)
                 self.pairs = [(*pair[:4], pair[4] * forget) for pair in self.pairs]
             # Of the others, nothing may stay of a point that was not taken, where numbers need not be finite.
@@ -176,7 +147,7 @@ class Descent:
         self.waiting = np.where(lower, 0, self.waiting + taken)
         self.best = np.minimum(self.best, gap)
         self.best_objective = np.minimum(self.best_objective, self.f)
-        stalled = (self.waiting > PATIENCE) | (self.restarts > 1) | ~np.isfinite(self.f)
+        stalled = (self.waiting > PATIENCE) | (self.restarts > GIVE_UP) | ~np.isfinite(self.f)
         stopped = np.where(certified, "gap", np.where(stalled, "stalled", "max_iter"))
         leaves = certified | stalled | (self.passes >= self.max_iter)
         for i in np.flatnonzero(leaves):
@@ -199,7 +170,8 @@ class Descent:
 
     def _measure(self, i: int, curvature: np.ndarray) -> None:
         """Take the curvature (K, K) of a head's loss in the scores for its metric: axes, and stiffness along them."""
-        # A shift of all classes changes nothing; nor, on what was measured, may a class that is hardly ever seen.
+        # A shift of all classes changes nothing; nor, where and when it was measured, may some other: it may later.
+        curvature = curvature + PRIOR * self.start[..., i]
         mean = max(float(np.trace(curvature)) / len(curvature), 1e-300)
         sound = curvature + mean * (1 / len(curvature) + 1e-6 * np.eye(len(curvature)))
         stiffness, self.axes[..., i] = linalg.eigh(sound, driver="evd")
@@ -311,7 +283,19 @@ class Descent:
 
 
 HOST_STATE = (
-    *("reg", "axes", "stiffness", "refreshed", "passes", "best", "best_objective", "waiting", "restarts", "unsettled"),
+    *(
+        "reg",
+        "start",
+        "axes",
+        "stiffness",
+        "refreshed",
+        "passes",
+        "best",
+        "best_objective",
+        "waiting",
+        "restarts",
+        "unsettled",
+    ),
     *("f", "slope"),
 )
 

@@ -37,8 +37,13 @@ class LineSearch:
         bounded = np.isfinite(self.high)
         with np.errstate(divide="ignore", invalid="ignore"):
             secant = self.length * slope / (slope - found_slope)
-            middle = np.where(bounded, 0.5 * (self.low + self.high), 2 * self.length)
+            # The lowest point of a parabola through both ends: far below the middle where the step was far too long.
+            parabola = -slope * self.length**2 / (2 * (found - objective - slope * self.length))
             width = np.where(bounded, self.high, 4 * self.length) - self.low
+            parabola = np.clip(parabola, self.low + 0.1 * width, self.low + 0.5 * width)
+            middle = np.where(
+                bounded, np.where(np.isfinite(parabola), parabola, self.low + 0.5 * width), 2 * self.length
+            )
             inside = (secant > self.low + 0.1 * width) & (secant < self.low + 0.9 * width)
         self.length = np.where(which, np.where(inside, secant, middle), self.length)
         self.tries = np.where(which, self.tries + 1, self.tries)

@@ -10,8 +10,9 @@ from linprobe.arrays import Array, device_of, is_sparse, move, room_for, row_chu
 from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import chunk_of, default_chunk
-from linprobe.solvers.lbfgs import PAIRS, Optimum
+from linprobe.solvers.lbfgs import PAIRS
 from linprobe.solvers.metric import Metric
+from linprobe.solvers.optimum import Optimum
 
 # The curvature in the bias is that of so many examples: it may be rough, what is solved with it is exact.
 CURVATURE_ROWS = 8192

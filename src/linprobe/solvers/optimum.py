@@ -1,0 +1,38 @@
+"""What the exact solver hands over."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """Where heads ended, with their certificate.
+
+    W (D, K, H) in the type that it was found in, b (K, H) float64, 0 without an intercept; objective, and the gap: a
+    bound of it less the lowest possible one (H,), float64; iterations (H,): passes over the data; stopped (H,): "gap",
+    within the tolerance, "stalled", rounding hides all further progress, or "max_iter".
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    objective: np.ndarray
+    gap: np.ndarray
+    iterations: np.ndarray
+    stopped: np.ndarray
+
+    def take(self, heads: np.ndarray) -> "Optimum":
+        """Some of the heads."""
+        return Optimum(*(getattr(self, field.name)[..., heads] for field in fields(self)))
+
+    def replaced(self, heads: np.ndarray, found: "Optimum") -> "Optimum":
+        """The same with what was found for some of the heads, in the wider type of both."""
+        if len(heads) == len(self.gap):
+            return found
+        parts = []
+        for field in fields(self):
+            old, new = getattr(self, field.name), getattr(found, field.name)
+            old = old.astype(np.result_type(old, new))
+            old[..., heads] = new
+            parts.append(old)
+        return Optimum(*parts)
