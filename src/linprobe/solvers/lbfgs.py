@@ -139,9 +139,9 @@ class Descent:
         target = self.tol * np.abs(self.f)
         small = to_numpy(_sum(self.xp.astype(self.g, self.xp.float64) ** 2)) / (4 * self.reg)
         gap = (small**0.5 + self._gap_of_bias() ** 0.5) ** 2
-        turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r)) / self.stiffness
-        off = np.abs(np.einsum("kjh,jh->kh", self.axes, turned)).max(axis=0)
-        certified = (gap <= target) & (off <= SETTLED)
+        certified = gap <= target
+        for i in np.flatnonzero(certified & self.intercept):
+            certified[i] = np.abs(self._bias_step(int(i))).max() <= SETTLED
         self.unsettled = (small <= 0.5 * target) & ~certified & self.intercept
         lower = (gap < 0.9 * self.best) | (self.f < self.best_objective - 10 * self.noise * np.abs(self.f))
         self.waiting = np.where(lower, 0, self.waiting + taken)
@@ -167,6 +167,14 @@ class Descent:
         # most the highest curvature in the weights times rᵀs, because the curvature as a whole is not negative.
         turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r))
         return (turned**2 / self.stiffness).sum(axis=0) * self.highest * self.stiffness.max(axis=0) / (4 * self.reg)
+
+    def _bias_step(self, i: int) -> np.ndarray:
+        """Newton's step of a head's bias (K,), its weights held."""
+        curvature = self.curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
+        mean = max(float(np.trace(curvature)) / len(curvature), 1e-100)
+        # A shift of all classes changes nothing, nor does that of a class without any loss left.
+        stiffness, axes = linalg.eigh(curvature + mean / len(curvature), driver="evd")
+        return -axes @ (axes.T @ to_numpy(self.r[:, i]) / np.maximum(stiffness, 1e-9 * mean))
 
     def _measure(self, i: int, curvature: np.ndarray) -> None:
         """Take the curvature (K, K) of a head's loss in the scores for its metric: axes, and stiffness along them."""
@@ -215,11 +223,10 @@ class Descent:
             for i in np.flatnonzero(taken & (self.passes >= start)):
                 step_W, step_b = self._newton(int(i))
                 dW[..., int(i)], shift[:, int(i)] = move(step_W, self.device), move(step_b, self.device)
-        # Only the bias is left to settle: Newton's step for it alone.
+        # Only the bias is left to settle.
         for i in np.flatnonzero(taken & self.unsettled):
-            axes, head = self.axes[..., i], int(i)
-            dW[..., head] = 0
-            shift[:, head] = self._array(-axes @ (axes.T @ to_numpy(self.r[:, head]) / self.stiffness[:, i]))
+            dW[..., int(i)] = 0
+            shift[:, int(i)] = self._array(self._bias_step(int(i)))
         slope = to_numpy(_dot(dW, self.g) + _sum(shift * self.r))
         # What the weights do to the mean of the scores, the bias takes back.
         db = shift
