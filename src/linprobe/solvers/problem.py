@@ -153,14 +153,20 @@ def refuse_what_is_not_finite(X: Array, metric: Metric) -> None:
     )
 
 
+def solve_bytes(shape: tuple[int, int], K: int, heads: int, size: int, device: str = "numpy") -> tuple[int, int]:
+    """Memory besides the data, for all heads and for each: X (n, D), numbers of so many bytes."""
+    (n, D), chunk = shape, default_chunk(K, heads, device)
+    rank = min(D, n)
+    # XᵀX, its principal axes, LAPACK's workspace of twice their size and a copy; a chunk of X, centred; BLAS's panels.
+    fixed = 5 * D * rank * size + 3 * chunk * D * size + 32 * 2**20
+    return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size
+
+
 def groups(problem: Problem, heads: int, like: Array, memory: int | None) -> int:
     """In how many stacks, one after the other, so many heads fit into the memory (bytes)."""
     if memory is None:
         return 1
-    (n, D), K, size = problem.X.shape, len(problem.shares), like.dtype.itemsize
-    chunk = default_chunk(K, heads, device_of(like))
-    fixed = 3 * D * min(D, n) * size + chunk * D * size
-    each = D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size
+    fixed, each = solve_bytes(problem.X.shape, len(problem.shares), heads, like.dtype.itemsize, device_of(like))
     room = (memory - fixed) // each
     if room < 1:
         raise IncompatibleError(
