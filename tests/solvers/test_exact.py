@@ -12,7 +12,7 @@ from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.solvers import exact, metric
 from linprobe.solvers.certificate import certify
 from linprobe.solvers.exact import solve
-from linprobe.solvers.lbfgs import PAIRS
+from linprobe.solvers.problem import solve_bytes
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 REG = np.array([1.0, 1e-2, 1e-4])
@@ -260,9 +260,9 @@ def test_less_memory_means_narrower_stacks_and_the_same_optimum(loss):
     X, y = draw(n=500, D=100)
     reg = np.logspace(0, -3, 12)
     whole = solve(X, y, reg, loss=loss, tol=1e-9)
-    each = 100 * 4 * ((2 * PAIRS + 10) * 8 + 24)
+    fixed, each = solve_bytes(X.shape, 4, 12, 8)
     told = []
-    cut = solve(X, y, reg, loss=loss, tol=1e-9, memory=3 * 10**6 + 3 * each, progress=lambda *state: told.append(state))
+    cut = solve(X, y, reg, loss=loss, tol=1e-9, memory=fixed + 3 * each, progress=lambda *state: told.append(state))
     np.testing.assert_allclose(cut.objective, whole.objective, rtol=1e-8)
     assert told[-1] == (12, 12)
     with pytest.raises(IncompatibleError, match="a single head needs"):
