@@ -134,7 +134,7 @@ def logistic_regression(watch: Watch, **options: Any) -> Any:
 
 def cyanure(X: np.ndarray, y: np.ndarray, watch: Watch) -> None:
     """Cyanure, to a relative duality gap of its own of our tolerance; its λ is twice ours."""
-    from cyanure.estimators import Classifier
+    from cyanure.estimators import Classifier  # pyright: ignore[reportMissingImports]  # a peer, not a dependency
 
     softmax = {"loss": "logistic", "multi_class": "multinomial", "penalty": "l2", "fit_intercept": True}
     model = Classifier(**softmax, lambda_1=2 * watch.reg, tol=watch.tol, max_iter=1_000_000)

@@ -30,6 +30,7 @@ __all__ = [
     "choose_device",
     "device_of",
     "exp_",
+    "first_not_finite",
     "is_sparse",
     "move",
     "namespace",
@@ -282,6 +283,23 @@ def row_chunks(rows: int, size: int) -> Iterator[slice]:
     """Slices of at most `size` rows that cover range(rows), in order."""
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
+
+
+def first_not_finite(X: Array) -> tuple[int, int] | None:
+    """Row and column of the first NaN or infinity of a matrix (n, D), dense or sparse CSR; None where there is none."""
+    if is_sparse(X):
+        for part in row_chunks(X.nnz, SWEEP_ELEMENTS):
+            wrong = np.flatnonzero(~np.isfinite(X.data[part]))
+            if len(wrong):
+                at = part.start + int(wrong[0])
+                return int(np.searchsorted(X.indptr, at, side="right")) - 1, int(X.indices[at])
+        return None
+    for rows in row_chunks(X.shape[0], max(1, SWEEP_ELEMENTS // max(1, X.shape[1]))):
+        finite = np.isfinite(to_numpy(X[rows]))
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            return rows.start + int(row), int(column)
+    return None
 
 
 def sweep_rows(array: Array) -> Iterator[slice]:

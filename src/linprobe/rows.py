@@ -6,10 +6,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from linprobe.arrays import row_chunks
+from linprobe.arrays import first_not_finite
 from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import DataError
-from linprobe.prepare import CHUNK_ROWS, Features, Preparation, fit_preparation, make_splits
+from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
 
 Part = Literal["train", "train + validation"]
 
@@ -76,12 +76,10 @@ def refuse_what_is_not_finite(dataset: Dataset) -> None:
     for name, examples in (("train", dataset.train), ("test", dataset.test)):
         if examples is None or examples.X.dtype.kind != "f":
             continue
-        for rows in row_chunks(len(examples), CHUNK_ROWS):
-            finite = np.isfinite(examples.X[rows])
-            if not finite.all():
-                row, column = np.argwhere(~finite)[0]
-                raise DataError(
-                    f"{dataset.name}: {name} has {examples.X[rows][row, column]} in row {rows.start + row:,}, column "
-                    f"{column:,}, counted from 0; a linear classifier needs finite features: leave the row out, or "
-                    "fill the value in"
-                )
+        place = first_not_finite(examples.X)
+        if place is not None:
+            row, column = place
+            raise DataError(
+                f"{dataset.name}: {name} has {examples.X[place]} in row {row:,}, column {column:,}, counted from 0; a "
+                "linear classifier needs finite features: leave the row out, or fill the value in"
+            )

@@ -232,6 +232,16 @@ def test_single_precision_ends_where_its_digits_do_and_double_goes_on(loss):
     assert solve(X, y, REG, loss=loss, tol=1e-5).W.dtype == np.float32
 
 
+def test_a_head_without_passes_left_is_not_called_done():
+    # float32 stops at a goal of its own, 1e-7, where float64 is to go on: with all passes spent, it cannot.
+    X, y = draw()
+    X = X.astype(np.float32)
+    spent = int(solve(X, y, REG[0], tol=1e-7, precision="single").iterations[0])
+    found = solve(X, y, REG[0], tol=1e-12, max_iter=spent)
+    assert found.gap[0] > 1e-12 * found.objective[0]
+    assert found.stopped[0] == "max_iter"
+
+
 def test_raw_pixels_are_certified():
     from sklearn.datasets import load_digits
 

@@ -73,9 +73,13 @@ class Descent:
         self.noise = 2e-7 if W.dtype == xp.float32 else 1e-14
         self.heads = np.arange(h)  # which of the stack are still here
         self.landed: dict[int, tuple[np.ndarray, np.ndarray, float, float, int, str]] = {}
-        self.pairs: list[tuple[Array, Array, Array, Array, Array]] = []
+        self.pairs: list[tuple[Array, ...]] = []
         self.passes, self.best, self.best_objective = passes.copy(), np.full(h, np.inf), np.full(h, np.inf)
         self.waiting, self.restarts = np.zeros(h, int), np.zeros(h, int)
+        self.unsettled, self.bias_step = np.zeros(h, bool), np.zeros(start.shape[1:])
+        # Nowhere to go yet.
+        self.dW, self.db, self.shift, self.slope = W * 0, self.b * 0, self.b * 0, np.zeros(h)
+        self.search = LineSearch(h)
 
     def run(self) -> Optimum:
         """Descend until every head is certified, stalled or out of passes."""
@@ -140,9 +144,11 @@ class Descent:
         small = to_numpy(_sum(self.xp.astype(self.g, self.xp.float64) ** 2)) / (4 * self.reg)
         gap = (small**0.5 + self._gap_of_bias() ** 0.5) ** 2
         certified = gap <= target
-        for i in np.flatnonzero(certified & self.intercept):
-            certified[i] = np.abs(self._bias_step(int(i))).max() <= SETTLED
-        self.unsettled = (small <= 0.5 * target) & ~certified & self.intercept
+        if self.intercept:
+            for i in np.flatnonzero(small <= target):
+                self.bias_step[:, i] = self._newton_of_bias(int(i))
+            certified &= np.abs(self.bias_step).max(axis=0) <= SETTLED
+            self.unsettled = (small <= 0.5 * target) & ~certified
         lower = (gap < 0.9 * self.best) | (self.f < self.best_objective - 10 * self.noise * np.abs(self.f))
         self.waiting = np.where(lower, 0, self.waiting + taken)
         self.best = np.minimum(self.best, gap)
@@ -168,7 +174,7 @@ class Descent:
         turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r))
         return (turned**2 / self.stiffness).sum(axis=0) * self.highest * self.stiffness.max(axis=0) / (4 * self.reg)
 
-    def _bias_step(self, i: int) -> np.ndarray:
+    def _newton_of_bias(self, i: int) -> np.ndarray:
         """Newton's step of a head's bias (K,), its weights held."""
         curvature = self.curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
         mean = max(float(np.trace(curvature)) / len(curvature), 1e-100)
@@ -193,14 +199,11 @@ class Descent:
             return xp.asarray(array[..., chosen], copy=True)
 
         for name in ("W", "b", "g", "r", "dW", "db", "shift"):
-            if hasattr(self, name):
-                setattr(self, name, narrow(getattr(self, name)))
-        self.pairs = [tuple(narrow(part) for part in pair) for pair in self.pairs]  # type: ignore[misc]
+            setattr(self, name, narrow(getattr(self, name)))
+        self.pairs = [tuple(narrow(part) for part in pair) for pair in self.pairs]
         for name in HOST_STATE:
-            if hasattr(self, name):
-                setattr(self, name, getattr(self, name)[..., stays])
-        if hasattr(self, "search"):
-            self.search.keep(stays)
+            setattr(self, name, getattr(self, name)[..., stays])
+        self.search.keep(stays)
 
     def _remember(self, sW: Array, sb: Array, yW: Array, yb: Array) -> None:
         """Keep a step and what it did to the gradient."""
@@ -213,7 +216,7 @@ class Descent:
     def _aim(self, taken: np.ndarray) -> None:
         """A new direction for heads (h,) that have taken their step; the others keep theirs."""
         xp = self.xp
-        for i in np.flatnonzero(taken & ((self.passes >= REFRESH * self.refreshed) | self.unsettled)):
+        for i in np.flatnonzero(taken & (self.passes >= REFRESH * self.refreshed)):
             head = int(i)
             self._measure(head, self.curvature(self.W[..., head], self.b[..., head], int(self.heads[head])))
             self.refreshed[head] = self.passes[head]
@@ -221,12 +224,12 @@ class Descent:
         if self.hessian is not None:
             start = max(NEWTON, (dW.shape[0] + 1) * dW.shape[1] // NEWTON_UNKNOWNS)
             for i in np.flatnonzero(taken & (self.passes >= start)):
-                step_W, step_b = self._newton(int(i))
+                step_W, step_b = self._newton(int(i), self.hessian)
                 dW[..., int(i)], shift[:, int(i)] = move(step_W, self.device), move(step_b, self.device)
         # Only the bias is left to settle.
         for i in np.flatnonzero(taken & self.unsettled):
             dW[..., int(i)] = 0
-            shift[:, int(i)] = self._array(self._bias_step(int(i)))
+            shift[:, int(i)] = self._array(self.bias_step[:, i])
         slope = to_numpy(_dot(dW, self.g) + _sum(shift * self.r))
         # What the weights do to the mean of the scores, the bias takes back.
         db = shift
@@ -234,14 +237,12 @@ class Descent:
             moved = xp.empty((1, dW.shape[1] * dW.shape[2]), dtype=dW.dtype, device=dW.device)
             product(self.metric.mean[None, :], dW.reshape(len(dW), -1), moved)
             db = shift - moved.reshape(dW.shape[1:])
-        if taken.all() or not hasattr(self, "dW"):
-            self.dW, self.db, self.shift, self.slope = dW, db, shift, slope
-            self.search = LineSearch(len(self.heads))
-            return
-        which = self._array(taken)
-        self.dW, self.db, self.shift = (
-            xp.where(which, new, old) for new, old in ((dW, self.dW), (db, self.db), (shift, self.shift))
-        )
+        if not taken.all():
+            which = self._array(taken)
+            dW, db, shift = (
+                xp.where(which, new, old) for new, old in ((dW, self.dW), (db, self.db), (shift, self.shift))
+            )
+        self.dW, self.db, self.shift = dW, db, shift
         self.slope = np.where(taken, slope, self.slope)
         self.search.restart(taken)
 
@@ -264,9 +265,9 @@ class Descent:
             p += sb * c
         return -q, -p
 
-    def _newton(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _newton(self, i: int, curvature: Curvature) -> tuple[np.ndarray, np.ndarray]:
         """Newton's step of a head: (D, K) and (K,)."""
-        hessian = self.hessian(self.W[..., i], self.b[..., i], int(self.heads[i]))  # type: ignore[misc]
+        hessian = curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
         D, K = hessian.shape[0] - 1, hessian.shape[1]
         gradient = np.concatenate([to_numpy(self.g[..., i]), to_numpy(self.r[None, :, i])]).astype(np.float64)
         diagonal = np.full((D + 1, K), 2 * self.reg[i])
@@ -290,20 +291,8 @@ class Descent:
 
 
 HOST_STATE = (
-    *(
-        "reg",
-        "start",
-        "axes",
-        "stiffness",
-        "refreshed",
-        "passes",
-        "best",
-        "best_objective",
-        "waiting",
-        "restarts",
-        "unsettled",
-    ),
-    *("f", "slope"),
+    *("reg", "start", "axes", "stiffness", "refreshed", "passes", "best", "best_objective", "waiting", "restarts"),
+    *("unsettled", "bias_step", "f", "slope"),
 )
 
 

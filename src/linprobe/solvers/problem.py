@@ -1,15 +1,14 @@
 """What the exact solver is asked, checked before any work, and the memory that it will take."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, device_of, is_sparse, move, room_for, row_chunks, to_numpy
+from linprobe.arrays import Array, device_of, first_not_finite, is_sparse, move, room_for, to_numpy
 from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.losses.curvature import CURVATURES
-from linprobe.objective import chunk_of, default_chunk
+from linprobe.objective import default_chunk
 from linprobe.solvers.lbfgs import PAIRS
 from linprobe.solvers.metric import Metric
 from linprobe.solvers.optimum import Optimum
@@ -57,17 +56,14 @@ class Problem:
         weight = to_numpy(self.weight)
         return weight if weight.ndim == 1 else weight.mean(axis=1)
 
-    def curvature_rows(self) -> Callable[[int], tuple[np.ndarray, Array]]:
-        """For a head: the rows (m,) that its curvature is measured on, and their weights (m,), with the sum 1."""
-
-        def rows_of(head: int) -> tuple[np.ndarray, Array]:
-            weight = None if self.weight is None else self.weight if self.weight.ndim == 1 else self.weight[:, head]
-            weights = np.ones(self.X.shape[0]) if weight is None else to_numpy(weight)
-            seen = np.flatnonzero(weights)
-            rows = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), CURVATURE_ROWS)).astype(np.int64))]
-            return rows, self.array(weights[rows] / weights[rows].sum())
-
-        return rows_of
+    def curvature_rows(self, head: int) -> tuple[np.ndarray, Array]:
+        """The rows (m,) that the curvature of a head is measured on, and their weights (m,), with the sum 1."""
+        weight = np.ones(self.X.shape[0])
+        if self.weight is not None:
+            weight = to_numpy(self.weight if self.weight.ndim == 1 else self.weight[:, head])
+        seen = np.flatnonzero(weight)
+        rows = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), CURVATURE_ROWS)).astype(np.int64))]
+        return rows, self.array(weight[rows] / weight[rows].sum())
 
     def start(self, dtype: str) -> Optimum:
         """Where every head begins: no weights, and the bias that is best for that."""
@@ -141,13 +137,11 @@ def refuse_what_is_not_finite(X: Array, metric: Metric) -> None:
     """Refuse features that the means and variances of which are not finite, naming the first culprit."""
     if np.isfinite(metric.highest()) and bool(np.isfinite(to_numpy(metric.mean)).all()):
         return
-    for rows in row_chunks(X.shape[0], 2048):
-        part = chunk_of(X, rows, np.zeros(0))
-        part = part.toarray() if is_sparse(part) else to_numpy(part)
-        if not np.isfinite(part).all():
-            row, column = np.argwhere(~np.isfinite(part))[0]
-            what = "NaN" if np.isnan(part[row, column]) else "an infinite value"
-            raise DataError(f"X has {what} at row {rows.start + row}, column {column}; remove that row or fill it in")
+    place = first_not_finite(X)
+    if place is not None:
+        row, column = place
+        what = "NaN" if np.isnan(float(X[row, column])) else "an infinite value"
+        raise DataError(f"X has {what} at row {row}, column {column}; remove that row or fill it in")
     raise DataError(
         "X has values so large that their squares are infinite; divide it, for example by its largest value"
     )
