@@ -10,6 +10,7 @@ and are compared with a tenth of our seconds. --all-lambdas has them fit all ten
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -56,8 +57,8 @@ def main() -> None:
         wanted = np.arange(len(REGS)) if options.all_lambdas else nearest(options.peer_reg)
         print_one_fit(folder, path, int(nearest([1e-3])[0]), options)
         print(
-            f"\nTo our objective, within {options.tol:g} of it, for one λ of the path at a time; x ours: of a tenth of "
-            "our seconds.\nFits in float32 that end short of it are repeated in float64; after "
+            "\nTo our objective, for one λ of the path at a time; x ours: of a tenth of our seconds. near: within "
+            f"{options.tol:g} of it.\nFits in float32 that end short of it are repeated in float64; after "
             f"{options.peer_limit:g} s they are cut off.\n"
         )
         print_peers(folder, path, wanted, options)
@@ -156,7 +157,7 @@ def print_one_fit(folder: Path, path: dict, head: int, options: argparse.Namespa
 
 def print_peers(folder: Path, path: dict, heads: np.ndarray, options: argparse.Namespace) -> None:
     """A row for each fit, and for each library the sum of its fastest if all λ were fitted."""
-    machine.print_row("", "s", "x ours", "iterations", "gap")
+    machine.print_row("", "s", "x ours", "iterations", "gap", "near, s", "x ours")
     fastest: dict[str, list[Fit]] = {}
     for head in heads:
         print(f"λ = {REGS[head]:.3g}")
@@ -188,18 +189,18 @@ def print_peers(folder: Path, path: dict, heads: np.ndarray, options: argparse.N
 def print_fit(label: str, fit: Fit, path: dict, head: int) -> None:
     """The row of a fit."""
     more = ">" if fit.ended == "limit" else ""
-    ratio = f"{more}{fit.seconds / (path['seconds'] / len(REGS)):.1f}" if fit.ended != "short" else "ends short"
-    machine.print_row(
-        label, f"{more}{fit.seconds:.2f}", ratio, f"{fit.iterations}", f"{relative_gap(fit, path, head):.1e}"
-    )
+    ours = path["seconds"] / len(REGS)
+    ratio = f"{more}{fit.seconds / ours:.1f}" if fit.ended != "short" else "ends short"
+    near = ("-", "") if math.isnan(fit.near) else (f"{fit.near:.2f}", f"{fit.near / ours:.1f}")
+    gap = f"{relative_gap(fit, path, head):.1e}"
+    machine.print_row(label, f"{more}{fit.seconds:.2f}", ratio, f"{fit.iterations}", gap, *near)
 
 
 def run_peer(
     folder: Path, path: dict, peer: str, dtype: str, head: int, options: argparse.Namespace, limit: float
 ) -> Fit:
     """A fit of a head's λ to our objective, cut off after so many seconds."""
-    goal = path["objective"][head] * (1 + options.tol)
-    return run(folder, peer, dtype, float(REGS[head]), goal, options.tol, limit)
+    return run(folder, peer, dtype, float(REGS[head]), path["objective"][head], options.tol, limit)
 
 
 def relative_gap(fit: Fit, path: dict, head: int) -> float:

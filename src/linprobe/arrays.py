@@ -175,17 +175,17 @@ def add_product(W: Array, A: Array, B: Array, scale: float) -> Array:
     return W.addmm_(A.T, B, alpha=scale)
 
 
-def add_gram(G: Array, A: Array) -> Array:
-    """G += Aᵀ A in place, of NumPy arrays the lower triangle alone: G (k, k), A (m, k), C order, one floating type."""
+def add_gram(G: Array, A: Array, scale: float = 1.0) -> Array:
+    """G += scale · Aᵀ A in place, of NumPy arrays the lower triangle alone: G (k, k), A (m, k), C order, one type."""
     if is_sparse(A):
-        G += (A.T @ A).toarray()
+        G += scale * (A.T @ A).toarray()
         return G
     if isinstance(G, np.ndarray):
         (syrk,) = blas.get_blas_funcs(("syrk",), (A,))
         # Columns first, as BLAS counts, the lower triangle of G is the upper one of its transpose.
-        syrk(1.0, A.T, beta=1.0, c=G.T, overwrite_c=True, lower=0)
+        syrk(scale, A.T, beta=1.0, c=G.T, overwrite_c=True, lower=0)
         return G
-    return G.addmm_(A.T, A)
+    return G.addmm_(A.T, A, alpha=scale)
 
 
 def principal_axes(G: Array) -> tuple[Array, Array]:

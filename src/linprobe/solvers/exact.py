@@ -8,7 +8,7 @@ import numpy as np
 
 from linprobe.arrays import Array, device_of, move, namespace, product, quiet, to_numpy
 from linprobe.errors import UsageError
-from linprobe.losses.curvature import CURVATURES
+from linprobe.losses.curvature import CURVATURES, total_curvature
 from linprobe.objective import chunk_of, objective_and_gradient
 from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import Metric, fit_metric
@@ -115,8 +115,8 @@ def _descend(
         scores = xp.empty((len(rows), W.shape[1]), dtype=W.dtype, device=W.device)
         product(features, xp.asarray(W, copy=True), scores)
         scores += b
-        found = CURVATURES[problem.loss](scores, problem.y[move(rows, device)], xp.astype(weight, W.dtype))
-        return to_numpy(found).astype(np.float64)
+        of_each = CURVATURES[problem.loss](scores, problem.y[move(rows, device)])
+        return to_numpy(total_curvature(of_each, xp.astype(weight, W.dtype))).astype(np.float64)
 
     def hessian(W: Array, b: Array, head: int) -> np.ndarray:
         return whole_curvature(problem, metric.mean, W, b, head)
@@ -147,7 +147,7 @@ def _curvature_at_zero(problem: Problem, b: np.ndarray) -> np.ndarray:
     curvature = np.empty((len(b), *b.shape))
     for head in range(b.shape[1]):
         scores = np.tile(b[:, head], (len(b), 1))
-        curvature[..., head] = CURVATURES[problem.loss](scores, labels, problem.shares[:, head])
+        curvature[..., head] = total_curvature(CURVATURES[problem.loss](scores, labels), problem.shares[:, head])
     return curvature
 
 

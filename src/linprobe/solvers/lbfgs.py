@@ -21,6 +21,7 @@ PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objectiv
 # Passes after which a head takes Newton's steps, where its second derivative can be had: more for more unknowns, as
 # that costs as much as so many passes, and many more of a head in a wide stack.
 NEWTON, NEWTON_UNKNOWNS = 30, 8
+EASED = 4  # by so much less a head is held back in Newton's steps after one that was not too long
 SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
 PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
 GIVE_UP = 4  # directions in a row along which nothing lower was found
@@ -76,6 +77,7 @@ class Descent:
         self.pairs: list[tuple[Array, ...]] = []
         self.passes, self.best, self.best_objective = passes.copy(), np.full(h, np.inf), np.full(h, np.inf)
         self.waiting, self.restarts = np.zeros(h, int), np.zeros(h, int)
+        self.damping = 2 * reg
         self.unsettled, self.bias_step = np.zeros(h, bool), np.zeros(start.shape[1:])
         # Nowhere to go yet.
         self.dW, self.db, self.shift, self.slope = W * 0, self.b * 0, self.b * 0, np.zeros(h)
@@ -223,7 +225,12 @@ class Descent:
         dW, shift = self._direction()
         if self.hessian is not None:
             start = max(NEWTON, (dW.shape[0] + 1) * dW.shape[1] // NEWTON_UNKNOWNS)
-            for i in np.flatnonzero(taken & (self.passes >= start)):
+            near = taken & (self.passes >= start)
+            # Levenberg and Marquardt's damping: where the penalty alone holds a step back, far too long a one may
+            # follow; the next is held back as much as would have made the last one right.
+            by = np.where(self.search.length < 1, self.search.length, EASED)
+            self.damping = np.where(near, np.maximum(self.damping / by, 2 * self.reg), self.damping)
+            for i in np.flatnonzero(near):
                 step_W, step_b = self._newton(int(i), self.hessian)
                 dW[..., int(i)], shift[:, int(i)] = move(step_W, self.device), move(step_b, self.device)
         # Only the bias is left to settle.
@@ -270,7 +277,7 @@ class Descent:
         hessian = curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
         D, K = hessian.shape[0] - 1, hessian.shape[1]
         gradient = np.concatenate([to_numpy(self.g[..., i]), to_numpy(self.r[None, :, i])]).astype(np.float64)
-        diagonal = np.full((D + 1, K), 2 * self.reg[i])
+        diagonal = np.full((D + 1, K), self.damping[i])
         if self.intercept:
             # A shift of the bias of all classes changes nothing, nor does that of a class that no example can see.
             mean = max(float(np.trace(hessian[D, :, D])) / K, 1e-300)
@@ -282,7 +289,7 @@ class Descent:
         matrix = hessian.reshape(size, size)
         # What rounding may take from the smallest eigenvalue, so that there always is a factor.
         matrix[np.diag_indices(size)] += diagonal.ravel() + 1e-14 * float(np.trace(matrix))
-        factor = linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
+        factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
         step = -linalg.cho_solve(factor, gradient.ravel(), check_finite=False).reshape(D + 1, K)
         return step[:D].astype(gradient.dtype), step[D]
 
@@ -291,8 +298,8 @@ class Descent:
 
 
 HOST_STATE = (
-    *("reg", "start", "axes", "stiffness", "refreshed", "passes", "best", "best_objective", "waiting", "restarts"),
-    *("unsettled", "bias_step", "f", "slope"),
+    *("reg", "damping", "start", "axes", "stiffness", "refreshed", "passes", "best", "best_objective", "waiting"),
+    *("restarts", "unsettled", "bias_step", "f", "slope"),
 )
 
 

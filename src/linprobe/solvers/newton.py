@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, add_product, is_sparse, row_chunks, to_numpy
-from linprobe.losses.curvature import ALL_CURVATURES
+from linprobe.arrays import Array, add_gram, add_product, is_sparse, product, row_chunks, to_numpy
+from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import chunk_of
 from linprobe.solvers.problem import Problem
 
@@ -23,24 +23,29 @@ def newton_fits(problem: Problem) -> bool:
 def whole_curvature(problem: Problem, mean: Array, W: Array, b: Array, head: int) -> np.ndarray:
     """The second derivative of the mean loss in the weights, and in the bias of features about their mean, last.
 
-    mean (D,), W (D, K), b (K,) of a head -> (D + 1, K, D + 1, K) float64.
+    mean (D,), W (D, K), b (K,) of a head -> (D + 1, K, D + 1, K) float64, of the symmetric ((D + 1) K)² matrix that it
+    is the lower triangle alone.
     """
     n, (D, K) = problem.X.shape[0], W.shape
     weights = problem.weight_of(np.array([head]))
     share = np.full(n, 1 / n) if weights is None else to_numpy(weights).reshape(n, -1)[:, 0] / n
     weight, bias, centre, labels = (to_numpy(array).astype(np.float64) for array in (W, b, mean, problem.y))
     found = np.zeros((D + 1, K, D + 1, K))
-    for rows in row_chunks(n, max(1, CHUNK_NUMBERS // (K * (K + D)))):
+    square = found.reshape((D + 1) * K, (D + 1) * K)
+    for rows in row_chunks(n, max(1, CHUNK_NUMBERS // (K * (D + 1)))):
         part = chunk_of(problem.X, rows, np.zeros(0)) if is_sparse(problem.X) else problem.X[rows]
         features = part.toarray() if is_sparse(part) else to_numpy(part).astype(np.float64)
-        curvatures = ALL_CURVATURES[problem.loss](features @ weight + bias, labels[rows].astype(np.int64))
-        curvatures *= share[rows, None, None]
+        seen = share[rows] > 0
+        features, of_each = features[seen], share[rows][seen, None]
+        # SciPy's products, as everywhere: NumPy has a pool of threads of its own.
+        scores = np.empty((len(features), K))
+        product(features, weight, scores)
+        diagonal, outers = CURVATURES[problem.loss](scores + bias, labels[rows][seen].astype(np.int64))
         augmented = np.column_stack([features - centre, np.ones(len(features))])
         for k in range(K):
-            # SciPy's product, as everywhere: NumPy has a pool of threads of its own.
-            weighted = (curvatures[:, k, : k + 1, None] * augmented[:, None, :]).reshape(len(augmented), -1)
-            block = add_product(np.zeros((D + 1, weighted.shape[1])), augmented, weighted, 1.0)
-            found[:, k, :, : k + 1] += block.reshape(D + 1, k + 1, D + 1).transpose(0, 2, 1)
-    for k in range(K):
-        found[:, :k, :, k] = found[:, k, :, :k].transpose(0, 2, 1)
+            block = np.zeros((D + 1, D + 1))
+            found[:, k, :, k] += add_product(block, augmented, augmented * (of_each * diagonal[:, k : k + 1]), 1.0)
+        for sign, outer in outers:
+            pairs = augmented[:, :, None] * (np.sqrt(of_each) * outer)[:, None, :]
+            add_gram(square, pairs.reshape(len(pairs), -1), sign)
     return found

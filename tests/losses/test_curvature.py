@@ -1,0 +1,77 @@
+"""Second derivatives of the losses, against differences of their slopes and of whole gradients."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from linprobe.losses import find_loss
+from linprobe.losses.curvature import CURVATURES, total_curvature
+from linprobe.objective import objective_and_gradient
+from linprobe.solvers.newton import whole_curvature
+from linprobe.solvers.problem import pose
+
+N, D, K = 23, 5, 4
+
+
+def draw(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(N, D)), rng.integers(0, K, N), rng.normal(size=(D, K)), rng.normal(size=K)
+
+
+def differences(f, x, h=1e-6):
+    """The derivative of f along each entry of x, by central differences, the entries first."""
+    rows = []
+    for place in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[place] = h
+        rows.append((f(x + step) - f(x - step)) / (2 * h))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("loss", CURVATURES)
+def test_of_every_example_it_is_the_derivative_of_the_slope(loss):
+    rng = np.random.default_rng(1)
+    scores, labels = 2 * rng.normal(size=(N, K)), rng.integers(0, K, N)
+    diagonal, outers = CURVATURES[loss](scores.copy(), labels)
+    assert (diagonal >= 0).all()
+    for i in range(N):
+        found = np.diag(diagonal[i]) + sum(sign * np.outer(outer[i], outer[i]) for sign, outer in outers)
+        slope = lambda s, i=i: find_loss(loss)(s[None, :, None].copy(), labels[i : i + 1])[1][0, :, 0]  # noqa: E731
+        np.testing.assert_allclose(found, differences(slope, scores[i]), atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", CURVATURES)
+def test_the_total_is_the_weighted_sum(loss):
+    rng = np.random.default_rng(2)
+    scores, labels, weight = 2 * rng.normal(size=(N, K)), rng.integers(0, K, N), rng.random(N)
+    expected = sum(
+        weight[i] * total_curvature(CURVATURES[loss](scores[i : i + 1].copy(), labels[i : i + 1]), np.ones(1))
+        for i in range(N)
+    )
+    found = total_curvature(CURVATURES[loss](scores.copy(), labels), weight)
+    np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("loss", CURVATURES)
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_whole_of_it_is_the_derivative_of_the_gradient(loss, make, weighted, monkeypatch):
+    monkeypatch.setattr("linprobe.solvers.newton.CHUNK_NUMBERS", 7 * K * (D + 1))  # several chunks
+    X, y, W, b = draw()
+    weight = np.random.default_rng(3).integers(0, 3, (N, 2)).astype(float) if weighted else None
+    problem = pose(make(X), y, np.array([0.1, 0.1]), loss, K, weight, True, "numpy")
+    mean = X.mean(axis=0)
+    found = whole_curvature(problem, mean, W, b, 1).reshape((D + 1) * K, -1)
+
+    def gradient(flat):
+        # In weights and in the bias of features about their mean.
+        weights, bias = flat[:D], flat[D] - mean @ flat[:D]
+        given = None if weight is None else problem.weight_of(np.array([1]))
+        _, dW, db = objective_and_gradient(
+            make(X), y, weights[:, :, None], bias[:, None], loss, np.zeros(1), sample_weight=given
+        )
+        return np.concatenate([dW[:, :, 0] - np.outer(mean, db[:, 0]), db.T]).ravel()
+
+    start = np.concatenate([W, (b + mean @ W)[None]])
+    expected = differences(gradient, start)
+    np.testing.assert_allclose(np.tril(found), np.tril(expected), atol=1e-7)
