@@ -41,7 +41,7 @@ def test_on_its_own_source_it_has_the_runs_own_test_figure(digits, tuned, descen
         found = assess(result.classifier, digits)
         test = result.numbers["test"]
         assert (found.accuracy, list(found.interval), found.n) == (test["accuracy"], test["interval"], test["n"])
-        np.testing.assert_array_equal(found.counts, result.confusion)
+        np.testing.assert_array_equal(found.counts, result.evidence.counts)
         assert found.rows == "what training left for test"
 
 

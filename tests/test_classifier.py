@@ -1,5 +1,6 @@
 """Prediction against plain loops; a saved model comes back as it was, and its file is whole or not there."""
 
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from linprobe.classifier import Classifier, load
 from linprobe.dataset import Examples
-from linprobe.errors import DataError, OutputError
+from linprobe.errors import DataError, IncompatibleError, OutputError
 from linprobe.prepare import fit_preparation
 from models import CLASSES, SHAPE, assert_same, images, make_classifier
 
@@ -53,6 +54,33 @@ def test_features_are_classified_as_well_as_images():
 def test_examples_of_another_shape_are_refused():
     with pytest.raises(DataError, match="4 x 3 x 2"):
         make_classifier().predict(np.zeros((2, 3, 4, 2), np.uint8))
+
+
+def test_probabilities_are_softmax_of_the_scores_and_an_svm_has_none():
+    model, scores = make_classifier(loss="softmax"), np.array([[1.0, 2.0, -3.0], [1000.0, 999.0, -1000.0]])
+    assert model.probabilistic
+    found = model.probabilities(scores.astype(np.float32))
+    assert found.dtype == np.float64
+    for row, probabilities in zip(scores, found, strict=True):
+        exponentials = [math.exp(score - max(row)) for score in row]
+        np.testing.assert_allclose(probabilities, [e / sum(exponentials) for e in exponentials], rtol=1e-6)
+    for svm in (make_classifier(loss="hinge"), make_classifier()):
+        assert not svm.probabilistic
+        with pytest.raises(IncompatibleError, match="no probabilities"):
+            svm.probabilities(scores)
+
+
+def test_the_value_of_white_comes_back_and_is_that_of_uint8_unless_said(tmp_path):
+    assert make_classifier().white == 255
+    make_classifier(white=16.0).save(tmp_path / "model.safetensors")
+    assert load(tmp_path / "model.safetensors").white == 16
+
+
+@pytest.mark.parametrize("white", [0, -1.0, "16", None, [16], True, math.nan, math.inf])
+def test_a_white_that_is_no_pixel_value_is_refused(white, tmp_path):
+    make_classifier(white=white).save(tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match="white"):
+        load(tmp_path / "model.safetensors")
 
 
 def test_templates_are_the_weights_of_each_class_as_a_picture():

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linprobe import open_dataset
 from linprobe.errors import UsageError
 from linprobe.gradient_check import check_gradient, grad_check_sparse
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.objective import loss_and_gradient
+from linprobe.prepare import fit_preparation, make_splits
 
 STEPS = pytest.mark.parametrize("h", [1e-5, "auto"])
 
@@ -304,3 +306,26 @@ def test_a_read_only_x_is_refused():
     x.setflags(write=False)
     with pytest.raises(UsageError, match=r"read-only.*pass x\.copy\(\)"):
         check_gradient(cubic, x, x, rng=rng())
+
+
+def test_a_slope_of_zero_may_carry_the_rounding_of_a_long_sum():
+    # The worksheet's hinge on digits: pixel 40 of a nine is always 0, but for what centring in float32 leaves.
+    splits = make_splits(open_dataset("digits"), seed=3, val=300, dev=60)
+    X = fit_preparation(splits.train).apply(splits.dev.X, np.float64)
+    X = np.column_stack([X, np.ones(len(X))])
+    W = 1e-4 * np.random.default_rng(3).standard_normal((65, 10))
+
+    whole = svm_loss_naive(W, X, splits.dev.y, 0.0)[1]
+    (steepest, k) = np.unravel_index(np.abs(whole).argmax(), whole.shape)
+    places = [40, steepest], [9, k]
+
+    def f(x):
+        weights = W.copy()
+        weights[places] = x
+        return svm_loss_naive(weights, X, splits.dev.y, 0.0)[0]
+
+    x, gradient = W[places], whole[places]
+    assert 0 < abs(gradient[0]) < 1e-15
+    assert check_gradient(f, x, gradient, h="auto", rng=rng()).max_relative_error < 1e-6
+    wrong = check_gradient(lambda x: f(x) + 1e-9 * x[0], x, gradient, h="auto", rng=rng())
+    assert wrong.max_relative_error > 0.9

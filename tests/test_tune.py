@@ -85,7 +85,7 @@ def test_the_best_is_refitted_on_train_and_validation_and_measured_once(digits, 
     assert refit["objective"] - refit["gap"] <= objective * (1 + 1e-12)
     test_X, test_y = rows_of(digits, "test")
     assert test["accuracy"] == model.score(test_X, test_y)
-    assert test["n"] == len(test_y) == result.confusion.sum()
+    assert test["n"] == len(test_y) == result.evidence.counts.sum()
     assert test["interval"][0] < test["accuracy"] < test["interval"][1]
     assert [step.number for step in steps] == [1, 2, 3, 4]
     json.dumps(result.numbers, allow_nan=False)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from linprobe import __version__
-from linprobe.errors import DataError, UnsafeFileError
+from linprobe.errors import DataError, IncompatibleError, UnsafeFileError
 from linprobe.evaluate import highest
 from linprobe.prepare import Preparation
 from linprobe.publish import publish_file
@@ -40,7 +41,30 @@ class Classifier:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The class with the highest score for each example of X (n, *shape) -> labels (n,) int."""
-        return highest(self.decision_function(X)[:, :, None])[:, 0]
+        return self.decide(self.decision_function(X))
+
+    def decide(self, scores: np.ndarray) -> np.ndarray:
+        """The class with the highest score, the first of equals: scores (n, K) -> labels (n,) int."""
+        return highest(scores[:, :, None])[:, 0]
+
+    @property
+    def probabilistic(self) -> bool:
+        """Whether its scores are log-probabilities but for a constant: those of softmax are, an SVM's are not."""
+        return self.about.get("loss") == "softmax"
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """The probability of every class: scores (n, K) -> (n, K) float64. Raises IncompatibleError for an SVM."""
+        if not self.probabilistic:
+            raise IncompatibleError(
+                f"a model trained with the loss {_short(self.about.get('loss'))} has scores but no probabilities; "
+                "train one with softmax, or read its scores"
+            )
+        return softmax(scores.astype(np.float64), axis=1)
+
+    @property
+    def white(self) -> float:
+        """The value that a white pixel had in the pictures it was trained on."""
+        return float(self.about.get("white", 255))
 
     @property
     def templates(self) -> np.ndarray:
@@ -84,6 +108,9 @@ def load(path: Path | str) -> Classifier:
         raise _damaged(path, "unit_rows is neither true nor false")
     if not isinstance(about, dict):
         raise _damaged(path, "about is not a table")
+    white = about.get("white", 255)
+    if not (type(white) in (int, float) and 0 < white < math.inf):
+        raise _damaged(path, "white is not the value of a pixel")
     features = math.prod(shape)
     expected = {"W": (features, len(classes)), "b": (len(classes),), "mean": (features,)}
     for name, array in tensors.items():

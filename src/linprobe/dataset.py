@@ -52,7 +52,8 @@ class Dataset:
     """A source that has been read.
 
     train: everything that is not the source's own test split; test: that split, or None where the source has none;
-    classes: K names, label k is called classes[k]. Raises DataError unless both splits have rows of one shape, labels
+    classes: K names, label k is called classes[k]; white: the value that a white pixel has, where they are pictures.
+    Raises DataError unless both splits have rows of one shape, labels
     in [0, K), and the names are distinct.
     """
 
@@ -60,6 +61,7 @@ class Dataset:
     train: Examples
     test: Examples | None
     classes: tuple[str, ...]
+    white: float = 255.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))

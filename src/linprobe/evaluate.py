@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -74,6 +75,11 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, f
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # At 0 and n the bounds are exactly 0 and 1; rounding must not push them outside.
     return (0.0 if correct == 0 else centre - half), (1.0 if correct == n else centre + half)
+
+
+def measured_accuracy(correct: int, n: int) -> dict[str, Any]:
+    """An accuracy as runs tell it: {accuracy, interval: [low, high], n}, the interval Wilson's of 95 %."""
+    return {"accuracy": correct / n, "interval": list(wilson_interval(correct, n)), "n": n}
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

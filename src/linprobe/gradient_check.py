@@ -46,8 +46,8 @@ def check_gradient(
     when f raises; gradient, shaped like x; checks, the number of coordinates, all different (all of x when it has
     fewer); h, the step, or "auto" for a step per coordinate (`_settled_slope`), which steps around the kinks of the
     hinge and is right to more digits, for 4 to 30 calls of f a coordinate (5 to 7 on the worksheet's data) not 2.
-    Relative error: |a - n| / (|a| + |n|); 0 where both are 0, exactly or up to rounding: the analytic value beside the
-    largest one of the gradient, the numerical one as a difference of two values of f. NaN where either is not finite.
+    Relative error: |a - n| / (|a| + |n|); 0 where both are 0, exactly or up to rounding: beside the largest value of
+    the gradient, or the numerical one as a difference of two values of f. NaN where either is not finite.
     Raises UsageError for an x that is empty, read-only or not float64 (a difference of float32 values has no digits
     left to compare), a gradient of another shape, checks or h not above 0.
     """
@@ -63,7 +63,9 @@ def check_gradient(
     rounding = np.array([slope.rounding for slope in slopes])
     analytic = np.asarray(gradient, dtype=np.float64)[tuple(coordinates.T)]
     magnitude = np.abs(analytic) + np.abs(numerical)
-    zero = (np.abs(analytic) <= ZERO * np.max(np.abs(gradient))) & (np.abs(numerical) <= rounding)
+    nothing = ZERO * np.max(np.abs(gradient))
+    # f may be a sum over many examples, whose roundings add up to more than that of its value.
+    zero = (np.abs(analytic) <= nothing) & (np.abs(numerical) <= np.maximum(rounding, nothing))
     with np.errstate(invalid="ignore", divide="ignore"):
         relative_error = np.where(zero, 0.0, np.abs(analytic - numerical) / magnitude)
     return GradientCheck(coordinates, numerical, analytic, relative_error)

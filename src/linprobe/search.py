@@ -47,6 +47,16 @@ class SearchResult:
         """The settings of a head by their names."""
         return {name: getattr(self.heads, name)[head].item() for name in self.space.axes}
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Of every head its setting, its figures (None where it diverged) and its status: JSON-ready."""
+        names = ("train_accuracy", "val_accuracy", "val_loss", "objective")
+        rows = []
+        for head in range(len(self.heads)):
+            figures = {name: getattr(self, name)[head].item() for name in names}
+            known = {name: figure if np.isfinite(figure) else None for name, figure in figures.items()}
+            rows.append({**self.setting(head), **known, "status": str(self.stopped[head])})
+        return rows
+
 
 @dataclass(frozen=True)
 class Resources:

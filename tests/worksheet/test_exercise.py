@@ -40,11 +40,11 @@ def test_the_eight_steps_on_digits(digits, loss):
     assert numbers["test"]["accuracy"] > 0.9
     low, high = numbers["test"]["interval"]
     assert low < numbers["test"]["accuracy"] < high
-    assert result.confusion.sum() == numbers["test"]["n"]
+    assert result.evidence.counts.sum() == numbers["test"]["n"]
     # The kept model is the best on validation, and the test figure is its own.
     best = numbers["grid"]["best"]
     assert best["val_accuracy"] == np.nanmax(result.search.val_accuracy)
-    assert np.trace(result.confusion) / numbers["test"]["n"] == numbers["test"]["accuracy"]
+    assert np.trace(result.evidence.counts) / numbers["test"]["n"] == numbers["test"]["accuracy"]
 
 
 def test_a_loss_that_the_worksheet_is_not_about_is_refused(digits):

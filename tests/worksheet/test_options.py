@@ -69,7 +69,8 @@ def test_every_axis_is_told_and_written(digits, tmp_path):
     assert len(result.search.heads) == 24
     assert len(result.search.plan.stacks) == 2  # plain SGD and momentum take different steps
     assert {"momentum", "batch size"} <= {row.what for row in steps[4].rows}
-    write_results(tmp_path / "results.csv", result.search)
+    grid = result.numbers["grid"]
+    write_results(tmp_path / "results.csv", grid, grid["rows"])
     with (tmp_path / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 24

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from linprobe.cli.words import one_line
 from linprobe.solvers.sgd import Progress as Callback
 from linprobe.steps import Step
 from linprobe.steps import Table as Figures
@@ -26,14 +27,14 @@ from linprobe.steps import Table as Figures
 def print_step(console: Console, step: Step) -> None:
     """One step: its title, each figure beside what was expected, its table, and what is to be said about them."""
     number = "" if step.number is None else f"{step.number}  "
-    console.print(f"\n[bold]{number}{escape(step.title)}[/]")
+    console.print(f"\n[bold]{number}{_plain(step.title)}[/]")
     if step.rows:
         table = _indented(show_header=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         table.add_column(style="dim")
         for row in step.rows:
-            table.add_row("", escape(row.what), escape(row.found), escape(row.expected))
+            table.add_row("", _plain(row.what), _plain(row.found), _plain(row.expected))
         console.print(table)
     if step.table is not None:
         if step.rows:
@@ -42,7 +43,11 @@ def print_step(console: Console, step: Step) -> None:
         if step.notes:
             console.print()
     for note in step.notes:
-        console.print(Padding(escape(note), (0, 0, 0, 3), expand=False))
+        console.print(Padding(_plain(note), (0, 0, 0, 3), expand=False))
+
+
+def _plain(text: str) -> str:
+    return escape(one_line(text))
 
 
 def _columns(figures: Figures) -> Table:
@@ -51,11 +56,11 @@ def _columns(figures: Figures) -> Table:
     if figures.marked is not None:
         table.add_column("", no_wrap=True)
     for name, kind in zip(figures.header, figures.kinds, strict=True):
-        table.add_column(escape(name), justify="left" if kind == "word" else "right", overflow="fold")
+        table.add_column(_plain(name), justify="left" if kind == "word" else "right", overflow="fold")
     for index, row in enumerate(figures.rows):
         chosen = index == figures.marked
         arrow = [] if figures.marked is None else ["→" if chosen else ""]
-        table.add_row("", *arrow, *map(escape, row), style="bold" if chosen else None)
+        table.add_row("", *arrow, *map(_plain, row), style="bold" if chosen else None)
     return table
 
 

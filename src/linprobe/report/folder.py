@@ -14,6 +14,8 @@ from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.evaluate import wilson_interval
 from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates
+from linprobe.report.page import write_page
+from linprobe.report.run import write_evidence
 from linprobe.report.words import short_number
 from linprobe.search import SearchResult
 from linprobe.space import Trials
@@ -25,19 +27,21 @@ COLUMNS = ("learning_rate", "reg", "train_accuracy", "val_accuracy", "objective"
 FIGURES = ("train_accuracy", "val_accuracy", "objective", "gap")
 TRIAL_CELLS = 10
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "safetensors")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "plotly", "safetensors")
 
 
 def write_run(folder: Path, result: WorksheetResult, *, command: str) -> dict[str, Any]:
-    """Write run.json, results.csv, the model and the pictures into an existing folder; returns what run.json says."""
+    """Write all that a run leaves into an existing folder, its page last; returns what run.json says."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
-    write_results(folder / "results.csv", result.search)
+    write_evidence(folder, result.evidence, result.search.steps, result.search.curves)
+    write_results(folder / "results.csv", numbers["grid"], numbers["grid"]["rows"])
     if result.screening is not None:
-        write_results(folder / "screening.csv", result.screening.result)
+        write_results(folder / "screening.csv", numbers["grid"], numbers["grid"]["screening"]["rows"])
     whole = result.search if result.screening is None else result.screening.result
     screened = "" if result.screening is None else f", screened at rank {result.screening.rank}"
     _draw_search(folder, numbers, result.search, whole, screened)
-    _draw_classifier(folder, numbers, result.classifier, result.confusion)
+    _draw_classifier(folder, numbers, result.classifier, result.evidence.counts)
+    write_page(folder)
     return numbers
 
 
@@ -46,7 +50,9 @@ def write_tuned(folder: Path, result: TuneResult, *, command: str) -> dict[str, 
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
     data, grid, found = numbers["data"], numbers["grid"], result.found
     exact = isinstance(found, PathResult)
-    _write_rows(folder / "results.csv", grid["rows"], ["iterations"] if exact else [])
+    steps, curves = (np.empty(0), np.empty((0, 0))) if exact else (found.steps, found.curves)
+    write_evidence(folder, result.evidence, steps, curves)
+    write_results(folder / "results.csv", grid, grid["rows"])
     if exact:
         n = data["val"] + (data["train"] if grid["folds"] else 0)
         draw_path(
@@ -63,7 +69,8 @@ def write_tuned(folder: Path, result: TuneResult, *, command: str) -> dict[str, 
         )
     else:
         _draw_search(folder, numbers, found, found)
-    _draw_classifier(folder, numbers, result.classifier, result.confusion)
+    _draw_classifier(folder, numbers, result.classifier, result.evidence.counts)
+    write_page(folder)
     return numbers
 
 
@@ -84,24 +91,13 @@ def _write_numbers(folder: Path, classifier: Classifier, found: dict[str, Any], 
     return numbers
 
 
-def write_results(path: Path, search: SearchResult) -> None:
-    """A row per setting of a search, in the order of the space.
+def write_results(path: Path, grid: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """A row per setting, in the order of the space; a figure that it does not have, as a gap without a proof, is empty.
 
-    Momentum and batch size come as further columns where they are not the same for all.
+    Momentum and batch size come as further columns where they are not the same for all; the exact solver's iterations.
     """
-    extra = [name for name in ("momentum", "batch_size") if len(search.space.axes[name].values) > 1]
-    names = ("train_accuracy", "val_accuracy", "objective")
-    rows = [
-        search.setting(head)
-        | {name: float(getattr(search, name)[head]) for name in names}
-        | {"status": str(search.stopped[head])}
-        for head in range(len(search.stopped))
-    ]
-    _write_rows(path, rows, extra)
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]], extra: list[str]) -> None:
-    """The table that every run has; a figure that a row does not have, as the gap without a proof, is left empty."""
+    extra = [name for name in ("momentum", "batch_size") if len(grid["axes"].get(name, ())) > 1]
+    extra += ["iterations"] * ("iterations" in rows[0])
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *extra])

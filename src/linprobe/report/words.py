@@ -132,6 +132,11 @@ def short_number(value: float) -> str:
     return short_numbers([value])[0]
 
 
+def percent(share: float) -> str:
+    """A share with one decimal."""
+    return f"{100 * share:.1f}\u00a0%"
+
+
 def _number(value: float, digits: int, plain: bool) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}".replace("-", "−")

@@ -14,4 +14,4 @@ def read_digits() -> Dataset:
 
     values, labels = (np.asarray(part) for part in load_digits(return_X_y=True))
     images = values.reshape(-1, 8, 8, 1).astype(np.uint8)
-    return Dataset("digits", Examples(images, labels), None, tuple(str(digit) for digit in range(10)))
+    return Dataset("digits", Examples(images, labels), None, tuple(str(digit) for digit in range(10)), white=16.0)

@@ -29,7 +29,7 @@ PIXELS_WORTH_A_THREAD = 64 * 64
 PICTURES_A_TASK = 4  # few, so that a batch of large ones still gives every thread some
 
 # What Pillow raises on damaged or absurd pictures, beside what it has of its own.
-_BROKEN = (
+BROKEN = (
     OSError,
     ValueError,
     SyntaxError,
@@ -62,7 +62,7 @@ class ColourFoundError(Exception):
 
 def shape_of(encoded: Encoded | None, place: str) -> Shape:
     """Size and channels as the header of a picture announces them; nothing is decoded."""
-    with quiet(), _opened(encoded, place) as image:
+    with quiet(), opened(encoded, place) as image:
         return Shape(image.height, image.width, 1 if image.mode in GREY_MODES else 3)
 
 
@@ -103,7 +103,7 @@ def quiet() -> Iterator[None]:
 
 def _decode_one(encoded: Encoded | None, image: np.ndarray, place: str) -> None:
     expected = Shape(*image.shape)
-    with _opened(encoded, place) as picture:
+    with opened(encoded, place) as picture:
         if (picture.height, picture.width) != expected[:2]:
             found = Shape(picture.height, picture.width, expected.channels)
             raise DataError(
@@ -119,7 +119,7 @@ def _decode_one(encoded: Encoded | None, image: np.ndarray, place: str) -> None:
 
 
 @contextmanager
-def _opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
+def opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
     """A picture whose header has been read and found fit to decode; what Pillow raises inside becomes a DataError."""
     from PIL import Image
 
@@ -141,5 +141,10 @@ def _opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
             yield picture
     except Image.UnidentifiedImageError as error:
         raise DataError(f"{place}: is no {' or '.join(FORMATS)} picture; convert it, or leave it out") from error
-    except (*_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnsafeFileError(
+            f"{place}: announces far more than the {MOST_PIXELS:,} pixels that are decoded; leave it out, or make it "
+            "smaller"
+        ) from error
+    except BROKEN as error:
         raise DataError(f"{place}: is a damaged picture: {show(str(error))}; replace it, or leave it out") from error

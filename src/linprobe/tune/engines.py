@@ -123,14 +123,7 @@ class Descent:
             on_plan=self.on_plan,
             progress=self.progress,
         )
-        names = ("train_accuracy", "val_accuracy", "val_loss", "objective")
-        rows = []
-        for head in range(len(found.heads)):
-            figures = {name: getattr(found, name)[head].item() for name in names}
-            setting = {name: getattr(found.heads, name)[head].item() for name in ("learning_rate", "reg")}
-            known = {name: figure if np.isfinite(figure) else None for name, figure in figures.items()}
-            rows.append({**setting, **known, "status": str(found.stopped[head])})
-        return found, rows
+        return found, found.rows()
 
     def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and their objective."""

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset
-from linprobe.evaluate import confusion, wilson_interval
+from linprobe.evaluate import measured_accuracy
+from linprobe.evidence import Evidence, observe
 from linprobe.prepare import make_splits
 from linprobe.rows import Part, Rows, refuse_what_is_not_finite
 from linprobe.search import Resources, SearchResult
@@ -26,13 +25,13 @@ from linprobe.tune.words import data_step, refit_step, settings_step, test_step
 class TuneResult:
     """The classifier, refitted on train + validation, and what was compared to find it.
 
-    found: a PathResult of the exact solver, a SearchResult of SGD; confusion (K, K): the test's counts; numbers: what
+    found: a PathResult of the exact solver, a SearchResult of SGD; evidence: of the test split; numbers: what
     run.json tells, JSON-ready.
     """
 
     classifier: Classifier
     found: PathResult | SearchResult
-    confusion: np.ndarray
+    evidence: Evidence
     numbers: dict[str, Any]
 
 
@@ -101,6 +100,7 @@ def tune(
         "features": options.features,
         "seed": options.seed,
         "data": dataset.name,
+        "white": dataset.white,
         "fingerprint": dataset.fingerprint,
         "rows": rows.tell(),
         "version": __version__,
@@ -108,11 +108,10 @@ def tune(
     preparation, W = preparation.fold(W)
     classifier = Classifier(W, b, dataset.classes, preparation, about)
     # The one place that reads the test split; the choice is made.
-    counts = confusion(splits.test.y, classifier.predict(splits.test.X), len(dataset.classes))
-    correct, n = int(np.trace(counts)), len(splits.test)
-    numbers["test"] = {"accuracy": correct / n, "interval": list(wilson_interval(correct, n)), "n": n}
+    evidence = observe(classifier, splits.test)
+    numbers["test"] = measured_accuracy(evidence.correct, evidence.n)
     on_step(test_step(numbers["test"], len(dataset.classes)))
-    return TuneResult(classifier, found, counts, numbers)
+    return TuneResult(classifier, found, evidence, numbers)
 
 
 def _ignore(step: Step) -> None:

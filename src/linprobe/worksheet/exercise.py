@@ -12,7 +12,8 @@ from linprobe.checkpoint import Checkpoint
 from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import IncompatibleError
-from linprobe.evaluate import confusion, wilson_interval
+from linprobe.evaluate import measured_accuracy
+from linprobe.evidence import Evidence, observe
 from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
 from linprobe.rows import Rows
 from linprobe.search import Resources, Screening, SearchResult, screen, search
@@ -68,7 +69,7 @@ class WorksheetResult:
     search: SearchResult
     screening: Screening | None
     classifier: Classifier
-    confusion: np.ndarray
+    evidence: Evidence
     numbers: dict[str, Any]
 
 
@@ -133,9 +134,8 @@ def run_worksheet(
 
     classifier = _classifier(dataset, splits, preparation, found, options)
     # The one place that reads the test split; the choice is made.
-    predicted = classifier.predict(splits.test.X)
-    counts = confusion(splits.test.y, predicted, classes)
-    numbers["test"] = _test(int(np.trace(counts)), len(splits.test))
+    evidence = observe(classifier, splits.test)
+    numbers["test"] = measured_accuracy(evidence.correct, evidence.n)
     on_step(test_step(numbers["test"], classes))
     numbers["questions"] = {
         "first_loss": answer_first_loss(W, X, y),
@@ -144,7 +144,7 @@ def run_worksheet(
     on_step(look_step(classes, numbers["questions"]))
     numbers["optimum"] = find_optimum(found, train, val, options.training, classes, use)
     on_step(optimum_step(numbers["optimum"]))
-    return WorksheetResult(found, screening, classifier, counts, numbers)
+    return WorksheetResult(found, screening, classifier, evidence, numbers)
 
 
 def _ignore(step: Step) -> None:
@@ -221,6 +221,7 @@ def _describe_search(
     found: SearchResult, screening: Screening | None, seconds: float, options: Options
 ) -> dict[str, Any]:
     space = found.space if screening is None else screening.result.space
+    rows = found.rows()
     described: dict[str, Any] = {
         "settings": len(space),
         "axes": {name: axis.values.tolist() for name, axis in space.axes.items()},
@@ -230,13 +231,9 @@ def _describe_search(
         "memory_plan_bytes": found.plan.bytes,
         "stacks": len(found.plan.stacks),
         "diverged": int((found.stopped == "diverged").sum()),
-        "best": {
-            **found.setting(found.best),
-            "train_accuracy": float(found.train_accuracy[found.best]),
-            "val_accuracy": float(found.val_accuracy[found.best]),
-            "objective": float(found.objective[found.best]),
-        },
+        "best": rows[found.best],
         "edges": list(found.edges),
+        "rows": rows,
     }
     if screening is not None:
         described["diverged"] = int((screening.result.stopped == "diverged").sum())
@@ -246,6 +243,7 @@ def _describe_search(
             "residual": screening.residual,
             "seconds": screening.seconds,
             "retrained": len(screening.kept),
+            "rows": screening.result.rows(),
         }
     return described
 
@@ -259,13 +257,10 @@ def _classifier(
         **found.setting(found.best),
         "features": options.features,
         "data": dataset.name,
+        "white": dataset.white,
         "fingerprint": dataset.fingerprint,
         "rows": Rows.of(splits, options.training.seed, "train", "train").tell(),
         "version": __version__,
     }
     preparation, W = preparation.fold(found.W)
     return Classifier(W, found.b, dataset.classes, preparation, about)
-
-
-def _test(correct: int, n: int) -> dict[str, Any]:
-    return {"accuracy": correct / n, "interval": list(wilson_interval(correct, n)), "n": n}

@@ -1,0 +1,104 @@
+"""What one look at the test split leaves of a classifier: its confusions, its calibration, its worst mistakes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linprobe.arrays import row_chunks
+from linprobe.classifier import Classifier
+from linprobe.dataset import Examples
+from linprobe.evaluate import confusion
+
+CHUNK_ROWS = 4096
+BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more
+MISTAKES = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Counts (K, K), a row per true class and a column per predicted one; reliability is None without probabilities.
+
+    mistakes: the examples that it was surest of and wrong about.
+    """
+
+    counts: np.ndarray
+    reliability: "Reliability | None"
+    mistakes: "Mistakes"
+
+    @property
+    def n(self) -> int:
+        """How many examples were looked at."""
+        return int(self.counts.sum())
+
+    @property
+    def correct(self) -> int:
+        """How many of them it got right."""
+        return int(np.trace(self.counts))
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Whether of examples called with a confidence of p a share of p is right; per bin of confidence (B,).
+
+    The bins part [0, 1] evenly: n examples of each, their mean confidence (highest probability) and the accuracy on
+    them, NaN in empty ones. Guo et al. (2017), On calibration of modern neural networks.
+    """
+
+    n: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: |confidence - accuracy|, averaged over the examples."""
+        seen = self.n > 0
+        return float(np.abs(self.confidence - self.accuracy)[seen] @ self.n[seen] / self.n.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Mistakes:
+    """Examples X (m, *shape) as the source gave them, the surest first, their labels and predicted classes (m,).
+
+    confidence (m,): the probability of the predicted class; where the classifier has none, by how much its score led
+    that of the label.
+    """
+
+    X: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+
+
+def observe(classifier: Classifier, examples: Examples) -> Evidence:
+    """Look at examples once, in chunks of rows."""
+    parts = [_look(classifier, examples.take(rows)) for rows in row_chunks(len(examples), CHUNK_ROWS)]
+    predicted, confidence = (np.concatenate(part) for part in zip(*parts, strict=True))
+    wrong = np.flatnonzero(predicted != examples.y)
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")[:MISTAKES]]
+    right = predicted == examples.y
+    return Evidence(
+        confusion(examples.y, predicted, len(classifier.classes)),
+        measure_reliability(confidence, right) if classifier.probabilistic else None,
+        Mistakes(examples.X[surest], examples.y[surest], predicted[surest], confidence[surest]),
+    )
+
+
+def _look(classifier: Classifier, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """The predicted class (n,) and how sure of it the classifier is (n,)."""
+    scores = classifier.decision_function(examples.X)
+    predicted, rows = classifier.decide(scores), np.arange(len(scores))
+    if classifier.probabilistic:
+        return predicted, classifier.probabilities(scores)[rows, predicted]
+    return predicted, (scores[rows, predicted] - scores[rows, examples.y]).astype(np.float64)
+
+
+def measure_reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Reliability:
+    """From the confidence (n,) of each prediction and whether it was right (n,) bool."""
+    of_bin = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    n = np.bincount(of_bin, minlength=bins)
+    of_nothing = np.full(bins, np.nan)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.divide(np.bincount(of_bin, values, bins), n, out=of_nothing.copy(), where=n > 0)
+
+    return Reliability(n, mean(confidence), mean(right))

@@ -1,0 +1,142 @@
+"""What a classifier says about a file: a picture, or an array of examples."""
+
+import tokenize
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from linprobe.arrays import first_not_finite, row_chunks
+from linprobe.classifier import Classifier
+from linprobe.errors import DataError
+from linprobe.sight import see
+from linprobe.sources.pictures import MOST_BYTES
+from linprobe.sources.reading import readable, require_file, show
+
+ARRAY = b"\x93NUMPY"  # how a .npy file begins
+CHUNK_ELEMENTS = 2**22
+
+# What NumPy raises on damaged .npy files, whose header is a Python literal.
+_BROKEN = (
+    *(OSError, ValueError, TypeError, KeyError, SyntaxError, EOFError, OverflowError, RecursionError, MemoryError),
+    tokenize.TokenError,
+)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A class with its score, and its probability where the classifier has probabilities."""
+
+    name: str
+    score: float
+    probability: float | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes with the highest scores, highest first, and by how much the first leads the second, if there is one.
+
+    row: which example of an array it is about; None for a picture and for an array that is a single example.
+    """
+
+    row: int | None
+    top: tuple[Ranked, ...]
+    margin: float | None
+
+
+def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bool = False) -> list[Prediction]:
+    """Predict a PNG or JPEG picture as `linprobe.sight` sees it, or a .npy array, (n, *shape) or one example.
+
+    Arrays are taken as the source gave them to training, in its units. top: how many classes to name; invert: light for
+    dark, of pictures and of arrays. Scores are summed in float64. Raises DataError, of one line naming the file, for
+    what cannot be read, has another shape or is not finite.
+    """
+    rows, single = examples(classifier, path)
+    predictions: list[Prediction] = []
+    size = max(1, CHUNK_ELEMENTS // classifier.W.shape[0])
+    for chunk in row_chunks(len(rows), size):
+        part = rows[chunk]
+        _check_finite(part, path, chunk.start, single)
+        if invert:
+            part = classifier.white - part.astype(np.float64)
+        scores = classifier.preparation.apply(part, np.float64) @ classifier.W + classifier.b
+        for row, prediction in enumerate(_rank(classifier, scores, top), start=chunk.start):
+            predictions.append(Prediction(None if single else row, *prediction))
+    return predictions
+
+
+def examples(classifier: Classifier, path: Path) -> tuple[np.ndarray, bool]:
+    """The examples of a file (n, *shape), and whether it is a picture or an array that is itself a single example."""
+    shape = classifier.preparation.shape
+    if _is_array(path):
+        return _open_array(path, shape)
+    if len(shape) != 3 or shape[2] not in (1, 3):
+        raise DataError(
+            f"{path}: is no .npy array, and this model takes only those: it was trained on examples of the shape "
+            f"{_times(shape)}, not on pictures with 1 or 3 channels; save them with numpy.save"
+        )
+    require_file(path, MOST_BYTES, "give a PNG or JPEG picture, or a .npy array")
+    with readable(path):
+        encoded = path.read_bytes()
+    return see(encoded, shape, classifier.white, str(path))[None], True
+
+
+def _is_array(path: Path) -> bool:
+    with readable(path):
+        if not path.is_file():
+            finding = "is not a file" if path.exists() else "does not exist"
+            raise DataError(f"{path}: {finding}; give a PNG or JPEG picture, or a .npy array")
+        with path.open("rb") as file:
+            return file.read(len(ARRAY)) == ARRAY
+
+
+def _open_array(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, bool]:
+    """The rows of a .npy file, read from the disk as they are used."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            array = np.load(path, mmap_mode="r")
+    except _BROKEN as error:
+        raise DataError(f"{path}: is no readable .npy array ({show(str(error))}); save it with numpy.save") from error
+    if array.dtype.kind not in "uif":
+        raise DataError(f"{path}: holds {show(str(array.dtype))}, integers or floats are expected; convert them first")
+    if array.shape == shape:
+        return array[None], True
+    if array.shape[1:] != shape or len(array) == 0:
+        raise DataError(
+            f"{path}: has the shape {_times(array.shape)}, this model was trained on {_times(shape)}; give it one such "
+            "example, or n of them along a first axis"
+        )
+    return array, False
+
+
+def _check_finite(part: np.ndarray, path: Path, start: int, single: bool) -> None:
+    # As float32, which is what examples are: a larger value is none that a model was trained on.
+    with np.errstate(over="ignore"):
+        found = first_not_finite(part.reshape(len(part), -1).astype(np.float32))
+    if found is not None:
+        place = "" if single else f" of row {start + found[0]:,}"
+        raise DataError(
+            f"{path}: feature {found[1]:,}{place} is not a finite float32 number; replace it or leave it out"
+        )
+
+
+def _rank(classifier: Classifier, scores: np.ndarray, top: int) -> Iterator[tuple[tuple[Ranked, ...], float | None]]:
+    """For each row of scores (n, K) its first classes and its margin."""
+    probabilities = classifier.probabilities(scores) if classifier.probabilistic else None
+    # Stable, so that of equal scores the first class comes first, as in Classifier.decide.
+    order = np.argsort(-scores, axis=1, kind="stable")[:, : max(top, 2)]
+    for row, (classes, values) in enumerate(zip(order, scores, strict=True)):
+        ranked = tuple(
+            Ranked(
+                classifier.classes[k], float(values[k]), None if probabilities is None else float(probabilities[row, k])
+            )
+            for k in classes[:top]
+        )
+        yield ranked, float(values[classes[0]] - values[classes[1]]) if len(classes) > 1 else None
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "() (a single number)"

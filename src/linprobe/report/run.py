@@ -1,0 +1,115 @@
+"""A run folder, read again: what the page is made from."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linprobe.classifier import Classifier, load
+from linprobe.errors import DataError
+from linprobe.evidence import Evidence, Mistakes, Reliability
+from linprobe.publish import publish_file
+
+EVIDENCE = "evidence.safetensors"
+
+NUMBERS, WHOLE = "iuf", ("counts", "mistakes.labels", "mistakes.predicted", "reliability.n")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run: run.json's numbers, the model, what it did on test, and the losses of all heads of an SGD grid.
+
+    steps (R,), curves (R, H): the objective on the batches of those iterations, NaN once a head has stopped; R = 0
+    where there are none.
+    """
+
+    numbers: dict[str, Any]
+    classifier: Classifier
+    evidence: Evidence
+    steps: np.ndarray
+    curves: np.ndarray
+
+
+def write_evidence(folder: Path, evidence: Evidence, steps: np.ndarray, curves: np.ndarray) -> None:
+    """Write what of a run is neither in run.json nor in the model; steps and curves as `Run` has them."""
+    from safetensors.numpy import save
+
+    arrays = {"counts": evidence.counts, "steps": steps, "curves": curves.astype(np.float32)}
+    arrays |= {f"mistakes.{name}": array for name, array in vars(evidence.mistakes).items()}
+    if evidence.reliability is not None:
+        arrays |= {f"reliability.{name}": array for name, array in vars(evidence.reliability).items()}
+    with publish_file(folder / EVIDENCE) as partial:
+        partial.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder that `linprobe worksheet` or `linprobe tune` left. Raises DataError for any other folder."""
+    path = folder / "run.json"
+    if not path.is_file():
+        finding = "holds no run.json" if folder.is_dir() else "is no folder"
+        raise DataError(f"{folder}: {finding}; give a folder that linprobe worksheet or linprobe tune left")
+    try:
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"command", "versions", "options", "data", "grid", "test"} - set(dict(numbers))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read ({_short(error)}); make the run again") from error
+    if missing:
+        raise DataError(f"{path}: lacks {min(missing)}; make the run again")
+    classifier = load(folder / "model.safetensors")
+    arrays = _read_arrays(folder / EVIDENCE, len(classifier.classes), classifier.preparation.shape)
+    parts: dict[str, dict[str, np.ndarray]] = {"mistakes": {}, "reliability": {}}
+    for name, array in arrays.items():
+        part, _, of_part = name.partition(".")
+        if of_part:
+            parts[part][of_part] = array
+    reliability = Reliability(**parts["reliability"]) if parts["reliability"] else None
+    evidence = Evidence(arrays["counts"], reliability, Mistakes(**parts["mistakes"]))
+    return Run(numbers, classifier, evidence, arrays["steps"], arrays["curves"])
+
+
+def _read_arrays(path: Path, K: int, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The arrays of an evidence file, each of the shape that it must have."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise DataError(f"{path}: does not exist; the run was made by a version without it: make it again")
+    try:
+        with safe_open(path, "numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
+    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: is not readable ({_short(error)}); make the run again") from error
+    m, bins = (len(arrays.get(name, ())) for name in ("mistakes.labels", "reliability.n"))
+    R = len(arrays.get("steps", ()))
+    expected: dict[str, tuple[int | None, ...]] = {
+        "counts": (K, K),
+        "steps": (R,),
+        "curves": (R, None),
+        "mistakes.X": (m, *shape),
+        **dict.fromkeys(("mistakes.labels", "mistakes.predicted", "mistakes.confidence"), (m,)),
+    }
+    if bins:
+        expected |= dict.fromkeys(("reliability.n", "reliability.confidence", "reliability.accuracy"), (bins,))
+    if set(arrays) != set(expected):
+        raise DataError(f"{path}: holds {', '.join(sorted(arrays)) or 'nothing'}; make the run again")
+    for name, wanted in expected.items():
+        found = arrays[name].shape
+        if len(found) != len(wanted) or any(b not in (None, a) for a, b in zip(found, wanted, strict=True)):
+            raise DataError(f"{path}: {name} has the shape {found}, the model asks for {wanted}; make the run again")
+    for name in ("mistakes.labels", "mistakes.predicted"):
+        if m and not (arrays[name].min() >= 0 and arrays[name].max() < K):
+            raise DataError(f"{path}: {name} names classes that the model does not have; make the run again")
+    for name, array in arrays.items():
+        kinds = NUMBERS if name in ("curves", "steps", "mistakes.X") else "iu" if name in WHOLE else "f"
+        # Curves end where their head stopped, and bins without examples have no mean.
+        finite = name == "curves" or name.startswith("reliability.") or np.isfinite(array).all()
+        if array.dtype.kind not in kinds or not finite or (name in WHOLE and (array < 0).any()):
+            raise DataError(f"{path}: {name} does not hold what it must ({array.dtype}); make the run again")
+    if not arrays["counts"].any() or (bins and not arrays["reliability.n"].any()):
+        raise DataError(f"{path}: knows of no example; make the run again")
+    return arrays
+
+
+def _short(error: object) -> str:
+    return " ".join(str(error).split())[:120]
