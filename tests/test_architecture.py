@@ -32,6 +32,9 @@ MAY_KNOW = {
     "estimators": {"errors", "arrays", "evaluate", "objective", "solvers"},
     "probe_search": {"errors", "estimators", "solvers"},
     "classifier": {"", "errors", "evaluate", "prepare", "publish"},
+    "sight": {"errors", "sources"},
+    "predict": {"errors", "arrays", "classifier", "sight", "sources"},
+    "evidence": {"arrays", "classifier", "dataset", "evaluate"},
     "steps": set(),
     "rows": {"errors", "arrays", "dataset", "prepare"},
     "assess": {
@@ -39,17 +42,32 @@ MAY_KNOW = {
     },
     "tune": {
         *("", "errors", "arrays", "dataset", "prepare", "rows", "solvers", "space", "search", "evaluate"),
-        *("classifier", "steps", "losses"),
+        *("classifier", "evidence", "steps", "losses"),
     },
     "worksheet": {
         *("", "errors", "dataset", "sources", "prepare", "losses", "objective", "gradient_check", "solvers"),
-        *("search", "space", "checkpoint", "evaluate", "classifier", "rows", "steps"),
+        *("search", "space", "checkpoint", "evaluate", "classifier", "evidence", "rows", "steps"),
     },
-    "report": {"", "errors", "publish", "search", "space", "classifier", "evaluate", "tune", "worksheet"},
+    "notebook": {"errors", "publish"},
+    "report": {
+        *(
+            "",
+            "errors",
+            "publish",
+            "search",
+            "space",
+            "classifier",
+            "evaluate",
+            "evidence",
+            "steps",
+            "tune",
+            "worksheet",
+        ),
+    },
 }
 LAST = {"report", "cli"}
 SCIKIT_LEARNS = {"estimators/classifiers.py", "estimators/folds.py", "probe_search.py"}
-HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "jax", "dask"}
+HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "jax", "dask", "jinja2", "plotly"}
 
 
 def modules() -> list[Path]:

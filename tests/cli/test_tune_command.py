@@ -16,8 +16,9 @@ from PIL import Image
 import linprobe
 from linprobe.prepare import make_splits
 
-EXACT = ["confusion.png", "model.safetensors", "path.png", "results.csv", "run.json", "templates.png"]
-SGD = ["confusion.png", "grid.png", "loss.png", "model.safetensors", "results.csv", "run.json", "templates.png"]
+SHARED = {"confusion.png", "evidence.safetensors", "model.safetensors", "report.html", "results.csv", "run.json"}
+EXACT = sorted(SHARED | {"path.png", "templates.png"})
+SGD = sorted(SHARED | {"grid.png", "loss.png", "templates.png"})
 QUICK = ["--reg", "0.1:10:3:log"]
 
 

@@ -9,7 +9,10 @@ import typer
 from linprobe import __version__
 from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
+from linprobe.cli.predict import predict
+from linprobe.cli.report import report
 from linprobe.cli.tune import tune
+from linprobe.cli.words import complain
 from linprobe.cli.worksheet import worksheet
 from linprobe.errors import LinprobeError
 
@@ -25,6 +28,8 @@ app = typer.Typer(
 app.command()(worksheet)
 app.command()(tune)
 app.command()(evaluate)
+app.command()(predict)
+app.command()(report)
 app.command()(fetch)
 
 
@@ -50,23 +55,23 @@ def main() -> None:
         status = app(standalone_mode=False)
         sys.stdout.flush()
         if status == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
-            status = _complain("interrupted", INTERRUPTED)
+            status = complain("interrupted", INTERRUPTED)
     except (KeyboardInterrupt, typer.Abort):
-        status = _complain("interrupted", INTERRUPTED)
+        status = complain("interrupted", INTERRUPTED)
     except LinprobeError as error:
-        status = _complain(str(error), error.exit_status)
+        status = complain(str(error), error.exit_status)
     except typer.exceptions.TyperException as error:
-        status = _complain(_usage(error), 2)
+        status = complain(_usage(error), 2)
     except BrokenPipeError:
         # Whoever read the output has gone, as in `linprobe ... | head`; Python would complain again at its own exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except MemoryError as error:
-        status = _complain(f"the memory is full ({error}); close other programs or ask for less", 1)
+        status = complain(f"the memory is full ({error}); close other programs or ask for less", 1)
     except Exception as error:
         if "LINPROBE_TRACEBACK" in os.environ:
             raise
-        status = _complain(
+        status = complain(
             f"unexpected {type(error).__name__}: {error}; this is a fault of linprobe's: please report it with what "
             "LINPROBE_TRACEBACK=1 in the environment shows",
             1,
@@ -84,10 +89,3 @@ def _usage(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "linprobe"
     return f"{message}; see {command} --help"
-
-
-def _complain(message: str, status: int) -> int:
-    # One line, whatever a path or a library put into the message; control characters would reach the terminal.
-    line = "".join(letter if letter.isprintable() else " " for letter in " ".join(message.split()))
-    print(f"linprobe: {line}", file=sys.stderr)  # noqa: T201 (rich would wrap it)
-    return status

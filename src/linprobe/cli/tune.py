@@ -95,7 +95,8 @@ def tune(
     from linprobe.tune import Options
     from linprobe.tune import tune as run_tuning
 
-    require("matplotlib", "plots")
+    for library in ("matplotlib", "jinja2", "plotly"):
+        require(library, "plots")
     options = Options(
         solver,
         loss,
@@ -132,5 +133,6 @@ def tune(
     if as_json:
         typer.echo(json.dumps(numbers, indent=2))
     console.print(
-        f"\nThe run is in [bold]{escape(str(folder))}[/]: run.json, results.csv, model.safetensors and pictures."
+        f"\nThe run is in [bold]{escape(str(folder))}[/]: report.html shows all of it, run.json and results.csv have "
+        "the figures, model.safetensors predicts."
     )

@@ -1,0 +1,135 @@
+"""report.html: a whole run as one page that needs nothing else, and asks nobody for anything.
+
+The parts: `facts` (what is said), `figures` (what is plotted), `model` (the weights that the page computes with); their
+looks and their behaviour are in assets/, one stylesheet and one script for each part of the page.
+"""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from linprobe.errors import DataError, LinprobeError, require
+from linprobe.publish import publish_file
+from linprobe.report.page.facts import facts
+from linprobe.report.page.figures import figures
+from linprobe.report.page.model import model
+from linprobe.report.run import Run, read_run
+
+ASSETS = Path(__file__).parent / "assets"
+STYLES = ("page.css", "model.css", "toy.css")
+THEME = "theme.js"  # before anything is painted
+SCRIPTS = (
+    *("figures.js", "page.js"),
+    *("model_decode.js", "model_sight.js", "model_paint.js", "model_inputs.js", "model.js"),
+    *("toy_solver.js", "toy_plane.js", "toy.js"),
+)
+
+MOST_BYTES = 6_000_000  # a page that can be sent by mail
+TEXT_BYTES = 120_000  # of the template, and of what is said whatever the run
+
+# What each part that grows with the run may take of the room that assets and model leave.
+SHARES = {
+    "templates": 0.28,
+    "mistakes": 0.15,
+    "table": 0.13,
+    "grid": 0.12,
+    "losses": 0.12,
+    "confusion": 0.11,
+    "classes": 0.09,
+}
+
+
+def write_page(folder: Path, out: Path | None = None) -> Path:
+    """Write the page of a run folder from what lies there, report.html unless told otherwise; returns its path.
+
+    Raises DataError for folders that are no run and for files that are damaged, OutputError where it cannot be written.
+    """
+    path = out or folder / "report.html"
+    run = read_run(folder)
+    try:
+        page = render(run)
+    except LinprobeError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # The page needs nearly all of run.json, and a file that people can edit may lack any of it.
+        finding = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise DataError(
+            f"{folder / 'run.json'}: does not tell what the page needs ({finding}); make the run again"
+        ) from error
+    with publish_file(path) as partial:
+        partial.write_bytes(page.encode(errors="replace"))
+    return path
+
+
+def render(run: Run) -> str:
+    """The page of a run, HTML of at most MOST_BYTES."""
+    plotly = require("plotly.offline", "plots").get_plotlyjs()
+    styles, scripts = ([_asset(name) for name in names] for names in (STYLES, SCRIPTS))
+    assets = {"styles": styles, "first": _asset(THEME), "scripts": [plotly, *scripts]}
+    taken = sum(len(text.encode()) for text in (*styles, assets["first"], plotly, *scripts))
+    room = max(0, MOST_BYTES - TEXT_BYTES - taken)
+    room = max(0, room - len(packed := _json(model(run, room // 2))))
+    page = ""
+    for part in (1, 0.5, 0.2, 0.05):  # the first is meant to fit
+        plots = figures(run, shares := {name: int(part * share * room) for name, share in SHARES.items()})
+        page = _fill(
+            assets,
+            data={"figures": _json({name: figure.plot() for name, figure in plots.items()}), "model": packed},
+            facts=facts(run, shares),
+            figures=plots,
+        )
+        if len(page.encode(errors="replace")) <= MOST_BYTES:
+            break
+    return page
+
+
+def _fill(assets: dict[str, Any], data: dict[str, str], **context: Any) -> str:
+    """The template with everything in its place; what is marked as safe are our own files and JSON without markup."""
+    jinja2 = require("jinja2", "plots")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    safe = jinja2.utils.markupsafe.Markup
+    return environment.get_template("page.html.j2").render(
+        policy=_policy([assets["first"], *assets["scripts"]]),
+        styles=[safe(style) for style in assets["styles"]],
+        first=safe(assets["first"]),
+        scripts=[safe(script) for script in assets["scripts"]],
+        data={name: safe(part) for name, part in data.items()},
+        **context,
+    )
+
+
+def _policy(scripts: list[str]) -> str:
+    """What the page may do: run these scripts, look like this, show pictures that it holds itself; nothing else."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {' '.join(map(_hash, scripts))}",
+            # plotly styles its figures by attributes and by rules that it adds.
+            "style-src 'unsafe-inline'",
+            "img-src data: blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _json(value: Any) -> str:
+    """JSON that can stand inside a script element, whatever its strings hold."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,0 +1,250 @@
+"""What the page says, in words and numbers that the template only has to place."""
+
+from dataclasses import replace
+from typing import Any
+
+from linprobe.evaluate import wilson_interval
+from linprobe.report.page import failures, settings
+from linprobe.report.page.names import class_names, shown
+from linprobe.report.page.pictures import template_pictures
+from linprobe.report.page.settings import AXES, Settings, screened_of, settings_of
+from linprobe.report.run import Run
+from linprobe.report.words import percent
+from linprobe.steps import proven
+from linprobe.tune.words import refit_step
+from linprobe.worksheet.steps import NEAR, first_loss_step, gradient_check_step, optimum_step, vectorized_step
+
+CLASSIFIERS = {"softmax": "Softmax classifier", "hinge": "Linear SVM", "squared_hinge": "Linear SVM, squared hinge"}
+DONE = 1e-3  # above the lowest objective, relative: what no figure of the page would show
+SAID_ELSEWHERE = ("data", "fingerprint", "version")  # of the options
+LONGEST = 600  # characters of a sentence that names classes
+LONGEST_COMMAND = 20_000
+FILTERED = 24  # templates; of more, one is found by its name
+
+
+def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
+    """Everything but the figures and the model; room: bytes for what can grow."""
+    found, names = settings_of(run), class_names(run.classifier.classes)
+    solver = _solver(run)
+    weakest = failures.weakest(run, names)
+    return {
+        "title": shown(run.numbers["data"]["source"], 80),
+        "kind": "worksheet" if "first_loss" in run.numbers else "tune",
+        "heading": CLASSIFIERS.get(run.numbers["options"]["loss"], "Linear classifier"),
+        "lede": _lede(run),
+        "cards": [_accuracy(run), _winner(run, found), _card("solver", "Is the solver done?", solver), weakest],
+        "settings": _settings(run, found, room),
+        "solver": solver,
+        "templates": _templates(run, names, room["templates"]),
+        "classes": names,
+        "recall": failures.recall(run, names, room["classes"]),
+        "pairs": failures.pairs(run, names),
+        "mistakes": failures.mistakes(run, names, room["mistakes"]),
+        "calibration": failures.calibration(run),
+        "worksheet": _worksheet(run),
+        "reproduce": _reproduce(run, names),
+    }
+
+
+def _lede(run: Run) -> str:
+    data, grid = run.numbers["data"], run.numbers["grid"]
+    axes = [f"{len(values):,} {_many(name)}" for name, values in grid["axes"].items() if len(values) > 1]
+    if grid.get("trials"):
+        varied = [AXES[name] for name, values in grid["axes"].items() if len(values) > 1]
+        many = f"{grid['settings']:,} random settings ({', '.join(varied)})"
+    elif len(axes) > 1:
+        many = f"{grid['settings']:,} settings ({' × '.join(axes)})"
+    else:
+        many = axes[0] if axes else "One setting"
+    one = many == "One setting"
+    exact = grid.get("solver") == "exact"
+    how = f"{'' if one else 'each '}solved to the optimum" if exact else "trained by SGD"
+    if grid.get("folds"):
+        on = f"compared in {grid['folds']} folds of {data['train'] + data['val']:,} examples"
+    else:
+        on = f"{'judged' if one else 'compared'} on {data['val']:,} others"
+        how += f" on {data['train']:,} examples"
+    again = (
+        f" was trained again on all {run.numbers['refit']['n']:,} of them, and" if "refit" in run.numbers else " was"
+    )
+    return (
+        f"{many} {'was' if one else 'were'} {how} and {on}. {'It' if one else 'The best'}{again} measured once, on "
+        f"{run.evidence.n:,} test examples that had no part in the choice."
+    )
+
+
+def _many(name: str) -> str:
+    return {"reg": "values of reg", "momentum": "momenta"}.get(name, f"{AXES[name]}s")
+
+
+def _card(section: str, label: str, told: dict[str, Any]) -> dict[str, Any]:
+    return {"section": section, "label": label, "value": told["value"], "sentences": told["sentences"][:1]}
+
+
+def _accuracy(run: Run) -> dict[str, Any]:
+    test, K = run.numbers["test"], len(run.classifier.classes)
+    low, high = test["interval"]
+    right = round(test["accuracy"] * test["n"])
+    return {
+        "section": "failures",
+        "label": "Test accuracy",
+        "value": f"{test['accuracy']:.4f}",
+        "interval": {"low": low, "high": high, "accuracy": test["accuracy"], "chance": 1 / K},
+        "sentences": [
+            f"{right:,} of {test['n']:,} test examples right. The 95\u00a0% interval (Wilson) is {low:.4f} to "
+            f"{high:.4f}; chance among {K:,} classes is {1 / K:.4f}."
+        ],
+    }
+
+
+def _winner(run: Run, found: Settings) -> dict[str, Any]:
+    best = found.rows[found.best]
+    brief = settings.lead_in_brief(found)
+    sentence = f"Validation accuracy {best['val_accuracy']:.4f} on {found.n:,} examples, {brief}."
+    if run.numbers["grid"]["edges"]:
+        sentence += " It lies at the edge of what was tried."
+    return {"section": "settings", "label": "Chosen", "parts": found.parts(found.best), "sentences": [sentence]}
+
+
+def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]:
+    grid, screened = run.numbers["grid"], screened_of(run)
+    seconds = f"{grid['seconds']:,.1f}" if grid["seconds"] >= 0.1 else f"{grid['seconds']:.2f}"
+    notes = [f"All of it took {seconds} s: the settings are trained together."]
+    lost = sum(row["status"] == "diverged" for row in (screened or found).rows)
+    if lost:
+        notes.append(
+            f"{lost:,} of {grid['settings']:,} diverged; they have no figures and were left out of the choice."
+        )
+    if screened is not None:
+        told = grid["screening"]
+        notes.append(
+            f"First, all {grid['settings']:,} were compared on {told['rank']:,} principal directions of the features, "
+            f"outside of which {percent(told['residual'])} of their energy lies. The best {told['retrained']:,} were "
+            "then retrained on all features, and only they are results."
+        )
+    if grid.get("folds"):
+        notes.append("Accuracies, objectives and gaps are means over the folds.")
+    room_each = room["table"] // (1 if screened is None else 2)
+    best = found.rows[found.best]
+    return {
+        "chosen": found.named(found.best),
+        "accuracy": f"{best['val_accuracy']:.4f}",
+        "train": f"{best['train_accuracy']:.4f}",
+        "n": found.n,
+        "lead": settings.lead(found),
+        "edges": settings.edges(run),
+        "notes": notes,
+        "table": settings.table(found, room_each),
+        "screening": None if screened is None else settings.table(screened, room_each),
+    }
+
+
+def _solver(run: Run) -> dict[str, Any]:
+    """Whether the solver is done: in a word, in sentences, and by which figures."""
+    numbers, loss = run.numbers, run.numbers["options"]["loss"]
+    if "refit" in numbers:
+        refit = numbers["refit"]
+        step = refit_step(refit, numbers["grid"]["best"], loss)
+        gap = refit.get("gap")
+        value = "Not known" if gap is None else "Yes, proven" if refit["status"] == "gap" else "Not quite"
+        first = step.notes[0]
+        if gap is not None:
+            share = f"{refit['relative_gap']:.0e}"
+            first = f"{proven(refit['objective'], gap)} The gap is {share} of the objective."
+        return {"value": value, "sentences": [first, *step.notes[1:]], "rows": step.rows}
+    optimum = numbers.get("optimum", {"skipped": "this run did not look for the optimum"})
+    if "skipped" in optimum:
+        why = shown(optimum["skipped"], LONGEST)
+        sentence = f"How far SGD is from the lowest possible objective is not known: {why}."
+        return {"value": "Not known", "sentences": [sentence], "rows": ()}
+    step, share = optimum_step(optimum), optimum["sgd"]["relative_excess"]
+    value = "Yes" if share < DONE else "Nearly" if share < NEAR else "No"
+    how_far = f"{100 * share:.2g} % above" if share < 1 else f"{1 + share:,.3g} times"
+    first = (
+        f"SGD's objective, {optimum['sgd']['objective']:.4g}, is {how_far} the lowest possible one at this reg, "
+        f"{optimum['objective']:.4g}, which is proven to {optimum['relative_gap']:.0e} of it."
+    )
+    return {"value": value, "sentences": [first, *step.notes], "rows": step.rows}
+
+
+def _templates(run: Run, names: list[str], room: int) -> dict[str, Any]:
+    shape, K = run.classifier.preparation.shape, len(names)
+    if len(shape) != 3:
+        return {
+            "tiles": [],
+            "why": f"The examples are rows of {shape[0]:,} features and no pictures: there is nothing to draw.",
+        }
+    drawn = template_pictures(run, room)
+    recall = run.evidence.counts.diagonal() / run.evidence.counts.sum(axis=1).clip(1)
+    tiles = [
+        {"uri": uri, "name": names[k], "recall": f"{recall[k]:.2f}" if run.evidence.counts[k].any() else "–"}
+        for k, uri in enumerate(drawn.uris)
+    ]
+    channels = shape[2]
+    if channels == 3:
+        how = "in colour, by one scale for all classes: mid-grey is about nothing"
+    else:
+        what = "" if channels == 1 else f", the mean of {channels} channels"
+        how = f"by one scale for all classes{what}"
+    notes = []
+    side = max(shape[:2])
+    if tiles and drawn.side < side:
+        notes.append(f"Averaged from {shape[0]} x {shape[1]} down to {drawn.side} pixels, to keep the page small.")
+    if len(tiles) < K:
+        notes.append(f"The first {len(tiles):,} of {K:,} classes; templates.png in the run's folder has all of them.")
+    why = "The page has no room for them; templates.png in the run's folder has all."
+    return {
+        "tiles": tiles,
+        "why": why,
+        "how": how,
+        "notes": notes,
+        "signed": channels != 3,
+        "filter": len(tiles) > FILTERED,
+    }
+
+
+def _worksheet(run: Run) -> dict[str, Any] | None:
+    """The figures of the exercise's first steps, each beside what was expected, and its two questions."""
+    numbers = run.numbers
+    if "first_loss" not in numbers:
+        return None
+    loss, K = numbers["options"]["loss"], len(run.classifier.classes)
+    published = numbers["grid"].get("published_val_accuracy")
+    asked = (
+        (f"Why is the first softmax loss near log {K:,}?", "first_loss"),
+        ("Can one more image leave the SVM loss as it is, but never the softmax loss?", "svm_unchanged"),
+    )
+    first, check, matrix = numbers["first_loss"], numbers["gradient_check"], numbers["vectorized"]
+    steps = (first_loss_step(first, loss, K), gradient_check_step(check), vectorized_step(matrix))
+    return {
+        "rows": [replace(row, what=f"{step.title}: {row.what}") for step in steps for row in step.rows],
+        "published": None if published is None else f"{published:.3f}",
+        "questions": [(question, shown(numbers["questions"][key]["answer"], LONGEST)) for question, key in asked],
+    }
+
+
+def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
+    numbers, data = run.numbers, run.numbers["data"]
+    shape = run.classifier.preparation.shape
+    what = f"pictures of {' x '.join(map(str, shape))}" if len(shape) == 3 else f"rows of {shape[0]:,} features"
+    splits = ", ".join(f"{data[name]:,} {name}" for name in ("train", "val", "test", "dev") if name in data)
+    low, high = wilson_interval(run.evidence.correct, run.evidence.n)
+    options = dict(numbers["options"])
+    rows = options.pop("rows", None)
+    flat = options | ({f"rows: {name}": value for name, value in rows.items()} if isinstance(rows, dict) else {})
+    flat = {name.replace("_", " "): value for name, value in flat.items() if name not in SAID_ELSEWHERE}
+    return {
+        "command": str(numbers["command"])[:LONGEST_COMMAND],
+        "install": f"pip install 'linprobe[all]=={shown(numbers['versions']['linprobe'])}'",
+        "expect": f"{run.evidence.correct:,} of {run.evidence.n:,} test examples right ({low:.4f} to {high:.4f})",
+        "data": [
+            ("source", shown(data["source"], 200)),
+            ("fingerprint", shown(data["fingerprint"], 200)),
+            ("examples", what),
+            ("splits", splits),
+            ("seed", shown(numbers["options"].get("seed"))),
+            ("classes", f"{len(names):,}: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}"),
+        ],
+        "versions": [(shown(name), shown(version)) for name, version in numbers["versions"].items()],
+        "options": [(shown(name), shown("none" if value is None else value, 200)) for name, value in flat.items()],
+    }

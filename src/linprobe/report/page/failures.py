@@ -1,0 +1,144 @@
+"""Where a classifier fails: class by class, pair by pair, picture by picture, and whether it knows."""
+
+from typing import Any
+
+import numpy as np
+
+from linprobe.evaluate import wilson_interval
+from linprobe.report.page.names import isolated
+from linprobe.report.page.pictures import mistake_pictures
+from linprobe.report.run import Run
+from linprobe.report.words import percent, short_number
+
+PAIRS = 12
+ROW_BYTES = 420  # of HTML in a row of the table of classes
+
+
+def weakest(run: Run, names: list[str]) -> dict[str, Any]:
+    """The headline's card: the class with the lowest recall."""
+    card = {"section": "failures", "label": "Where it fails"}
+    if run.evidence.correct == run.evidence.n:
+        return card | {"value": "Nowhere in test", "sentences": [f"All {run.evidence.n:,} test examples are right."]}
+    worst = _classes(run, names)[0]
+    most = f"; {_are(worst['times'])} taken for {isolated(worst['mistaken'])}" if worst["times"] else ""
+    sentence = f"The lowest recall of all classes: {worst['right']:,} of {worst['n']:,} recognised{most}."
+    name = f"class {worst['name']}" if worst["name"].isdecimal() else worst["name"]
+    return card | {"value": name, "sentences": [sentence]}
+
+
+def _are(count: int) -> str:
+    return f"{count:,} {'is' if count == 1 else 'are'}"
+
+
+def recall(run: Run, names: list[str], room: int) -> dict[str, Any]:
+    """Of each class its recall with its 95 % interval and what it is most often taken for, the lowest recall first."""
+    rows = _classes(run, names)
+    left = room
+    for kept, row in enumerate(rows):
+        left -= ROW_BYTES + 2 * len(row["name"].encode()) + len((row["mistaken"] or "").encode())
+        if left < 0 and kept:
+            return {"rows": rows[:kept], "all": len(rows)}
+    return {"rows": rows, "all": len(rows)}
+
+
+def _classes(run: Run, names: list[str]) -> list[dict[str, Any]]:
+    counts = run.evidence.counts
+    n, right = counts.sum(axis=1), counts.diagonal()
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    most = wrong.argmax(axis=1)
+    rows = []
+    for k, name in enumerate(names):
+        times = int(wrong[k, most[k]])
+        row = {"name": name, "n": int(n[k]), "right": int(right[k]), "times": times}
+        row["mistaken"] = names[most[k]] if times else None
+        if n[k]:
+            low, high = wilson_interval(int(right[k]), int(n[k]))
+            recall = float(right[k] / n[k])
+            row |= {"recall": recall, "low": low, "high": high}
+        else:
+            row["recall"] = None
+        rows.append(row)
+    return sorted(rows, key=lambda row: (row["recall"] is None, row["recall"] or 0))
+
+
+def pairs(run: Run, names: list[str]) -> list[dict[str, Any]]:
+    """The most frequent confusions."""
+    wrong = run.evidence.counts.copy()
+    n = wrong.sum(axis=1)
+    np.fill_diagonal(wrong, 0)
+    flat = wrong.ravel()
+    most = np.argsort(-flat, kind="stable")[:PAIRS]
+    return [
+        {
+            "label": names[place // len(names)],
+            "predicted": names[place % len(names)],
+            "times": int(flat[place]),
+            "share": percent(flat[place] / n[place // len(names)]),
+        }
+        for place in most
+        if flat[place]
+    ]
+
+
+def mistakes(run: Run, names: list[str], room: int) -> dict[str, Any]:
+    """The mistakes that the model was surest of, as pictures where they are some."""
+    found = run.evidence.mistakes
+    pictures = len(run.classifier.preparation.shape) == 3
+    drawn = mistake_pictures(run, room) if pictures and len(found.labels) else None
+    many = len(found.labels) if drawn is None else len(drawn.uris)
+    if run.classifier.probabilistic:
+        sure = [percent(confidence) for confidence in found.confidence]
+    else:
+        sure = [short_number(confidence) for confidence in found.confidence]
+    tiles = [
+        {
+            "label": names[found.labels[k]],
+            "predicted": names[found.predicted[k]],
+            "sure": sure[k],
+            "uri": None if drawn is None else drawn.uris[k],
+        }
+        for k in range(many)
+    ]
+    return {
+        "tiles": tiles,
+        "pictures": pictures,
+        "wrong": run.evidence.n - run.evidence.correct,
+        "probabilistic": run.classifier.probabilistic,
+    }
+
+
+def calibration(run: Run) -> dict[str, Any]:
+    """Whether its confidence can be believed: the expected calibration error and its bins, or why there are none."""
+    found = run.evidence.reliability
+    if found is None:
+        return {
+            "why": "An SVM's scores are margins and no probabilities: it never says how sure it is, so that there is "
+            "nothing to compare with how often it is right. Train with softmax for that."
+        }
+    bins, seen = len(found.n), found.n > 0
+    sure = float(found.confidence[seen] @ found.n[seen] / found.n.sum())
+    right = float(found.accuracy[seen] @ found.n[seen] / found.n.sum())
+    lean = "surer than it is right" if sure > right else "right more often than it is sure"
+    rows = []
+    for k in np.flatnonzero(seen):
+        count = round(found.accuracy[k] * found.n[k])
+        low, high = wilson_interval(count, int(found.n[k]))
+        rows.append(
+            {
+                "bin": f"{100 * k / bins:.0f} to {100 * (k + 1) / bins:.0f} %",
+                "n": f"{found.n[k]:,}",
+                "confidence": percent(found.confidence[k]),
+                "accuracy": percent(found.accuracy[k]),
+                "interval": f"{100 * low:.1f} to {percent(high)}",
+            }
+        )
+    return {
+        "why": None,
+        "error": f"{found.error:.4f}",
+        "sentence": f"On average it gives its answers a probability of {percent(sure)}, and {percent(right)} of them "
+        f"are right: it is {lean}. The expected calibration error, the difference of the two in each of {bins} bins, "
+        f"averaged over the examples, is {found.error:.4f}.",
+        "rows": rows,
+        "absent": bins - len(rows),
+    }

@@ -1,0 +1,207 @@
+"""The settings that a run compared: which one won and by how much, and all of them as a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from linprobe.evaluate import wilson_interval
+from linprobe.report.run import Run
+from linprobe.report.words import short_number
+
+AXES = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
+TITLES = AXES | {
+    "train_accuracy": "train",
+    "val_accuracy": "validation",
+    "fold_accuracy": "folds",
+    "val_loss": "validation loss",
+    "objective": "objective",
+    "gap": "proven gap",
+    "iterations": "iterations",
+    "status": "ended",
+}
+ENDED = {
+    "gap": "proven",
+    "max_iter": "after all steps",
+    "no_progress": "early: no progress",
+    "stalled": "stalled",
+    "diverged": "diverged",
+}
+ROW_BYTES = 26  # of HTML around a figure in a row
+FOLDS_LISTED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Rows of run.json, the best's place among them, their columns, and n, the validation examples behind each."""
+
+    rows: Sequence[dict[str, Any]]
+    best: int
+    columns: tuple[str, ...]
+    n: int
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """The axes along which the rows differ."""
+        return [name for name in AXES if len({row.get(name) for row in self.rows}) > 1]
+
+    @cached_property
+    def order(self) -> list[int]:
+        """Rows from the best on: the chosen one, then by validation accuracy, of equals by validation loss."""
+
+        def place(k: int) -> tuple[bool, bool, float, float]:
+            row = self.rows[k]
+            accuracy, loss = row["val_accuracy"], row.get("val_loss")
+            return k != self.best, accuracy is None, -(accuracy or 0), float("inf") if loss is None else loss
+
+        return sorted(range(len(self.rows)), key=place)
+
+    def cells(self, k: int, columns: Sequence[str] | None = None) -> list[str]:
+        """The figures of a row in words."""
+        return [cell(name, self.rows[k].get(name)) for name in columns or self.columns]
+
+    def parts(self, k: int) -> list[str]:
+        """What tells a setting from the others, axis by axis."""
+        names = self.varied or [name for name in ("learning_rate", "reg") if name in self.rows[k]]
+        return [f"{AXES[name]} {cell(name, self.rows[k][name])}" for name in names]
+
+    def named(self, k: int) -> str:
+        """A setting by what tells it from the others."""
+        return ", ".join(self.parts(k))
+
+
+def settings_of(run: Run) -> Settings:
+    """What the run chose among."""
+    grid = run.numbers["grid"]
+    return _settings(run, grid["rows"], grid["rows"].index(grid["best"]))
+
+
+def screened_of(run: Run) -> Settings | None:
+    """What was screened, the chosen setting among them; None where nothing was."""
+    grid = run.numbers["grid"]
+    if "screening" not in grid:
+        return None
+    rows, best = grid["screening"]["rows"], grid["best"]
+    alike = [k for k, row in enumerate(rows) if all(row[name] == best[name] for name in AXES)]
+    return _settings(run, rows, alike[0])
+
+
+def _settings(run: Run, rows: list[dict[str, Any]], best: int) -> Settings:
+    data, grid = run.numbers["data"], run.numbers["grid"]
+    several = {name for name in AXES if len({row.get(name) for row in rows}) > 1} | {"learning_rate", "reg"}
+    columns = tuple(name for name in TITLES if name in rows[0] and (name not in AXES or name in several))
+    return Settings(rows, best, columns, data["val"] + (data["train"] if grid.get("folds") else 0))
+
+
+def cell(name: str, value: Any) -> str:
+    """A figure in words."""
+    if value is None:
+        return "–"
+    if name == "status":
+        return ENDED.get(value, str(value))
+    if name == "fold_accuracy":
+        listed = value if len(value) <= FOLDS_LISTED else (min(value), max(value))
+        return (" " if listed is value else " to ").join(f"{one:.4f}" for one in listed)
+    if name.endswith("accuracy"):
+        return f"{value:.4f}"
+    if name in ("iterations", "batch_size"):
+        return f"{value:,.0f}"
+    if name == "gap":
+        return f"{value:.1e}"
+    if name in ("val_loss", "objective"):  # with as many digits in every row, zeros too
+        return format(value, "#.4g" if name == "val_loss" else "#.6g").rstrip(".")
+    return short_number(value)
+
+
+def table(settings: Settings, room: int) -> dict[str, Any]:
+    """The rows as the page's table shows them, the best first, as many as there is room for; marked: the chosen."""
+    rows, left = [], room
+    for k in settings.order:
+        cells = settings.cells(k)
+        left -= sum(len(one.encode()) + ROW_BYTES for one in cells) + ROW_BYTES
+        if left < 0 and rows:
+            break
+        rows.append({"cells": cells, "marked": k == settings.best, "lost": settings.rows[k]["status"] == "diverged"})
+    kinds = {"status": "word", "fold_accuracy": "word"}
+    header = [{"title": TITLES[name], "kind": kinds.get(name, "number")} for name in settings.columns]
+    sorted_by = settings.columns.index("val_accuracy")
+    return {"header": header, "rows": rows, "all": len(settings.rows), "sorted_by": sorted_by}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the chosen setting stands among those that were trained; second: the runner-up's place, None without one.
+
+    behind: by how much its accuracy is lower, and examples, how many of those of validation that are. interval: 95 %
+    (Wilson) of the chosen one's accuracy, within: how many of the others lie in it, or above.
+    """
+
+    second: int | None
+    others: int
+    behind: float
+    examples: int
+    interval: tuple[float, float]
+    within: int
+
+
+def standing(settings: Settings) -> Standing:
+    """By how much the chosen setting won."""
+    n, accuracy = settings.n, settings.rows[settings.best]["val_accuracy"]
+    others = [k for k in settings.order[1:] if settings.rows[k]["val_accuracy"] is not None]
+    interval = wilson_interval(round(accuracy * n), n)
+    behind = accuracy - settings.rows[others[0]]["val_accuracy"] if others else 0.0
+    within = sum(settings.rows[k]["val_accuracy"] >= interval[0] for k in others)
+    return Standing(others[0] if others else None, len(others), behind, round(behind * n), interval, within)
+
+
+def lead(settings: Settings) -> list[str]:
+    """By how much the chosen setting won, in sentences."""
+    found, n = standing(settings), settings.n
+    if found.second is None:
+        alone = len(settings.rows) == 1
+        return ["There was no other." if alone else f"All {len(settings.rows) - 1:,} others diverged."]
+    second = settings.named(found.second)
+    if found.examples == 0:
+        accuracy = settings.rows[settings.best]["val_accuracy"]
+        equals = sum(row["val_accuracy"] == accuracy for row in settings.rows) - 1
+        first = (
+            f"{equals:,} other setting{'s have' if equals > 1 else ' has'} the same validation accuracy; the lowest "
+            f"validation loss decided, and the runner-up is {second}."
+        )
+    else:
+        first = (
+            f"It leads the runner-up ({second}) by {found.behind:.4f} in accuracy: {found.examples:,} of {n:,} "
+            "validation examples."
+        )
+    interval = f"the 95\u00a0% interval of its own accuracy, {found.interval[0]:.3f} to {found.interval[1]:.3f}"
+    lie = f"{found.within:,} of the {found.others:,} other settings lie in {interval}"
+    if found.others == 1:
+        lie = f"the other setting lies in {interval}"
+    return [first, f"That is within the noise: {lie}." if found.within else f"No other setting lies in {interval}."]
+
+
+def lead_in_brief(settings: Settings) -> str:
+    """The same, as the end of a sentence."""
+    found = standing(settings)
+    if found.second is None:
+        return "without another to compare with"
+    noise = "within the noise" if found.within else "outside the noise"
+    if found.examples == 0:
+        return "which the runner-up has too; the lowest validation loss decided"
+    many = f"{found.examples:,} example{'s' if found.examples > 1 else ''}"
+    return f"{found.behind:.4f} ({many}) above the runner-up's: {noise}"
+
+
+def edges(run: Run) -> list[tuple[str, str]]:
+    """For each axis on whose end the best lies, that better may lie beyond it, and what to type to see."""
+    grid, says = run.numbers["grid"], []
+    for name in grid["edges"]:
+        values, best = grid["axes"][name], grid["best"][name]
+        low = best - min(values) < max(values) - best
+        reach = (best / 100, best * 10) if low else (best / 10, best * 100)
+        typed = name in ("learning_rate", "reg") and best > 0
+        option = f"--{name.replace('_', '-')} {reach[0]:.1e}:{reach[1]:.1e}:10:log" if typed else ""
+        where = "has" if not grid.get("trials") else "is near"
+        end = f"the {'lowest' if low else 'highest'} {AXES[name]}"
+        says.append((f"The best {where} {end} that was tried. Better may lie beyond: widen the axis", option))
+    return says
