@@ -15,7 +15,10 @@ from safetensors import safe_open
 
 import linprobe
 
-FILES = ["confusion.png", "grid.png", "loss.png", "model.safetensors", "results.csv", "run.json", "templates.png"]
+FILES = [
+    *("confusion.png", "evidence.safetensors", "grid.png", "loss.png", "model.safetensors", "report.html"),
+    *("results.csv", "run.json", "templates.png"),
+]
 QUICK = ["--iterations", "40", "--learning-rate", "1e-4,1e-3", "--reg", "0.01:1:3:log"]
 
 

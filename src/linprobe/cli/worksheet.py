@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,7 @@ from linprobe.cli.arguments import (
     TrainOption,
     ValOption,
 )
+from linprobe.cli.handin import HandIn, NotebookOption, PdfOption, choices_of
 
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Loss = Literal["softmax", "hinge"]
@@ -100,6 +102,8 @@ def worksheet(
     ] = 30.0,
     out: OutOption = None,
     force: ForceOption = False,
+    notebook: NotebookOption = None,
+    pdf: PdfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do the softmax or SVM worksheet: load, check the loss, tune on validation, test once, look at the templates.
@@ -121,7 +125,8 @@ def worksheet(
     from linprobe.space import parse_axis
     from linprobe.worksheet import Options, run_worksheet
 
-    require("matplotlib", "plots")
+    for library in ("matplotlib", "jinja2", "plotly"):
+        require(library, "plots")
     training = Training(
         loss,
         iterations,
@@ -148,8 +153,14 @@ def worksheet(
         dev,
     )
     may_use = resources(device, precision, memory)
+    hand_in = None
+    if notebook is not None or pdf is not None:
+        machine = {"--device": device != "cpu", "--precision": precision != "float32", "--memory": memory is not None}
+        hand_in = HandIn(notebook, pdf, choices_of(source, options, machine))
+        hand_in.check(force)
     console = Console(quiet=as_json, highlight=False)
     default = Path("runs") / f"worksheet-{Path(source).stem}-{loss}"
+    started = time.monotonic()
     with claimed(out or default, or_next=out is None) as folder:
         saved = folder.with_name(f"{folder.name}.checkpoint")
         for path in (folder, saved):
@@ -181,5 +192,9 @@ def worksheet(
     if as_json:
         typer.echo(json.dumps(numbers, indent=2))
     console.print(
-        f"\nThe run is in [bold]{escape(str(folder))}[/]: run.json, results.csv, model.safetensors and four pictures."
+        f"\nThe run is in [bold]{escape(str(folder))}[/]: report.html shows all of it, run.json and results.csv have "
+        "the figures, model.safetensors predicts."
     )
+    if hand_in is not None:
+        # A cell does a part of what the run did. One that takes ten times as long hangs.
+        hand_in.make(console, limit=600 + 10 * (time.monotonic() - started))
