@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCE ?= digits
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench docs pictures clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,14 @@ bench: $(VENV)/installed ## Time the grid, the certified path and their peers: m
 	$(BIN)/python benchmarks/exact.py $(SOURCE)
 	$(BIN)/python benchmarks/probe.py
 
+docs: $(VENV)/installed-docs ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+pictures: $(VENV)/installed-test ## Make the README's pictures anew: make pictures RUN=runs/worksheet-cifar10-softmax
+	$(BIN)/python scripts/readme_pictures.py $(RUN)
+
 clean: ## Remove the virtual environment and what tools left behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis site
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -50,3 +56,7 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-check: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[all,test,check]'
 	@touch $@ $(VENV)/installed $(VENV)/installed-test
+
+$(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[all,docs]'
+	@touch $@ $(VENV)/installed

@@ -56,6 +56,7 @@ def test_grid_prints_the_stack_the_loop_the_products_and_the_screened_grids():
     assert rows["same winner"][0] == "yes"
 
 
+@pytest.mark.real_data
 def test_peers_prints_a_row_for_each():
     rows = table("peers.py", "--iterations", "5", "--heads-measured", "1")
     assert rows["ours, as one stack, float32"][0].split()[2] == "1.0"
@@ -94,6 +95,7 @@ def test_exact_prints_the_path_its_products_and_what_others_take_to_its_objectiv
     assert (rows.get("Cyanure") == ["not installed"]) == (find_spec("cyanure") is None)
 
 
+@pytest.mark.real_data
 def test_probe_prints_a_row_for_each_search_and_how_far_they_agree():
     rows = table("probe.py", "--quick")
     assert rows["linprobe ProbeSearch"][0].split()[1] == "1.0"

@@ -136,6 +136,7 @@ def test_folds_are_weights(loss):
         assert found.objective[head] == pytest.approx(lowest(X[rows], y[rows], 1e-2, loss), rel=1e-8)
 
 
+@pytest.mark.real_data
 @BOTH
 def test_many_features_few_examples_and_the_other_metrics(loss, monkeypatch):
     X, y = draw(n=150, D=400, seed=4)
