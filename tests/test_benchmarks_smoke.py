@@ -75,6 +75,7 @@ def test_growth_prints_a_table_for_each_size():
     assert [rows[width][0].split()[0] for width in ("250", "500", "1,000")] == ["3", "2", "1"]
 
 
+@pytest.mark.real_data
 def test_exact_prints_the_path_its_products_and_what_others_take_to_its_objective():
     rows = table("exact.py", "--quick", "--repeat", "1")
     for name in (

@@ -87,8 +87,11 @@ def reader(tmp_path, monkeypatch):
     return tmp_path
 
 
-# The how-to pages take a minute together.
-LONG = [pytest.param(page, marks=pytest.mark.real_data if page.parent.name == "how-to" else ()) for page in PAGES]
+# README and how-to pages take a minute together.
+LONG = [
+    pytest.param(page, marks=pytest.mark.real_data if page.parent.name == "how-to" or page.parent == ROOT else ())
+    for page in PAGES
+]
 
 
 @pytest.mark.parametrize("page", LONG, ids=lambda page: page.relative_to(ROOT).as_posix())

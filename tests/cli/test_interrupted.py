@@ -76,7 +76,7 @@ def results(folder):
 
 
 CASES = [
-    pytest.param("plain and momentum", 8),
+    pytest.param("plain and momentum", 4),
     *(pytest.param(name, 25, marks=pytest.mark.real_data) for name in WORK),
 ]
 

@@ -119,6 +119,7 @@ def test_the_figures_are_the_engines(executed, number, said):
     assert number(executed, "first-loss", "loss") == pytest.approx(math.log(10), abs=0.05)
 
 
+@pytest.mark.real_data
 def test_so_they_are_for_the_svm(executed_hinge, number, said):
     options = Options(
         Training("hinge", 200, seed=3), np.array([1e-4, 1e-3]), np.array([0.01, 0.1, 1.0]), val=300, dev=60
@@ -155,6 +156,7 @@ def check(notebook, numbers, number, said):
     assert f"{numbers['test']['accuracy']:.4f}" in said(notebook, "summary")
 
 
+@pytest.mark.real_data
 def test_nothing_is_noise_and_all_pictures_are_there(executed, executed_hinge):
     for notebook in (executed, executed_hinge):
         outputs = {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
@@ -166,6 +168,7 @@ def test_nothing_is_noise_and_all_pictures_are_there(executed, executed_hinge):
         assert silent == {"parameters", "hosted-install", "hosted-drive", "hosted-download", "setup"}
 
 
+@pytest.mark.real_data
 def test_the_questions_are_answered_from_the_numbers(executed, executed_hinge, said, number):
     for notebook in (executed, executed_hinge):
         answer = " ".join(said(notebook, "answer-1").split())
