@@ -47,7 +47,9 @@ def see(encoded: bytes, shape: tuple[int, int, int], white: float, place: str, *
         if channels == 1:
             image = image.convert("L")
         image = image.crop(middle(*image.size, width, height))
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        # One side after the other: which of them comes first is Pillow's choice, and not the same for all sizes.
+        for size in ((width, image.height), (width, height)):
+            image = image.resize(size, Image.Resampling.BILINEAR)
     seen = np.asarray(image).reshape(shape).astype(np.float64) * white / 255
     return white - seen if invert else seen
 
