@@ -26,6 +26,7 @@ def test_the_gpu_benchmark_runs_on_the_cpu():
     assert "nan" not in out
 
 
+@pytest.mark.real_data
 def test_the_gpu_benchmark_takes_real_data():
     pytest.importorskip("torch")
     tiny = ["--heads=2", "--iterations=3", "--batch-size=5", "--repeat=1"]

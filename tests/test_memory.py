@@ -140,6 +140,7 @@ def measured(tmp_path_factory):
     return dict(zip(SHAPES, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
+@pytest.mark.real_data
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_peak_stays_within_the_plan_and_the_plan_is_no_waste(shape, measured):
     found = measured[shape]

@@ -89,6 +89,7 @@ def test_a_notebook_that_fails_leaves_the_run_and_no_half_file(run, tmp_path, mo
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.real_data
 def test_ctrl_c_while_the_notebook_runs_leaves_the_run_alone(tmp_path):
     command = [sys.executable, "-m", "linprobe", "worksheet", *QUICK, "--notebook", "w.ipynb"]
     there = {"cwd": tmp_path, "env": os.environ | {"TMPDIR": str(tmp_path)}}

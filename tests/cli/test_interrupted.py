@@ -75,14 +75,10 @@ def results(folder):
         return (folder / "results.csv").read_bytes(), tensors, model.metadata()
 
 
-CASES = [
-    pytest.param("plain and momentum", 4),
-    *(pytest.param(name, 25, marks=pytest.mark.real_data) for name in WORK),
-]
-
-
-@pytest.mark.parametrize(("work", "kills"), CASES)
-def test_killed_at_random_moments_it_ends_with_the_same_bits(work, kills, tmp_path):
+@pytest.mark.real_data
+@pytest.mark.parametrize("work", WORK)
+def test_killed_at_random_moments_it_ends_with_the_same_bits(work, tmp_path):
+    kills = 25
     rng = np.random.default_rng(kills)
     (tmp_path / "whole").mkdir()
     arguments = ["--out", "run", *WORK[work], "--iterations", str(600 * kills)]
@@ -124,6 +120,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
     assert names(tmp_path) == ["run.checkpoint"]
 
 
+@pytest.mark.real_data
 def test_a_checkpoint_of_other_work_is_refused_and_the_difference_named(tmp_path):
     stop_in_training(tmp_path, signal.SIGKILL)
     saved = tmp_path / "run.checkpoint"
