@@ -38,7 +38,7 @@ MAY_KNOW = {
     "steps": set(),
     "rows": {"errors", "arrays", "dataset", "prepare"},
     "assess": {
-        *("errors", "arrays", "dataset", "prepare", "rows", "evaluate", "classifier", "solvers"),
+        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers"),
     },
     "tune": {
         *("", "errors", "arrays", "dataset", "prepare", "rows", "solvers", "space", "search", "evaluate"),

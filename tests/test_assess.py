@@ -10,6 +10,7 @@ from linprobe.assess import assess, prove
 from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError, IncompatibleError
+from linprobe.evaluate import per_class
 from linprobe.prepare import Preparation
 from linprobe.solvers.settings import Training
 from linprobe.tune import Options, tune
@@ -77,7 +78,7 @@ def test_recall_of_each_class_and_what_it_is_taken_for():
     )
     X = np.eye(3, dtype=np.float32)[[0, 1, 2, 2, 1]]
     found = assess(classifier, Dataset("d", Examples(X, np.array([0, 0, 0, 0, 1])), None, ("a", "b")))
-    assert found.per_class(classifier.classes) == [
+    assert per_class(found.counts, classifier.classes) == [
         {"class": "a", "n": 4, "recall": 0.25, "mistaken_for": "c", "times": 2},
         {"class": "b", "n": 1, "recall": 1.0, "mistaken_for": None, "times": 0},
         {"class": "c", "n": 0, "recall": None, "mistaken_for": None, "times": 0},

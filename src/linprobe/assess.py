@@ -5,16 +5,14 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from linprobe.arrays import row_chunks
 from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError, IncompatibleError
-from linprobe.evaluate import confusion, wilson_interval
+from linprobe.evaluate import wilson_interval
+from linprobe.evidence import observe
 from linprobe.prepare import Features, Preparation
 from linprobe.rows import Rows, refuse_what_is_not_finite
 from linprobe.solvers.certificate import CERTIFIABLE, certify
-
-CHUNK_ROWS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,24 +27,6 @@ class Assessment:
     accuracy: float
     interval: tuple[float, float]
     counts: np.ndarray
-
-    def per_class(self, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Of each class its name, examples, recall, and what it is most often mistaken for, and how often, if ever."""
-        told = []
-        for k, name in enumerate(classes):
-            wrong = self.counts[k].copy()
-            n, wrong[k] = int(wrong.sum()), 0
-            most = int(np.argmax(wrong))
-            told.append(
-                {
-                    "class": name,
-                    "n": n,
-                    "recall": float(self.counts[k, k] / n) if n else None,
-                    "mistaken_for": classes[most] if wrong[most] else None,
-                    "times": int(wrong[most]),
-                }
-            )
-        return told
 
 
 @dataclass(frozen=True)
@@ -84,10 +64,8 @@ def assess(classifier: Classifier, dataset: Dataset) -> Assessment:
     refuse_what_is_not_finite(dataset)
     rows, examples = _rows_to_judge(classifier, dataset)
     number = np.array([classifier.classes.index(name) for name in dataset.classes])
-    predicted = [classifier.predict(examples.X[part]) for part in row_chunks(len(examples), CHUNK_ROWS)]
-    counts = confusion(number[examples.y], np.concatenate(predicted), len(classifier.classes))
-    correct, n = int(np.trace(counts)), len(examples)
-    return Assessment(rows, n, correct / n, wilson_interval(correct, n), counts)
+    seen = observe(classifier, Examples(examples.X, number[examples.y]))
+    return Assessment(rows, seen.n, seen.correct / seen.n, wilson_interval(seen.correct, seen.n), seen.counts)
 
 
 def _rows_to_judge(classifier: Classifier, dataset: Dataset) -> tuple[str, Examples]:

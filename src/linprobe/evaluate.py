@@ -1,6 +1,7 @@
 """How good a classifier is: accuracy with its interval, the confusion matrix; for one head or a whole stack."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,3 +87,25 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
     """Counts (K, K): row = true class, column = predicted class."""
     pairs = np.ravel_multi_index((labels, predicted), (classes, classes))
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class(counts: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each class its name, examples, recall, and what it is most often mistaken for, and how often, if ever.
+
+    counts (K, K) as `confusion` gives them.
+    """
+    told = []
+    for k, name in enumerate(classes):
+        wrong = counts[k].copy()
+        n, wrong[k] = int(wrong.sum()), 0
+        most = int(np.argmax(wrong))
+        told.append(
+            {
+                "class": name,
+                "n": n,
+                "recall": float(counts[k, k] / n) if n else None,
+                "mistaken_for": classes[most] if wrong[most] else None,
+                "times": int(wrong[most]),
+            }
+        )
+    return told

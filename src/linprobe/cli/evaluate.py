@@ -37,6 +37,7 @@ def evaluate(
     from linprobe.classifier import load
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.screen import print_step
+    from linprobe.evaluate import per_class
     from linprobe.sources import open_dataset
 
     classifier = load(model)
@@ -51,7 +52,7 @@ def evaluate(
         "accuracy": found.accuracy,
         "interval": list(found.interval),
         "n": found.n,
-        "classes": found.per_class(classifier.classes),
+        "classes": per_class(found.counts, classifier.classes),
         "confusion": found.counts.tolist(),
         **({} if proof is None else {"certificate": {**asdict(proof), "relative_gap": proof.relative_gap}}),
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.evaluate import wilson_interval
+from linprobe.evaluate import per_class, wilson_interval
 from linprobe.report.page.names import isolated
 from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
@@ -20,9 +20,9 @@ def weakest(run: Run, names: list[str]) -> dict[str, Any]:
     if run.evidence.correct == run.evidence.n:
         return card | {"value": "Nowhere in test", "sentences": [f"All {run.evidence.n:,} test examples are right."]}
     worst = _classes(run, names)[0]
-    most = f"; {_are(worst['times'])} taken for {isolated(worst['mistaken'])}" if worst["times"] else ""
+    most = f"; {_are(worst['times'])} taken for {isolated(worst['mistaken_for'])}" if worst["times"] else ""
     sentence = f"The lowest recall of all classes: {worst['right']:,} of {worst['n']:,} recognised{most}."
-    name = f"class {worst['name']}" if worst["name"].isdecimal() else worst["name"]
+    name = f"class {worst['class']}" if worst["class"].isdecimal() else worst["class"]
     return card | {"value": name, "sentences": [sentence]}
 
 
@@ -35,30 +35,18 @@ def recall(run: Run, names: list[str], room: int) -> dict[str, Any]:
     rows = _classes(run, names)
     left = room
     for kept, row in enumerate(rows):
-        left -= ROW_BYTES + 2 * len(row["name"].encode()) + len((row["mistaken"] or "").encode())
+        left -= ROW_BYTES + 2 * len(row["class"].encode()) + len((row["mistaken_for"] or "").encode())
         if left < 0 and kept:
             return {"rows": rows[:kept], "all": len(rows)}
     return {"rows": rows, "all": len(rows)}
 
 
 def _classes(run: Run, names: list[str]) -> list[dict[str, Any]]:
-    counts = run.evidence.counts
-    n, right = counts.sum(axis=1), counts.diagonal()
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    most = wrong.argmax(axis=1)
-    rows = []
-    for k, name in enumerate(names):
-        times = int(wrong[k, most[k]])
-        row = {"name": name, "n": int(n[k]), "right": int(right[k]), "times": times}
-        row["mistaken"] = names[most[k]] if times else None
-        if n[k]:
-            low, high = wilson_interval(int(right[k]), int(n[k]))
-            recall = float(right[k] / n[k])
-            row |= {"recall": recall, "low": low, "high": high}
-        else:
-            row["recall"] = None
-        rows.append(row)
+    counts, rows = run.evidence.counts, []
+    for k, told in enumerate(per_class(counts, names)):
+        right = int(counts[k, k])
+        low, high = wilson_interval(right, told["n"]) if told["n"] else (None, None)
+        rows.append({**told, "right": right, "low": low, "high": high})
     return sorted(rows, key=lambda row: (row["recall"] is None, row["recall"] or 0))
 
 
