@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCE ?= digits
+# A test process for every core, and no more threads than that.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: help demo test check format bench docs pictures clean
 
@@ -13,7 +15,7 @@ demo: $(VENV)/installed ## Run the worksheet on the digits that ship with scikit
 	$(BIN)/linprobe worksheet
 
 test: $(VENV)/installed-test ## Run the tests, but for the slow ones on all of CIFAR-10
-	$(BIN)/python -m pytest
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/installed-check ## Check format, lint and types
 	$(BIN)/ruff format --check .
