@@ -19,6 +19,7 @@ from scipy.linalg import blas
 from linprobe.errors import IncompatibleError, require
 
 __all__ = [
+    "LIBRARIES",
     "Array",
     "Device",
     "Precision",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 Array = Any  # a NumPy array or a torch tensor; the standard has no type for it
+LIBRARIES = ("numpy", "torch", "jax")  # whose arrays a function under test may take
 Device = Literal["cpu", "cuda", "auto"]
 Precision = Literal["float32", "bfloat16"]
 

@@ -1,0 +1,55 @@
+"""What one call of a function under test did, and who can make such calls."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Crash:
+    """How a call ended that gave no answer.
+
+    kind: the exception's name, or "SystemExit", "timeout", "memory", "exit", "signal"; line, of the function's own
+    file, and its text where they are known.
+    """
+
+    kind: str
+    message: str
+    line: int | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came back from f(W, X, y, reg).
+
+    loss, gradient: arrays as they were returned, in their own dtype and shape, None where that part is no array of
+    numbers; returned, what came back in words ("None", "a tuple of 3"), "" for a pair; changed, which of "W", "X", "y"
+    no longer hold what they held; lines, how many lines of Python ran, where that was asked for; supplied, what the
+    file needed and did not have (see `shims`).
+    """
+
+    seconds: float
+    loss: np.ndarray | None = None
+    gradient: np.ndarray | None = None
+    returned: str = ""
+    changed: tuple[str, ...] = ()
+    lines: int | None = None
+    crash: Crash | None = None
+    supplied: tuple[str, ...] = ()
+
+
+class Caller(Protocol):
+    """Calls one function, here or in a process of its own."""
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Whose arrays it may want, in the order to try: "numpy", then "torch" and "jax" where its file uses them."""
+        ...
+
+    def __call__(
+        self, W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float, *, library: str = "numpy", count: bool = False
+    ) -> Outcome:
+        """Call it with copies of these; count, how many lines of Python it runs. Never raises for what f does."""
+        ...
