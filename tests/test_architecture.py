@@ -20,6 +20,7 @@ MAY_KNOW = {
     "sources": {"errors", "dataset", "download"},
     "objective": {"errors", "arrays", "losses"},
     "gradient_check": {"errors"},
+    "checker": {"errors", "arrays", "losses", "gradient_check"},
     "solvers": {"errors", "arrays", "losses", "objective"},
     "prepare": {"errors", "arrays", "dataset"},
     "evaluate": {"errors", "arrays", "losses"},

@@ -54,6 +54,8 @@ def write_digits(folder):
 
 
 def write_photo(folder):
+    """A photograph, and a student's loss functions."""
+    shutil.copy(ROOT / "tests/checker/corpus/files/softmax_pair.py", folder / "softmax.py")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / "photo.png")
 
 

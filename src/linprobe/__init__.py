@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from linprobe.checker import check_loss
     from linprobe.classifier import Classifier, load
     from linprobe.dataset import Dataset, Examples, Splits
     from linprobe.estimators import LinearSVM, SoftmaxClassifier
@@ -20,6 +21,7 @@ __all__ = [
     "SoftmaxClassifier",
     "Splits",
     "__version__",
+    "check_loss",
     "load",
     "open_dataset",
 ]
@@ -32,6 +34,7 @@ _PLACES = {
     "ProbeSearch": "linprobe.probe_search",
     "SoftmaxClassifier": "linprobe.estimators",
     "Splits": "linprobe.dataset",
+    "check_loss": "linprobe.checker",
     "load": "linprobe.classifier",
     "open_dataset": "linprobe.sources",
 }

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from linprobe import __version__
+from linprobe.cli.check import check
 from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
 from linprobe.cli.predict import predict
@@ -30,6 +31,7 @@ app.command()(tune)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(report)
+app.command()(check)
 app.command()(fetch)
 
 

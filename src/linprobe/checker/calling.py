@@ -1,0 +1,108 @@
+"""How a function wants to be called, what it is meant to be, and what is wrong where it gives no answer."""
+
+import numpy as np
+
+from linprobe.checker.cases import Case, all_cases
+from linprobe.checker.codes import fault
+from linprobe.checker.outcome import Caller, Crash, Outcome
+from linprobe.checker.trial import Given, Trial
+from linprobe.checker.verdict import Fault, Loss
+
+ENDS = {"timeout", "memory", "exit", "signal", "SystemExit"}  # trying another layout would end the same way
+MISPLACED = {"ValueError", "IndexError", "RuntimeError", "TypeError"}  # what the wrong layout raises
+
+
+def first_case() -> Case:
+    """The one that everything begins with."""
+    return all_cases()["ordinary"]
+
+
+def named_loss(name: str) -> Loss | None:
+    """The loss that a function's name speaks of."""
+    words: dict[str, Loss] = {"softmax": "softmax", "cross": "softmax", "svm": "hinge", "hinge": "hinge"}
+    return next((loss for word, loss in words.items() if word in name.lower()), None)
+
+
+def arrange(caller: Caller, loss: Loss) -> tuple[Trial, Outcome]:
+    """The layout and the library with which it gives an answer, and that answer; or the failure that tells most."""
+    tried: list[tuple[Trial, Outcome]] = []
+    for library in caller.libraries:
+        for layout in ("DC", "CD"):
+            trial = Trial(caller, loss, layout, library)
+            outcome = trial.call(first_case())
+            if trial.read(first_case(), outcome) is not None:
+                return trial, outcome
+            tried.append((trial, outcome))
+            if outcome.crash is not None and outcome.crash.kind in ENDS:
+                return tried[-1]
+    returned = [one for one in tried if one[1].crash is None]
+    raised = [one for one in tried if one[1].crash is not None and one[1].crash.kind not in MISPLACED]
+    return (returned or raised or tried)[0]
+
+
+def no_answer(trial: Trial, outcome: Outcome) -> Fault:
+    """What is wrong with a call that gave no loss and dW of the right shapes."""
+    crash = outcome.crash
+    at_home = None if crash is not None and crash.kind in ENDS else _at_the_exercise(trial)
+    if at_home is not None:
+        hint = (
+            "it is right at 500 x 3,073 x 10 only"
+            if crash is None
+            else f"elsewhere it raises {crash.kind}: {crash.message}"
+        )
+        return fault("hard_coded_size", place(crash), hint=hint)
+    if crash is not None:
+        return of_crash(crash, len(first_case().y))
+    where = {"case": str(first_case())}
+    loss, gradient = outcome.loss, outcome.gradient
+    if "None" in outcome.returned:
+        if loss is not None and loss.size == 1 and np.isclose(float(loss), trial.answer(first_case()).value):
+            return fault("gradient_unfinished", where)
+        return fault("unfinished", where, found=f"It returns {outcome.returned}")
+    if loss is None or gradient is None:
+        return fault("returns_no_pair", where, found=outcome.returned or "something that holds no numbers")
+    W, *_ = first_case().arguments(trial.layout)
+    if loss.shape == W.shape and gradient.size == 1:
+        return fault("returns_no_pair", where, found="(dW, loss), in the other order")
+    if loss.size != 1:
+        return fault("loss_not_scalar", where, found=f"an array of shape {loss.shape}")
+    return fault("gradient_shape", where, found=f"of shape {gradient.shape}", expected=str(W.shape))
+
+
+def _at_the_exercise(trial: Trial) -> Given | None:
+    """The answer at the exercise's own size where it is right, in either layout."""
+    exercise = all_cases()["exercise"]
+    for layout in ("DC", "CD"):
+        elsewhere = Trial(trial.caller, trial.loss, layout, trial.library)
+        given = elsewhere.ask(exercise)
+        if given is not None and elsewhere.right(given):
+            return given
+    return None
+
+
+def of_crash(crash: Crash, examples: int) -> Fault:
+    """The fault of a call that ended without an answer."""
+    error = f"{crash.kind}: {crash.message}".removesuffix(": ")
+    where = place(crash)
+    match crash.kind:
+        case "timeout":
+            return fault("hangs", where, seconds=float(crash.message or 0), examples=examples)
+        case "memory":
+            return fault("out_of_memory", where)
+        case "SystemExit" | "exit":
+            return fault("exits", where, error=crash.message or "sys.exit()")
+        case "signal":
+            return fault("killed", where, error=crash.message)
+        case "NameError":
+            name = crash.message.partition("'")[2].partition("'")[0]
+            return fault("missing_import", where, name=name)
+        case "NotImplementedError":
+            return fault("unfinished", where, found="It raises NotImplementedError")
+    return fault("raises", where, error=error if crash.line is None else f"{error}, in line {crash.line}")
+
+
+def place(crash: Crash | None) -> dict[str, int | str]:
+    """Where in its own file."""
+    if crash is None or crash.line is None:
+        return {}
+    return {"line": crash.line, "text": crash.text or ""}

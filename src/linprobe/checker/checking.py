@@ -1,0 +1,167 @@
+"""The doors: a function in this process, the functions of a file in a process of their own."""
+
+import ast
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from linprobe.checker.calling import of_crash
+from linprobe.checker.codes import fault
+from linprobe.checker.invoke import invoke
+from linprobe.checker.judge import judge
+from linprobe.checker.outcome import Crash, Outcome
+from linprobe.checker.sandbox.confine import ALL
+from linprobe.checker.sandbox.supervisor import Sandbox
+from linprobe.checker.verdict import FileVerdict, Loss, Verdict
+from linprobe.errors import UsageError
+
+EXERCISE: Mapping[str, Loss] = {
+    "softmax_loss_naive": "softmax",
+    "softmax_loss_vectorized": "softmax",
+    "svm_loss_naive": "hinge",
+    "svm_loss_vectorized": "hinge",
+}
+
+
+def check_loss(f: Callable[..., Any], loss: Loss | None = None) -> Verdict:
+    """Judge a loss function f(W, X, y, reg) -> (loss, dW) in this process, without protection from what it does.
+
+    W (D, C) with X (N, D), or W (C, D) with X (D, N), float64 or float32; y (N,) int64 in [0, C); reg, λ >= 0. loss,
+    "softmax" or "hinge"; None finds out by the name or the answers. f may be one of NumPy, or of PyTorch or JAX where
+    these are imported. For code that is not your own: `check_file`. Raises UsageError for anything but a function and
+    those losses.
+    """
+    if not callable(f):
+        raise UsageError(f"f is {type(f).__name__}; check_loss takes a function f(W, X, y, reg) -> (loss, dW)")
+    _check(loss)
+    name = getattr(f, "__name__", type(f).__name__)
+    return judge(_Here(f), name, loss)
+
+
+def check_file(
+    path: str | os.PathLike[str], function: str | None = None, loss: Loss | None = None, *, seconds: float = 10.0
+) -> FileVerdict:
+    """Judge the exercise's four functions that a Python file has, or one by its name, in a process of its own.
+
+    function, the name of any f(W, X, y, reg) -> (loss, dW) in the file; loss, what that one should be, "softmax" or
+    "hinge", None to find out; seconds, how long a call, and the import, may take. What the process may do is limited
+    (`sandbox/`). A file that cannot even be imported has a verdict, too. Raises DataError for a path that cannot be
+    read as a Python file, UsageError for a function that the file does not have.
+    """
+    _check(loss)
+    with Sandbox(Path(path), seconds=seconds) as sandbox:
+        defined = sandbox.load() or []
+        if sandbox.crash is not None:
+            names = [function] if function else _named_in(Path(path)) or list(EXERCISE)
+            one = _of_import(sandbox.crash)
+            verdicts = [Verdict(name, "crashes", EXERCISE.get(name) or loss, faults=(one,)) for name in names]
+            return FileVerdict(os.fspath(path), tuple(verdicts), tuple(sandbox.notes))
+        if function is not None and function not in defined:
+            there = ", ".join(defined[:8]) + (", ..." if len(defined) > 8 else "") or "none"
+            raise UsageError(f"{path}: has no function {function!r}; its functions: {there}")
+        names = [function] if function else [name for name in EXERCISE if name in defined]
+        verdicts = []
+        for name in names:
+            before = len(sandbox.missing)
+            verdict = judge(sandbox.function(name), name, loss or EXERCISE.get(name))
+            missed = [one for k, one in enumerate(sandbox.missing) if k >= before or _uses(Path(path), name, one[0])]
+            verdicts.append(_with_missing(verdict, missed, Path(path)))
+        if function is None:
+            verdicts += [Verdict(name, "absent", EXERCISE[name]) for name in _absent(names)]
+            verdicts.sort(key=lambda one: list(EXERCISE).index(one.name))
+        said = {note for one in verdicts for note in one.notes}
+        notes = [note for note in sandbox.notes if note not in said]
+        if lacking := [one for one in ALL if one not in sandbox.in_force]:
+            notes.append(f"This system let it run without: {', '.join(lacking)}.")
+        return FileVerdict(os.fspath(path), tuple(verdicts), (*notes, *_disagreements(verdicts)))
+
+
+def _uses(path: Path, function: str, name: str) -> bool:
+    """Whether the text of a function names this: what was supplied to another is missing for it as well."""
+    tree = ast.parse(path.read_bytes())
+    bodies = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function]
+    return any(isinstance(node, ast.Name) and node.id == name for body in bodies for node in ast.walk(body))
+
+
+def _with_missing(verdict: Verdict, missed: list[tuple[str, int]], path: Path) -> Verdict:
+    """A verdict on a function that ran only because names were supplied that its file never imports."""
+    lines = ["", *path.read_bytes().decode("utf-8", "replace").splitlines()]
+    faults = tuple(
+        fault("missing_import", {"line": line, "text": lines[min(line, len(lines) - 1)].strip()}, name=name)
+        for name, line in missed
+    )
+    return replace(verdict, verdict="crashes", faults=(*faults, *verdict.faults)) if faults else verdict
+
+
+def _check(loss: str | None) -> None:
+    if loss is not None and loss not in get_args(Loss):
+        raise UsageError(f"loss is {loss!r}; it is 'softmax' or 'hinge', or None to find out")
+
+
+class _Here:
+    """Calls a function in this process."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self._f = f
+        try:
+            self._file = inspect.getsourcefile(inspect.unwrap(f))
+        except TypeError:  # a callable object, or one from C
+            self._file = None
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        from linprobe.arrays import LIBRARIES
+
+        return tuple(name for name in LIBRARIES if name in sys.modules)
+
+    def __call__(
+        self, W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float, *, library: str = "numpy", count: bool = False
+    ) -> Outcome:
+        return invoke(self._f, W, X, y, reg, library=library, count=count, file=self._file)
+
+
+def _absent(names: list[str]) -> list[str]:
+    """What the file lacks: the other one of a pair, or all four where it has none."""
+    losses = {EXERCISE[name] for name in names}
+    return [name for name, loss in EXERCISE.items() if name not in names and (loss in losses or not losses)]
+
+
+def _named_in(path: Path) -> list[str]:
+    """The exercise's functions that a file which cannot be imported would define, by its text."""
+    text = path.read_bytes().decode("latin-1")
+    return [name for name in EXERCISE if re.search(rf"^\s*def\s+{name}\b", text, re.MULTILINE)]
+
+
+def _of_import(crash: Crash) -> Any:
+    """The fault of a file that cannot be imported."""
+    where = {} if crash.line is None else {"line": crash.line, "text": crash.text or ""}
+    place = "" if crash.line is None else f" in line {crash.line}"
+    if crash.kind == "TabError":
+        return fault("mixed_indentation", where)
+    if crash.kind in {"SyntaxError", "IndentationError"}:
+        if "call to 'print'" in crash.message:
+            return fault("python2_print", where)
+        return fault("syntax_error", where, error=crash.message + place)
+    if crash.kind in {"timeout", "memory", "exit", "SystemExit", "signal"}:
+        return fault("import_fails", where, error=of_crash(crash, 0).message)
+    return fault("import_fails", where, error=f"{crash.kind}: {crash.message}{place}")
+
+
+def _disagreements(verdicts: list[Verdict]) -> list[str]:
+    """What the two functions of a pair do differently, though each may be right."""
+    notes = []
+    for loss in get_args(Loss):
+        pair = [one for one in verdicts if one.loss == loss and one.convention is not None]
+        if len({one.convention for one in pair}) == 2:
+            full, half = sorted(pair, key=lambda one: one.convention or "")
+            notes.append(
+                f"{full.name} adds reg * sum(W * W), {half.name} half of that: each is right, their numbers differ."
+            )
+    return notes

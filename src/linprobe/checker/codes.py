@@ -1,0 +1,174 @@
+"""The faults that are told apart: for each code, what makes it and where to look; stable, and in the order of roots.
+
+A fault further up may cause those below it, so that faults are reported in this order. A code is never given another
+meaning; docs/check.md shows an example of each.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from linprobe.checker.verdict import Fault, Judgement
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a fault makes of the verdict, and the sentence that a learner reads; {fields} are filled in."""
+
+    judgement: Judgement
+    message: str
+
+
+CODES: Mapping[str, Code] = {
+    # The file
+    "python2_print": Code(
+        "crashes", "print is written as in Python 2, without parentheses: Python 3 cannot read the file."
+    ),
+    "mixed_indentation": Code("crashes", "Tabs and spaces are mixed in the indentation: use four spaces throughout."),
+    "syntax_error": Code("crashes", "Python cannot read the file: {error}."),
+    "missing_import": Code("crashes", "{name} is used but never imported or defined: add the import to the file."),
+    "import_fails": Code("crashes", "The file stops while it is being imported: {error}."),
+    # The call
+    "hangs": Code("crashes", "No answer within {seconds:g} s on {examples} examples: look for a loop that never ends."),
+    "out_of_memory": Code(
+        "crashes", "It runs out of memory: look for an array of all examples by all features, or by all pairs of them."
+    ),
+    "exits": Code("crashes", "It ends the whole program instead of returning: take out {error}."),
+    "killed": Code("crashes", "The process ended without an answer: {error}."),
+    "raises": Code("crashes", "It raises {error}."),
+    # What comes back
+    "unfinished": Code("unfinished", "{found}: the function has not been written yet."),
+    "value_unfinished": Code("unfinished", "The gradient is there, but the loss is 0: it has not been written yet."),
+    "gradient_unfinished": Code("unfinished", "The loss is right, but dW is 0 throughout: the gradient is to be done."),
+    "returns_no_pair": Code("wrong", "It returns {found}, not the pair (loss, dW)."),
+    "loss_not_scalar": Code("wrong", "The loss is {found}, not one number: sum over it, and then take the mean."),
+    "gradient_shape": Code("wrong", "dW is {found}, and must be shaped like W, {expected}."),
+    "gradient_type": Code("wrong", "dW holds {found}, not floating-point numbers: its entries are cut off."),
+    "not_finite": Code("wrong", "At ordinary scores it gives numbers that are not finite: look for 0/0 or log(0)."),
+    "hard_coded_size": Code("wrong", "A size is written into it ({hint}): take N, D and C from the shapes of X and W."),
+    # What it does to its surroundings
+    "changes_weights": Code(
+        "wrong", "The caller's W is changed: R = W is no copy and -=, *= work in place; take W.copy()."
+    ),
+    "changes_data": Code("wrong", "The caller's X is changed: an assignment is no copy; take X.copy()."),
+    "changes_labels": Code("wrong", "The caller's y is changed: an assignment is no copy; take y.copy()."),
+    "not_repeatable": Code("wrong", "The same arguments give another answer the second time: something is kept."),
+    # Which class is the true one
+    "label_of_class": Code(
+        "wrong", "y is indexed by the class j where it must be indexed by the example i: y[i], not y[j]."
+    ),
+    # Scores to losses
+    "softmax_twice": Code("wrong", "Softmax is applied to what is already a probability: apply it to the scores once."),
+    "column_maximum": Code(
+        "wrong", "Each class has a maximum of its own taken off, over the examples: subtract each row's own maximum."
+    ),
+    "batch_normaliser": Code(
+        "wrong", "exp(scores) is divided by the sum over the whole batch: sum over the classes of each row alone."
+    ),
+    "example_normaliser": Code(
+        "wrong", "exp(scores) is summed over the examples: sum over the classes, axis=1 and keepdims=True."
+    ),
+    "running_normaliser": Code(
+        "wrong", "The sum of exp(scores) goes on from example to example: set it to 0 for each of them."
+    ),
+    "true_class_not_normalised": Code(
+        "wrong", "The true class is left out of the softmax's denominator: sum over all the classes."
+    ),
+    "no_logarithm": Code("wrong", "The loss is a mean probability: take -log of the true class's probability."),
+    "logarithm_base": Code("wrong", "The logarithm has the base {base}: use the natural one, np.log."),
+    "margin": Code("wrong", "The margin is {found:.4g}, and must be 1: max(0, s_j - s_y + 1)."),
+    "no_hinge": Code("wrong", "Negative margins are counted as well: take max(0, s_j - s_y + 1)."),
+    "squared_hinge": Code("wrong", "The margins are squared: the exercise's hinge sums them as they are."),
+    "largest_margin_only": Code(
+        "wrong", "Only the largest margin of an example is counted: sum over all the wrong classes."
+    ),
+    "true_class_counted": Code(
+        "wrong", "The true class is counted among the wrong ones, where its margin is always 1: leave j = y[i] out."
+    ),
+    # Score gradients
+    "others_get_one": Code(
+        "wrong", "The other classes get X[i] as in the hinge loss: they get their probability, p[j] * X[i]."
+    ),
+    "others_missing": Code("wrong", "Only the column of the true class has a gradient: the other classes need theirs."),
+    "margins_not_counted": Code(
+        "wrong", "The gradient weighs X[i] by the size of the margins: it needs 1 where a margin is positive."
+    ),
+    "true_class_not_subtracted": Code(
+        "wrong",
+        "The true class's term is missing from the gradient: subtract it from dW[:, y[i]], in the array itself "
+        "(A[rows][:5] -= 1 changes a copy).",
+    ),
+    "true_class_probability_missing": Code(
+        "wrong", "In the gradient, the true class gets -X[i] alone: it needs (p[y[i]] - 1) * X[i]."
+    ),
+    "true_class_sign": Code("wrong", "The true class's term of the gradient has the wrong sign."),
+    "true_class_once": Code(
+        "wrong",
+        "X[i] is taken off the true class's column once an example: take it off once for each positive margin.",
+    ),
+    "true_class_per_class": Code(
+        "wrong", "X[i] is taken off the true class's column once for every class: do it outside the loop over classes."
+    ),
+    "repeated_labels": Code(
+        "wrong",
+        "dW[:, y] -= ... counts each label once, however often it is repeated: use np.add.at, or a matrix of ones "
+        "and zeros.",
+    ),
+    # Means
+    "sign_of_value": Code("wrong", "The loss has the wrong sign."),
+    "sign_of_gradient": Code("wrong", "The gradient has the wrong sign."),
+    "mean_missing": Code("wrong", "{what} is a sum over the examples: divide it by N."),
+    "mean_doubled": Code("wrong", "{what} is divided by N twice: once is enough."),
+    "mean_over_classes": Code("wrong", "{what} is averaged over the classes as well: divide it by N only."),
+    "constant_factor": Code("wrong", "{what} is {found:.6g} times what it should be."),
+    # The penalty
+    "penalty_precedence": Code(
+        "wrong", "loss /= N + reg * ... divides by the penalty too: divide by N first, add the penalty then."
+    ),
+    "penalty_without_reg": Code("wrong", "{what} has a penalty that is not multiplied by reg."),
+    "penalty_missing": Code("wrong", "reg is not used: add reg * sum(W * W) to the loss and 2 * reg * W to dW."),
+    "penalty_not_in_value": Code("wrong", "The penalty is missing from the loss, though its gradient is there."),
+    "penalty_not_in_gradient": Code("wrong", "The penalty is missing from dW, though the loss has it: add {expected}."),
+    "penalty_not_squared": Code("wrong", "The penalty is reg * {found}: it must be reg * sum(W * W)."),
+    "penalty_without_bias": Code("wrong", "The last feature's weights are left out of the penalty: all of W is in it."),
+    "penalty_gradient_half": Code(
+        "wrong", "The loss adds reg * sum(W * W), dW adds reg * W, half its derivative: add 2 * reg * W."
+    ),
+    "penalty_gradient_double": Code(
+        "wrong", "The loss adds 0.5 * reg * sum(W * W), dW adds 2 * reg * W, twice its derivative: add reg * W."
+    ),
+    "penalty_gradient_scalar": Code(
+        "wrong", "dW gets the same number everywhere, {found}: the penalty's gradient has an entry per weight."
+    ),
+    "penalty_scale": Code("wrong", "The penalty of {what} is {found} times what it should be."),
+    # What no pattern explains
+    "wrong_value": Code("wrong", "The loss is wrong. {hint}"),
+    "wrong_gradient": Code("wrong", "The gradient is wrong. {hint}"),
+    "penalty_wrong": Code("wrong", "The penalty of {what} is wrong: it is neither reg * sum(W * W) nor half of it."),
+    # Some arguments only
+    "absent_class": Code("wrong", "It is wrong where a class has no example in the batch: take C from W's shape."),
+    "few_examples": Code("wrong", "It is wrong where there are fewer examples than classes."),
+    "single_example": Code("wrong", "It is wrong for a batch of one example: look for a squeeze or a lost axis."),
+    "single_precision": Code("wrong", "It mishandles float32 arguments: {hint}"),
+    # Large scores
+    "overflow": Code(
+        "right_unstable", "exp overflows at large scores: subtract each row's own maximum from its scores first."
+    ),
+    "maximum_from_zero": Code(
+        "right_unstable", "The maximum starts at 0, which does nothing for negative scores: start it at scores[0]."
+    ),
+    "batch_maximum": Code(
+        "right_unstable", "One maximum is subtracted for the whole batch: subtract each row's own (axis=1)."
+    ),
+    "capped_logarithm": Code(
+        "right_unstable", "log(p + {found:.1g}) caps the loss: use scores - log(sum(exp(scores))) instead."
+    ),
+    "wrong_at_large_scores": Code("right_unstable", "It is wrong at large scores: {hint}"),
+}
+
+RANK = {code: rank for rank, code in enumerate(CODES)}
+
+
+def fault(code: str, evidence: Mapping[str, Any] | None = None, **fields: Any) -> Fault:
+    """A fault with its sentence; fields fill the sentence in."""
+    return Fault(code, CODES[code].message.format(**fields), dict(evidence or {}))

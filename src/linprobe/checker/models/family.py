@@ -1,0 +1,84 @@
+"""Families of wrong functions: every aspect of a formula has its right form and some wrong ones.
+
+A family is a list of aspects, a member one form of each. What a function under test gives is compared with the members
+that have few wrong forms; the first that agrees in every case says what is wrong.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from linprobe.checker.cases import Case
+from linprobe.checker.models import hinge, softmax
+from linprobe.checker.models.forms import Aspect, Form
+from linprobe.checker.verdict import Loss
+
+MOST_FAULTS = 3
+# What is compared carries the roundings of a wrong formula, which nobody has bounded.
+AGREES = 1e-9
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The codes of a member of a family, and what fills in their sentences."""
+
+    faults: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    @property
+    def codes(self) -> set[str]:
+        """Without the fields."""
+        return {code for code, _ in self.faults}
+
+
+@dataclass(frozen=True)
+class _Family:
+    aspects: tuple[Aspect, ...]
+    predict: Callable[[Case, Sequence[Any]], Any]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def explain_value(loss: Loss, found: Mapping[Case, float], single: bool = False) -> list[Explanation]:
+    """The fewest faults that give these values of the loss without a penalty: every way, none where no few do."""
+    part = softmax if loss == "softmax" else hinge
+    family = _Family(part.value_aspects(found), part.value)
+    return _explain(family, found, 1e-4 if single else AGREES)
+
+
+def explain_gradient(loss: Loss, found: Mapping[Case, np.ndarray], single: bool = False) -> list[Explanation]:
+    """The fewest faults that give these gradients (D, C) without a penalty: every way, none where no few do."""
+    part = softmax if loss == "softmax" else hinge
+    family = _Family(part.gradient_aspects(found), part.gradient)
+    return _explain(family, found, 1e-4 if single else AGREES)
+
+
+def _explain(family: _Family, found: Mapping[Case, Any], agrees: float) -> list[Explanation]:
+    explanations: list[Explanation] = []
+    with np.errstate(all="ignore"):
+        for forms in _members(family.aspects):
+            faults = tuple((form.code, form.fields) for form in forms if form.code is not None)
+            if explanations and len(faults) > len(explanations[0].faults):
+                break
+            if all(
+                _alike(family.predict(case, [form.form for form in forms]), it, agrees) for case, it in found.items()
+            ):
+                explanations.append(Explanation(faults))
+    return explanations
+
+
+def _alike(predicted: Any, found: Any, agrees: float) -> bool:
+    if predicted is None:
+        return False
+    scale = max(float(np.max(np.abs(found))), 1e-3)
+    return bool(np.max(np.abs(predicted - found)) <= agrees * scale)
+
+
+def _members(aspects: Sequence[Aspect]) -> Iterator[tuple[Form, ...]]:
+    """Every choice of a form an aspect, those with fewer faults first."""
+    for faults in range(MOST_FAULTS + 1):
+        for changed in itertools.combinations(range(len(aspects)), faults):
+            yield from itertools.product(
+                *(aspect[1:] if i in changed else aspect[:1] for i, aspect in enumerate(aspects))
+            )

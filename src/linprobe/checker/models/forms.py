@@ -1,0 +1,74 @@
+"""What both families share: forms, labels, means, and a penalty that forgets reg."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from linprobe.checker.cases import Case
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of an aspect: the code of what is wrong with it (None: right), and what a formula makes of it."""
+
+    code: str | None
+    form: Any
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+Aspect = tuple[Form, ...]  # the right form first
+
+RIGHT = Form(None, None)
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """(N,) labels -> (N, C), 1 where the class is the label."""
+    return (np.arange(classes) == labels[:, None]).astype(float)
+
+
+def last_of_each(labels: np.ndarray, classes: int) -> np.ndarray:
+    """What A[:, y] -= B leaves of the labels: of equal ones, the last alone; (N, C)."""
+    truth = one_hot(labels, classes)
+    later = np.cumsum(truth[::-1], axis=0)[::-1] > 1
+    return np.where(later, 0.0, truth)
+
+
+def scales(what: str, found: float, total: float, examples: int) -> Aspect:
+    """Means that went wrong: each is (power of N, power of C, of C - 1, factor), times the sum over the examples.
+
+    found / total, of a right function's sum over that many examples: a constant divisor, and a constant factor.
+    """
+    ratio = found / total if total else 0.0
+    forms = [
+        Form(None, (-1, 0, 0, 1.0)),
+        Form("mean_missing", (0, 0, 0, 1.0)),
+        Form("mean_doubled", (-2, 0, 0, 1.0)),
+        Form("mean_over_classes", (-1, -1, 0, 1.0)),
+        Form("mean_over_classes", (-1, 0, -1, 1.0)),
+        Form("mean_over_classes", (0, -1, 0, 1.0)),
+    ]
+    forms = [Form(form.code, form.form, {"what": what}) for form in forms]
+    # Dividing by 1, or by N, has been said above.
+    if np.isfinite(ratio) and ratio > 0 and not np.isclose([1, ratio * examples], [ratio, 1], rtol=1e-6).any():
+        forms.append(Form("constant_factor", (-1, 0, 0, ratio * examples), {"what": what, "found": ratio * examples}))
+        hint = f"{what.lower()} is divided by {1 / ratio:.6g}, whatever the batch"
+        forms.append(Form("hard_coded_size", (0, 0, 0, ratio), {"hint": hint}))
+    return tuple(forms)
+
+
+def scaled(total: Any, case: Case, scale: tuple[int, int, int, float]) -> Any:
+    """A sum over the examples, times what `scales` says."""
+    N, C = len(case.y), case.W.shape[1]
+    return total * (float(N) ** scale[0] * float(C) ** scale[1] * float(C - 1) ** scale[2] * scale[3])
+
+
+def signs(code: str) -> Aspect:
+    """As it is, or the other way round."""
+    return (Form(None, 1.0), Form(code, -1.0))
+
+
+def penalties_without_reg(what: str) -> Aspect:
+    """How many times W, or ΣW², is added whatever reg is."""
+    return (Form(None, 0.0), *(Form("penalty_without_reg", factor, {"what": what}) for factor in (1.0, 2.0, 0.5)))

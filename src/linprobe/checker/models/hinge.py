@@ -1,0 +1,174 @@
+"""The multiclass hinge with faults in it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from linprobe.checker.cases import Case
+from linprobe.checker.models.forms import (
+    Aspect,
+    Form,
+    last_of_each,
+    one_hot,
+    penalties_without_reg,
+    scaled,
+    scales,
+    signs,
+)
+from linprobe.checker.truth import answer
+
+
+class Labels(NamedTuple):
+    """Where y is indexed by the class j instead of the example: what is skipped, compared with, and subtracted from."""
+
+    skipped: bool = False
+    compared: bool = False
+    subtracted: bool = False
+
+
+LABELS: Aspect = (
+    Form(None, Labels()),
+    *(
+        Form("label_of_class", Labels(skipped, compared, subtracted))
+        for skipped in (False, True)
+        for compared in (False, True)
+        for subtracted in (False, True)
+        if skipped or compared or subtracted
+    ),
+)
+OF_THE_VALUE = tuple(form for form in LABELS if not form.form.subtracted)
+HINGES: Aspect = (Form(None, True), Form("no_hinge", False))
+
+
+def _margins(at_zero: float | None) -> Aspect:
+    """Some that people write, and the one that the loss at W = 0 speaks for, where every margin is that."""
+    usual = [0.0, 0.5, 2.0, 5.0, 10.0, -1.0]
+    if at_zero is not None and np.isfinite(at_zero) and not np.isclose([1.0, *usual], at_zero).any():
+        usual.append(at_zero)
+    return (Form(None, 1.0), *(Form("margin", margin, {"found": margin}) for margin in usual))
+
+
+def _at_zero(found: Mapping[Case, float]) -> float | None:
+    for case, value in found.items():
+        if not case.W.any():
+            return value / (case.W.shape[1] - 1)
+    return None
+
+
+def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
+    """Labels, margin, hinge, power, which classes, how they are put together, sign, mean, penalty."""
+    case, value = next(iter(found.items()))
+    total = answer(case, "hinge").value * len(case.y)
+    return (
+        OF_THE_VALUE,
+        _margins(_at_zero(found)),
+        HINGES,
+        (Form(None, 1), Form("squared_hinge", 2)),
+        (Form(None, False), Form("true_class_counted", True)),
+        (Form(None, np.sum), Form("largest_margin_only", np.max)),
+        signs("sign_of_value"),
+        scales("The loss", value, total, len(case.y)),
+        penalties_without_reg("The loss"),
+    )
+
+
+def value(case: Case, forms: Sequence[Any]) -> float | None:
+    """The value without a penalty."""
+    labels, margin, hinge, power, counted, reduce, sign, scale, penalty = forms
+    margins = _of_case(case, labels, margin, counted)
+    if margins is None:
+        return None
+    losses = (np.maximum(margins, 0) if hinge else margins) ** power
+    total = float(np.sum(reduce(losses, axis=1)))
+    return sign * scaled(total, case, scale) + penalty * answer(case, "hinge").squares
+
+
+def _of_case(case: Case, labels: Labels, margin: float, counted: bool) -> np.ndarray | None:
+    """Every margin (N, C), 0 where it is skipped; None where a label would be looked for beyond the last."""
+    (N, _), C = case.X.shape, case.W.shape[1]
+    if any(labels) and N < C:
+        return None
+    scores = case.X @ case.W
+    compared = scores[:, case.y[:C]] if labels.compared else scores[np.arange(N), case.y][:, None]
+    margins = scores - compared + margin
+    if counted:
+        return margins
+    return np.where(_skipped(case, labels), 0.0, margins)
+
+
+def _skipped(case: Case, labels: Labels) -> np.ndarray:
+    N, C = len(case.y), case.W.shape[1]
+    if labels.skipped:
+        return np.tile(case.y[:C] == np.arange(C), (N, 1))
+    return one_hot(case.y, C) > 0
+
+
+def _largest(margins: np.ndarray, _hinge: bool) -> np.ndarray:
+    chosen = one_hot(margins.argmax(axis=1), margins.shape[1])
+    return chosen * (margins > 0)
+
+
+class _Taken(NamedTuple):
+    """How often an example counts (N, 1), its true class and the last example of each label (N, C), and C."""
+
+    counts: np.ndarray
+    true: np.ndarray
+    last: np.ndarray
+    C: int
+
+
+WEIGHTS: Aspect = (
+    Form(None, lambda margins, hinge: (margins > 0 if hinge else margins != 0).astype(float)),
+    Form("margins_not_counted", lambda margins, hinge: np.maximum(margins, 0) if hinge else margins),
+    Form("squared_hinge", lambda margins, hinge: 2 * (np.maximum(margins, 0) if hinge else margins)),
+    Form("largest_margin_only", _largest),
+)
+
+
+# What is taken off the true class's column.
+TRUE: Aspect = (
+    Form(None, lambda at: at.counts * at.true),
+    Form("true_class_not_subtracted", lambda at: 0 * at.true),
+    Form("true_class_once", lambda at: (at.counts > 0) * at.true),
+    Form("true_class_once", lambda at: at.true),
+    Form("true_class_per_class", lambda at: (at.C - 1) * at.true),
+    Form("true_class_per_class", lambda at: at.C * at.true),
+    Form("true_class_sign", lambda at: -at.counts * at.true),
+    Form("repeated_labels", lambda at: at.counts * at.last),
+    Form("true_class_counted", lambda at: (at.counts + 1) * at.true),
+)
+
+
+def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
+    """Labels, margin, hinge, weights, other classes, true class, sign, mean, penalty."""
+    case, gradient = next(iter(found.items()))
+    right = answer(case, "hinge").gradient * len(case.y)
+    likeness = float(np.sum(gradient * right) / np.sum(right * right))
+    return (
+        LABELS,
+        _margins(None),
+        HINGES,
+        WEIGHTS,
+        (Form(None, 1.0), Form("others_missing", 0.0)),
+        TRUE,
+        signs("sign_of_gradient"),
+        scales("The gradient", likeness, 1.0, len(case.y)),
+        penalties_without_reg("The gradient"),
+    )
+
+
+def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
+    """The gradient (D, C) without a penalty."""
+    labels, margin, hinge, weigh, others, of_true, sign, scale, penalty = forms
+    margins = _of_case(case, labels, margin, counted=False)
+    if margins is None:
+        return None
+    C = case.W.shape[1]
+    weights = weigh(margins, hinge)
+    true = one_hot(case.y, C)
+    if labels.subtracted:  # dW[:, y[j]] -= X[i] for each class j
+        taken = weights @ one_hot(case.y[:C], C)
+    else:
+        taken = of_true(_Taken(weights.sum(axis=1, keepdims=True), true, last_of_each(case.y, C), C))
+    return sign * scaled(case.X.T @ (others * weights - taken), case, scale) + penalty * case.W

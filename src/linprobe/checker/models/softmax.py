@@ -1,0 +1,196 @@
+"""The softmax loss with faults in it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from linprobe.checker.cases import Case
+from linprobe.checker.models.forms import (
+    Aspect,
+    Form,
+    last_of_each,
+    one_hot,
+    penalties_without_reg,
+    scaled,
+    scales,
+    signs,
+)
+from linprobe.checker.truth import answer, mean_inverse_probability
+
+
+class _Sums(NamedTuple):
+    """exp(scores) and the true class, both (N, C)."""
+
+    e: np.ndarray
+    true: np.ndarray
+
+
+class _Slopes(NamedTuple):
+    """Probabilities, the true class, the last example of each label, all (N, C), and C."""
+
+    p: np.ndarray
+    true: np.ndarray
+    last: np.ndarray
+    C: int
+
+
+def _probabilities(scores: np.ndarray) -> np.ndarray:
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def _twice(scores: np.ndarray) -> np.ndarray:
+    return _probabilities(scores)
+
+
+SCORES: Aspect = (
+    Form(None, lambda scores: scores),
+    Form("softmax_twice", _probabilities),
+    Form("column_maximum", lambda scores: scores - scores.max(axis=0)),
+)
+
+
+def _normalisers() -> Aspect:
+    """exp(scores) (N, C) and the true class (N, C) -> what each is divided by, as far as it differs by row or class."""
+    forms: list[tuple[str | None, Callable[[_Sums], Any]]] = [
+        (None, lambda at: at.e.sum(axis=1, keepdims=True)),
+        ("batch_normaliser", lambda at: at.e.sum()),
+        ("example_normaliser", lambda at: at.e.sum(axis=0)),
+        ("running_normaliser", lambda at: np.cumsum(at.e.sum(axis=1))[:, None]),
+        ("true_class_not_normalised", lambda at: (at.e * (1 - at.true)).sum(axis=1, keepdims=True)),
+    ]
+    # Where the sum goes over several rows, it matters whether each row had its own maximum taken off.
+    return tuple(
+        Form(code, (form, own))
+        for code, form in forms
+        for own in ((True,) if code in {None, "true_class_not_normalised"} else (True, False))
+    )
+
+
+LABELS: Aspect = (
+    Form(None, lambda y, C: one_hot(y, C)),
+    Form("label_of_class", lambda y, C: _where_label_is_own_index(y, C)),
+    Form("label_of_class", lambda y, C: _labels_of_the_first(y, C)),
+    Form("label_of_class", lambda y, C: one_hot(np.full(len(y), y[min(C, len(y)) - 1]), C)),
+)
+
+
+def _where_label_is_own_index(y: np.ndarray, C: int) -> np.ndarray | None:
+    """`if j == y[j]` in a loop over the classes j."""
+    return None if len(y) < C else np.tile((y[:C] == np.arange(C)).astype(float), (len(y), 1))
+
+
+def _labels_of_the_first(y: np.ndarray, C: int) -> np.ndarray | None:
+    """`[y[j]]` in a loop over the classes j."""
+    return None if len(y) < C else np.tile(np.bincount(y[:C], minlength=C).astype(float), (len(y), 1))
+
+
+def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
+    """Scores, normaliser, label, logarithm, sign, mean, penalty."""
+    case, value = next(iter(found.items()))
+    logarithms = (
+        Form(None, lambda p: -np.log(p)),
+        Form("no_logarithm", lambda p: -p),
+        Form("no_logarithm", lambda p: p),
+        Form("no_logarithm", lambda p: 1 - p),
+        Form("logarithm_base", lambda p: -np.log2(p), {"base": 2}),
+        Form("logarithm_base", lambda p: -np.log10(p), {"base": 10}),
+        *(Form("capped_logarithm", _log_of_sum(eps), {"found": eps}) for eps in _added(case, value)),
+    )
+    total = answer(case, "softmax").value * len(case.y)
+    return (
+        SCORES,
+        _normalisers(),
+        LABELS,
+        logarithms,
+        signs("sign_of_value"),
+        scales("The loss", value, total, len(case.y)),
+        penalties_without_reg("The loss"),
+    )
+
+
+def _log_of_sum(eps: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda p: -np.log(p + eps)
+
+
+def _added(case: Case, value: float) -> list[float]:
+    """What log(p + eps) would have added, from a value that is a little too small; the powers of ten around it."""
+    guess = (answer(case, "softmax").value - value) / mean_inverse_probability(case)
+    if not 0 < guess < 0.1:
+        return []
+    power = np.log10(guess)
+    return [10.0 ** round(power), 10.0 ** np.ceil(power), 10.0 ** np.floor(power)]
+
+
+def value(case: Case, forms: Sequence[Any]) -> float | None:
+    """The value without a penalty."""
+    of_scores, normaliser, labels, logarithm, sign, scale, penalty = forms
+    C = case.W.shape[1]
+    true = labels(case.y, C)
+    if true is None:
+        return None
+    p = _divided(of_scores(case.X @ case.W), true, normaliser)
+    total = float(np.sum(np.where(true != 0, true * logarithm(p), 0.0)))
+    return sign * scaled(total, case, scale) + penalty * answer(case, "softmax").squares
+
+
+def _divided(scores: np.ndarray, true: np.ndarray, normaliser: tuple[Callable, bool]) -> np.ndarray:
+    divisor, own_maximum = normaliser
+    e = np.exp(scores - (scores.max(axis=1, keepdims=True) if own_maximum else scores.max()))
+    return e / divisor(_Sums(e, true))
+
+
+OTHERS: Aspect = (
+    Form(None, lambda p: p),
+    Form("others_get_one", np.ones_like),
+    Form("others_missing", np.zeros_like),
+)
+# What the true class gets.
+TRUE: Aspect = (
+    Form(None, lambda at: (at.p - 1) * at.true),
+    Form("true_class_not_subtracted", lambda at: at.p * at.true),
+    Form("true_class_probability_missing", lambda at: -at.true),
+    Form("true_class_sign", lambda at: (at.p + 1) * at.true),
+    Form("true_class_sign", lambda at: (1 - at.p) * at.true),
+    Form("true_class_per_class", lambda at: (at.p - at.C) * at.true),
+    Form("true_class_per_class", lambda at: (at.p - (at.C - 1)) * at.true),
+    Form("true_class_not_subtracted", lambda at: 0 * at.true),
+    Form("repeated_labels", lambda at: at.p * at.true - at.last),
+)
+
+
+def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
+    """Scores, normaliser, label, other classes, true class, logarithm, sign, mean, penalty."""
+    case, gradient = next(iter(found.items()))
+    right = answer(case, "softmax").gradient * len(case.y)
+    likeness = float(np.sum(gradient * right) / np.sum(right * right))
+    return (
+        (*SCORES, Form("softmax_twice", _twice)),
+        _normalisers(),
+        LABELS,
+        OTHERS,
+        TRUE,
+        (Form(None, False), Form("no_logarithm", True)),
+        signs("sign_of_gradient"),
+        scales("The gradient", likeness, 1.0, len(case.y)),
+        penalties_without_reg("The gradient"),
+    )
+
+
+def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
+    """The gradient (D, C) without a penalty."""
+    of_scores, normaliser, labels, others, of_true, of_probability, sign, scale, penalty = forms
+    C = case.W.shape[1]
+    true = labels(case.y, C)
+    if true is None:
+        return None
+    p = _divided(of_scores(case.X @ case.W), true, normaliser)
+    if of_scores is _twice:  # the exact derivative of that loss, as autograd gives it
+        inner = _probabilities(case.X @ case.W)
+        slope = inner * (p - true - np.sum((p - true) * inner, axis=1, keepdims=True))
+        return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W
+    slope = others(p) * (1 - true) + of_true(_Slopes(p, true, last_of_each(case.y, C), C))
+    if of_probability:  # of the mean of -p, not of -log p
+        slope = slope * np.sum(p * true, axis=1, keepdims=True)
+    return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W

@@ -1,0 +1,141 @@
+"""One function tried on one case after the other: calls it in its own layout, reads its answers in ours."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from linprobe.checker.cases import Case
+from linprobe.checker.outcome import Caller, Outcome
+from linprobe.checker.truth import DOUBLE, SINGLE, Answer, answer, mean_inverse_probability, tolerances
+from linprobe.checker.verdict import Layout, Loss
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """An answer of the function under test: value, gradient (D, C) float64, whatever its own layout."""
+
+    case: Case
+    value: float
+    gradient: np.ndarray
+
+    @property
+    def finite(self) -> bool:
+        """Whether every number is."""
+        return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
+
+
+@dataclass
+class Trial:
+    """A function, how its arguments are laid out, and what it has done to them so far.
+
+    unit and unit_of_gradient, the unit roundoffs that value and gradient are held to; added, eps where it takes
+    log(p + eps), said once and then allowed for; changed, which of W, X, y a call has changed, and in which case first;
+    supplied, what its file lacks.
+    """
+
+    caller: Caller
+    loss: Loss
+    layout: Layout = "DC"
+    library: str = "numpy"
+    unit: float = DOUBLE
+    unit_of_gradient: float = DOUBLE
+    added: float = 0.0
+    changed: dict[str, Case] = field(default_factory=dict)
+    supplied: dict[str, None] = field(default_factory=dict)
+
+    def call(self, case: Case, *, dtype: type = np.float64, count: bool = False) -> Outcome:
+        """The outcome as it is."""
+        W, X, y, reg = case.arguments(self.layout)
+        outcome = self.caller(W.astype(dtype), X.astype(dtype), y, reg, library=self.library, count=count)
+        for name in outcome.changed:
+            self.changed.setdefault(name, case)
+        self.supplied.update(dict.fromkeys(outcome.supplied))
+        return outcome
+
+    def ask(self, case: Case, *, dtype: type = np.float64) -> Given | None:
+        """The answer; None where there is none of the right shape."""
+        return self.read(case, self.call(case, dtype=dtype))
+
+    def read(self, case: Case, outcome: Outcome) -> Given | None:
+        """What an outcome says in our layout; None where it is not one number and an array shaped like W."""
+        loss, gradient = outcome.loss, outcome.gradient
+        if loss is None or gradient is None or loss.size != 1 or np.iscomplexobj(loss) or np.iscomplexobj(gradient):
+            return None
+        gradient = gradient if self.layout == "DC" else gradient.T
+        if gradient.shape != case.W.shape:
+            return None
+        return Given(case, float(loss.reshape(-1)[0]), gradient.astype(np.float64))
+
+    def right(self, given: Given, factor: float | None = None) -> bool:
+        """Whether value and gradient are right, with the penalty factor ΣW² (1 or ½); either where it is None."""
+        factors = (1.0, 0.5) if factor is None else (factor,)
+        return any(self.value_right(given, one) and self.gradient_right(given, one) for one in factors)
+
+    def value_right(self, given: Given, factor: float = 1.0) -> bool:
+        """Whether the value is right, up to rounding."""
+        value, _ = self.expected(given.case, factor)
+        allowed, _ = tolerances(given.case, self.loss, self.unit)
+        if self.added:
+            allowed += self.added * mean_inverse_probability(given.case)
+        return bool(abs(given.value - value) <= allowed)
+
+    def gradient_right(self, given: Given, factor: float = 1.0) -> bool:
+        """Whether the gradient is right, up to rounding."""
+        _, gradient = self.expected(given.case, factor)
+        _, allowed = tolerances(given.case, self.loss, self.unit_of_gradient)
+        return bool((np.abs(given.gradient - gradient) <= allowed).all())
+
+    def expected(self, case: Case, factor: float = 1.0) -> tuple[float, np.ndarray]:
+        """Value and gradient with a penalty of factor λΣW²."""
+        return self.answer(case).with_penalty(factor * case.reg, 2 * factor * case.reg)
+
+    def answer(self, case: Case) -> Answer:
+        """The right answer without a penalty."""
+        return answer(case, self.loss)
+
+    @property
+    def single(self) -> bool:
+        """Whether it computes in single precision, or part of it."""
+        return SINGLE in {self.unit, self.unit_of_gradient}
+
+    def settle_precision(self, answers: Collection[Given]) -> None:
+        """Hold a part to float32's rounding where all its numbers are float32's, and float64's rounding is not met."""
+        with np.errstate(over="ignore"):
+            if all(float(np.float32(one.value)) == one.value for one in answers) and not all(
+                map(self.value_right, answers)
+            ):
+                self.unit = SINGLE
+            same = all(np.array_equal(np.float32(one.gradient), one.gradient) for one in answers)
+            if same and not all(map(self.gradient_right, answers)):
+                self.unit_of_gradient = SINGLE
+
+    def at_value(self, given: Given, factor: float = 1.0) -> dict[str, Any]:
+        """The figures that show a wrong value."""
+        expected, _ = self.expected(given.case, factor)
+        return evidence(given.case, "loss", expected, given.value)
+
+    def at_gradient(self, given: Given, factor: float = 1.0) -> dict[str, Any]:
+        """The figures that show a wrong gradient, at the entry that is furthest from right."""
+        _, expected = self.expected(given.case, factor)
+        off = np.abs(given.gradient - expected) / tolerances(given.case, self.loss, self.unit_of_gradient)[1]
+        d, c = np.unravel_index(int(np.argmax(np.where(np.isnan(off), np.inf, off))), off.shape)
+        return evidence(given.case, self.entry(int(d), int(c)), expected[d, c], given.gradient[d, c])
+
+    def entry(self, d: int, c: int) -> str:
+        """An entry of dW as the function itself lays it out."""
+        return f"dW[{d}, {c}]" if self.layout == "DC" else f"dW[{c}, {d}]"
+
+
+def evidence(case: Case, where: str, expected: Any, found: Any) -> dict[str, Any]:
+    """The figures of a fault, as plain JSON: not finite numbers as words."""
+    return {"case": str(case), "where": where, "expected": plain(expected), "found": plain(found)}
+
+
+def plain(figure: Any) -> Any:
+    """A number with as many digits as matter, words as they are."""
+    if isinstance(figure, str):
+        return figure
+    number = float(figure)
+    return float(f"{number:.10g}") if np.isfinite(number) else str(number)

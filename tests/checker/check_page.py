@@ -1,0 +1,100 @@
+"""docs/check.md, made from the corpus: `python tests/checker/check_page.py` writes it, a test holds it to what it says.
+
+For each code of `CODES`, the example of the corpus that is marked as such, or a small file, and the learner's message.
+"""
+
+import inspect
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import corpus.everything  # noqa: F401  # pyright: ignore[reportMissingImports, reportUnusedImport]
+from corpus.registry import ENTRIES  # pyright: ignore[reportMissingImports]
+
+from linprobe.checker import Fault, check_file, check_loss
+from linprobe.checker.codes import CODES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "check.md"
+TEMPLATE = Path(__file__).with_suffix(".md")
+
+HEAD = "import numpy as np\n\n\ndef softmax_loss_naive(W, X, y, reg):\n"
+
+# What only a whole file can show.
+FILES = {
+    "python2_print": HEAD + "    loss, dW = 0.0, np.zeros_like(W)\n    print loss\n    return loss, dW\n",
+    "mixed_indentation": HEAD + "    for i in range(len(y)):\n        scores = X[i].dot(W)\n\tscores -= scores.max()\n",
+    "syntax_error": HEAD + "    scores = X.dot(W\n    return scores\n",
+    "import_fails": "import numpy as np\n\nX_train = np.load('X_train.npy')\n\n\n"
+    "def softmax_loss_naive(W, X, y, reg):\n    return 0.0, np.zeros_like(W)\n",
+    "hangs": HEAD + "    i = 0\n    while i < len(y):\n        scores = X[i].dot(W)\n    return 0.0, W\n",
+    "out_of_memory": HEAD
+    + "    every_pair = np.ones((len(y) * 10**5, W.shape[1], 10**4))\n    return every_pair.sum(), W\n",
+    "exits": HEAD + "    if len(y) != 500:\n        exit('wrong batch')\n    return 0.0, np.zeros_like(W)\n",
+    "killed": "import ctypes\n\n\ndef softmax_loss_naive(W, X, y, reg):\n"
+    "    return ctypes.string_at(0), W  # reads the address 0\n",
+}
+
+
+def render() -> str:
+    """The page."""
+    parts = []
+    for code in CODES:
+        example, language, fault = _example(code)
+        judgement = CODES[code].judgement
+        said = f"> **{judgement}**: {fault.message}\n{_evidence(fault)}"
+        parts.append(f"### `{code}`\n\n```{language}\n{example.strip()}\n```\n\n{said}")
+    return TEMPLATE.read_text(encoding="utf-8").replace("{codes}\n", "\n".join(parts))
+
+
+def _example(code: str) -> tuple[str, str, Fault]:
+    """The source of the example of a code, how it is to be shown, and its fault."""
+    if code in FILES:
+        fault = _of(code, _checked(FILES[code]))
+        return FILES[code].replace("\t", "→   "), "py", fault
+    entry = next(entry for entry in ENTRIES if entry.example and entry.codes[0] == code)
+    source = _source(entry.function)
+    fault = _of(code, check_loss(entry.function, entry.loss).faults)
+    if "line" in fault.evidence:  # that of the corpus; a reader counts in what the page shows
+        source = f"import numpy as np\n\n\n{source}"
+        fault = _of(code, _checked(source, entry.name, entry.loss))
+    return source, "py", fault
+
+
+def _source(function: Any) -> str:
+    """The text of a function without its decorators, behind that of the corpus's own functions that it calls."""
+    text = inspect.getsource(function)
+    called = [function.__globals__.get(name) for name in function.__code__.co_names]
+    before = [_source(one) for one in called if inspect.isfunction(one) and one.__module__ == function.__module__]
+    return "\n\n".join([*before, text[text.index("def ") :]])
+
+
+def _checked(text: str, function: str | None = None, loss: Any = None) -> tuple[Fault, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "softmax.py"
+        path.write_text(text)
+        return check_file(path, function, loss, seconds=2).functions[0].faults
+
+
+def _of(code: str, faults: tuple[Fault, ...]) -> Fault:
+    return next(fault for fault in faults if fault.code == code)
+
+
+def _evidence(fault: Fault) -> str:
+    evidence = fault.evidence
+    if "found" in evidence:
+        return f">\n> {evidence['where']} is {_figure(evidence['found'])}, expected {_figure(evidence['expected'])}\n"
+    return (
+        f">\n> line {evidence['line']}: `{evidence['text'].strip()}`\n"
+        if "line" in evidence and evidence["text"]
+        else ""
+    )
+
+
+def _figure(figure: float | str) -> str:
+    # Another machine rounds the last digits otherwise.
+    return figure if isinstance(figure, str) else f"{figure:.4g}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

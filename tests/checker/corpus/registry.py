@@ -1,0 +1,61 @@
+"""The corpus: functions as students write them, each with the verdict it must get."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Function = Callable[..., Any]
+Loss = Literal["softmax", "hinge"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function and what must be said about it; None is not asserted.
+
+    codes: must be among the faults, the first of them being the first fault reported; none where the verdict alone is
+    asserted; example: it is the one that docs/check.md shows for its first code.
+    """
+
+    function: Function
+    loss: Loss
+    verdict: str
+    codes: tuple[str, ...] = ()
+    convention: str | None = None
+    layout: str | None = None
+    loop_free: bool | None = None
+    example: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+
+ENTRIES: list[Entry] = []
+
+
+def wrong(
+    *codes: str, loss: Loss, verdict: str = "wrong", example: bool = False, **facts: Any
+) -> Callable[[Function], Function]:
+    """Register a function that has these faults, the root first; facts: convention, layout, loop_free."""
+
+    def register(function: Function) -> Function:
+        ENTRIES.append(Entry(function, loss, verdict, codes, example=example, **facts))
+        return function
+
+    return register
+
+
+def right(
+    loss: Loss,
+    convention: str | None = "full",
+    layout: str | None = "DC",
+    loop_free: bool | None = None,
+    verdict: str = "right",
+) -> Callable[[Function], Function]:
+    """Register a function that has no fault."""
+
+    def register(function: Function) -> Function:
+        ENTRIES.append(Entry(function, loss, verdict, (), convention, layout, loop_free))
+        return function
+
+    return register
