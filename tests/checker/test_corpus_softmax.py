@@ -33,7 +33,11 @@ ALSO = {
     "logarithm_of_two": {"wrong_at_large_scores"},  # math.log2(0) raises
     "true_class_skipped_as_in_the_hinge": {"true_class_probability_missing"},
 }
-BETWEEN = {"class_index_in_value_and_gradient", "loss_goes_on_growing"}  # of the size of neither loss
+BETWEEN = {
+    "class_index_in_value_and_gradient",
+    "loss_goes_on_growing",
+    "hinge_where_softmax_is_asked_for",
+}  # of the size of neither loss
 
 
 def each(entries: list[Entry]) -> pytest.MarkDecorator:

@@ -9,7 +9,6 @@ from linprobe.checker.trial import Given, Trial
 from linprobe.checker.verdict import Fault, Loss
 
 ENDS = {"timeout", "memory", "exit", "signal", "SystemExit"}  # trying another layout would end the same way
-MISPLACED = {"ValueError", "IndexError", "RuntimeError", "TypeError"}  # what the wrong layout raises
 
 
 def first_case() -> Case:
@@ -27,17 +26,23 @@ def arrange(caller: Caller, loss: Loss) -> tuple[Trial, Outcome]:
     """The layout and the library with which it gives an answer, and that answer; or the failure that tells most."""
     tried: list[tuple[Trial, Outcome]] = []
     for library in caller.libraries:
-        for layout in ("DC", "CD"):
-            trial = Trial(caller, loss, layout, library)
-            outcome = trial.call(first_case())
-            if trial.read(first_case(), outcome) is not None:
-                return trial, outcome
-            tried.append((trial, outcome))
-            if outcome.crash is not None and outcome.crash.kind in ENDS:
-                return tried[-1]
+        # Tensors that somebody makes are float32 unless told otherwise, and do not mix with others.
+        for dtype in (np.float64,) if library == "numpy" else (np.float64, np.float32):
+            for layout in ("DC", "CD"):
+                trial = Trial(caller, loss, layout, library, dtype=dtype)
+                outcome = trial.call(first_case())
+                if trial.read(first_case(), outcome) is not None:
+                    return trial, outcome
+                tried.append((trial, outcome))
+                if outcome.crash is not None and outcome.crash.kind in ENDS:
+                    return tried[-1]
     returned = [one for one in tried if one[1].crash is None]
-    raised = [one for one in tried if one[1].crash is not None and one[1].crash.kind not in MISPLACED]
-    return (returned or raised or tried)[0]
+    # Of several errors the one that came last in the code: those of a wrong layout come early.
+    return returned[0] if returned else max(tried, key=lambda one: _reached(one[1]))
+
+
+def _reached(outcome: Outcome) -> int:
+    return 0 if outcome.crash is None else outcome.crash.line or 0
 
 
 def no_answer(trial: Trial, outcome: Outcome) -> Fault:
@@ -52,18 +57,25 @@ def no_answer(trial: Trial, outcome: Outcome) -> Fault:
         )
         return fault("hard_coded_size", place(crash), hint=hint)
     if crash is not None:
-        return of_crash(crash, len(first_case().y))
-    where = {"case": str(first_case())}
+        return of_crash(crash, first_case())
+    return of_return(trial, outcome, first_case())
+
+
+def of_return(trial: Trial, outcome: Outcome, case: Case) -> Fault:
+    """What is wrong with an answer that is no number and an array shaped like W."""
+    where = {"case": str(case)}
     loss, gradient = outcome.loss, outcome.gradient
-    if "None" in outcome.returned:
-        if loss is not None and loss.size == 1 and np.isclose(float(loss), trial.answer(first_case()).value):
+    if "None" in outcome.returned and case is first_case():
+        if loss is not None and loss.size == 1 and np.isclose(float(loss.item()), trial.answer(case).value):
             return fault("gradient_unfinished", where)
         return fault("unfinished", where, found=f"It returns {outcome.returned}")
     if loss is None or gradient is None:
         return fault("returns_no_pair", where, found=outcome.returned or "something that holds no numbers")
-    W, *_ = first_case().arguments(trial.layout)
+    if np.iscomplexobj(loss) or np.iscomplexobj(gradient):
+        return fault("gradient_type", where, found="complex numbers")
+    W, *_ = case.arguments(trial.layout)
     if loss.shape == W.shape and gradient.size == 1:
-        return fault("returns_no_pair", where, found="(dW, loss), in the other order")
+        return fault("returns_no_pair", where, found="them in the other order")
     if loss.size != 1:
         return fault("loss_not_scalar", where, found=f"an array of shape {loss.shape}")
     return fault("gradient_shape", where, found=f"of shape {gradient.shape}", expected=str(W.shape))
@@ -80,13 +92,15 @@ def _at_the_exercise(trial: Trial) -> Given | None:
     return None
 
 
-def of_crash(crash: Crash, examples: int) -> Fault:
-    """The fault of a call that ended without an answer."""
+def of_crash(crash: Crash, case: Case | None = None) -> Fault:
+    """The fault of a call that ended without an answer, or of an import."""
     error = f"{crash.kind}: {crash.message}".removesuffix(": ")
-    where = place(crash)
+    where = {**({} if case is None else {"case": str(case)}), **place(crash)}
+    if crash.kind == "PermissionError":
+        error += " (it may not start processes, use the network or write outside its own folder)"
     match crash.kind:
         case "timeout":
-            return fault("hangs", where, seconds=float(crash.message or 0), examples=examples)
+            return fault("hangs", where, seconds=float(crash.message or 0), examples=0 if case is None else len(case.y))
         case "memory":
             return fault("out_of_memory", where)
         case "SystemExit" | "exit":

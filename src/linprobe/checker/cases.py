@@ -101,6 +101,8 @@ def _some_arguments() -> list[Case]:
     """Batches that a lost axis or a count of the labels gets wrong."""
     rng = np.random.default_rng(3)
     return [
+        _draw(rng, "every class", 19, 7, 5, _labels(rng, 19, 5), 0.11),
+        _draw(rng, "square", 11, 4, 4, _labels(rng, 11, 4), 0.21),
         _draw(rng, "absent classes", 19, 7, 5, rng.choice([0, 2, 3], 19), 0.11),
         _draw(rng, "few examples", 3, 11, 5, np.array([4, 0, 4]), 0.23),
         _draw(rng, "one example", 1, 5, 3, np.array([1]), 0.31),

@@ -1,6 +1,7 @@
 """The doors: a function in this process, the functions of a file in a process of their own."""
 
 import ast
+import contextlib
 import inspect
 import os
 import re
@@ -35,14 +36,14 @@ def check_loss(f: Callable[..., Any], loss: Loss | None = None) -> Verdict:
 
     W (D, C) with X (N, D), or W (C, D) with X (D, N), float64 or float32; y (N,) int64 in [0, C); reg, λ >= 0. loss,
     "softmax" or "hinge"; None finds out by the name or the answers. f may be one of NumPy, or of PyTorch or JAX where
-    these are imported. For code that is not your own: `check_file`. Raises UsageError for anything but a function and
-    those losses.
+    these are imported. What it prints is not shown. For code that is not your own: `check_file`. Raises UsageError for
+    anything but a function and those losses.
     """
     if not callable(f):
         raise UsageError(f"f is {type(f).__name__}; check_loss takes a function f(W, X, y, reg) -> (loss, dW)")
     _check(loss)
-    name = getattr(f, "__name__", type(f).__name__)
-    return judge(_Here(f), name, loss)
+    name = getattr(f, "__name__", None)
+    return judge(_Here(f), name if isinstance(name, str) else type(f).__name__, loss)
 
 
 def check_file(
@@ -59,13 +60,13 @@ def check_file(
     with Sandbox(Path(path), seconds=seconds) as sandbox:
         defined = sandbox.load() or []
         if sandbox.crash is not None:
-            names = [function] if function else _named_in(Path(path)) or list(EXERCISE)
+            names = [function] if function else _named_in(Path(path))
             one = _of_import(sandbox.crash)
             verdicts = [Verdict(name, "crashes", EXERCISE.get(name) or loss, faults=(one,)) for name in names]
-            return FileVerdict(os.fspath(path), tuple(verdicts), tuple(sandbox.notes))
+            reason = [] if names else [f"{one.message} It has none of the exercise's functions."]
+            return FileVerdict(os.fspath(path), tuple(verdicts), (*sandbox.notes, *reason))
         if function is not None and function not in defined:
-            there = ", ".join(defined[:8]) + (", ..." if len(defined) > 8 else "") or "none"
-            raise UsageError(f"{path}: has no function {function!r}; its functions: {there}")
+            raise UsageError(f"{path}: has no function {function!r}; its functions: {_some(defined)}")
         names = [function] if function else [name for name in EXERCISE if name in defined]
         verdicts = []
         for name in names:
@@ -78,9 +79,17 @@ def check_file(
             verdicts.sort(key=lambda one: list(EXERCISE).index(one.name))
         said = {note for one in verdicts for note in one.notes}
         notes = [note for note in sandbox.notes if note not in said]
+        if not names:
+            notes.append(
+                f"Of the exercise's functions it has none. It has: {_some(defined)}; name one: --function NAME."
+            )
         if lacking := [one for one in ALL if one not in sandbox.in_force]:
             notes.append(f"This system let it run without: {', '.join(lacking)}.")
         return FileVerdict(os.fspath(path), tuple(verdicts), (*notes, *_disagreements(verdicts)))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "none"
 
 
 def _uses(path: Path, function: str, name: str) -> bool:
@@ -112,7 +121,7 @@ class _Here:
         self._f = f
         try:
             self._file = inspect.getsourcefile(inspect.unwrap(f))
-        except TypeError:  # a callable object, or one from C
+        except (TypeError, ValueError):  # a callable object, or one from C; one that wraps itself
             self._file = None
 
     @property
@@ -124,7 +133,8 @@ class _Here:
     def __call__(
         self, W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float, *, library: str = "numpy", count: bool = False
     ) -> Outcome:
-        return invoke(self._f, W, X, y, reg, library=library, count=count, file=self._file)
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            return invoke(self._f, W, X, y, reg, library=library, count=count, file=self._file)
 
 
 def _absent(names: list[str]) -> list[str]:
@@ -150,7 +160,7 @@ def _of_import(crash: Crash) -> Any:
             return fault("python2_print", where)
         return fault("syntax_error", where, error=crash.message + place)
     if crash.kind in {"timeout", "memory", "exit", "SystemExit", "signal"}:
-        return fault("import_fails", where, error=of_crash(crash, 0).message)
+        return fault("import_fails", where, error=of_crash(crash).message)
     return fault("import_fails", where, error=f"{crash.kind}: {crash.message}{place}")
 
 

@@ -40,11 +40,11 @@ CODES: Mapping[str, Code] = {
     "unfinished": Code("unfinished", "{found}: the function has not been written yet."),
     "value_unfinished": Code("unfinished", "The gradient is there, but the loss is 0: it has not been written yet."),
     "gradient_unfinished": Code("unfinished", "The loss is right, but dW is 0 throughout: the gradient is to be done."),
-    "returns_no_pair": Code("wrong", "It returns {found}, not the pair (loss, dW)."),
+    "returns_no_pair": Code("wrong", "It must return (loss, dW), a number and an array; it returns {found}."),
     "loss_not_scalar": Code("wrong", "The loss is {found}, not one number: sum over it, and then take the mean."),
     "gradient_shape": Code("wrong", "dW is {found}, and must be shaped like W, {expected}."),
     "gradient_type": Code("wrong", "dW holds {found}, not floating-point numbers: its entries are cut off."),
-    "not_finite": Code("wrong", "At ordinary scores it gives numbers that are not finite: look for 0/0 or log(0)."),
+    "not_finite": Code("wrong", "It gives numbers that are not finite at ordinary scores: look for 0/0 or log(0)."),
     "hard_coded_size": Code("wrong", "A size is written into it ({hint}): take N, D and C from the shapes of X and W."),
     # What it does to its surroundings
     "changes_weights": Code(
@@ -58,15 +58,20 @@ CODES: Mapping[str, Code] = {
         "wrong", "y is indexed by the class j where it must be indexed by the example i: y[i], not y[j]."
     ),
     # Scores to losses
+    "other_loss": Code("wrong", "It is the {other} loss, and a right one: the {loss} loss was asked for."),
+    "only_penalty": Code(
+        "wrong", "{what} holds the penalty alone: the part of the data is missing, or overwritten (=+ is not +=)."
+    ),
     "softmax_twice": Code("wrong", "Softmax is applied to what is already a probability: apply it to the scores once."),
     "column_maximum": Code(
-        "wrong", "Each class has a maximum of its own taken off, over the examples: subtract each row's own maximum."
+        "wrong",
+        "Each class has a maximum of its own taken off, over the examples: take off each example's own instead.",
     ),
     "batch_normaliser": Code(
-        "wrong", "exp(scores) is divided by the sum over the whole batch: sum over the classes of each row alone."
+        "wrong", "exp(scores) is divided by the sum over the whole batch: sum over the classes of each example alone."
     ),
     "example_normaliser": Code(
-        "wrong", "exp(scores) is summed over the examples: sum over the classes, axis=1 and keepdims=True."
+        "wrong", "exp(scores) is summed over the examples, for each class: sum over the classes, for each example."
     ),
     "running_normaliser": Code(
         "wrong", "The sum of exp(scores) goes on from example to example: set it to 0 for each of them."
@@ -111,8 +116,8 @@ CODES: Mapping[str, Code] = {
     ),
     "repeated_labels": Code(
         "wrong",
-        "dW[:, y] -= ... counts each label once, however often it is repeated: use np.add.at, or a matrix of ones "
-        "and zeros.",
+        "Subtracting at all the labels at once (dW[:, y] -= ...) counts each label once, however often it is repeated: "
+        "use np.add.at, or a matrix of ones and zeros.",
     ),
     # Means
     "sign_of_value": Code("wrong", "The loss has the wrong sign."),
@@ -144,7 +149,9 @@ CODES: Mapping[str, Code] = {
     # What no pattern explains
     "wrong_value": Code("wrong", "The loss is wrong. {hint}"),
     "wrong_gradient": Code("wrong", "The gradient is wrong. {hint}"),
-    "penalty_wrong": Code("wrong", "The penalty of {what} is wrong: it is neither reg * sum(W * W) nor half of it."),
+    "penalty_wrong": Code(
+        "wrong", "The penalty of {what} is wrong: take reg * sum(W * W) and 2 * reg * W, or half of both."
+    ),
     # Some arguments only
     "absent_class": Code("wrong", "It is wrong where a class has no example in the batch: take C from W's shape."),
     "few_examples": Code("wrong", "It is wrong where there are fewer examples than classes."),
@@ -152,16 +159,24 @@ CODES: Mapping[str, Code] = {
     "single_precision": Code("wrong", "It mishandles float32 arguments: {hint}"),
     # Large scores
     "overflow": Code(
-        "right_unstable", "exp overflows at large scores: subtract each row's own maximum from its scores first."
+        "right_unstable", "exp overflows at large scores: take each example's own maximum off its scores first."
     ),
     "maximum_from_zero": Code(
-        "right_unstable", "The maximum starts at 0, which does nothing for negative scores: start it at scores[0]."
+        "right_unstable",
+        "What is taken off the scores is their maximum only where that is above 0: start it at scores[0], not at 0.",
     ),
     "batch_maximum": Code(
-        "right_unstable", "One maximum is subtracted for the whole batch: subtract each row's own (axis=1)."
+        "right_unstable", "One maximum is taken off for the whole batch: take off each example's own."
     ),
     "capped_logarithm": Code(
-        "right_unstable", "log(p + {found:.1g}) caps the loss: use scores - log(sum(exp(scores))) instead."
+        "right_unstable",
+        "No probability below {found:.1g} counts, as with log(p + {found:.1g}) or a clip, which caps the loss: use "
+        "scores - log(sum(exp(scores))) instead.",
+    ),
+    "padded_normaliser": Code(
+        "right_unstable",
+        "{found:.1g} is added to the sum of exp(scores): leave it out; with each example's own maximum taken off, "
+        "the sum is at least 1.",
     ),
     "wrong_at_large_scores": Code("right_unstable", "It is wrong at large scores: {hint}"),
 }

@@ -9,6 +9,7 @@ from linprobe.checker.cases import Case
 from linprobe.checker.codes import RANK, fault
 from linprobe.checker.models import Explanation, explain_gradient, explain_value
 from linprobe.checker.trial import Given, Trial
+from linprobe.checker.truth import SINGLE, tolerances
 from linprobe.checker.verdict import Fault
 from linprobe.gradient_check import check_gradient
 
@@ -23,13 +24,14 @@ def diagnose(trial: Trial, answers: Mapping[Case, Given]) -> list[Fault]:
         return [fault("not_finite", figures)]
     value_wrong = [given for given in answers.values() if not trial.value_right(given)]
     gradient_wrong = [given for given in answers.values() if not trial.gradient_right(given)]
-    single = trial.single
     nothing = [Explanation(())]
     values, gradients = nothing, nothing
     if value_wrong:
-        values = explain_value(trial.loss, {case: given.value for case, given in answers.items()}, single)
+        said = {case: given.value for case, given in answers.items()}
+        values = explain_value(trial.loss, said, trial.unit == SINGLE)
     if gradient_wrong:
-        gradients = explain_gradient(trial.loss, {case: given.gradient for case, given in answers.items()}, single)
+        found = {case: given.gradient for case, given in answers.items()}
+        gradients = explain_gradient(trial.loss, found, trial.unit_of_gradient == SINGLE)
     of_value, of_gradient = _simplest(values, gradients)
     faults: dict[str, Fault] = {}
     for explanation, wrong, figures, code in (
@@ -45,7 +47,7 @@ def diagnose(trial: Trial, answers: Mapping[Case, Given]) -> list[Fault]:
                 faults[name] = fault(name, faults[name].evidence, **fields)
             elif name not in faults:
                 faults[name] = fault(name, figures(wrong[0]), **fields)
-            trial.added = fields.get("found", 0.0) if name == "capped_logarithm" else trial.added
+            trial.padded = fields.get("found", 0.0) if name == "padded_normaliser" else trial.padded
     return sorted(faults.values(), key=lambda one: RANK[one.code])
 
 
@@ -60,13 +62,12 @@ def _depth(codes: set[str]) -> tuple[int, list[int]]:
 
 
 def _hint(trial: Trial, given: Given, code: str) -> str:
-    """Whether the two parts at least belong together, and which classes are off."""
-    belongs = _belongs(trial, given)
+    """Which classes are off, and whether value and gradient at least belong together."""
+    belongs = not trial.value_right(given) and _belongs(trial, given)
     if code == "wrong_value":
-        return "dW is the gradient of this loss all the same." if belongs else "It is not explained by a known fault."
-    off = ~np.isclose(given.gradient, trial.answer(given.case).gradient, rtol=1e-7, atol=1e-9)
-    where = _which(off)
-    return f"{where} {'It is the gradient of the loss that you return.' if belongs else ''}".strip()
+        return "dW is the gradient of this loss all the same." if belongs else "No fault that is known explains it."
+    off = np.abs(given.gradient - trial.answer(given.case).gradient) > tolerances(given.case, trial.loss)[1]
+    return f"{_which(off)} {'It is the gradient of the loss that you return.' if belongs else ''}".strip()
 
 
 def _which(off: np.ndarray) -> str:

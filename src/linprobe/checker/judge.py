@@ -1,34 +1,26 @@
 """From what a function answers to a verdict: is it right, and where not, what is wrong with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import numpy as np
 
-from linprobe.checker.calling import arrange, first_case, named_loss, no_answer, place
+from linprobe.checker.arguments import compare, judge_arguments
+from linprobe.checker.calling import arrange, first_case, named_loss, no_answer, of_crash, of_return
 from linprobe.checker.cases import EXERCISE, Case, all_cases
 from linprobe.checker.codes import CODES, RANK, fault
 from linprobe.checker.diagnosis import diagnose
-from linprobe.checker.outcome import Caller, Outcome
+from linprobe.checker.outcome import Caller
 from linprobe.checker.penalty import Pair, judge_penalty
-from linprobe.checker.stability import judge_large_scores
-from linprobe.checker.trial import Given, Trial
-from linprobe.checker.truth import SINGLE
+from linprobe.checker.stability import find_added, judge_large_scores
+from linprobe.checker.trial import Given, Trial, plain
 from linprobe.checker.verdict import Convention, Fault, Judgement, Loss, Verdict
 
 ORDINARY = ("ordinary", "labels in order", "identity", "zero weights")
-SOME_ARGUMENTS = (
-    ("absent classes", "absent_class"),
-    ("few examples", "few_examples"),
-    ("one example", "single_example"),
-    ("one feature", "single_example"),
-    ("two classes", "absent_class"),
-    ("other labels", "not_repeatable"),
-    ("many examples", "wrong_value"),
-)
 CHANGES = {"W": "changes_weights", "X": "changes_data", "y": "changes_labels"}
 UNEXPLAINED = {"wrong_value", "wrong_gradient"}
+UNSURE = {"penalty_scale", "penalty_wrong", "penalty_without_bias"}
 ABSENT_PENALTIES = {"penalty_missing", "penalty_not_in_value", "penalty_not_in_gradient"}
 # Formulas that are infinite at large scores however the scores are shifted.
 INFINITE_ANYWAY = UNEXPLAINED | {
@@ -58,10 +50,19 @@ class _Findings:
 
 def judge(caller: Caller, name: str, loss: Loss | None = None) -> Verdict:
     """The verdict on a function that should be this loss; None: the one its name says, or that explains it best."""
-    loss = loss or named_loss(name)
-    if loss is not None:
-        return _judge(caller, name, loss)
-    return min((_judge(caller, name, one) for one in get_args(Loss)), key=_distance)
+    meant = loss or named_loss(name)
+    if meant is None:
+        found = min((_judge(caller, name, one) for one in get_args(Loss)), key=_distance)
+        unsure = any(one.code in UNEXPLAINED for one in found.faults)
+        note = f"It was judged as the {found.loss} loss, which its name does not say; say it with --loss."
+        return replace(found, notes=(*found.notes, note)) if unsure else found
+    found = _judge(caller, name, meant)
+    if any(one.code in UNEXPLAINED for one in found.faults):
+        other = _judge(caller, name, "hinge" if meant == "softmax" else "softmax")
+        if other.verdict in {"right", "right_unstable"}:
+            swapped = fault("other_loss", found.faults[0].evidence, other=other.loss, loss=meant)
+            return replace(found, faults=(swapped, *other.faults), convention=other.convention)
+    return found
 
 
 def _distance(verdict: Verdict) -> int:
@@ -90,8 +91,9 @@ def _judge_answers(trial: Trial, first: Given, findings: _Findings) -> None:
     if kind is not None and not np.issubdtype(kind.dtype, np.floating):
         findings.faults.append(fault("gradient_type", {"case": str(first.case)}, found=f"numbers of type {kind.dtype}"))
         return
-    ordinary = _ask_all(trial, first)
+    ordinary = _ask_all(trial, first, findings)
     trial.settle_precision(ordinary.values())
+    find_added(trial)
     if unfinished := _unfinished(trial, ordinary):
         findings.faults.append(unfinished)
         return
@@ -104,8 +106,10 @@ def _judge_answers(trial: Trial, first: Given, findings: _Findings) -> None:
         large, notes = judge_large_scores(trial, only_finite=bool(wrong))
         findings.faults += large
         findings.notes += notes
-    if not findings.faults or {CODES[one.code].judgement for one in findings.faults} == {"right_unstable"}:
-        _judge_some_arguments(trial, findings)
+    if not {CODES[one.code].judgement for one in findings.faults} - {"right_unstable"}:
+        others, notes = judge_arguments(trial, findings.convention, stable=not findings.faults)
+        findings.faults += others
+        findings.notes += notes
     if trial.single:
         findings.notes.append("It computes in single precision (float32), whatever it is given.")
     _time(trial, findings)
@@ -121,18 +125,29 @@ def _repeats(trial: Trial, findings: _Findings) -> bool:
         before = findings.answers.setdefault(name, given)
         again = trial.ask(given.case) if before is given else given
         if again is None or not _same(before, again):
-            figures = {} if again is None else trial.at_value(again) | {"expected": before.value}
+            figures = {} if again is None else trial.at_value(again) | {"expected": plain(before.value)}
             findings.faults = [fault("not_repeatable", figures)]
             return False
     return True
 
 
-def _ask_all(trial: Trial, first: Given) -> Mapping[Case, Given]:
+def _ask_all(trial: Trial, first: Given, findings: _Findings) -> Mapping[Case, Given]:
+    """The answers to the ordinary cases; the first that there is none to is a fault."""
     answers = {first.case: first}
     for name in ORDINARY[1:]:
-        if (given := trial.ask(all_cases()[name])) is not None:
+        if (given := _answer(trial, all_cases()[name], findings)) is not None:
             answers[given.case] = given
     return answers
+
+
+def _answer(trial: Trial, case: Case, findings: _Findings) -> Given | None:
+    """The answer to a case that any function must have one to; a fault where there is none."""
+    outcome = trial.call(case)
+    given = trial.read(case, outcome)
+    if given is None and not findings.faults:
+        crash = outcome.crash
+        findings.faults.append(of_return(trial, outcome, case) if crash is None else of_crash(crash, case))
+    return given
 
 
 def _same(one: Given, other: Given) -> bool:
@@ -146,6 +161,22 @@ def _unfinished(trial: Trial, answers: Mapping[Case, Given]) -> Fault | None:
     first = answers[first_case()]
     no_value = all(given.value == 0 for given in answers.values())
     no_gradient = all(not given.gradient.any() for given in answers.values())
+    if not (no_value or no_gradient):
+        return None
+    # What is 0 because every class occurs, or but for a penalty, has been written, and wrongly.
+    more = [given for name in ("absent classes", "penalised") if (given := trial.ask(all_cases()[name])) is not None]
+    penalty_alone = [
+        what
+        for what, nothing, some in (
+            ("The loss", no_value, any(given.value for given in more)),
+            ("The gradient", no_gradient, any(given.gradient.any() for given in more)),
+        )
+        if nothing and some
+    ]
+    if penalty_alone:
+        what = "Each of loss and gradient" if len(penalty_alone) == 2 else penalty_alone[0]
+        figures = trial.at_value(first) if "The loss" in penalty_alone else trial.at_gradient(first)
+        return fault("only_penalty", figures, what=what)
     if no_value and no_gradient:
         return fault("unfinished", trial.at_value(first), found="It returns 0 and zeros")
     if no_value and trial.gradient_right(first):
@@ -160,8 +191,11 @@ def _judge_penalty(trial: Trial, ordinary: Mapping[Case, Given], findings: _Find
     names = (("ordinary", "penalised"), ("labels in order", "in order, penalised"))
     pairs: list[Pair] = []
     for name, with_reg in names:
-        without, given = ordinary.get(all_cases()[name]), trial.ask(all_cases()[with_reg])
-        if without is None or given is None or not (without.finite and given.finite):
+        without, given = ordinary.get(all_cases()[name]), _answer(trial, all_cases()[with_reg], findings)
+        if without is None or given is None:
+            return
+        if not (without.finite and given.finite):
+            findings.faults.append(fault("not_finite", trial.at_value(given)))
             return
         pairs.append((without, given))
     codes = {one.code for one in findings.faults}
@@ -175,52 +209,12 @@ def _judge_penalty(trial: Trial, ordinary: Mapping[Case, Given], findings: _Find
     if "penalty_without_reg" in codes:  # then reg adds nothing, and that has been said
         faults = [one for one in faults if one.code not in ABSENT_PENALTIES]
     if codes & UNEXPLAINED:  # then what reg adds is not known well enough to name a factor
-        faults = [one for one in faults if one.code not in {"penalty_scale", "penalty_wrong"}]
+        faults = [one for one in faults if one.code not in UNSURE]
     findings.faults += faults
 
 
 def _turned(given: Given, of_value: int, of_gradient: int) -> Given:
     return Given(given.case, of_value * given.value, of_gradient * given.gradient)
-
-
-def _judge_some_arguments(trial: Trial, findings: _Findings) -> None:
-    """Batches of few examples and classes, float32 arguments, and the exercise's own values."""
-    factor = {"full": 1.0, "half": 0.5}.get(findings.convention or "full", 1.0)
-    for name, code in SOME_ARGUMENTS:
-        case = all_cases()[name]
-        outcome = trial.call(case)
-        if (one := _compare(trial, case, outcome, factor, code)) is not None:
-            findings.faults.append(one)
-            return
-    for name in ("in order, penalised", "tenth"):
-        case = all_cases()[name]
-        if (one := _compare(trial, case, trial.call(case), factor, "wrong_value")) is not None:
-            findings.faults.append(one)
-            return
-    case = all_cases()["penalised"]
-    held = Trial(trial.caller, trial.loss, trial.layout, trial.library, SINGLE, SINGLE)
-    outcome = held.call(case, dtype=np.float32)
-    if (one := _compare(held, case, outcome, factor, "single_precision")) is not None:
-        findings.faults.append(one)
-
-
-def _compare(trial: Trial, case: Case, outcome: Outcome, factor: float, code: str) -> Fault | None:
-    """The fault of this code where the answer to this case is wrong, with its figures."""
-    given = trial.read(case, outcome)
-    if given is None:
-        error = "dW or the loss has another shape"
-        if outcome.crash is not None:
-            error = f"it raises {outcome.crash.kind}: {outcome.crash.message}"
-        elif outcome.returned:
-            error = f"it returns {outcome.returned}"
-        return fault(code, {"case": str(case), **place(outcome.crash)}, hint=f"{error}.")
-    if trial.right(given, factor):
-        return None
-    wrong_value = not trial.value_right(given, factor)
-    figures = trial.at_value(given, factor) if wrong_value else trial.at_gradient(given, factor)
-    if code == "wrong_value" and not wrong_value:
-        code = "wrong_gradient"
-    return fault(code, figures, hint=f"{figures['where']} is {figures['found']}, not {figures['expected']}.")
 
 
 def _loop_free(trial: Trial) -> bool | None:
@@ -236,16 +230,15 @@ def _time(trial: Trial, findings: _Findings) -> None:
     small, whole = all_cases()["tenth"], all_cases()["exercise"]
     overhead = trial.call(all_cases()["short"]).seconds
     estimate = overhead + 100 * max(trial.call(small).seconds - overhead, 0)
-    findings.seconds = estimate
     if estimate > PATIENCE:
         N, D, C = EXERCISE
-        findings.notes.append(f"It is slow: about {estimate:.0f} s for {N} x {D:,} x {C}, by a hundredth of that.")
+        size = f"{N} x {D:,} x {C}"
+        findings.notes.append(f"It is slow: {size} would take about {estimate:.0f} s, and was not tried.")
         return
     outcome = trial.call(whole)
-    findings.seconds = outcome.seconds
-    given = trial.read(whole, outcome)
-    if not findings.faults and (given is None or not trial.right(given)):
-        one = _compare(trial, whole, outcome, 1.0, "wrong_value")
+    findings.seconds = outcome.seconds if outcome.crash is None else None
+    if not findings.faults:
+        one = compare(trial, whole, outcome, {"half": 0.5}.get(findings.convention or "", 1.0), "wrong_value")
         findings.faults += [one] if one is not None else []
 
 

@@ -4,65 +4,83 @@ import numpy as np
 
 from linprobe.checker.cases import LARGE, LARGE_SINGLE, large_scores
 from linprobe.checker.codes import fault
-from linprobe.checker.trial import Given, Trial, evidence
+from linprobe.checker.trial import Given, Trial
+from linprobe.checker.truth import value_with_added
 from linprobe.checker.verdict import Fault
 
 UNDERFLOW = (
     "Where a score is hundreds below the largest, its probability is 0 in floating point, and -log(p) no finite "
     "number; scores - log(sum(exp(scores))) has no such limit."
 )
+EXCUSED = {"dominant", "underflow"}
+SMALLEST = 740.0  # -log of about the smallest number above 0
+LARGEST_ADDED = 1e-2
 NOT_SHIFTED = {"positive", "negative"}
+
+
+def find_added(trial: Trial) -> None:
+    """Note what is added to the probabilities before their logarithm, or the least one that is taken."""
+    if trial.loss == "hinge":
+        return
+    cases = {one.name.removesuffix(", float32"): one for one in large_scores(_size(trial))}
+    near, far = (trial.ask(cases[name]) for name in ("spread", "far spread"))
+    if near is None or far is None or not (near.finite and far.finite):
+        return
+    if 0 < far.value < 0.99 * trial.answer(far.case).value and np.exp(-far.value) < LARGEST_ADDED:
+        added = float(np.exp(-far.value))
+        if np.isclose(near.value, value_with_added(near.case, added), rtol=1e-6):
+            trial.added = added
 
 
 def judge_large_scores(trial: Trial, *, only_finite: bool) -> tuple[list[Fault], list[str]]:
     """Faults, and notes on what is within custom; only_finite, where the function is wrong at ordinary scores too."""
     failed: dict[str, Fault] = {}
     notes: list[str] = []
-    for case in large_scores(LARGE_SINGLE if trial.single else LARGE):
+    for case in large_scores(_size(trial)):
         name = case.name.removesuffix(", float32")
         outcome = trial.call(case)
         given = trial.read(case, outcome)
         if given is None:
             error = "no answer" if outcome.crash is None else f"{outcome.crash.kind}: {outcome.crash.message}"
             failed[name] = fault("wrong_at_large_scores", {"case": str(case)}, hint=f"{error}.")
-        elif name == "underflow" and trial.loss == "softmax":
-            # -log(p) of a p that has underflown to 0 is what most people hand in, and what they are taught.
-            if not trial.right(given) and not failed:
-                notes.append(UNDERFLOW)
-        elif name == "dominant" and not np.isfinite(given.value) and trial.gradient_right(given):
-            notes.append(UNDERFLOW)  # a sum over all classes of -log(p), of which all but one are times 0
+        elif name in EXCUSED and not trial.added and _value_underflows(trial, given):
+            # -log(p) of a p that has underflown to 0 is what most people hand in, and what they are taught; so is a sum
+            # over all classes of which all but one are times 0.
+            notes.append(UNDERFLOW)
         elif not given.finite or not (only_finite or trial.right(given)):
-            failed[name] = (_capped(trial, given) if "spread" in name else None) or _differs(trial, given)
-    return (_named(failed) if failed else []), list(dict.fromkeys(notes))
+            failed[name] = _differs(trial, given)
+    capped = []
+    if trial.added:
+        far = trial.ask(next(one for one in large_scores(_size(trial)) if one.name.startswith("far")))
+        capped = [] if far is None else [fault("capped_logarithm", trial.at_value(far), found=trial.added)]
+    return [*_named(failed), *capped], list(dict.fromkeys(notes))
+
+
+def _value_underflows(trial: Trial, given: Given) -> bool:
+    """Whether the value alone is wrong, by the logarithm of 0, or of the smallest number there is."""
+    lost = not np.isfinite(given.value) or (given.value > SMALLEST and not trial.value_right(given))
+    return lost and trial.gradient_right(given)
+
+
+def _size(trial: Trial) -> float:
+    return LARGE_SINGLE if trial.single else LARGE
 
 
 def _named(failed: dict[str, Fault]) -> list[Fault]:
-    """The faults behind the cases that failed."""
-    capped = [one for one in failed.values() if one.code == "capped_logarithm"][:1]
-    others = {name: one for name, one in failed.items() if one.code != "capped_logarithm"}
-    lost = {name for name, one in others.items() if one.evidence.get("found") in {"nan", "inf", "-inf"}}
+    """The fault behind the cases that failed."""
+    lost = {name for name, one in failed.items() if one.evidence.get("found") in {"nan", "inf", "-inf"}}
     if lost >= NOT_SHIFTED or "dominant" in lost:
         code, name = "overflow", "positive" if "positive" in lost else "dominant"
     elif "negative" in lost:
         code, name = "maximum_from_zero", "negative"
     elif "rows apart" in lost:
         code, name = "batch_maximum", "rows apart"
-    else:  # whatever is finite and wrong elsewhere is wrong for the same reason where p is tiny
-        return [next(iter(others.values()))] if others else capped
-    return [fault(code, others[name].evidence), *capped]
+    else:
+        return list(failed.values())[:1]
+    return [fault(code, failed[name].evidence)]
 
 
 def _differs(trial: Trial, given: Given) -> Fault:
     """The figures of an answer that is wrong, by the value where that is."""
     figures = trial.at_gradient(given) if trial.value_right(given) else trial.at_value(given)
     return fault("wrong_at_large_scores", figures, hint="compare the figures with those that are expected.")
-
-
-def _capped(trial: Trial, given: Given) -> Fault | None:
-    """A loss that is finite and too small where p is tiny: something was added to the probability."""
-    value, _ = trial.expected(given.case)
-    if trial.loss == "hinge" or not given.finite or not 0 < given.value < value:
-        return None
-    # Every p of these examples is far below what is added to it.
-    trial.added = float(np.exp(-given.value))
-    return fault("capped_logarithm", evidence(given.case, "loss", value, given.value), found=trial.added)

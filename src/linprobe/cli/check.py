@@ -193,11 +193,14 @@ def _figures(fault: "Fault") -> list[str]:
     if "line" in evidence:
         lines.append(f"line {evidence['line']}: {evidence['text']}".rstrip(": "))
     if "found" in evidence:
-        lines.append(f"{evidence['where']} is {_figure(evidence['found'])}, expected {_figure(evidence['expected'])}")
+        found, expected = (_figure(evidence[name], 8) for name in ("found", "expected"))
+        if found == expected:  # they differ in later digits
+            found, expected = (_figure(evidence[name], 12) for name in ("found", "expected"))
+        lines.append(f"{evidence['where']} is {found}, expected {expected}")
     if "case" in evidence:
         lines.append(f"in the case {evidence['case']}")
     return lines
 
 
-def _figure(figure: float | str) -> str:
-    return figure if isinstance(figure, str) else f"{figure:.8g}"
+def _figure(figure: float | str, digits: int) -> str:
+    return figure if isinstance(figure, str) else f"{figure:.{digits}g}"

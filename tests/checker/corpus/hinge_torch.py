@@ -74,7 +74,7 @@ def torch_adds_the_penalty_too_late(W, X, y, reg):
     return loss.item() + 0.5 * reg * (W**2).sum().item(), W.grad
 
 
-@wrong("single_precision", loss="hinge", layout="DC", loop_free=True)
+@right("hinge", "full", "DC", loop_free=True)
 def torch_in_double_only(W, X, y, reg):
     weights, examples = torch.from_numpy(W), torch.from_numpy(X)
     onehot = torch.eye(W.shape[1], dtype=torch.float64)[y]
@@ -82,5 +82,5 @@ def torch_in_double_only(W, X, y, reg):
     margins = ((scores - (scores * onehot).sum(1, keepdim=True) + 1) * (1 - onehot)).clamp(min=0)
     active = (margins > 0).double()
     active -= onehot * active.sum(1, keepdim=True)
-    dW = examples.t() @ active / len(y) + 2 * reg * weights  # float32 times float64 is an error
+    dW = examples.t() @ active / len(y) + 2 * reg * weights  # of float32 and float64, an error that says so
     return (margins.sum() / len(y)).item() + reg * np.sum(W * W), dW.numpy()

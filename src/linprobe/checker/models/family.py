@@ -18,7 +18,7 @@ from linprobe.checker.verdict import Loss
 
 MOST_FAULTS = 3
 # What is compared carries the roundings of a wrong formula, which nobody has bounded.
-AGREES = 1e-9
+AGREES = 1e-11
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def _alike(predicted: Any, found: Any, agrees: float) -> bool:
 
 
 def _members(aspects: Sequence[Aspect]) -> Iterator[tuple[Form, ...]]:
-    """Every choice of a form an aspect, those with fewer faults first."""
-    for faults in range(MOST_FAULTS + 1):
+    """Every choice of a form an aspect but the right one, those with fewer faults first."""
+    for faults in range(1, MOST_FAULTS + 1):
         for changed in itertools.combinations(range(len(aspects)), faults):
             yield from itertools.product(
                 *(aspect[1:] if i in changed else aspect[:1] for i, aspect in enumerate(aspects))

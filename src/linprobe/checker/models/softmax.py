@@ -16,7 +16,7 @@ from linprobe.checker.models.forms import (
     scales,
     signs,
 )
-from linprobe.checker.truth import answer, mean_inverse_probability
+from linprobe.checker.truth import answer
 
 
 class _Sums(NamedTuple):
@@ -51,8 +51,12 @@ SCORES: Aspect = (
 )
 
 
-def _normalisers() -> Aspect:
-    """exp(scores) (N, C) and the true class (N, C) -> what each is divided by, as far as it differs by row or class."""
+PADDINGS = [10.0**-power for power in range(3, 16)]
+SLIGHT = 1e-2  # relative; a padding does no more
+
+
+def _normalisers(*, slight: bool) -> Aspect:
+    """What exp(scores) (N, C) is divided by, as far as it differs by row or class; slight, whether little is wrong."""
     forms: list[tuple[str | None, Callable[[_Sums], Any]]] = [
         (None, lambda at: at.e.sum(axis=1, keepdims=True)),
         ("batch_normaliser", lambda at: at.e.sum()),
@@ -61,11 +65,19 @@ def _normalisers() -> Aspect:
         ("true_class_not_normalised", lambda at: (at.e * (1 - at.true)).sum(axis=1, keepdims=True)),
     ]
     # Where the sum goes over several rows, it matters whether each row had its own maximum taken off.
-    return tuple(
+    known = [
         Form(code, (form, own))
         for code, form in forms
         for own in ((True,) if code in {None, "true_class_not_normalised"} else (True, False))
-    )
+    ]
+    padded = [
+        Form("padded_normaliser", (_padded(eps), own), {"found": eps}) for eps in PADDINGS for own in (True, None)
+    ]
+    return (*known, *(padded if slight else []))
+
+
+def _padded(eps: float) -> Callable[[_Sums], Any]:
+    return lambda at: at.e.sum(axis=1, keepdims=True) + eps
 
 
 LABELS: Aspect = (
@@ -96,31 +108,17 @@ def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
         Form("no_logarithm", lambda p: 1 - p),
         Form("logarithm_base", lambda p: -np.log2(p), {"base": 2}),
         Form("logarithm_base", lambda p: -np.log10(p), {"base": 10}),
-        *(Form("capped_logarithm", _log_of_sum(eps), {"found": eps}) for eps in _added(case, value)),
     )
     total = answer(case, "softmax").value * len(case.y)
     return (
         SCORES,
-        _normalisers(),
+        _normalisers(slight=abs(value * len(case.y) - total) < SLIGHT * abs(total)),
         LABELS,
         logarithms,
         signs("sign_of_value"),
         scales("The loss", value, total, len(case.y)),
         penalties_without_reg("The loss"),
     )
-
-
-def _log_of_sum(eps: float) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda p: -np.log(p + eps)
-
-
-def _added(case: Case, value: float) -> list[float]:
-    """What log(p + eps) would have added, from a value that is a little too small; the powers of ten around it."""
-    guess = (answer(case, "softmax").value - value) / mean_inverse_probability(case)
-    if not 0 < guess < 0.1:
-        return []
-    power = np.log10(guess)
-    return [10.0 ** round(power), 10.0 ** np.ceil(power), 10.0 ** np.floor(power)]
 
 
 def value(case: Case, forms: Sequence[Any]) -> float | None:
@@ -135,9 +133,10 @@ def value(case: Case, forms: Sequence[Any]) -> float | None:
     return sign * scaled(total, case, scale) + penalty * answer(case, "softmax").squares
 
 
-def _divided(scores: np.ndarray, true: np.ndarray, normaliser: tuple[Callable, bool]) -> np.ndarray:
-    divisor, own_maximum = normaliser
-    e = np.exp(scores - (scores.max(axis=1, keepdims=True) if own_maximum else scores.max()))
+def _divided(scores: np.ndarray, true: np.ndarray, normaliser: tuple[Callable, bool | None]) -> np.ndarray:
+    divisor, own_maximum = normaliser  # whether each row's is taken off, the whole batch's, or (None) nothing
+    shift = scores.max(axis=1, keepdims=True) if own_maximum else 0.0 if own_maximum is None else scores.max()
+    e = np.exp(scores - shift)
     return e / divisor(_Sums(e, true))
 
 
@@ -167,7 +166,7 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
     likeness = float(np.sum(gradient * right) / np.sum(right * right))
     return (
         (*SCORES, Form("softmax_twice", _twice)),
-        _normalisers(),
+        _normalisers(slight=bool(np.max(np.abs(gradient * len(case.y) - right)) < SLIGHT * np.max(np.abs(right)))),
         LABELS,
         OTHERS,
         TRUE,

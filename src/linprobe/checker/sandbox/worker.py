@@ -4,6 +4,7 @@ Started by `sandbox`, never imported by it. Whatever the file does in here can o
 process trusts none of them, and ends this one when it is late.
 """
 
+import functools
 import io
 import os
 import sys
@@ -127,8 +128,9 @@ def defined(module: types.ModuleType) -> list[str]:
     No classes, and no stand-ins for what was not there to be imported.
     """
     values = {name: value for name, value in vars(module).items() if callable(value) and not isinstance(value, type)}
-    own = [name for name, value in values.items() if getattr(value, "__module__", None) == module.__name__]
-    imported = [name for name, value in values.items() if isinstance(value, types.FunctionType) and name not in own]
+    own = {name: None for name, value in values.items() if getattr(value, "__module__", None) == module.__name__}
+    functions = types.FunctionType | functools.partial
+    imported = [name for name, value in values.items() if isinstance(value, functions) and name not in own]
     return [*own, *imported][: wire.MOST_TEXTS]
 
 
