@@ -25,12 +25,12 @@ FILES = {
     "python2_print": HEAD + "    loss, dW = 0.0, np.zeros_like(W)\n    print loss\n    return loss, dW\n",
     "mixed_indentation": HEAD + "    for i in range(len(y)):\n        scores = X[i].dot(W)\n\tscores -= scores.max()\n",
     "syntax_error": HEAD + "    scores = X.dot(W\n    return scores\n",
-    "import_fails": "import numpy as np\n\nX_train = np.load('X_train.npy')\n\n\n"
+    "import_fails": 'import numpy as np\n\nX_train = np.load("X_train.npy")\n\n\n'
     "def softmax_loss_naive(W, X, y, reg):\n    return 0.0, np.zeros_like(W)\n",
     "hangs": HEAD + "    i = 0\n    while i < len(y):\n        scores = X[i].dot(W)\n    return 0.0, W\n",
     "out_of_memory": HEAD
     + "    every_pair = np.ones((len(y) * 10**5, W.shape[1], 10**4))\n    return every_pair.sum(), W\n",
-    "exits": HEAD + "    if len(y) != 500:\n        exit('wrong batch')\n    return 0.0, np.zeros_like(W)\n",
+    "exits": HEAD + '    if len(y) != 500:\n        exit("wrong batch")\n    return 0.0, np.zeros_like(W)\n',
     "killed": "import ctypes\n\n\ndef softmax_loss_naive(W, X, y, reg):\n"
     "    return ctypes.string_at(0), W  # reads the address 0\n",
 }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.checker.calling import of_crash, of_return
+from linprobe.checker.calling import of_outcome
 from linprobe.checker.cases import Case, all_cases
 from linprobe.checker.codes import fault
 from linprobe.checker.outcome import Outcome
@@ -47,15 +47,14 @@ def _in_single_precision(trial: Trial, factor: float) -> tuple[list[Fault], list
 def compare(trial: Trial, case: Case, outcome: Outcome, factor: float, code: str) -> Fault | None:
     """The fault of this code where the answer to this case is wrong, with its figures."""
     given = trial.read(case, outcome)
-    if given is None and code == ANY:
-        return of_return(trial, outcome, case) if outcome.crash is None else of_crash(outcome.crash, case)
     if given is None:
-        said = of_return(trial, outcome, case) if outcome.crash is None else of_crash(outcome.crash, case)
-        return fault(code, said.evidence, hint=said.message)
+        said = of_outcome(trial, outcome, case)
+        return said if code == ANY else fault(code, said.evidence, hint=said.message)
     if trial.right(given, factor):
         return None
     wrong_value = not trial.value_right(given, factor)
     figures = trial.at_value(given, factor) if wrong_value else trial.at_gradient(given, factor)
     if code == ANY and not wrong_value:
         code = "wrong_gradient"
-    return fault(code, figures, hint="See the figures." if code == "single_precision" else "Others are right.")
+    single = "the answer is off by more than float32's rounding."
+    return fault(code, figures, hint=single if code == "single_precision" else "It is right for other arguments.")

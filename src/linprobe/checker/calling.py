@@ -56,13 +56,13 @@ def no_answer(trial: Trial, outcome: Outcome) -> Fault:
             else f"elsewhere it raises {crash.kind}: {crash.message}"
         )
         return fault("hard_coded_size", place(crash), hint=hint)
-    if crash is not None:
-        return of_crash(crash, first_case())
-    return of_return(trial, outcome, first_case())
+    return of_outcome(trial, outcome, first_case())
 
 
-def of_return(trial: Trial, outcome: Outcome, case: Case) -> Fault:
-    """What is wrong with an answer that is no number and an array shaped like W."""
+def of_outcome(trial: Trial, outcome: Outcome, case: Case) -> Fault:
+    """What is wrong with a call that gave no number and array shaped like W."""
+    if outcome.crash is not None:
+        return of_crash(outcome.crash, case)
     where = {"case": str(case)}
     loss, gradient = outcome.loss, outcome.gradient
     if "None" in outcome.returned and case is first_case():

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 
 from linprobe.checker.arguments import compare, judge_arguments
-from linprobe.checker.calling import arrange, first_case, named_loss, no_answer, of_crash, of_return
+from linprobe.checker.calling import arrange, first_case, named_loss, no_answer, of_outcome
 from linprobe.checker.cases import EXERCISE, Case, all_cases
 from linprobe.checker.codes import CODES, RANK, fault
 from linprobe.checker.diagnosis import diagnose
@@ -145,8 +145,7 @@ def _answer(trial: Trial, case: Case, findings: _Findings) -> Given | None:
     outcome = trial.call(case)
     given = trial.read(case, outcome)
     if given is None and not findings.faults:
-        crash = outcome.crash
-        findings.faults.append(of_return(trial, outcome, case) if crash is None else of_crash(crash, case))
+        findings.faults.append(of_outcome(trial, outcome, case))
     return given
 
 
