@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from linprobe.checker.outcome import Crash, Outcome
-from linprobe.checker.sandbox.wire import LARGEST, MOST_AXES, plain
+from linprobe.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
 
 LARGEST_PART = LARGEST // 2  # bytes; no gradient of the cases comes near it
 NUMBERS = "biufc"  # the kinds of NumPy's types that are: bool, integers, floating, complex
@@ -75,16 +74,16 @@ def to_crash(error: BaseException, file: str | None) -> Crash:
         text = text or linecache.getline(file, line)
     message = _message(error)
     full = isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in message)
-    kind = "SystemExit" if isinstance(error, SystemExit) else "memory" if full else plain(type(error).__name__)
-    return Crash(kind, message, line, plain(text) if text else None)
+    kind = "SystemExit" if isinstance(error, SystemExit) else "memory" if full else plain_text(type(error).__name__)
+    return Crash(kind, message, line, plain_text(text) if text else None)
 
 
 def _message(error: BaseException) -> str:
     """What an error says, on one line; for SystemExit, the call that raises it."""
     try:
         if isinstance(error, SystemExit):
-            return plain(f"sys.exit({'' if error.code is None else repr(error.code)})")
-        return plain(str(error.msg if isinstance(error, SyntaxError) else error))
+            return plain_text(f"sys.exit({'' if error.code is None else repr(error.code)})")
+        return plain_text(str(error.msg if isinstance(error, SyntaxError) else error))
     except BaseException:  # noqa: BLE001 - an error's own text may raise whatever it likes
         return ""
 
@@ -188,7 +187,7 @@ def _read(value: Any) -> tuple[np.ndarray | None, np.ndarray | None, str]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - an object's own __len__ or __array__ may raise whatever it likes
-        return None, None, f"something that raises {plain(type(error).__name__)} when it is looked at"
+        return None, None, f"something that raises {plain_text(type(error).__name__)} when it is looked at"
 
 
 def _numbers(part: Any) -> np.ndarray | None:
@@ -207,13 +206,13 @@ def _words(value: Any) -> str:
     """What a value is, for a reader: "None", "a tuple of 3", "an array of shape (13, 7)"."""
     if value is None:
         return "None"
-    name = plain(type(value).__name__)
+    name = plain_text(type(value).__name__)
     if isinstance(value, tuple | list):
         return f"a {name} of {len(value)}"
     if hasattr(value, "__array__") and hasattr(value, "shape"):
         if not tuple(value.shape):
             return "a number"
         dtype = getattr(value, "dtype", None)
-        kind = "" if getattr(dtype, "kind", "f") in NUMBERS else f" of {plain(str(dtype))}"
+        kind = "" if getattr(dtype, "kind", "f") in NUMBERS else f" of {plain_text(str(dtype))}"
         return f"an array{kind} of shape {tuple(value.shape)}"
     return f"{'an' if name[:1].lower() in set('aeiou') else 'a'} {name}"

@@ -5,6 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+LARGEST = 2**26  # bytes of all arrays of a call, and of its answer
+MOST_AXES = 32
+LONGEST_TEXT = 200
+
 
 @dataclass(frozen=True)
 class Crash:
@@ -53,3 +57,10 @@ class Caller(Protocol):
     ) -> Outcome:
         """Call it with copies of these; count, how many lines of Python it runs. Never raises for what f does."""
         ...
+
+
+def plain_text(text: str, longest: int = LONGEST_TEXT) -> str:
+    """What a file says, on one line, without what does not print, cut off where it gets long."""
+    # Far more than is kept is not even looked at: a message may be gigabytes long.
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 10 * longest]).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"

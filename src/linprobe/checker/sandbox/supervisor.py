@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from linprobe.arrays import LIBRARIES
-from linprobe.checker.outcome import Caller, Crash, Outcome
+from linprobe.checker.outcome import Caller, Crash, Outcome, plain_text
 from linprobe.checker.sandbox import wire
 from linprobe.checker.sandbox.process import FullError, Process
 from linprobe.errors import DataError, IncompatibleError, LinprobeError
@@ -147,7 +147,7 @@ class Sandbox:
         loaded = wire.texts(reply, "libraries")
         self.libraries = tuple(name for name in LIBRARIES if name == LIBRARIES[0] or name in loaded)
         self.notes += [note for note in wire.texts(reply, "notes") if note not in self.notes]
-        self.missing += [(wire.plain(name), line) for name, line in missing if (name, line) not in self.missing]
+        self.missing += [(plain_text(name), line) for name, line in missing if (name, line) not in self.missing]
 
     def _print(self, piece: bytes) -> None:
         # A character has at most four bytes.

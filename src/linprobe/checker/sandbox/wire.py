@@ -15,13 +15,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from linprobe.checker.outcome import Crash, Outcome
+from linprobe.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
 
-LARGEST = 2**26  # bytes of all arrays of a message
 LARGEST_HEADER = 2**20
 MOST_ARRAYS = 8
-MOST_AXES = 32
-LONGEST_TEXT = 200
 MOST_TEXTS = 2_000
 TYPES = {
     "|b1",
@@ -92,14 +89,7 @@ def texts(message: Message, name: str) -> tuple[str, ...]:
     values = field(message, name, list)
     if len(values) > MOST_TEXTS or not all(type(value) is str for value in values):
         raise WireError(f"{name} is no list of texts")
-    return tuple(plain(value) for value in values)
-
-
-def plain(text: str, longest: int = LONGEST_TEXT) -> str:
-    """A text on one line, without what does not print, cut off where it gets long."""
-    # Far more than is kept is not even looked at: a message may be gigabytes long.
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 10 * longest]).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    return tuple(plain_text(value) for value in values)
 
 
 def from_crash(crash: Crash | None) -> dict[str, Any] | None:
@@ -114,10 +104,10 @@ def to_crash(message: Message, name: str = "crash") -> Crash | None:
     crash = field(message, name, dict)
     line, text = crash.get("line"), crash.get("text")
     return Crash(
-        plain(field(crash, "kind", str)),
-        plain(field(crash, "message", str)),
+        plain_text(field(crash, "kind", str)),
+        plain_text(field(crash, "message", str)),
         None if line is None else field(crash, "line", int),
-        None if text is None else plain(field(crash, "text", str)),
+        None if text is None else plain_text(field(crash, "text", str)),
     )
 
 
@@ -150,7 +140,7 @@ def to_outcome(message: Message, arrays: Sequence[np.ndarray]) -> Outcome:
         seconds,
         parts.get("loss"),
         parts.get("gradient"),
-        plain(field(message, "returned", str)),
+        plain_text(field(message, "returned", str)),
         changed,
         None if message.get("lines") is None else field(message, "lines", int),
         to_crash(message),
