@@ -127,3 +127,11 @@ def test_wrong_usage_is_one_line(check, tmp_path, monkeypatch, arguments, said):
     assert out == ""
     assert err.startswith(f"linprobe: {said}")
     assert err.count("\n") == 1
+
+
+def test_a_file_that_is_no_python_and_names_no_function_has_one_reason(check, tmp_path):
+    (tmp_path / "export.py").write_text("%matplotlib inline\nimport numpy as np\n")
+    code, out, err = check(tmp_path / "export.py")
+    assert (code, err) == (2, "")
+    assert "note  Python cannot read the file: invalid syntax in line 1." in out
+    assert "verdict" not in out

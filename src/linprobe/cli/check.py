@@ -158,7 +158,8 @@ def _show(verdict: "FileVerdict", console: "Console") -> None:
         seconds = "" if one.seconds is None else f"{1e3 * one.seconds:,.1f} ms"
         looks = (PENALTIES[one.convention], LAYOUTS[one.layout], LOOPS[one.loop_free])
         table.add_row(f"   {escape(one_line(one.name))}", LOOKS[one.verdict], *looks, seconds)
-    console.print(table)
+    if verdict.functions:
+        console.print(table)
     if any(one.seconds is not None for one in verdict.functions):
         say("[dim]* of one call at the exercise's own size, 500 x 3,073 x 10[/]", 3)
     for names, faults, notes in _alike(verdict.functions):
@@ -169,7 +170,7 @@ def _show(verdict: "FileVerdict", console: "Console") -> None:
                 say(f"[dim]{escape(one_line(line))}[/]", 6)
         for note in notes:
             say(f"[dim]note[/]  {escape(one_line(note))}", 3)
-    if verdict.notes:
+    if verdict.notes and verdict.functions:
         console.print()
     for note in verdict.notes:
         say(f"[dim]note[/]  {escape(one_line(note))}", 3)
