@@ -135,3 +135,18 @@ def test_a_file_that_is_no_python_and_names_no_function_has_one_reason(check, tm
     assert (code, err) == (2, "")
     assert "note  Python cannot read the file: invalid syntax in line 1." in out
     assert "verdict" not in out
+
+
+def test_a_fault_of_ours_with_one_submission_does_not_stop_the_others(check, tmp_path, monkeypatch):
+    from linprobe.checker import folder
+
+    for name in ("ada", "ben"):
+        shutil.copy(FILES / "softmax_pair.py", tmp_path / f"{name}.py")
+    judged = folder.check_file
+    monkeypatch.setattr(folder, "check_file", lambda path: 1 // 0 if path.stem == "ada" else judged(path))
+    code, out, _ = check(tmp_path, "--json")
+    ada, ben = (json.loads(line) for line in out.splitlines())
+    assert code == 1
+    assert ada["functions"] == []
+    assert "ZeroDivisionError" in ada["notes"][0]
+    assert [one["verdict"] for one in ben["functions"]] == ["right", "right"]

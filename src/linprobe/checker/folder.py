@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from linprobe.checker.checking import EXERCISE, check_file
+from linprobe.checker.sandbox.supervisor import LARGEST_FILE
 from linprobe.checker.verdict import FileVerdict
 from linprobe.errors import DataError, LinprobeError
-
-LARGEST = 4 * 2**20  # bytes; nobody writes a larger one
 
 
 def submissions(folder: Path) -> list[Path]:
@@ -39,6 +38,9 @@ def _check(path: Path) -> FileVerdict:
         return check_file(path)
     except LinprobeError as error:
         return FileVerdict(os.fspath(path), (), (str(error),))
+    except Exception as error:  # noqa: BLE001 - a fault of ours with one submission must not stop the others
+        note = f"unexpected {type(error).__name__}: {error}; this is a fault of linprobe's: please report it"
+        return FileVerdict(os.fspath(path), (), (note,))
 
 
 def _hands_in(path: Path, folder: Path) -> bool:
@@ -46,7 +48,7 @@ def _hands_in(path: Path, folder: Path) -> bool:
     if any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts):
         return False
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
+        if not path.is_file() or path.stat().st_size > LARGEST_FILE:
             return False
         text = path.read_bytes()
     except OSError:

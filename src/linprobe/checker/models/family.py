@@ -1,12 +1,12 @@
 """Families of wrong functions: every aspect of a formula has its right form and some wrong ones.
 
 A family is a list of aspects, a member one form of each. What a function under test gives is compared with the members
-that have few wrong forms; the first that agrees in every case says what is wrong.
+that have few wrong forms; those with the fewest that agree in every case say what is wrong.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,6 @@ class Explanation:
 class _Family:
     aspects: tuple[Aspect, ...]
     predict: Callable[[Case, Sequence[Any]], Any]
-    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 def explain_value(loss: Loss, found: Mapping[Case, float], single: bool = False) -> list[Explanation]:
