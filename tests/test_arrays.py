@@ -57,6 +57,20 @@ def test_products(device, dtype, shape):
     np.testing.assert_allclose(to_numpy(moved), W - 0.5 * A.T @ slope, **close)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exponentials_next_to_nothing_are_nothing(dtype):
+    smallest = np.finfo(dtype).tiny
+    exponents = np.log(smallest) * np.linspace(0, 1.3, 1000).astype(dtype)
+    true = np.exp(exponents.astype(np.longdouble))
+    found = exp_(exponents.copy())
+    assert ((found == 0) | (found >= 1e6 * smallest)).all()  # no subnormal number, nor a share of one
+    np.testing.assert_allclose(found[true > 1e-30], true[true > 1e-30].astype(dtype), rtol=20 * np.finfo(dtype).eps)
+    assert (found[true < 1e-37] == 0).all() or dtype is np.float64
+    ends = np.array([0, 1, -np.inf, np.nan, -1e30], dtype)
+    np.testing.assert_array_equal(exp_(ends.copy())[2:], np.array([0, np.nan, 0], dtype))
+    np.testing.assert_array_equal(exp_(ends[:2].copy()), np.exp(ends[:2]))
+
+
 def test_elementwise_operations_work_in_place(device):
     values = np.array([-1.0, 0.0, 2.0, np.nan, np.inf, 1e30], np.float32)
     moved = move(values.copy(), device)

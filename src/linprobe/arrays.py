@@ -1,8 +1,7 @@
 """The array library, chosen once; the only file that knows torch exists.
 
 Code elsewhere takes the arrays it is given and asks for their namespace. The operations below are the ones for which
-the array API standard has no form that works in place, and a fresh array of the stack's size at every step would cost
-more than the arithmetic.
+the array API standard has no form in place, and a fresh array of the stack's size would cost more than the arithmetic.
 """
 
 import warnings
@@ -118,8 +117,18 @@ def quiet(array: Array) -> Iterator[None]:
 
 
 def exp_(array: Array) -> Array:
-    """Exponential of every element, in place; returns the array."""
-    return np.exp(array, out=array) if isinstance(array, np.ndarray) else array.exp_()
+    """Exponential of every element, in place, and with NumPy 0 where it is next to nothing; returns the array.
+
+    Numbers below the smallest normal one make this ten times as slow on a processor, and products with them 20 times.
+    """
+    if not isinstance(array, np.ndarray):
+        return array.exp_()
+    floor = 0.8 * float(np.log(np.finfo(array.dtype).tiny))  # so far above it that shares of the result are normal too
+    kept = array > floor
+    if kept.all():
+        return np.exp(array, out=array)
+    np.exp(np.maximum(array, floor, out=array), out=array)
+    return np.multiply(array, kept, out=array)
 
 
 def cap_(array: Array, highest: float) -> Array:
