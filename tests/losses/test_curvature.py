@@ -57,6 +57,7 @@ def test_the_total_is_the_weighted_sum(loss):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_whole_of_it_is_the_derivative_of_the_gradient(loss, make, weighted, monkeypatch):
     monkeypatch.setattr("linprobe.solvers.newton.CHUNK_NUMBERS", 7 * K * (D + 1))  # several chunks
+    monkeypatch.setattr("linprobe.solvers.newton.NEGLIGIBLE", 0.0)
     X, y, W, b = draw()
     weight = np.random.default_rng(3).integers(0, 3, (N, 2)).astype(float) if weighted else None
     problem = pose(make(X), y, np.array([0.1, 0.1]), loss, K, weight, True, "numpy")
@@ -75,3 +76,24 @@ def test_the_whole_of_it_is_the_derivative_of_the_gradient(loss, make, weighted,
     start = np.concatenate([W, (b + mean @ W)[None]])
     expected = differences(gradient, start)
     np.testing.assert_allclose(np.tril(found), np.tril(expected), atol=1e-7)
+
+
+@pytest.mark.parametrize("loss", CURVATURES)
+def test_examples_without_curvature_to_speak_of_are_left_out(loss, monkeypatch):
+    X, y, W, b = draw()
+    W = 30 * W  # most examples are far from any boundary
+    problem, mean = pose(X, y, np.array([0.1]), loss, K, None, True, "numpy"), X.mean(axis=0)
+    found = whole_curvature(problem, mean, W, b, 0)
+    monkeypatch.setattr("linprobe.solvers.newton.NEGLIGIBLE", 0.0)
+    whole = whole_curvature(problem, mean, W, b, 0)
+    size = (D + 1) * K
+    left_out = np.trace((whole - found).reshape(size, size)) / np.trace(whole.reshape(size, size))
+    assert 0 <= left_out <= 1e-3
+    assert (left_out > 0) == (loss == "softmax")  # the squared hinge has examples with a curvature, and without
+
+
+def test_nowhere_any_curvature():
+    _, y, _, b = draw()
+    scores = 1e3 * np.eye(K)[y]
+    problem = pose(np.eye(N), y, np.array([0.1]), "squared_hinge", K, None, True, "numpy")
+    assert not whole_curvature(problem, np.zeros(N), scores, 0 * b, 0).any()

@@ -12,7 +12,7 @@ from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.solvers import exact, metric
 from linprobe.solvers.certificate import certify
 from linprobe.solvers.exact import solve
-from linprobe.solvers.problem import solve_bytes
+from linprobe.solvers.problem import CURVATURE_ROWS, pose, solve_bytes
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 REG = np.array([1.0, 1e-2, 1e-4])
@@ -100,6 +100,31 @@ def test_the_gap_that_is_quoted_is_the_certificates(loss):
         assert (proof.gap <= 1.05 * found.gap + 1e-12).all()
         assert (found.gap <= tol * found.objective).all()
         assert found.gap == pytest.approx(found.gap, rel=0.3)
+
+
+@BOTH
+def test_the_curvature_is_that_of_the_rows_that_a_head_sees(loss):
+    # Rows to measure on are shared, but a head with few examples may have none among them.
+    X, y = draw(n=30_000)
+    weight = np.ones((len(y), 3))
+    weight[40:, 0] = 0
+    weight[::7, 1] = 0
+    problem = pose(X, y, REG, loss, 4, weight, True, "numpy")
+    samples = list(problem.curvature_samples(np.arange(3)))
+    assert [places.tolist() for places, _, _ in samples] == [[1, 2], [0]]
+    for places, rows, share in samples:
+        assert len(rows) <= CURVATURE_ROWS
+        assert (np.diff(rows) > 0).all()
+        np.testing.assert_allclose(share.sum(axis=0), 1)
+        expected = weight[np.ix_(rows, places)]
+        np.testing.assert_array_equal(share > 0, expected > 0)
+    assert samples[1][1].tolist() == list(range(40))
+    together = solve(X, y, REG, loss=loss, sample_weight=weight)
+    assert (together.stopped == "gap").all()
+    for head in range(3):
+        alone = solve(X, y, REG[[head]], loss=loss, sample_weight=weight[:, head])
+        assert together.objective[head] == pytest.approx(alone.objective[0], rel=2e-6)
+        assert together.iterations[head] <= 1.5 * alone.iterations[0]
 
 
 @BOTH

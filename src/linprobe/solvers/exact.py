@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from linprobe.arrays import Array, device_of, move, namespace, product, quiet, to_numpy
+from linprobe.arrays import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
 from linprobe.errors import UsageError
 from linprobe.losses.curvature import CURVATURES, total_curvature
-from linprobe.objective import chunk_of, objective_and_gradient
+from linprobe.objective import chunk_of, default_chunk, objective_and_gradient
 from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import Metric, fit_metric
 from linprobe.solvers.newton import newton_fits, whole_curvature
@@ -109,14 +109,20 @@ def _descend(
         )
         return to_numpy(f), dW, xp.zeros_like(b) if db is None else db
 
-    def curvature(W: Array, b: Array, head: int) -> np.ndarray:
-        rows, weight = problem.curvature_rows(head)
-        features = chunk_of(problem.X, rows, like)
-        scores = xp.empty((len(rows), W.shape[1]), dtype=W.dtype, device=W.device)
-        product(features, xp.asarray(W, copy=True), scores)
-        scores += b
-        of_each = CURVATURES[problem.loss](scores, problem.y[move(rows, device)])
-        return to_numpy(total_curvature(of_each, xp.astype(weight, W.dtype))).astype(np.float64)
+    def curvature(W: Array, b: Array, heads: np.ndarray) -> np.ndarray:
+        found = np.zeros((W.shape[1], *W.shape[1:]))
+        for places, rows, weight in problem.curvature_samples(heads):
+            chosen = move(places, device)
+            flat, bias = xp.asarray(W[..., chosen], copy=True).reshape(len(W), -1), b[..., chosen]
+            for part in row_chunks(len(rows), default_chunk(len(b), len(places), device)):
+                features, labels = chunk_of(problem.X, rows[part], like), problem.y[move(rows[part], device)]
+                scores = xp.empty((len(labels), *bias.shape), dtype=W.dtype, device=W.device)
+                product(features, flat, scores.reshape(len(labels), -1))
+                scores += bias
+                for i, place in enumerate(places):
+                    of_each = CURVATURES[problem.loss](xp.asarray(scores[..., i], copy=True), labels)
+                    found[..., place] += to_numpy(total_curvature(of_each, xp.astype(weight[part, i], W.dtype)))
+        return found
 
     def hessian(W: Array, b: Array, head: int) -> np.ndarray:
         return whole_curvature(problem, metric.mean, W, b, head)

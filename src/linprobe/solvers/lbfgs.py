@@ -5,7 +5,7 @@ evaluates it also brings the gradient there, and nothing is kept of the scores: 
 examples. A head that must shorten its step tries again in the next pass, while the others go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import linalg
@@ -28,16 +28,17 @@ GIVE_UP = 4  # directions in a row along which nothing lower was found
 REFRESH = 1.5  # times as many passes as at the last time, and the curvature in the classes is measured again
 
 Evaluate = Callable[[Array, Array, np.ndarray], tuple[np.ndarray, Array, Array]]
-Curvature = Callable[[Array, Array, int], np.ndarray]
+Curvature = Callable[[Array, Array, np.ndarray], np.ndarray]
+Hessian = Callable[[Array, Array, int], np.ndarray]
 
 
 class Descent:
     """The state of the heads that are still at work.
 
     evaluate(W, b, heads) -> objective (h,), dW (D, K, h) and db (K, h), both float64, of the penalised objective;
-    curvature(W, b, head) -> (K, K) float64, the mean curvature of a single head's loss in a shift of all scores; start
-    (K, K, H), the same at the start; hessian, if it can be had, the mean curvature in all that a head is (D + 1, K,
-    D + 1, K), the bias last and of features about their mean; passes (H,), already made.
+    curvature(W, b, heads) -> (K, K, h) float64, the mean curvature of each head's loss in a shift of all scores; start
+    (K, K, H), the same at the start; hessian(W, b, head), if it can be had, the mean curvature in all that a single
+    head is (D + 1, K, D + 1, K), the bias last and of features about their mean; passes (H,), already made.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Descent:
         *,
         reg: np.ndarray,
         start: np.ndarray,
-        hessian: Curvature | None,
+        hessian: Hessian | None,
         W: Array,
         b: Array | None,
         tol: float,
@@ -68,11 +69,11 @@ class Descent:
         self.start = start
         self.axes, self.stiffness = np.empty_like(start), np.empty(start.shape[1:])
         self.refreshed = passes + 2
-        for head in range(h):
-            begun = passes[head] > 0
-            self._measure(head, curvature(W[..., head], self.b[..., head], head) if begun else start[..., head])
-        self.noise = 2e-7 if W.dtype == xp.float32 else 1e-14
         self.heads = np.arange(h)  # which of the stack are still here
+        for head in range(h):
+            self._take(head, start[..., head])
+        self._measure(np.flatnonzero(passes > 0))
+        self.noise = 2e-7 if W.dtype == xp.float32 else 1e-14
         self.landed: dict[int, tuple[np.ndarray, np.ndarray, float, float, int, str]] = {}
         self.pairs: list[tuple[Array, ...]] = []
         self.passes, self.best, self.best_objective = passes.copy(), np.full(h, np.inf), np.full(h, np.inf)
@@ -124,7 +125,11 @@ class Descent:
             f = np.where(taken, f, self.f)
             step = where(which, step, 0.0)
         self.restarts = np.where(taken, 0, self.restarts)
-        self._remember(self.dW * self.xp.astype(step, self.W.dtype), self.shift * step, g - self.g, r - self.r)
+        # Of a step of the bias alone, so short, rounding is most of what it does to the gradient in the weights.
+        self._remember(
+            *(self.dW * self.xp.astype(step, self.W.dtype), self.shift * step, g - self.g, r - self.r),
+            keep=~self.unsettled,
+        )
         self.W, self.b, self.f, self.g, self.r = W, b, f, g, r
         del W, b, g, r
         stays = self._land(taken)
@@ -147,10 +152,11 @@ class Descent:
         gap = (small**0.5 + self._gap_of_bias() ** 0.5) ** 2
         certified = gap <= target
         if self.intercept:
-            for i in np.flatnonzero(small <= target):
-                self.bias_step[:, i] = self._newton_of_bias(int(i))
+            near = np.flatnonzero(small <= target)
+            for i, curvature in zip(near, self._curvatures(near), strict=True):
+                self.bias_step[:, i] = self._newton_of_bias(int(i), curvature)
             certified &= np.abs(self.bias_step).max(axis=0) <= SETTLED
-            self.unsettled = (small <= 0.5 * target) & ~certified
+            self.unsettled = (small <= 1.0 * target) & ~certified
         lower = (gap < 0.9 * self.best) | (self.f < self.best_objective - 10 * self.noise * np.abs(self.f))
         self.waiting = np.where(lower, 0, self.waiting + taken)
         self.best = np.minimum(self.best, gap)
@@ -176,15 +182,26 @@ class Descent:
         turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r))
         return (turned**2 / self.stiffness).sum(axis=0) * self.highest * self.stiffness.max(axis=0) / (4 * self.reg)
 
-    def _newton_of_bias(self, i: int) -> np.ndarray:
-        """Newton's step of a head's bias (K,), its weights held."""
-        curvature = self.curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
+    def _newton_of_bias(self, i: int, curvature: np.ndarray) -> np.ndarray:
+        """Newton's step of a head's bias (K,), its weights held; curvature (K, K) where it stands."""
         mean = max(float(np.trace(curvature)) / len(curvature), 1e-100)
         # A shift of all classes changes nothing, nor does that of a class without any loss left.
         stiffness, axes = linalg.eigh(curvature + mean / len(curvature), driver="evd")
         return -axes @ (axes.T @ to_numpy(self.r[:, i]) / np.maximum(stiffness, 1e-9 * mean))
 
-    def _measure(self, i: int, curvature: np.ndarray) -> None:
+    def _curvatures(self, places: np.ndarray) -> Iterator[np.ndarray]:
+        """The curvature (K, K) of the loss of each head at these places (p,), measured where they stand."""
+        if len(places):
+            chosen = move(places, self.device)
+            found = self.curvature(self.W[..., chosen], self.b[..., chosen], self.heads[places])
+            yield from np.moveaxis(found, -1, 0)
+
+    def _measure(self, places: np.ndarray) -> None:
+        """Measure anew, for the metric, the curvature of the heads at these places (p,)."""
+        for i, curvature in zip(places, self._curvatures(places), strict=True):
+            self._take(int(i), curvature)
+
+    def _take(self, i: int, curvature: np.ndarray) -> None:
         """Take the curvature (K, K) of a head's loss in the scores for its metric: axes, and stiffness along them."""
         # A shift of all classes changes nothing; nor, where and when it was measured, may some other: it may later.
         curvature = curvature + PRIOR * self.start[..., i]
@@ -207,10 +224,10 @@ class Descent:
             setattr(self, name, getattr(self, name)[..., stays])
         self.search.keep(stays)
 
-    def _remember(self, sW: Array, sb: Array, yW: Array, yb: Array) -> None:
-        """Keep a step and what it did to the gradient."""
+    def _remember(self, sW: Array, sb: Array, yW: Array, yb: Array, keep: np.ndarray) -> None:
+        """Keep a step and what it did to the gradient; keep (h,): of which heads."""
         curvature = _dot(sW, yW) + _sum(sb * yb)
-        sound = curvature > 1e-300
+        sound = (curvature > 1e-300) & self._array(keep)
         inverse = self.xp.where(sound, 1 / self.xp.where(sound, curvature, 1.0), 0.0)
         self.pairs.append((sW, sb, yW, yb, inverse))
         del self.pairs[:-PAIRS]
@@ -218,10 +235,9 @@ class Descent:
     def _aim(self, taken: np.ndarray) -> None:
         """A new direction for heads (h,) that have taken their step; the others keep theirs."""
         xp = self.xp
-        for i in np.flatnonzero(taken & (self.passes >= REFRESH * self.refreshed)):
-            head = int(i)
-            self._measure(head, self.curvature(self.W[..., head], self.b[..., head], int(self.heads[head])))
-            self.refreshed[head] = self.passes[head]
+        due = taken & (self.passes >= REFRESH * self.refreshed)
+        self._measure(np.flatnonzero(due))
+        self.refreshed = np.where(due, self.passes, self.refreshed)
         dW, shift = self._direction()
         if self.hessian is not None:
             start = max(NEWTON, (dW.shape[0] + 1) * dW.shape[1] // NEWTON_UNKNOWNS)
@@ -272,7 +288,7 @@ class Descent:
             p += sb * c
         return -q, -p
 
-    def _newton(self, i: int, curvature: Curvature) -> tuple[np.ndarray, np.ndarray]:
+    def _newton(self, i: int, curvature: Hessian) -> tuple[np.ndarray, np.ndarray]:
         """Newton's step of a head: (D, K) and (K,)."""
         hessian = curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
         D, K = hessian.shape[0] - 1, hessian.shape[1]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, add_gram, add_product, is_sparse, product, row_chunks, to_numpy
+from linprobe.arrays import Array, add_gram, is_sparse, product, row_chunks, to_numpy
 from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import chunk_of
 from linprobe.solvers.problem import Problem
@@ -12,6 +12,8 @@ UNKNOWNS = 2000
 MULTIPLICATIONS = 5e10
 
 CHUNK_NUMBERS = 2**24
+
+NEGLIGIBLE = 1e-4  # of the mean curvature of an example
 
 
 def newton_fits(problem: Problem) -> bool:
@@ -41,11 +43,14 @@ def whole_curvature(problem: Problem, mean: Array, W: Array, b: Array, head: int
         scores = np.empty((len(features), K))
         product(features, weight, scores)
         diagonal, outers = CURVATURES[problem.loss](scores + bias, labels[rows][seen].astype(np.int64))
-        augmented = np.column_stack([features - centre, np.ones(len(features))])
+        # Where λ is small, few examples have a curvature to speak of: the others would cost as much.
+        trace = of_each[:, 0] * (diagonal.sum(axis=1) + sum(sign * (outer**2).sum(axis=1) for sign, outer in outers))
+        bent = trace > NEGLIGIBLE * trace.mean()
+        root, augmented = np.sqrt(of_each[bent]), np.column_stack([features[bent] - centre, np.ones(bent.sum())])
         for k in range(K):
             block = np.zeros((D + 1, D + 1))
-            found[:, k, :, k] += add_product(block, augmented, augmented * (of_each * diagonal[:, k : k + 1]), 1.0)
+            found[:, k, :, k] += add_gram(block, augmented * (root * np.sqrt(diagonal[bent, k : k + 1])))
         for sign, outer in outers:
-            pairs = augmented[:, :, None] * (np.sqrt(of_each) * outer)[:, None, :]
-            add_gram(square, pairs.reshape(len(pairs), -1), sign)
+            pairs = augmented[:, :, None] * (root * outer[bent])[:, None, :]
+            add_gram(square, pairs.reshape(-1, (D + 1) * K), sign)
     return found

@@ -1,5 +1,6 @@
 """What the exact solver is asked, checked before any work, and the memory that it will take."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,14 +57,23 @@ class Problem:
         weight = to_numpy(self.weight)
         return weight if weight.ndim == 1 else weight.mean(axis=1)
 
-    def curvature_rows(self, head: int) -> tuple[np.ndarray, Array]:
-        """The rows (m,) that the curvature of a head is measured on, and their weights (m,), with the sum 1."""
-        weight = np.ones(self.X.shape[0])
-        if self.weight is not None:
-            weight = to_numpy(self.weight if self.weight.ndim == 1 else self.weight[:, head])
-        seen = np.flatnonzero(weight)
-        rows = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), CURVATURE_ROWS)).astype(np.int64))]
-        return rows, self.array(weight[rows] / weight[rows].sum())
+    def curvature_samples(self, heads: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, Array]]:
+        """The rows that the curvature of some heads is measured on: heads that share rows come together.
+
+        heads (h,) -> their places in it (p,), rows (m,), and weights (m, p), each head's with the sum 1.
+        """
+        if self.weight is None or self.weight.ndim == 1:
+            weight = np.ones(self.X.shape[0]) if self.weight is None else to_numpy(self.weight)
+            weight = np.broadcast_to(weight[:, None], (len(weight), len(heads)))
+            rows, enough = _spread(weight[:, :1]), np.ones(len(heads), bool)
+        else:
+            weight = to_numpy(self.weight)[:, heads]
+            rows, most = _spread(weight), np.minimum((weight > 0).sum(axis=0), CURVATURE_ROWS)
+            enough = (weight[rows] > 0).sum(axis=0) >= most / 2
+        alone = [(np.array([place]), _spread(weight[:, [place]])) for place in np.flatnonzero(~enough)]
+        for places, of_them in [(np.flatnonzero(enough), rows)][: int(enough.any())] + alone:
+            shares = weight[np.ix_(of_them, places)]
+            yield places, of_them, self.array(shares / shares.sum(axis=0))
 
     def start(self, dtype: str) -> Optimum:
         """Where every head begins: no weights, and the bias that is best for that."""
@@ -131,6 +141,13 @@ def _mean_one(weight: np.ndarray, n: int, H: int) -> np.ndarray:
     weight /= largest  # or the sum of huge ones would be infinite
     weight /= weight.mean(axis=0)
     return weight
+
+
+def _spread(weight: np.ndarray) -> np.ndarray:
+    """At most CURVATURE_ROWS rows, evenly spread over those that have weight in any column: (n, h) -> (m,)."""
+    seen = np.flatnonzero(weight.any(axis=1))
+    count = min(len(seen), CURVATURE_ROWS)
+    return seen[np.arange(count) * len(seen) // count]
 
 
 def refuse_what_is_not_finite(X: Array, metric: Metric) -> None:
