@@ -20,6 +20,7 @@ TELLING = (
     ("one example", "single_example"),
     ("other labels", "not_repeatable"),
     ("many examples", ANY),
+    ("strong penalty", ANY),
 )
 FACTORS = {"full": 1.0, "half": 0.5}
 

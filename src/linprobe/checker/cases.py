@@ -110,6 +110,7 @@ def _some_arguments() -> list[Case]:
         _draw(rng, "two classes", 8, 3, 2, np.array([0, 1, 1, 0, 1, 0, 0, 1]), 0.41),
         _draw(rng, "other labels", 23, 13, 7, _labels(rng, 23, 7), 0.19),
         _draw(rng, "many examples", 151, 3, 10, _labels(rng, 151, 10), 0.29),
+        _draw(rng, "strong penalty", 17, 5, 3, _labels(rng, 17, 3), 5e4),  # the strongest of the exercise's
     ]
 
 

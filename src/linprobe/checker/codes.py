@@ -57,6 +57,22 @@ CODES: Mapping[str, Code] = {
     "label_of_class": Code(
         "wrong", "y is indexed by the class j where it must be indexed by the example i: y[i], not y[j]."
     ),
+    "label_index": Code(
+        "wrong",
+        "{index} takes whole {part}, those that the labels number: pair each example with its own label, "
+        "p[np.arange(N), y].",
+    ),
+    # Which examples and classes count
+    "example_missing": Code("wrong", "The {which} example is left out: go through all of range(N)."),
+    "one_example_only": Code("wrong", "The {which} example alone counts: look for {cause}."),
+    "class_missing": Code("wrong", "The {which} class is never reached: go through all of range(C)."),
+    "stops_at_true_class": Code(
+        "wrong",
+        "The classes behind the true one are left out: skip it with continue; break ends the loop over the classes.",
+    ),
+    "stops_at_first_margin": Code(
+        "wrong", "The first positive margin of an example alone counts: nothing may end the loop over the classes."
+    ),
     # Scores to losses
     "other_loss": Code("wrong", "It is the {other} loss, and a right one: the {loss} loss was asked for."),
     "only_penalty": Code(

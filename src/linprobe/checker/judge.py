@@ -25,6 +25,7 @@ ABSENT_PENALTIES = {"penalty_missing", "penalty_not_in_value", "penalty_not_in_g
 # Formulas that are infinite at large scores however the scores are shifted.
 INFINITE_ANYWAY = UNEXPLAINED | {
     "label_of_class",
+    "label_index",
     "softmax_twice",
     "column_maximum",
     "batch_normaliser",

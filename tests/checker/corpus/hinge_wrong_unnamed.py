@@ -1,4 +1,4 @@
-"""Hinge losses wrong in a way that has no name of its own, or that shows only with some arguments."""
+"""Hinge losses wrong in a way that few others are, or that shows only with some arguments."""
 
 import numpy as np
 from corpus.registry import wrong  # pyright: ignore[reportMissingImports]
@@ -40,7 +40,7 @@ def one_class_against_the_rest(W, X, y, reg):
     return margins.sum() / N + 0.5 * reg * np.sum(W * W), X.T.dot(slope) / N + reg * W
 
 
-@wrong("wrong_value", "wrong_gradient", loss="hinge", convention="full", layout="DC", loop_free=False)
+@wrong("class_missing", loss="hinge", convention="full", layout="DC", loop_free=False, example=True)
 def leaves_out_the_last_class(W, X, y, reg):
     loss, dW = 0.0, np.zeros(W.shape)
     for i in range(len(X)):
@@ -54,7 +54,7 @@ def leaves_out_the_last_class(W, X, y, reg):
     return loss / len(X) + reg * np.sum(W * W), dW / len(X) + 2 * reg * W
 
 
-@wrong("wrong_value", "wrong_gradient", loss="hinge", convention="full", layout="DC", loop_free=False)
+@wrong("example_missing", loss="hinge", convention="full", layout="DC", loop_free=False)
 def leaves_out_the_last_example(W, X, y, reg):
     loss, dW = 0.0, np.zeros(W.shape)
     for i in range(len(X) - 1):
@@ -68,7 +68,7 @@ def leaves_out_the_last_example(W, X, y, reg):
     return loss / len(X) + reg * np.sum(W * W), dW / len(X) + 2 * reg * W
 
 
-@wrong("wrong_value", "wrong_gradient", loss="hinge", convention="half", layout="DC", loop_free=False)
+@wrong("stops_at_first_margin", loss="hinge", convention="half", layout="DC", loop_free=False, example=True)
 def stops_at_the_first_positive_margin(W, X, y, reg):
     loss, dW = 0.0, np.zeros(W.shape)
     for i in range(len(X)):

@@ -137,7 +137,7 @@ def penalty_by_another_name(W, X, y, reg):
     return loss, dW
 
 
-@wrong("wrong_gradient", loss="softmax", convention="full")
+@wrong("class_missing", loss="softmax", convention="full")
 def last_class_left_out(W, X, y, reg):
     p = softmax(W, X)
     rows = np.arange(len(y))

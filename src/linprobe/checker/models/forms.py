@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,34 @@ def last_of_each(labels: np.ndarray, classes: int) -> np.ndarray:
     truth = one_hot(labels, classes)
     later = np.cumsum(truth[::-1], axis=0)[::-1] > 1
     return np.where(later, 0.0, truth)
+
+
+FIRST, LAST = ({"which": which} for which in ("first", "last"))
+
+
+class Examples(NamedTuple):
+    """Which examples count, and whether the mean is over these alone."""
+
+    rows: slice
+    own_mean: bool = False
+
+
+EXAMPLES: Aspect = (
+    Form(None, Examples(slice(None))),
+    Form("example_missing", Examples(slice(None, -1)), LAST),
+    Form("example_missing", Examples(slice(1, None)), FIRST),
+    Form("one_example_only", Examples(slice(-1, None)), {**LAST, "cause": "= where += is meant"}),
+    *(
+        Form("one_example_only", Examples(slice(1), own), {**FIRST, "cause": "a return inside the loop"})
+        for own in (False, True)
+    ),
+)
+
+
+def counted(case: Case, examples: Examples) -> tuple[Case, Case]:
+    """The case with those examples alone, and the case whose mean it is."""
+    part = Case(case.name, case.W, case.X[examples.rows], case.y[examples.rows], case.reg)
+    return part, part if examples.own_mean else case
 
 
 def scales(what: str, found: float, total: float, examples: int) -> Aspect:

@@ -7,8 +7,12 @@ import numpy as np
 
 from linprobe.checker.cases import Case
 from linprobe.checker.models.forms import (
+    EXAMPLES,
+    FIRST,
+    LAST,
     Aspect,
     Form,
+    counted,
     last_of_each,
     one_hot,
     penalties_without_reg,
@@ -38,6 +42,28 @@ LABELS: Aspect = (
     ),
 )
 OF_THE_VALUE = tuple(form for form in LABELS if not form.form.subtracted)
+
+
+class _Loop(NamedTuple):
+    """Margins (N, C) and labels (N,)."""
+
+    margins: np.ndarray
+    y: np.ndarray
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The class of each margin."""
+        return np.broadcast_to(np.arange(self.margins.shape[1]), self.margins.shape)
+
+
+# Which classes, beside the label, the loop over the classes reaches (N, C).
+REACHED: Aspect = (
+    Form(None, lambda at: np.ones_like(at.margins)),
+    Form("stops_at_true_class", lambda at: at.classes < at.y[:, None]),
+    Form("stops_at_first_margin", lambda at: at.classes == (at.margins > 0).argmax(axis=1)[:, None]),
+    Form("class_missing", lambda at: at.classes < at.margins.shape[1] - 1, LAST),
+    Form("class_missing", lambda at: at.classes > 0, FIRST),
+)
 HINGES: Aspect = (Form(None, True), Form("no_hinge", False))
 
 
@@ -57,7 +83,7 @@ def _at_zero(found: Mapping[Case, float]) -> float | None:
 
 
 def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
-    """Labels, margin, hinge, power, which classes, how they are put together, sign, mean, penalty."""
+    """Labels, margin, hinge, power, true class, which classes and examples, how put together, sign, mean, penalty."""
     case, value = next(iter(found.items()))
     total = answer(case, "hinge").value * len(case.y)
     return (
@@ -66,6 +92,8 @@ def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
         HINGES,
         (Form(None, 1), Form("squared_hinge", 2)),
         (Form(None, False), Form("true_class_counted", True)),
+        REACHED,
+        EXAMPLES,
         (Form(None, np.sum), Form("largest_margin_only", np.max)),
         signs("sign_of_value"),
         scales("The loss", value, total, len(case.y)),
@@ -75,16 +103,17 @@ def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
 
 def value(case: Case, forms: Sequence[Any]) -> float | None:
     """The value without a penalty."""
-    labels, margin, hinge, power, counted, reduce, sign, scale, penalty = forms
-    margins = _of_case(case, labels, margin, counted)
+    labels, margin, hinge, power, with_true, reached, examples, reduce, sign, scale, penalty = forms
+    part, whole = counted(case, examples)
+    margins = _of_case(part, labels, margin, with_true)
     if margins is None:
         return None
-    losses = (np.maximum(margins, 0) if hinge else margins) ** power
+    losses = (np.maximum(margins, 0) if hinge else margins) ** power * reached(_Loop(margins, part.y))
     total = float(np.sum(reduce(losses, axis=1)))
-    return sign * scaled(total, case, scale) + penalty * answer(case, "hinge").squares
+    return sign * scaled(total, whole, scale) + penalty * answer(case, "hinge").squares
 
 
-def _of_case(case: Case, labels: Labels, margin: float, counted: bool) -> np.ndarray | None:
+def _of_case(case: Case, labels: Labels, margin: float, with_true: bool) -> np.ndarray | None:
     """Every margin (N, C), 0 where it is skipped; None where a label would be looked for beyond the last."""
     (N, _), C = case.X.shape, case.W.shape[1]
     if any(labels) and N < C:
@@ -92,7 +121,7 @@ def _of_case(case: Case, labels: Labels, margin: float, counted: bool) -> np.nda
     scores = case.X @ case.W
     compared = scores[:, case.y[:C]] if labels.compared else scores[np.arange(N), case.y][:, None]
     margins = scores - compared + margin
-    if counted:
+    if with_true:
         return margins
     return np.where(_skipped(case, labels), 0.0, margins)
 
@@ -141,7 +170,7 @@ TRUE: Aspect = (
 
 
 def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
-    """Labels, margin, hinge, weights, other classes, true class, sign, mean, penalty."""
+    """Labels, margin, hinge, weights, other classes, true class, which classes and examples, sign, mean, penalty."""
     case, gradient = next(iter(found.items()))
     right = answer(case, "hinge").gradient * len(case.y)
     likeness = float(np.sum(gradient * right) / np.sum(right * right))
@@ -152,6 +181,8 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
         WEIGHTS,
         (Form(None, 1.0), Form("others_missing", 0.0)),
         TRUE,
+        REACHED,
+        EXAMPLES,
         signs("sign_of_gradient"),
         scales("The gradient", likeness, 1.0, len(case.y)),
         penalties_without_reg("The gradient"),
@@ -160,15 +191,15 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
 
 def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
     """The gradient (D, C) without a penalty."""
-    labels, margin, hinge, weigh, others, of_true, sign, scale, penalty = forms
-    margins = _of_case(case, labels, margin, counted=False)
+    labels, margin, hinge, weigh, others, of_true, reached, examples, sign, scale, penalty = forms
+    (part, whole), C = counted(case, examples), case.W.shape[1]
+    margins = _of_case(part, labels, margin, with_true=False)
     if margins is None:
         return None
-    C = case.W.shape[1]
-    weights = weigh(margins, hinge)
-    true = one_hot(case.y, C)
+    weights = weigh(margins, hinge) * reached(_Loop(margins, part.y))
+    true = one_hot(part.y, C)
     if labels.subtracted:  # dW[:, y[j]] -= X[i] for each class j
-        taken = weights @ one_hot(case.y[:C], C)
+        taken = weights @ one_hot(part.y[:C], C)
     else:
-        taken = of_true(_Taken(weights.sum(axis=1, keepdims=True), true, last_of_each(case.y, C), C))
-    return sign * scaled(case.X.T @ (others * weights - taken), case, scale) + penalty * case.W
+        taken = of_true(_Taken(weights.sum(axis=1, keepdims=True), true, last_of_each(part.y, C), C))
+    return sign * scaled(part.X.T @ (others * weights - taken), whole, scale) + penalty * case.W

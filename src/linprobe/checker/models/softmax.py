@@ -7,8 +7,12 @@ import numpy as np
 
 from linprobe.checker.cases import Case
 from linprobe.checker.models.forms import (
+    EXAMPLES,
+    FIRST,
+    LAST,
     Aspect,
     Form,
+    counted,
     last_of_each,
     one_hot,
     penalties_without_reg,
@@ -88,6 +92,51 @@ LABELS: Aspect = (
 )
 
 
+COLUMNS, ROWS = ({"index": index, "part": part} for index, part in (("p[:, y]", "columns"), ("p[y]", "rows")))
+
+
+def _of_columns(y: np.ndarray, C: int) -> np.ndarray:
+    """How often `p[:, y]` takes each entry."""
+    return np.tile(np.bincount(y, minlength=C).astype(float), (len(y), 1))
+
+
+def _of_rows(y: np.ndarray, C: int) -> np.ndarray | None:
+    """How often `p[y]` takes each entry."""
+    return None if y.max() >= len(y) else np.tile(np.bincount(y, minlength=len(y))[:, None].astype(float), (1, C))
+
+
+def _once(take: Callable[[np.ndarray, int], np.ndarray | None]) -> Callable[[np.ndarray, int], np.ndarray | None]:
+    """What `-=` changes of it: each entry once."""
+
+    def changed(y: np.ndarray, C: int) -> np.ndarray | None:
+        taken = take(y, C)
+        return None if taken is None else (taken > 0).astype(float)
+
+    return changed
+
+
+def _mean_of(take: Callable[[np.ndarray, int], np.ndarray | None], of: str) -> Callable[..., np.ndarray | None]:
+    """The same, its mean taken over all that it takes."""
+
+    def share(y: np.ndarray, C: int) -> np.ndarray | None:
+        taken = take(y, C)
+        return None if taken is None else taken / (C if of == "rows" else len(y))
+
+    return share
+
+
+LABELS_OF_THE_VALUE: Aspect = (
+    *LABELS,
+    *(Form("label_index", form, COLUMNS) for form in (_of_columns, _mean_of(_of_columns, "columns"))),
+    *(Form("label_index", form, ROWS) for form in (_of_rows, _mean_of(_of_rows, "rows"))),
+)
+LABELS_OF_THE_GRADIENT: Aspect = (
+    *LABELS,
+    Form("label_index", _once(_of_columns), COLUMNS),
+    Form("label_index", _once(_of_rows), ROWS),
+)
+
+
 def _where_label_is_own_index(y: np.ndarray, C: int) -> np.ndarray | None:
     """`if j == y[j]` in a loop over the classes j."""
     return None if len(y) < C else np.tile((y[:C] == np.arange(C)).astype(float), (len(y), 1))
@@ -99,7 +148,7 @@ def _labels_of_the_first(y: np.ndarray, C: int) -> np.ndarray | None:
 
 
 def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
-    """Scores, normaliser, label, logarithm, sign, mean, penalty."""
+    """Scores, normaliser, label, logarithm, examples, sign, mean, penalty."""
     case, value = next(iter(found.items()))
     logarithms = (
         Form(None, lambda p: -np.log(p)),
@@ -113,8 +162,9 @@ def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
     return (
         SCORES,
         _normalisers(slight=abs(value * len(case.y) - total) < SLIGHT * abs(total)),
-        LABELS,
+        LABELS_OF_THE_VALUE,
         logarithms,
+        EXAMPLES,
         signs("sign_of_value"),
         scales("The loss", value, total, len(case.y)),
         penalties_without_reg("The loss"),
@@ -123,14 +173,14 @@ def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
 
 def value(case: Case, forms: Sequence[Any]) -> float | None:
     """The value without a penalty."""
-    of_scores, normaliser, labels, logarithm, sign, scale, penalty = forms
-    C = case.W.shape[1]
-    true = labels(case.y, C)
+    of_scores, normaliser, labels, logarithm, examples, sign, scale, penalty = forms
+    part, whole = counted(case, examples)
+    true = labels(part.y, case.W.shape[1])
     if true is None:
         return None
-    p = _divided(of_scores(case.X @ case.W), true, normaliser)
+    p = _divided(of_scores(part.X @ case.W), true, normaliser)
     total = float(np.sum(np.where(true != 0, true * logarithm(p), 0.0)))
-    return sign * scaled(total, case, scale) + penalty * answer(case, "softmax").squares
+    return sign * scaled(total, whole, scale) + penalty * answer(case, "softmax").squares
 
 
 def _divided(scores: np.ndarray, true: np.ndarray, normaliser: tuple[Callable, bool | None]) -> np.ndarray:
@@ -159,18 +209,28 @@ TRUE: Aspect = (
 )
 
 
+# Which class's column is never reached.
+CLASSES: Aspect = (
+    Form(None, None),
+    Form("class_missing", -1, LAST),
+    Form("class_missing", 0, FIRST),
+)
+
+
 def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
-    """Scores, normaliser, label, other classes, true class, logarithm, sign, mean, penalty."""
+    """Scores, normaliser, label, other classes, true class, logarithm, examples, classes, sign, mean, penalty."""
     case, gradient = next(iter(found.items()))
     right = answer(case, "softmax").gradient * len(case.y)
     likeness = float(np.sum(gradient * right) / np.sum(right * right))
     return (
         (*SCORES, Form("softmax_twice", _twice)),
         _normalisers(slight=bool(np.max(np.abs(gradient * len(case.y) - right)) < SLIGHT * np.max(np.abs(right)))),
-        LABELS,
+        LABELS_OF_THE_GRADIENT,
         OTHERS,
         TRUE,
         (Form(None, False), Form("no_logarithm", True)),
+        EXAMPLES,
+        CLASSES,
         signs("sign_of_gradient"),
         scales("The gradient", likeness, 1.0, len(case.y)),
         penalties_without_reg("The gradient"),
@@ -179,17 +239,19 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
 
 def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
     """The gradient (D, C) without a penalty."""
-    of_scores, normaliser, labels, others, of_true, of_probability, sign, scale, penalty = forms
-    C = case.W.shape[1]
-    true = labels(case.y, C)
+    of_scores, normaliser, labels, others, of_true, of_probability, examples, missing, sign, scale, penalty = forms
+    (part, whole), C = counted(case, examples), case.W.shape[1]
+    true = labels(part.y, C)
     if true is None:
         return None
-    p = _divided(of_scores(case.X @ case.W), true, normaliser)
+    p = _divided(of_scores(part.X @ case.W), true, normaliser)
     if of_scores is _twice:  # the exact derivative of that loss, as autograd gives it
-        inner = _probabilities(case.X @ case.W)
+        inner = _probabilities(part.X @ case.W)
         slope = inner * (p - true - np.sum((p - true) * inner, axis=1, keepdims=True))
-        return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W
-    slope = others(p) * (1 - true) + of_true(_Slopes(p, true, last_of_each(case.y, C), C))
+        return sign * scaled(part.X.T @ slope, whole, scale) + penalty * case.W
+    slope = others(p) * (1 - true) + of_true(_Slopes(p, true, last_of_each(part.y, C), C))
     if of_probability:  # of the mean of -p, not of -log p
         slope = slope * np.sum(p * true, axis=1, keepdims=True)
-    return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W
+    if missing is not None:
+        slope[:, missing] = 0
+    return sign * scaled(part.X.T @ slope, whole, scale) + penalty * case.W
