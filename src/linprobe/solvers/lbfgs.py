@@ -156,7 +156,7 @@ class Descent:
             for i, curvature in zip(near, self._curvatures(near), strict=True):
                 self.bias_step[:, i] = self._newton_of_bias(int(i), curvature)
             certified &= np.abs(self.bias_step).max(axis=0) <= SETTLED
-            self.unsettled = (small <= 1.0 * target) & ~certified
+            self.unsettled = (small <= target) & ~certified
         lower = (gap < 0.9 * self.best) | (self.f < self.best_objective - 10 * self.noise * np.abs(self.f))
         self.waiting = np.where(lower, 0, self.waiting + taken)
         self.best = np.minimum(self.best, gap)
