@@ -54,7 +54,7 @@ def _example(code: str) -> tuple[str, str, Fault]:
         return FILES[code].replace("\t", "→   "), "py", fault
     entry = next(entry for entry in ENTRIES if entry.example and entry.codes[0] == code)
     source = _source(entry.function)
-    fault = _of(code, check_loss(entry.function, entry.loss).faults)
+    fault = _of(code, check_loss(entry.untouched(), entry.loss).faults)
     if "line" in fault.evidence:  # that of the corpus; a reader counts in what the page shows
         source = f"import numpy as np\n\n\n{source}"
         fault = _of(code, _checked(source, entry.name, entry.loss))

@@ -1,7 +1,9 @@
 """The corpus: functions as students write them, each with the verdict it must get."""
 
+import copy
+import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Function = Callable[..., Any]
@@ -24,10 +26,21 @@ class Entry:
     layout: str | None = None
     loop_free: bool | None = None
     example: bool = False
+    defaults: tuple | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "defaults", copy.deepcopy(getattr(self.function, "__defaults__", None)))
 
     @property
     def name(self) -> str:
         return self.function.__name__
+
+    def untouched(self) -> Function:
+        """The function as if it had never been called: some keep something in a default, and that is their fault."""
+        made = self.function
+        return types.FunctionType(
+            made.__code__, made.__globals__, self.name, copy.deepcopy(self.defaults), made.__closure__
+        )
 
 
 ENTRIES: list[Entry] = []
