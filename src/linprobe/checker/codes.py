@@ -60,11 +60,12 @@ CODES: Mapping[str, Code] = {
     "label_index": Code(
         "wrong",
         "{index} takes whole {part}, those that the labels number: pair each example with its own label, "
-        "p[np.arange(N), y].",
+        "p[np.arange(N), y]{loops}.",
     ),
     # Which examples and classes count
     "example_missing": Code("wrong", "The {which} example is left out: go through all of range(N)."),
     "one_example_only": Code("wrong", "The {which} example alone counts: look for {cause}."),
+    "mean_in_loop": Code("wrong", "What has been summed is divided by N after every example: divide after the loop."),
     "class_missing": Code("wrong", "The {which} class is never reached: go through all of range(C)."),
     "stops_at_true_class": Code(
         "wrong",
@@ -97,6 +98,11 @@ CODES: Mapping[str, Code] = {
     ),
     "no_logarithm": Code("wrong", "The loss is a mean probability: take -log of the true class's probability."),
     "logarithm_base": Code("wrong", "The logarithm has the base {base}: use the natural one, np.log."),
+    "not_normalised": Code("wrong", "exp(scores) is not divided by its sum over the classes: that is no probability."),
+    "hinge_not_in_gradient": Code(
+        "wrong", "The gradient counts every wrong class: dW may change only where the margin is positive."
+    ),
+    "margin_reversed": Code("wrong", "The margin has its scores the wrong way round: it is s_j - s_y + 1."),
     "margin": Code("wrong", "The margin is {found:.4g}, and must be 1: max(0, s_j - s_y + 1)."),
     "no_hinge": Code("wrong", "Negative margins are counted as well: take max(0, s_j - s_y + 1)."),
     "squared_hinge": Code("wrong", "The margins are squared: the exercise's hinge sums them as they are."),

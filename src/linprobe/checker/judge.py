@@ -208,7 +208,7 @@ def _judge_penalty(trial: Trial, ordinary: Mapping[Case, Given], findings: _Find
             findings.convention, faults = convention, left
     if "penalty_without_reg" in codes:  # then reg adds nothing, and that has been said
         faults = [one for one in faults if one.code not in ABSENT_PENALTIES]
-    if codes & UNEXPLAINED:  # then what reg adds is not known well enough to name a factor
+    if codes & (UNEXPLAINED | {"mean_in_loop"}):  # then what reg adds is not known well enough to name a factor
         faults = [one for one in faults if one.code not in UNSURE]
     findings.faults += faults
 

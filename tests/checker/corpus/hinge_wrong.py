@@ -282,3 +282,29 @@ def gradient_goes_to_the_label_of_the_class(W, X, y, reg):
                 dW[j] += X[:, i]
                 dW[y[j]] -= X[:, i]
     return loss / num_train + reg * np.sum(W * W), dW / num_train + 2 * reg * W
+
+
+@wrong("margin_reversed", loss="hinge", convention="full", layout="DC", loop_free=False, example=True)
+def true_score_minus_the_other(W, X, y, reg):
+    loss, dW = 0.0, np.zeros(W.shape)
+    for i in range(len(X)):
+        scores = X[i].dot(W)
+        for j in range(W.shape[1]):
+            margin = scores[y[i]] - scores[j] + 1
+            if j != y[i] and margin > 0:
+                loss += margin
+                dW[:, j] += X[i]
+                dW[:, y[i]] -= X[i]
+    return loss / len(X) + reg * np.sum(W * W), dW / len(X) + 2 * reg * W
+
+
+@wrong("margin_reversed", "sign_of_gradient", loss="hinge", convention="half", layout="CD", loop_free=True)
+def descends_the_reversed_margin(W, X, y, reg):
+    N = X.shape[1]
+    columns = np.arange(N)
+    S = W @ X
+    M = np.maximum(0, S[y, columns] - S + 1)
+    M[y, columns] = 0
+    slope = -(M > 0).astype(float)
+    slope[y, columns] = -slope.sum(axis=0)
+    return M.sum() / N + 0.5 * reg * np.sum(W * W), slope @ X.T / N + reg * W

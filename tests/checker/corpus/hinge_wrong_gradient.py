@@ -53,6 +53,45 @@ def adds_the_margin_times_the_example(W, X, y, reg):
     return loss / len(X) + 0.5 * reg * np.sum(W * W), dW / len(X) + reg * W
 
 
+@wrong("hinge_not_in_gradient", loss="hinge", convention="full", layout="DC", loop_free=False, example=True)
+def gradient_outside_the_condition(W, X, y, reg):
+    loss, dW = 0.0, np.zeros(W.shape)
+    for i in range(len(X)):
+        scores = X[i].dot(W)
+        for j in range(W.shape[1]):
+            if j == y[i]:
+                continue
+            margin = scores[j] - scores[y[i]] + 1
+            if margin > 0:
+                loss += margin
+            dW[:, j] += X[i]
+            dW[:, y[i]] -= X[i]
+    return loss / len(X) + reg * np.sum(W * W), dW / len(X) + 2 * reg * W
+
+
+@wrong("hinge_not_in_gradient", loss="hinge", convention="half", layout="DC", loop_free=True)
+def not_negative_after_the_maximum(W, X, y, reg):
+    rows = np.arange(len(X))
+    scores = X @ W
+    margins = np.maximum(0, scores - scores[rows, y][:, None] + 1)
+    margins[rows, y] = 0
+    slope = np.where(margins >= 0, 1.0, 0.0)
+    slope[rows, y] = 0
+    slope[rows, y] -= slope.sum(axis=1)
+    return margins.sum() / len(X) + 0.5 * reg * np.sum(W * W), X.T @ slope / len(X) + reg * W
+
+
+@wrong("hinge_not_in_gradient", "true_class_counted", loss="hinge", convention="full", layout="DC", loop_free=True)
+def counts_whatever_is_not_negative(W, X, y, reg):
+    rows = np.arange(len(X))
+    scores = X @ W
+    margins = np.maximum(0, scores - scores[rows, y][:, None] + 1)
+    margins[rows, y] = 0
+    slope = (margins >= 0).astype(float)
+    slope[rows, y] = -slope.sum(axis=1)
+    return margins.sum() / len(X) + reg * np.sum(W * W), X.T @ slope / len(X) + 2 * reg * W
+
+
 @wrong("true_class_not_subtracted", loss="hinge", convention="full", layout="DC", loop_free=False)
 def forgets_the_true_class(W, X, y, reg):
     loss, dW = 0.0, np.zeros(W.shape)

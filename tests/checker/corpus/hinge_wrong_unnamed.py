@@ -16,20 +16,6 @@ def size_of_the_margin(W, X, y, reg):
     return loss, X.T.dot(mask) / N + 2 * reg * W
 
 
-@wrong("wrong_value", "wrong_gradient", loss="hinge", convention="full", layout="DC", loop_free=False)
-def margin_the_other_way_round(W, X, y, reg):
-    loss, dW = 0.0, np.zeros(W.shape)
-    for i in range(len(X)):
-        scores = X[i].dot(W)
-        for j in range(W.shape[1]):
-            margin = scores[y[i]] - scores[j] + 1
-            if j != y[i] and margin > 0:
-                loss += margin
-                dW[:, j] -= X[i]
-                dW[:, y[i]] += X[i]
-    return loss / len(X) + reg * np.sum(W * W), dW / len(X) + 2 * reg * W
-
-
 @wrong("wrong_value", "wrong_gradient", loss="hinge", convention="half", layout="DC", loop_free=True)
 def one_class_against_the_rest(W, X, y, reg):
     N = X.shape[0]

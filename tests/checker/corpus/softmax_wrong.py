@@ -151,6 +151,29 @@ def sum_over_everything_in_the_gradient(W, X, y, reg):
     return loss, np.matmul(X.T, da) / n + 2 * reg * W
 
 
+@wrong("not_normalised", loss="softmax", convention="full", layout="DC", loop_free=True, example=True)
+def forgets_to_divide(W, X, y, reg):
+    rows = np.arange(len(X))
+    scores = X @ W
+    scores -= scores.max(axis=1, keepdims=True)
+    p = np.exp(scores)
+    loss = -np.log(p[rows, y]).mean() + reg * np.sum(W * W)
+    p[rows, y] -= 1
+    return loss, X.T @ p / len(X) + 2 * reg * W
+
+
+@wrong("not_normalised", loss="softmax", convention="half", layout="DC", loop_free=False)
+def divides_in_the_value_alone(W, X, y, reg):
+    loss, dW = 0.0, np.zeros_like(W)
+    for i in range(len(X)):
+        scores = X[i] @ W
+        e = np.exp(scores - scores.max())
+        loss -= np.log(e[y[i]] / e.sum())
+        for j in range(W.shape[1]):
+            dW[:, j] += (e[j] - (j == y[i])) * X[i]
+    return loss / len(X) + 0.5 * reg * np.sum(W * W), dW / len(X) + reg * W
+
+
 @wrong("example_normaliser", loss="softmax", example=True)
 def sum_over_the_examples(W, X, y, reg):
     N = X.shape[0]

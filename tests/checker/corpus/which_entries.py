@@ -47,6 +47,36 @@ def gradient_of_all_but_the_last(W, X, y, reg):
     return loss, dW * (len(y) - 1) / len(y) + 2 * reg * W
 
 
+@wrong("mean_in_loop", loss="softmax", convention="full", layout="DC", loop_free=False, example=True)
+def divides_after_every_example(W, X, y, reg):
+    loss, dW, N = 0.0, np.zeros_like(W), len(y)
+    for i in range(N):
+        p = softmax(W, X[i : i + 1])[0]
+        loss -= np.log(p[y[i]])
+        p[y[i]] -= 1
+        dW += np.outer(X[i], p)
+        loss /= N
+        dW /= N
+    return loss + reg * np.sum(W * W), dW + 2 * reg * W
+
+
+@wrong("mean_in_loop", loss="hinge", layout="DC", loop_free=False)
+def all_of_the_end_within_the_loop(W, X, y, reg):
+    loss, dW, N = 0.0, np.zeros_like(W), len(y)
+    for i in range(N):
+        margins = X[i] @ W - X[i] @ W[:, y[i]] + 1
+        margins[y[i]] = 0
+        loss += margins[margins > 0].sum()
+        slope = (margins > 0).astype(float)
+        slope[y[i]] = -slope.sum()
+        dW += np.outer(X[i], slope)
+        loss /= N
+        dW /= N
+        loss += reg * np.sum(W * W)
+        dW += 2 * reg * W
+    return loss, dW
+
+
 @wrong("one_example_only", loss="softmax", convention="full", layout="DC", example=True)
 def overwritten_by_every_example(W, X, y, reg):
     loss, dW, N = 0.0, np.zeros_like(W), len(y)

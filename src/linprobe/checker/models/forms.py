@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -38,29 +38,21 @@ def last_of_each(labels: np.ndarray, classes: int) -> np.ndarray:
 FIRST, LAST = ({"which": which} for which in ("first", "last"))
 
 
-class Examples(NamedTuple):
-    """Which examples count, and whether the mean is over these alone."""
-
-    rows: slice
-    own_mean: bool = False
-
-
+# How often each example counts, from their number N: (N, 1).
 EXAMPLES: Aspect = (
-    Form(None, Examples(slice(None))),
-    Form("example_missing", Examples(slice(None, -1)), LAST),
-    Form("example_missing", Examples(slice(1, None)), FIRST),
-    Form("one_example_only", Examples(slice(-1, None)), {**LAST, "cause": "= where += is meant"}),
-    *(
-        Form("one_example_only", Examples(slice(1), own), {**FIRST, "cause": "a return inside the loop"})
-        for own in (False, True)
-    ),
+    Form(None, lambda N: np.ones((N, 1))),
+    Form("example_missing", lambda N: _column(N) < N - 1, LAST),
+    Form("example_missing", lambda N: _column(N) > 0, FIRST),
+    Form("one_example_only", lambda N: _column(N) == N - 1, {**LAST, "cause": "= where += is meant"}),
+    Form("one_example_only", lambda N: _column(N) == 0, {**FIRST, "cause": "a return inside the loop"}),
+    # And the mean over that one.
+    Form("one_example_only", lambda N: N * (_column(N) == 0), {**FIRST, "cause": "a return inside the loop"}),
+    Form("mean_in_loop", lambda N: float(N) ** (_column(N) + 1 - N)),
 )
 
 
-def counted(case: Case, examples: Examples) -> tuple[Case, Case]:
-    """The case with those examples alone, and the case whose mean it is."""
-    part = Case(case.name, case.W, case.X[examples.rows], case.y[examples.rows], case.reg)
-    return part, part if examples.own_mean else case
+def _column(N: int) -> np.ndarray:
+    return np.arange(N)[:, None]
 
 
 def scales(what: str, found: float, total: float, examples: int) -> Aspect:

@@ -12,7 +12,6 @@ from linprobe.checker.models.forms import (
     LAST,
     Aspect,
     Form,
-    counted,
     last_of_each,
     one_hot,
     penalties_without_reg,
@@ -68,11 +67,15 @@ HINGES: Aspect = (Form(None, True), Form("no_hinge", False))
 
 
 def _margins(at_zero: float | None) -> Aspect:
-    """Some that people write, and the one that the loss at W = 0 speaks for, where every margin is that."""
+    """The sign of s_j - s_y and what is added: as people write it, and as the loss at W = 0 has it, that alone."""
     usual = [0.0, 0.5, 2.0, 5.0, 10.0, -1.0]
     if at_zero is not None and np.isfinite(at_zero) and not np.isclose([1.0, *usual], at_zero).any():
         usual.append(at_zero)
-    return (Form(None, 1.0), *(Form("margin", margin, {"found": margin}) for margin in usual))
+    return (
+        Form(None, (1.0, 1.0)),
+        *(Form("margin", (1.0, margin), {"found": margin}) for margin in usual),
+        Form("margin_reversed", (-1.0, 1.0)),
+    )
 
 
 def _at_zero(found: Mapping[Case, float]) -> float | None:
@@ -104,23 +107,23 @@ def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
 def value(case: Case, forms: Sequence[Any]) -> float | None:
     """The value without a penalty."""
     labels, margin, hinge, power, with_true, reached, examples, reduce, sign, scale, penalty = forms
-    part, whole = counted(case, examples)
-    margins = _of_case(part, labels, margin, with_true)
+    margins = _of_case(case, labels, margin, with_true)
     if margins is None:
         return None
-    losses = (np.maximum(margins, 0) if hinge else margins) ** power * reached(_Loop(margins, part.y))
-    total = float(np.sum(reduce(losses, axis=1)))
-    return sign * scaled(total, whole, scale) + penalty * answer(case, "hinge").squares
+    losses = (np.maximum(margins, 0) if hinge else margins) ** power * reached(_Loop(margins, case.y))
+    total = float(np.sum(examples(len(case.y)) * reduce(losses, axis=1, keepdims=True)))
+    return sign * scaled(total, case, scale) + penalty * answer(case, "hinge").squares
 
 
-def _of_case(case: Case, labels: Labels, margin: float, with_true: bool) -> np.ndarray | None:
+def _of_case(case: Case, labels: Labels, margin: tuple[float, float], with_true: bool) -> np.ndarray | None:
     """Every margin (N, C), 0 where it is skipped; None where a label would be looked for beyond the last."""
     (N, _), C = case.X.shape, case.W.shape[1]
     if any(labels) and N < C:
         return None
     scores = case.X @ case.W
     compared = scores[:, case.y[:C]] if labels.compared else scores[np.arange(N), case.y][:, None]
-    margins = scores - compared + margin
+    sign, added = margin
+    margins = sign * (scores - compared) + added
     if with_true:
         return margins
     return np.where(_skipped(case, labels), 0.0, margins)
@@ -149,6 +152,7 @@ class _Taken(NamedTuple):
 
 WEIGHTS: Aspect = (
     Form(None, lambda margins, hinge: (margins > 0 if hinge else margins != 0).astype(float)),
+    Form("hinge_not_in_gradient", lambda margins, _hinge: (margins != 0).astype(float)),
     Form("margins_not_counted", lambda margins, hinge: np.maximum(margins, 0) if hinge else margins),
     Form("squared_hinge", lambda margins, hinge: 2 * (np.maximum(margins, 0) if hinge else margins)),
     Form("largest_margin_only", _largest),
@@ -192,14 +196,14 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
 def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
     """The gradient (D, C) without a penalty."""
     labels, margin, hinge, weigh, others, of_true, reached, examples, sign, scale, penalty = forms
-    (part, whole), C = counted(case, examples), case.W.shape[1]
-    margins = _of_case(part, labels, margin, with_true=False)
+    y, C = case.y, case.W.shape[1]
+    margins = _of_case(case, labels, margin, with_true=False)
     if margins is None:
         return None
-    weights = weigh(margins, hinge) * reached(_Loop(margins, part.y))
-    true = one_hot(part.y, C)
+    weights = weigh(margins, hinge) * reached(_Loop(margins, y))
     if labels.subtracted:  # dW[:, y[j]] -= X[i] for each class j
-        taken = weights @ one_hot(part.y[:C], C)
+        taken = weights @ one_hot(y[:C], C)
     else:
-        taken = of_true(_Taken(weights.sum(axis=1, keepdims=True), true, last_of_each(part.y, C), C))
-    return sign * scaled(part.X.T @ (others * weights - taken), whole, scale) + penalty * case.W
+        taken = of_true(_Taken(weights.sum(axis=1, keepdims=True), one_hot(y, C), last_of_each(y, C), C))
+    slope = examples(len(y)) * (others * weights - taken)
+    return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W

@@ -12,7 +12,6 @@ from linprobe.checker.models.forms import (
     LAST,
     Aspect,
     Form,
-    counted,
     last_of_each,
     one_hot,
     penalties_without_reg,
@@ -55,6 +54,12 @@ SCORES: Aspect = (
 )
 
 
+# What is taken off the scores: each row's maximum (True), the whole batch's (False) or nothing (None).
+_SHIFTS: dict[str | None, tuple[bool | None, ...]] = {
+    None: (True,),
+    "true_class_not_normalised": (True,),
+    "not_normalised": (True, False, None),
+}
 PADDINGS = [10.0**-power for power in range(3, 16)]
 SLIGHT = 1e-2  # relative; a padding does no more
 
@@ -67,13 +72,9 @@ def _normalisers(*, slight: bool) -> Aspect:
         ("example_normaliser", lambda at: at.e.sum(axis=0)),
         ("running_normaliser", lambda at: np.cumsum(at.e.sum(axis=1))[:, None]),
         ("true_class_not_normalised", lambda at: (at.e * (1 - at.true)).sum(axis=1, keepdims=True)),
+        ("not_normalised", lambda _at: 1.0),
     ]
-    # Where the sum goes over several rows, it matters whether each row had its own maximum taken off.
-    known = [
-        Form(code, (form, own))
-        for code, form in forms
-        for own in ((True,) if code in {None, "true_class_not_normalised"} else (True, False))
-    ]
+    known = [Form(code, (form, own)) for code, form in forms for own in _SHIFTS.get(code, (True, False))]
     padded = [
         Form("padded_normaliser", (_padded(eps), own), {"found": eps}) for eps in PADDINGS for own in (True, None)
     ]
@@ -92,7 +93,10 @@ LABELS: Aspect = (
 )
 
 
-COLUMNS, ROWS = ({"index": index, "part": part} for index, part in (("p[:, y]", "columns"), ("p[y]", "rows")))
+COLUMNS = {"index": "p[:, y]", "part": "columns", "loops": ""}
+ROWS = {"index": "p[y]", "part": "rows", "loops": ""}
+# Where every class occurs, p[j] - 1 in a loop over all classes j does the same.
+COLUMNS_OR_LOOPS = COLUMNS | {"loops": "; in loops, take 1 off only where j == y[i]"}
 
 
 def _of_columns(y: np.ndarray, C: int) -> np.ndarray:
@@ -132,7 +136,7 @@ LABELS_OF_THE_VALUE: Aspect = (
 )
 LABELS_OF_THE_GRADIENT: Aspect = (
     *LABELS,
-    Form("label_index", _once(_of_columns), COLUMNS),
+    Form("label_index", _once(_of_columns), COLUMNS_OR_LOOPS),
     Form("label_index", _once(_of_rows), ROWS),
 )
 
@@ -174,13 +178,12 @@ def value_aspects(found: Mapping[Case, float]) -> tuple[Aspect, ...]:
 def value(case: Case, forms: Sequence[Any]) -> float | None:
     """The value without a penalty."""
     of_scores, normaliser, labels, logarithm, examples, sign, scale, penalty = forms
-    part, whole = counted(case, examples)
-    true = labels(part.y, case.W.shape[1])
+    true = labels(case.y, case.W.shape[1])
     if true is None:
         return None
-    p = _divided(of_scores(part.X @ case.W), true, normaliser)
-    total = float(np.sum(np.where(true != 0, true * logarithm(p), 0.0)))
-    return sign * scaled(total, whole, scale) + penalty * answer(case, "softmax").squares
+    p = _divided(of_scores(case.X @ case.W), true, normaliser)
+    total = float(np.sum(examples(len(case.y)) * np.where(true != 0, true * logarithm(p), 0.0)))
+    return sign * scaled(total, case, scale) + penalty * answer(case, "softmax").squares
 
 
 def _divided(scores: np.ndarray, true: np.ndarray, normaliser: tuple[Callable, bool | None]) -> np.ndarray:
@@ -240,18 +243,18 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
 def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
     """The gradient (D, C) without a penalty."""
     of_scores, normaliser, labels, others, of_true, of_probability, examples, missing, sign, scale, penalty = forms
-    (part, whole), C = counted(case, examples), case.W.shape[1]
-    true = labels(part.y, C)
+    N, C = len(case.y), case.W.shape[1]
+    true = labels(case.y, C)
     if true is None:
         return None
-    p = _divided(of_scores(part.X @ case.W), true, normaliser)
+    p = _divided(of_scores(case.X @ case.W), true, normaliser)
     if of_scores is _twice:  # the exact derivative of that loss, as autograd gives it
-        inner = _probabilities(part.X @ case.W)
-        slope = inner * (p - true - np.sum((p - true) * inner, axis=1, keepdims=True))
-        return sign * scaled(part.X.T @ slope, whole, scale) + penalty * case.W
-    slope = others(p) * (1 - true) + of_true(_Slopes(p, true, last_of_each(part.y, C), C))
+        inner = _probabilities(case.X @ case.W)
+        slope = examples(N) * inner * (p - true - np.sum((p - true) * inner, axis=1, keepdims=True))
+        return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W
+    slope = others(p) * (1 - true) + of_true(_Slopes(p, true, last_of_each(case.y, C), C))
     if of_probability:  # of the mean of -p, not of -log p
         slope = slope * np.sum(p * true, axis=1, keepdims=True)
     if missing is not None:
         slope[:, missing] = 0
-    return sign * scaled(part.X.T @ slope, whole, scale) + penalty * case.W
+    return sign * scaled(case.X.T @ (examples(N) * slope), case, scale) + penalty * case.W
