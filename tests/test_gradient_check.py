@@ -276,6 +276,17 @@ def test_the_students_function_takes_its_arguments_by_position(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_the_students_seed_repeats_the_coordinates_and_no_other_call_does(capsys):
+    x = 1 + rng().random((50, 40))
+    printed = []
+    for seed in (3, None, 3):
+        if seed is not None:
+            np.random.seed(seed)
+        grad_check_sparse(cubic, x, 3 * x**2)
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[2] != printed[1]
+
+
 # What is refused.
 
 

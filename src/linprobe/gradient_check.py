@@ -76,9 +76,11 @@ def grad_check_sparse(
 ) -> None:
     """Print numerical slope, analytic slope and relative error at random coordinates, others at every call.
 
-    The arguments are those of `check_gradient`, under the names that the worksheet's students know.
+    The arguments are those of `check_gradient`, under the names that the worksheet's students know. The coordinates
+    come from NumPy's global generator, so `np.random.seed` repeats them.
     """
-    found = check_gradient(f, x, analytic_grad, checks=num_checks, h=h, rng=np.random.default_rng())
+    rng = np.random.default_rng(np.random.randint(2**31 - 1))  # noqa: NPY002 (the students' generator)
+    found = check_gradient(f, x, analytic_grad, checks=num_checks, h=h, rng=rng)
     for numerical, analytic, error in zip(found.numerical, found.analytic, found.relative_error, strict=True):
         print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")  # noqa: T201
 
