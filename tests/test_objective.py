@@ -141,8 +141,12 @@ def test_sums_of_many_float32_losses_keep_their_digits():
     )
     assert objective[0] == pytest.approx(np.log(np.float32(10)), rel=1e-7)
     assert db[0, 0] == pytest.approx(-0.9, rel=1e-7)
-    # Within a chunk the product adds 2,048 numbers in float32, in an order of BLAS's own.
+    # Within a chunk the product adds 2,048 numbers in float32, in an order of BLAS's own; then 16 chunks are added.
     assert dW[0, 0, 0] == pytest.approx(-0.9, rel=2048 * 2.0**-24)
+    _, of_a_chunk, _ = objective_and_gradient(
+        X[:2048], y[:2048], np.zeros((1, 10, 1), np.float32), np.zeros((10, 1), np.float32), "softmax", np.zeros(1)
+    )
+    assert dW[0, 0, 0] == pytest.approx(of_a_chunk[0, 0, 0], rel=16 * 2.0**-24)
 
 
 def test_pixels_are_converted_chunk_by_chunk():

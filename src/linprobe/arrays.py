@@ -119,7 +119,7 @@ def quiet(array: Array) -> Iterator[None]:
 def exp_(array: Array) -> Array:
     """Exponential of every element, in place, and with NumPy 0 where it is next to nothing; returns the array.
 
-    Numbers below the smallest normal one make this ten times as slow on a processor, and products with them 20 times.
+    Numbers below the smallest normal one make a processor ten and more times as slow, here and in products with them.
     """
     if not isinstance(array, np.ndarray):
         return array.exp_()

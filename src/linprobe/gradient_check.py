@@ -71,20 +71,6 @@ def check_gradient(
     return GradientCheck(coordinates, numerical, analytic, relative_error)
 
 
-def grad_check_sparse(
-    f: Function, x: np.ndarray, analytic_grad: np.ndarray, num_checks: int = 10, h: Step = 1e-5
-) -> None:
-    """Print numerical slope, analytic slope and relative error at random coordinates, others at every call.
-
-    The arguments are those of `check_gradient`, under the names that the worksheet's students know. The coordinates
-    come from NumPy's global generator, so `np.random.seed` repeats them.
-    """
-    rng = np.random.default_rng(np.random.randint(2**31 - 1))  # noqa: NPY002 (the students' generator)
-    found = check_gradient(f, x, analytic_grad, checks=num_checks, h=h, rng=rng)
-    for numerical, analytic, error in zip(found.numerical, found.analytic, found.relative_error, strict=True):
-        print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")  # noqa: T201
-
-
 @dataclass(frozen=True)
 class _Slope:
     """A central difference at one coordinate, and how far rounding the two values of f may have moved it."""

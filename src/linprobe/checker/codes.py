@@ -96,9 +96,10 @@ CODES: Mapping[str, Code] = {
     "true_class_not_normalised": Code(
         "wrong", "The true class is left out of the softmax's denominator: sum over all the classes."
     ),
+    "not_normalised": Code("wrong", "exp(scores) is not divided by its sum over the classes: that is no probability."),
     "no_logarithm": Code("wrong", "The loss is a mean probability: take -log of the true class's probability."),
     "logarithm_base": Code("wrong", "The logarithm has the base {base}: use the natural one, np.log."),
-    "not_normalised": Code("wrong", "exp(scores) is not divided by its sum over the classes: that is no probability."),
+    # Of the gradient, but ahead of the margin: to count every class looks like a margin beyond all scores.
     "hinge_not_in_gradient": Code(
         "wrong", "The gradient counts every wrong class: dW may change only where the margin is positive."
     ),

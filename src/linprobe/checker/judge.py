@@ -20,6 +20,7 @@ from linprobe.checker.verdict import Convention, Fault, Judgement, Loss, Verdict
 ORDINARY = ("ordinary", "labels in order", "identity", "zero weights")
 CHANGES = {"W": "changes_weights", "X": "changes_data", "y": "changes_labels"}
 UNEXPLAINED = {"wrong_value", "wrong_gradient"}
+PENALTY_UNKNOWN = UNEXPLAINED | {"mean_in_loop"}  # where the loop may hold the penalty as well
 UNSURE = {"penalty_scale", "penalty_wrong", "penalty_without_bias"}
 ABSENT_PENALTIES = {"penalty_missing", "penalty_not_in_value", "penalty_not_in_gradient"}
 # Formulas that are infinite at large scores however the scores are shifted.
@@ -208,7 +209,7 @@ def _judge_penalty(trial: Trial, ordinary: Mapping[Case, Given], findings: _Find
             findings.convention, faults = convention, left
     if "penalty_without_reg" in codes:  # then reg adds nothing, and that has been said
         faults = [one for one in faults if one.code not in ABSENT_PENALTIES]
-    if codes & (UNEXPLAINED | {"mean_in_loop"}):  # then what reg adds is not known well enough to name a factor
+    if codes & PENALTY_UNKNOWN:  # then what reg adds is not known well enough to name a factor
         faults = [one for one in faults if one.code not in UNSURE]
     findings.faults += faults
 

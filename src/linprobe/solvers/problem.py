@@ -62,18 +62,21 @@ class Problem:
 
         heads (h,) -> their places in it (p,), rows (m,), and weights (m, p), each head's with the sum 1.
         """
-        if self.weight is None or self.weight.ndim == 1:
-            weight = np.ones(self.X.shape[0]) if self.weight is None else to_numpy(self.weight)
-            weight = np.broadcast_to(weight[:, None], (len(weight), len(heads)))
-            rows, enough = _spread(weight[:, :1]), np.ones(len(heads), bool)
+        weight = self.weight_of(heads)
+        if weight is None or weight.ndim == 1:
+            weight = np.ones((self.X.shape[0], 1)) if weight is None else to_numpy(weight)[:, None]
+            groups = [(np.arange(len(heads)), _spread(weight))]
+            weight = np.broadcast_to(weight, (len(weight), len(heads)))
         else:
-            weight = to_numpy(self.weight)[:, heads]
+            weight = to_numpy(weight)
             rows, most = _spread(weight), np.minimum((weight > 0).sum(axis=0), CURVATURE_ROWS)
             enough = (weight[rows] > 0).sum(axis=0) >= most / 2
-        alone = [(np.array([place]), _spread(weight[:, [place]])) for place in np.flatnonzero(~enough)]
-        for places, of_them in [(np.flatnonzero(enough), rows)][: int(enough.any())] + alone:
-            shares = weight[np.ix_(of_them, places)]
-            yield places, of_them, self.array(shares / shares.sum(axis=0))
+            alone = np.flatnonzero(~enough)[:, None]
+            groups = [(np.flatnonzero(enough), rows), *((place, _spread(weight[:, place])) for place in alone)]
+        for places, rows in groups:
+            if len(places):
+                shares = weight[np.ix_(rows, places)]
+                yield places, rows, self.array(shares / shares.sum(axis=0))
 
     def start(self, dtype: str) -> Optimum:
         """Where every head begins: no weights, and the bias that is best for that."""

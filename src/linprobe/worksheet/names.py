@@ -1,6 +1,7 @@
 """The names and signatures that the exercise's students know, thin over the engine.
 
-Here the bias is a last column of ones in X, weights are W (D, C), and everything is float64, as in the exercise.
+Here the bias is a last column of ones in X, weights are W (D, C), and everything is float64, as in the exercise. What
+is drawn comes from NumPy's global generator, so that `np.random.seed` repeats it.
 """
 
 import sys
@@ -9,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from linprobe.gradient_check import grad_check_sparse
+from linprobe.gradient_check import Function, Step, check_gradient
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.objective import loss_and_gradient
 from linprobe.solvers.sgd import Heads, Training, train_stack
@@ -59,13 +60,12 @@ class _LinearClassifier:
     ) -> list[float]:
         """Minibatch SGD from the present weights, or from 0.001 x standard normal; returns the loss of every iteration.
 
-        X (N, D), y (N,) int. The draws come from NumPy's global generator, so `np.random.seed` repeats them.
+        X (N, D), y (N,) int. `np.random.seed` repeats what is drawn.
         """
         X = np.ascontiguousarray(X, np.float64)
         y = np.asarray(y)
         if self.W is None:
             self.W = 0.001 * np.random.randn(X.shape[1], int(y.max()) + 1)  # noqa: NPY002 (the students' generator)
-        seed = np.random.randint(2**31 - 1)  # noqa: NPY002
 
         def say(iteration: int, iterations: int, objective: np.ndarray) -> None:
             if verbose and (iteration - 1) % 100 == 0:
@@ -75,7 +75,7 @@ class _LinearClassifier:
             X,
             y,
             Heads.of(learning_rate, reg, batch_size=batch_size),
-            Training(self.loss_name, num_iters, seed=seed, intercept="none"),
+            Training(self.loss_name, num_iters, seed=_draw_seed(), intercept="none"),
             classes=self.W.shape[1],
             initial=self.W[:, :, None],
             record_every=1,
@@ -108,6 +108,23 @@ class LinearSVM(_LinearClassifier):
     """The exercise's multiclass SVM."""
 
     loss_name = "hinge"
+
+
+def grad_check_sparse(
+    f: Function, x: np.ndarray, analytic_grad: np.ndarray, num_checks: int = 10, h: Step = 1e-5
+) -> None:
+    """Print numerical slope, analytic slope and relative error at random coordinates, others at every call.
+
+    The arguments are those of `linprobe.gradient_check.check_gradient`; `np.random.seed` repeats the coordinates.
+    """
+    rng = np.random.default_rng(_draw_seed())
+    found = check_gradient(f, x, analytic_grad, checks=num_checks, h=h, rng=rng)
+    for numerical, analytic, error in zip(found.numerical, found.analytic, found.relative_error, strict=True):
+        print(f"numerical: {numerical:f} analytic: {analytic:f}, relative error: {error:e}")  # noqa: T201
+
+
+def _draw_seed() -> int:
+    return np.random.randint(2**31 - 1)  # noqa: NPY002
 
 
 def load_CIFAR10(folder: str | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # noqa: N802

@@ -67,7 +67,7 @@ HINGES: Aspect = (Form(None, True), Form("no_hinge", False))
 
 
 def _margins(at_zero: float | None) -> Aspect:
-    """The sign of s_j - s_y and what is added: as people write it, and as the loss at W = 0 has it, that alone."""
+    """The sign of s_j - s_y and what is added: some that people write, and what the loss at W = 0 shows was added."""
     usual = [0.0, 0.5, 2.0, 5.0, 10.0, -1.0]
     if at_zero is not None and np.isfinite(at_zero) and not np.isclose([1.0, *usual], at_zero).any():
         usual.append(at_zero)

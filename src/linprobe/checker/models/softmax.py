@@ -93,6 +93,8 @@ LABELS: Aspect = (
 )
 
 
+Take = Callable[[np.ndarray, int], np.ndarray | None]  # labels (N,), C -> how often each entry (N, C) is taken
+
 COLUMNS = {"index": "p[:, y]", "part": "columns", "loops": ""}
 ROWS = {"index": "p[y]", "part": "rows", "loops": ""}
 # Where every class occurs, p[j] - 1 in a loop over all classes j does the same.
@@ -109,7 +111,7 @@ def _of_rows(y: np.ndarray, C: int) -> np.ndarray | None:
     return None if y.max() >= len(y) else np.tile(np.bincount(y, minlength=len(y))[:, None].astype(float), (1, C))
 
 
-def _once(take: Callable[[np.ndarray, int], np.ndarray | None]) -> Callable[[np.ndarray, int], np.ndarray | None]:
+def _once(take: Take) -> Take:
     """What `-=` changes of it: each entry once."""
 
     def changed(y: np.ndarray, C: int) -> np.ndarray | None:
@@ -119,20 +121,20 @@ def _once(take: Callable[[np.ndarray, int], np.ndarray | None]) -> Callable[[np.
     return changed
 
 
-def _mean_of(take: Callable[[np.ndarray, int], np.ndarray | None], of: str) -> Callable[..., np.ndarray | None]:
-    """The same, its mean taken over all that it takes."""
+def _mean_of(take: Take) -> Take:
+    """The same, its mean over all that it takes."""
 
     def share(y: np.ndarray, C: int) -> np.ndarray | None:
         taken = take(y, C)
-        return None if taken is None else taken / (C if of == "rows" else len(y))
+        return None if taken is None else taken * len(y) / taken.sum()  # the mean over the examples comes later
 
     return share
 
 
 LABELS_OF_THE_VALUE: Aspect = (
     *LABELS,
-    *(Form("label_index", form, COLUMNS) for form in (_of_columns, _mean_of(_of_columns, "columns"))),
-    *(Form("label_index", form, ROWS) for form in (_of_rows, _mean_of(_of_rows, "rows"))),
+    *(Form("label_index", form, COLUMNS) for form in (_of_columns, _mean_of(_of_columns))),
+    *(Form("label_index", form, ROWS) for form in (_of_rows, _mean_of(_of_rows))),
 )
 LABELS_OF_THE_GRADIENT: Aspect = (
     *LABELS,
