@@ -260,6 +260,17 @@ def test_nothing_is_cut_off_on_wide_screens_which_are_used(show, kind):
         assert everything_fits(page, width) >= least
 
 
+PUSHED = """() => [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.getAttribute("aria-labelledby"))"""
+
+
+def test_no_table_is_wider_than_its_place_on_any_wide_screen(show):
+    page = show("worksheet")
+    for width in range(960, 1500, 20):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(PUSHED) == [], width
+
+
 @pytest.mark.parametrize(("kind", "size"), [("worksheet", WIDE), ("hostile", PHONE), ("features", WIDE)])
 def test_axe_finds_nothing_serious(show, kind, size):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

@@ -239,7 +239,7 @@ def test_the_heat_map_has_every_figure_of_every_setting():
     assert (len(heat["y"]), len(heat["x"])) == (3, 3)
     for row in grid["rows"]:
         y, x = (grid["axes"][name].index(row[name]) for name in ("learning_rate", "reg"))
-        assert heat["z"][y][x] == pytest.approx(row["val_accuracy"], abs=1e-4)
+        assert heat["z"][y][x] == pytest.approx(row["val_accuracy"], abs=1e-6)
         told = dict(zip(settings_of(run).columns, heat["customdata"][y][x], strict=True))
         for name in ("learning_rate", "reg", "train_accuracy", "val_accuracy", "val_loss", "objective"):
             assert float(told[name]) == pytest.approx(row[name], rel=6e-3, abs=5e-5)
@@ -269,7 +269,7 @@ def test_a_cell_has_the_best_of_what_differs_in_other_axes():
         for x, reg in enumerate(axes["reg"]):
             alike = [row["val_accuracy"] for row in rows if (row["learning_rate"], row["reg"]) == (rate, reg)]
             assert len(alike) == 4
-            assert heat["z"][y][x] == pytest.approx(max(alike), abs=1e-4)
+            assert heat["z"][y][x] == pytest.approx(max(alike), abs=1e-6)
 
 
 def test_a_path_is_drawn_over_reg_with_its_interval():

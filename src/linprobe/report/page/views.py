@@ -92,7 +92,7 @@ def _map(settings: Settings, down: str, across: str, hover: _Hover, marked: list
         if accuracy is None:
             lost.append(k)
         else:
-            z[y][x], shown[y][x] = round(accuracy, 4), k
+            z[y][x], shown[y][x] = round(accuracy, 6), k  # cells show three digits: of four they would round again
     heat = {
         "type": "heatmap",
         "x": names_x,
