@@ -1,16 +1,19 @@
 """The cases and the truth that a function is judged by, against reference losses, differences and longer arithmetic."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from linprobe.checker import case
-from linprobe.checker.cases import KINK, LARGE, LARGE_SINGLE, all_cases, large_scores
+from linprobe.checker.cases import CASES, KINK, LARGE, LARGE_SCORES, LARGE_SINGLE
 from linprobe.checker.truth import DOUBLE, SINGLE, answer, tolerances
 from linprobe.errors import UsageError
 from linprobe.gradient_check import check_gradient
 
-CASES = [*all_cases().values(), *large_scores(LARGE_SINGLE)]
-SMALL = [one for one in CASES if one.X.size < 10_000]
+EVERY = [*CASES.values(), *LARGE_SCORES[LARGE_SINGLE]]
+SMALL = [one for one in EVERY if one.X.size < 10_000]
 ORDINARY = ["ordinary", "penalised", "labels in order", "in order, penalised", "identity", "zero weights", "tenth"]
 
 
@@ -34,7 +37,7 @@ def values_in_long_doubles(one, loss):
 
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
-@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", EVERY, ids=lambda one: one.name)
 def test_the_truth_is_true_far_within_its_own_tolerance(one, loss):
     value, gradient = values_in_long_doubles(one, loss)
     of_value, of_gradient = tolerances(one, loss)
@@ -45,7 +48,7 @@ def test_the_truth_is_true_far_within_its_own_tolerance(one, loss):
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 @pytest.mark.parametrize("name", ["ordinary", "identity", "few examples", "one example", "absent classes"])
 def test_the_gradient_is_that_of_the_value(name, loss):
-    one = all_cases()[name]
+    one = CASES[name]
 
     def value(W):
         return float(answer(type(one)("moved", W.copy(), one.X, one.y), loss).value)
@@ -55,7 +58,7 @@ def test_the_gradient_is_that_of_the_value(name, loss):
     assert found.max_relative_error < 1e-7
 
 
-@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", EVERY, ids=lambda one: one.name)
 def test_no_margin_is_near_the_kink(one):
     scores = one.X @ one.W
     rows = np.arange(len(one.y))
@@ -66,16 +69,16 @@ def test_no_margin_is_near_the_kink(one):
 
 @pytest.mark.parametrize("name", ORDINARY)
 def test_every_class_occurs_where_absent_ones_are_not_the_point(name):
-    one = all_cases()[name]
+    one = CASES[name]
     assert set(one.y) == set(range(one.W.shape[1]))
 
 
 def test_some_labels_are_repeated_and_none_is_its_own_index_throughout():
-    one = all_cases()["ordinary"]
+    one = CASES["ordinary"]
     C = one.W.shape[1]
     assert np.bincount(one.y).max() > 1
     assert 0 < (one.y[:C] == np.arange(C)).sum() < C or not (one.y[:C] == np.arange(C)).any()
-    in_order = all_cases()["labels in order"]
+    in_order = CASES["labels in order"]
     np.testing.assert_array_equal(in_order.y[:5], np.arange(5))
 
 
@@ -94,9 +97,9 @@ def test_tolerances_are_those_of_rounding_and_no_more(one, loss):
 def test_large_scores_overflow_without_a_shift_and_have_a_finite_answer():
     with np.errstate(over="ignore"):
         for size, dtype in ((LARGE, np.float64), (LARGE_SINGLE, np.float32)):
-            positive = large_scores(size)[0]
+            positive = LARGE_SCORES[size][0]
             assert np.isinf(np.exp((positive.X @ positive.W).astype(dtype))).all()
-    for one in large_scores(LARGE):
+    for one in LARGE_SCORES[LARGE]:
         assert np.isfinite(answer(one, "softmax").value)
 
 
@@ -111,3 +114,38 @@ def test_a_case_by_its_name_in_either_layout():
     assert not np.array_equal(case("penalised")[0], W)
     with pytest.raises(UsageError, match="there is no case 'nope'; there are ordinary"):
         case("nope")
+
+
+# In a process of its own, which has judged nothing yet. Where the cases are made by those who ask for them first, a
+# slow generator has both threads make some.
+AT_ONCE = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from linprobe.checker.judge import judge
+from linprobe.checker.outcome import Outcome
+from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+
+class Direct:
+    libraries = ("numpy",)
+    def __init__(self, f):
+        self.f = f
+    def __call__(self, W, X, y, reg, *, library="numpy", count=False):
+        loss, gradient = self.f(W, X, y, reg)
+        return Outcome(0.0, np.asarray(loss), gradient)
+
+draw = np.random.default_rng
+np.random.default_rng = lambda *seed: time.sleep(0.2) or draw(*seed)
+with ThreadPoolExecutor(2) as threads:
+    for verdict in threads.map(judge, map(Direct, (softmax_loss_naive, svm_loss_naive)), ("softmax", "svm")):
+        print(verdict.name, verdict.verdict)
+"""
+
+
+def test_two_threads_that_judge_at_once_for_the_first_time_have_a_verdict_each():
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["softmax right", "svm right"], done.stderr
+
+
+def test_a_case_is_found_by_itself_alone_and_by_its_name():
+    assert len({one.name for one in EVERY}) == len(EVERY) == len(set(EVERY))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from linprobe.checker.calling import of_outcome
-from linprobe.checker.cases import Case, all_cases
+from linprobe.checker.cases import CASES, Case
 from linprobe.checker.codes import fault
 from linprobe.checker.outcome import Outcome
 from linprobe.checker.trial import Trial
@@ -29,14 +29,14 @@ def judge_arguments(trial: Trial, convention: Convention | None, *, stable: bool
     """The first fault, and notes; stable, whether it holds at large scores: float32 has fewer that are not large."""
     factor = FACTORS[convention or "full"]
     for name, code in TELLING:
-        case = all_cases()[name]
+        case = CASES[name]
         if (one := compare(trial, case, trial.call(case), factor, code)) is not None:
             return [one], []
     return _in_single_precision(trial, factor) if stable else ([], [])
 
 
 def _in_single_precision(trial: Trial, factor: float) -> tuple[list[Fault], list[str]]:
-    case = all_cases()["penalised"]
+    case = CASES["penalised"]
     held = Trial(trial.caller, trial.loss, trial.layout, trial.library, SINGLE, SINGLE, trial.added, trial.padded)
     outcome = held.call(case, dtype=np.float32)
     if outcome.crash is not None and (trial.library != "numpy" or "dtype" in outcome.crash.message):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.checker.cases import Case, all_cases
+from linprobe.checker.cases import CASES, Case
 from linprobe.checker.codes import fault
 from linprobe.checker.outcome import Caller, Crash, Outcome
 from linprobe.checker.trial import Given, Trial
@@ -13,7 +13,7 @@ ENDS = {"timeout", "memory", "exit", "signal", "SystemExit"}  # trying another l
 
 def first_case() -> Case:
     """The one that everything begins with."""
-    return all_cases()["ordinary"]
+    return CASES["ordinary"]
 
 
 def named_loss(name: str) -> Loss | None:
@@ -83,7 +83,7 @@ def of_outcome(trial: Trial, outcome: Outcome, case: Case) -> Fault:
 
 def _at_the_exercise(trial: Trial) -> Given | None:
     """The answer at the exercise's own size where it is right, in either layout."""
-    exercise = all_cases()["exercise"]
+    exercise = CASES["exercise"]
     for layout in ("DC", "CD"):
         elsewhere = Trial(trial.caller, trial.loss, layout, trial.library)
         given = elsewhere.ask(exercise)

@@ -5,8 +5,7 @@ the identity as X the scores are W itself, and dW is the gradient of the scores,
 away from its kink at 0, where two slopes are right.
 """
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ EXERCISE = (500, 3073, 10)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Arguments of a loss function: W (D, C), X (N, D) float64, y (N,) int64, reg."""
+    """Arguments of a loss function: W (D, C), X (N, D) float64, y (N,) int64, reg. Equal to nothing but itself."""
 
     name: str
     W: np.ndarray
@@ -46,20 +45,12 @@ def case(name: str, layout: Layout = "DC") -> tuple[np.ndarray, np.ndarray, np.n
 
     layout "DC": W (D, C), X (N, D); "CD": both transposed. Raises UsageError for a name that no case has.
     """
-    cases = all_cases()
-    if name not in cases:
-        raise UsageError(f"there is no case {name!r}; there are {', '.join(cases)}")
-    return cases[name].arguments(layout)
+    if name not in CASES:
+        raise UsageError(f"there is no case {name!r}; there are {', '.join(CASES)}")
+    return CASES[name].arguments(layout)
 
 
-@functools.cache
-def all_cases() -> dict[str, Case]:
-    """Every case by its name."""
-    return {one.name: one for one in [*_ordinary(), *_some_arguments(), *large_scores(LARGE), *_sizes()]}
-
-
-@functools.cache
-def large_scores(size: float) -> tuple[Case, ...]:
+def _large_scores(size: float) -> tuple[Case, ...]:
     """Scores of that size, of all signs: which ones a softmax survives tells what it subtracts from them."""
     rng = np.random.default_rng(11)
     rows, classes = 6, 5
@@ -150,3 +141,11 @@ def _away(draw: Callable[[], Case]) -> Case:
         margins[rows, drawn.y] = 1
         if np.abs(margins).min() > KINK:
             return drawn
+
+
+# Made once, with the module, and never by a cached function: of two threads that call one at the same time each gets
+# cases of its own, and what is kept by case is not found again.
+LARGE_SCORES: Mapping[float, tuple[Case, ...]] = {size: _large_scores(size) for size in (LARGE, LARGE_SINGLE)}
+CASES: Mapping[str, Case] = {
+    one.name: one for one in [*_ordinary(), *_some_arguments(), *LARGE_SCORES[LARGE], *_sizes()]
+}

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from linprobe.checker.checking import EXERCISE, check_file
+from linprobe.checker.outcome import plain_text
 from linprobe.checker.sandbox.supervisor import LARGEST_FILE
 from linprobe.checker.verdict import FileVerdict
 from linprobe.errors import DataError, LinprobeError
@@ -39,7 +40,8 @@ def _check(path: Path) -> FileVerdict:
     except LinprobeError as error:
         return FileVerdict(os.fspath(path), (), (str(error),))
     except Exception as error:  # noqa: BLE001 - a fault of ours with one submission must not stop the others
-        note = f"unexpected {type(error).__name__}: {error}; this is a fault of linprobe's: please report it"
+        found = plain_text(f"unexpected {type(error).__name__}: {error}")
+        note = f"{found}; this is a fault of linprobe's: please report it"
         return FileVerdict(os.fspath(path), (), (note,))
 
 

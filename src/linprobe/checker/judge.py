@@ -8,7 +8,7 @@ import numpy as np
 
 from linprobe.checker.arguments import compare, judge_arguments
 from linprobe.checker.calling import arrange, first_case, named_loss, no_answer, of_outcome
-from linprobe.checker.cases import EXERCISE, Case, all_cases
+from linprobe.checker.cases import CASES, EXERCISE, Case
 from linprobe.checker.codes import CODES, RANK, fault
 from linprobe.checker.diagnosis import diagnose
 from linprobe.checker.outcome import Caller
@@ -121,7 +121,7 @@ def _judge_answers(trial: Trial, first: Given, findings: _Findings) -> None:
 def _repeats(trial: Trial, findings: _Findings) -> bool:
     """Whether the same arguments give the same answer as ever; the only fault where they do not."""
     for name in ("ordinary", "penalised"):
-        given = trial.ask(all_cases()[name])
+        given = trial.ask(CASES[name])
         if given is None:
             continue
         before = findings.answers.setdefault(name, given)
@@ -137,7 +137,7 @@ def _ask_all(trial: Trial, first: Given, findings: _Findings) -> Mapping[Case, G
     """The answers to the ordinary cases; the first that there is none to is a fault."""
     answers = {first.case: first}
     for name in ORDINARY[1:]:
-        if (given := _answer(trial, all_cases()[name], findings)) is not None:
+        if (given := _answer(trial, CASES[name], findings)) is not None:
             answers[given.case] = given
     return answers
 
@@ -165,7 +165,7 @@ def _unfinished(trial: Trial, answers: Mapping[Case, Given]) -> Fault | None:
     if not (no_value or no_gradient):
         return None
     # What is 0 because every class occurs, or but for a penalty, has been written, and wrongly.
-    more = [given for name in ("absent classes", "penalised") if (given := trial.ask(all_cases()[name])) is not None]
+    more = [given for name in ("absent classes", "penalised") if (given := trial.ask(CASES[name])) is not None]
     penalty_alone = [
         what
         for what, nothing, some in (
@@ -192,7 +192,7 @@ def _judge_penalty(trial: Trial, ordinary: Mapping[Case, Given], findings: _Find
     names = (("ordinary", "penalised"), ("labels in order", "in order, penalised"))
     pairs: list[Pair] = []
     for name, with_reg in names:
-        without, given = ordinary.get(all_cases()[name]), _answer(trial, all_cases()[with_reg], findings)
+        without, given = ordinary.get(CASES[name]), _answer(trial, CASES[with_reg], findings)
         if without is None or given is None:
             return
         if not (without.finite and given.finite):
@@ -220,16 +220,16 @@ def _turned(given: Given, of_value: int, of_gradient: int) -> Given:
 
 def _loop_free(trial: Trial) -> bool | None:
     """Whether the number of lines that Python runs stays the same for five times as many examples."""
-    short, long = (trial.call(all_cases()[name], count=True) for name in ("short", "long"))
+    short, long = (trial.call(CASES[name], count=True) for name in ("short", "long"))
     if short.lines is None or long.lines is None:
         return None
-    return long.lines - short.lines < (len(all_cases()["long"].y) - len(all_cases()["short"].y)) / 2
+    return long.lines - short.lines < (len(CASES["long"].y) - len(CASES["short"].y)) / 2
 
 
 def _time(trial: Trial, findings: _Findings) -> None:
     """Seconds at the exercise's own size; from a hundredth of it where a call would take long."""
-    small, whole = all_cases()["tenth"], all_cases()["exercise"]
-    overhead = trial.call(all_cases()["short"]).seconds
+    small, whole = CASES["tenth"], CASES["exercise"]
+    overhead = trial.call(CASES["short"]).seconds
     estimate = overhead + 100 * max(trial.call(small).seconds - overhead, 0)
     if estimate > PATIENCE:
         N, D, C = EXERCISE

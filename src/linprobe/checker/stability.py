@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.checker.cases import LARGE, LARGE_SINGLE, large_scores
+from linprobe.checker.cases import LARGE, LARGE_SCORES, LARGE_SINGLE
 from linprobe.checker.codes import fault
 from linprobe.checker.trial import Given, Trial
 from linprobe.checker.truth import value_with_added
@@ -22,7 +22,7 @@ def find_added(trial: Trial) -> None:
     """Note what is added to the probabilities before their logarithm, or the least one that is taken."""
     if trial.loss == "hinge":
         return
-    cases = {one.name.removesuffix(", float32"): one for one in large_scores(_size(trial))}
+    cases = {one.name.removesuffix(", float32"): one for one in LARGE_SCORES[_size(trial)]}
     near, far = (trial.ask(cases[name]) for name in ("spread", "far spread"))
     if near is None or far is None or not (near.finite and far.finite):
         return
@@ -36,7 +36,7 @@ def judge_large_scores(trial: Trial, *, only_finite: bool) -> tuple[list[Fault],
     """Faults, and notes on what is within custom; only_finite, where the function is wrong at ordinary scores too."""
     failed: dict[str, Fault] = {}
     notes: list[str] = []
-    for case in large_scores(_size(trial)):
+    for case in LARGE_SCORES[_size(trial)]:
         name = case.name.removesuffix(", float32")
         outcome = trial.call(case)
         given = trial.read(case, outcome)
@@ -51,7 +51,7 @@ def judge_large_scores(trial: Trial, *, only_finite: bool) -> tuple[list[Fault],
             failed[name] = _differs(trial, given)
     capped = []
     if trial.added:
-        far = trial.ask(next(one for one in large_scores(_size(trial)) if one.name.startswith("far")))
+        far = trial.ask(next(one for one in LARGE_SCORES[_size(trial)] if one.name.startswith("far")))
         capped = [] if far is None else [fault("capped_logarithm", trial.at_value(far), found=trial.added)]
     return [*_named(failed), *capped], list(dict.fromkeys(notes))
 
