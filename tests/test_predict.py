@@ -154,7 +154,7 @@ WRONG = {
         npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 6, 5, 3), }"),
         "is no readable .npy array",
     ),
-    "no picture": (b"words", "is no PNG or JPEG picture"),
+    "no picture": (b"words", "is not a PNG, JPEG or WebP image"),
     "nothing": (b"", "is empty"),
 }
 

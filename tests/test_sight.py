@@ -3,7 +3,6 @@
 import io
 import math
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from PIL import Image, ImageOps
 
 from linprobe.errors import DataError, UnsafeFileError
 from linprobe.sight import middle, see
-from makers import complaint, picture, pictures  # pyright: ignore[reportMissingImports]
+from makers import complaint, picture, pictures, png  # pyright: ignore[reportMissingImports]
 
 
 def encoded(image, kind="PNG", **options):
@@ -149,7 +148,7 @@ def test_the_digits_come_back_in_their_own_units_and_inverted():
     assert found.max() == 16
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(10))
 def test_orientation_is_applied_as_pillow_does(orientation, kind):
     exif = Image.Exif()
@@ -158,23 +157,6 @@ def test_orientation_is_applied_as_pillow_does(orientation, kind):
     expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(file))))
     assert (expected.shape == (9, 5, 3)) == (orientation in range(5, 9))
     np.testing.assert_array_equal(see(file, expected.shape, 255.0, "x"), expected)
-
-
-def chunk(name, body):
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def png(rows, width, height, depth, kind, *further):
-    """A PNG from its filtered rows, with further chunks before the pixels."""
-    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header),
-            *(chunk(*one) for one in further),
-            chunk(b"IDAT", zlib.compress(rows)),
-            chunk(b"IEND", b""),
-        ]
-    )
 
 
 def test_metadata_that_a_browser_does_not_ask_turns_nothing():
@@ -215,13 +197,13 @@ def test_a_transparent_colour_is_white(kind, depth, key, rows, expected):
 
 
 REFUSED = {
-    "CMYK": (encoded(Image.new("CMYK", (4, 4)), "JPEG"), "has colours of mode CMYK; convert it to RGB"),
-    "16 bits of grey": (png(bytes(9), 2, 2, 16, 0), "8 bits are expected"),
-    "WebP": (picture(pictures(1)[0], "WEBP"), "is no PNG or JPEG picture"),
-    "GIF": (picture(pictures(1)[0], "GIF"), "is no PNG or JPEG picture"),
-    "words": (b"not a picture", "is no PNG or JPEG picture"),
+    "CMYK": (encoded(Image.new("CMYK", (4, 4)), "JPEG"), "has CMYK colours, grey or RGB is expected; convert it"),
+    "16 bits of grey": (png(bytes(9), 2, 2, 16, 0), "has 16 bits a pixel, 8 are expected; convert it"),
+    "GIF": (picture(pictures(1)[0], "GIF"), "is not a PNG, JPEG or WebP image; convert it"),
+    "words": (b"not a picture", "is not a PNG, JPEG or WebP image; convert it"),
     "half a PNG": (picture(pictures(1)[0])[:-30], "is a damaged picture"),
     "half a JPEG": (picture(pictures(1)[0], "JPEG")[:-40], "is a damaged picture"),
+    "half a WebP": (picture(pictures(1)[0], "WEBP")[:-40], "is a damaged picture"),
 }
 
 
@@ -242,7 +224,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
         see(png(b"", 30_000, 30_000, 8, 2), (6, 5, 3), 255.0, "x")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_damaged_bytes_are_pictures_or_data_errors(kind):
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -12,7 +12,7 @@ from linprobe.arrays import first_not_finite, row_chunks
 from linprobe.classifier import Classifier
 from linprobe.errors import DataError
 from linprobe.sight import see
-from linprobe.sources.pictures import MOST_BYTES
+from linprobe.sources.pictures import FORMAT_NAMES, MOST_BYTES
 from linprobe.sources.reading import readable, require_file, show
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
@@ -47,7 +47,7 @@ class Prediction:
 
 
 def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bool = False) -> list[Prediction]:
-    """Predict a PNG or JPEG picture as `linprobe.sight` sees it, or a .npy array, (n, *shape) or one example.
+    """Predict a PNG, JPEG or WebP picture as `linprobe.sight` sees it, or a .npy array, (n, *shape) or one example.
 
     Arrays are taken as the source gave them to training, in its units. top: how many classes to name; invert: light for
     dark, of pictures and of arrays. Scores are summed in float64. Raises DataError, of one line naming the file, for
@@ -77,7 +77,7 @@ def examples(classifier: Classifier, path: Path) -> tuple[np.ndarray, bool]:
             f"{path}: is no .npy array, and this model takes only those: it was trained on examples of the shape "
             f"{_times(shape)}, not on pictures with 1 or 3 channels; save them with numpy.save"
         )
-    require_file(path, MOST_BYTES, "give a PNG or JPEG picture, or a .npy array")
+    require_file(path, MOST_BYTES, f"give a {FORMAT_NAMES} picture, or a .npy array")
     with readable(path):
         encoded = path.read_bytes()
     return see(encoded, shape, classifier.white, str(path))[None], True
@@ -87,7 +87,7 @@ def _is_array(path: Path) -> bool:
     with readable(path):
         if not path.is_file():
             finding = "is not a file" if path.exists() else "does not exist"
-            raise DataError(f"{path}: {finding}; give a PNG or JPEG picture, or a .npy array")
+            raise DataError(f"{path}: {finding}; give a {FORMAT_NAMES} picture, or a .npy array")
         with path.open("rb") as file:
             return file.read(len(ARRAY)) == ARRAY
 

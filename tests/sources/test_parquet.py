@@ -164,7 +164,7 @@ def refused(path, kind=DataError):
     ("encoded", "labels", "finding"),
     [
         ([*GOOD[:3], picture(pictures(1, 9, 8)[0])], [0, 1, 0, 1], "row 3: is 8 x 9 pixels, where the pictures"),
-        ([*GOOD[:2], b"no picture", GOOD[3]], [0, 1, 0, 1], "row 2: is no PNG or JPEG picture"),
+        ([*GOOD[:2], b"no picture", GOOD[3]], [0, 1, 0, 1], "row 2: is not a PNG, JPEG or WebP image"),
         ([*GOOD[:2], None, GOOD[3]], [0, 1, 0, 1], "row 2: holds no bytes of a picture"),
         ([None, *GOOD[:3]], [0, 1, 0, 1], "row 0: holds no bytes of a picture"),
         (GOOD, [0, None, 1, 0], "row 1 has no label"),

@@ -11,8 +11,6 @@ from PIL import Image
 
 from linprobe.errors import DataError, UnsafeFileError
 from linprobe.sources.pictures import (
-    COLOUR_MODES,
-    GREY_MODES,
     MOST_BYTES,
     PIXELS_WORTH_A_THREAD,
     ColourFoundError,
@@ -87,13 +85,11 @@ def test_jpeg_is_read_as_pillow_reads_it():
     [
         ("L", "PNG", 1),
         ("1", "PNG", 1),
-        ("LA", "PNG", 1),
         ("L", "JPEG", 1),
         ("P", "PNG", 3),
         ("RGB", "PNG", 3),
-        ("RGBA", "PNG", 3),
         ("RGB", "JPEG", 3),
-        ("CMYK", "JPEG", 3),
+        ("RGB", "WEBP", 3),
     ],
 )
 def test_modes_become_grey_or_rgb(mode, kind, channels):
@@ -109,12 +105,6 @@ def test_grey_among_colour_becomes_colour_and_colour_among_grey_is_reported():
     np.testing.assert_array_equal(found[1], np.repeat(pictures(1, channels=1)[0][..., None], 3, axis=2))
     with pytest.raises(ColourFoundError):
         decoded([grey, colour], 6, 5, 1)
-
-
-def test_every_mode_that_is_accepted_can_be_converted():
-    for mode in GREY_MODES + COLOUR_MODES:
-        if mode not in ("La", "RGBa", "PA", "RGBX", "YCbCr"):  # Pillow converts none of these from scratch
-            Image.new(mode, (2, 2)).convert("L" if mode in GREY_MODES else "RGB")
 
 
 def test_a_picture_of_another_size_is_named_with_both_sizes():
@@ -143,15 +133,14 @@ def test_the_refusal_of_a_huge_picture_says_its_size():
     ("encoded", "finding"),
     [
         (None, "holds no bytes of a picture"),
-        (b"", "is no PNG or JPEG picture"),
-        (b"not a picture", "is no PNG or JPEG picture"),
-        (picture(pictures(1)[0], "GIF"), "is no PNG or JPEG picture"),
-        (picture(pictures(1)[0], "TIFF"), "is no PNG or JPEG picture"),
-        (picture(pictures(1)[0], "WEBP"), "is no PNG or JPEG picture"),
+        (b"", "is not a PNG, JPEG or WebP image"),
+        (b"not a picture", "is not a PNG, JPEG or WebP image"),
+        (picture(pictures(1)[0], "GIF"), "is not a PNG, JPEG or WebP image"),
+        (picture(pictures(1)[0], "TIFF"), "is not a PNG, JPEG or WebP image"),
         (picture(pictures(1)[0])[:-30], "is a damaged picture"),
         (picture(pictures(1)[0], "JPEG")[:-40], "is a damaged picture"),
         (png_header(6, 0), "file: row 0"),
-        (png_header(5, 6, 16, 0), "pixels of mode I;16, 8 bits are expected"),
+        (png_header(5, 6, 16, 0), "has 16 bits a pixel, 8 are expected; convert it"),
         (png_header(5, 6), "is a damaged picture"),
     ],
 )
@@ -167,7 +156,7 @@ def test_too_many_bytes_for_one_picture_are_not_given_to_a_decoder():
         decoded([bytes(MOST_BYTES + 1)], 6, 5, 3)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_damaged_bytes_are_pictures_or_data_errors(kind):
     whole = picture(pictures(1, 12, 10)[0], kind)
     rng = np.random.default_rng(3)

@@ -23,7 +23,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="IMAGE_OR_ARRAY...",
-            help="PNG or JPEG pictures; .npy arrays of one or of n examples, as the source gave them.",
+            help="PNG, JPEG or WebP pictures; .npy arrays of one or of n examples, as the source gave them.",
             show_default=False,
         ),
     ],

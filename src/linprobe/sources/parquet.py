@@ -32,7 +32,8 @@ LARGEST_FILE = 2**40
 MOST_CLASSES = 100_000
 ROWS_AT_ONCE = 1_024
 BYTES_AT_ONCE = 2**28
-# No PNG or JPEG unpacks to more than about 1,032 times its size; a file that does more repeats itself. Small ones may.
+# No PNG or JPEG unpacks to more than about 1,032 times its size, and a WebP only where next to nothing is on it; a file
+# that does more repeats itself. Small ones may.
 MOST_UNFOLDING = 1_100
 HARMLESS = 2**30
 

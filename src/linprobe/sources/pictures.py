@@ -1,4 +1,15 @@
-"""Encoded pictures (PNG, JPEG) into one uint8 array."""
+"""Encoded pictures (PNG, JPEG, WebP) into pixels, the same ones for training and for prediction.
+
+`upright` is the only way from bytes to pixels; report/page/assets/model_decode.js takes the same one in a browser. In
+this order:
+
+1. Decode 8 bits a channel; of the 16 that a PNG with colour or transparency may have, the upper 8. Of several pictures
+   in a file, an animation's for one, the first. Colour profiles and gamma are left aside.
+2. Where it is transparent, lay it on white: (v a + 255 (255 - a)) / 255, rounded.
+3. Turn it as its EXIF orientation says.
+
+Refused: CMYK, whose inks browsers and Pillow mix differently, and grey of 16 bits, of which often only some are used.
+"""
 
 import io
 import os
@@ -18,11 +29,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # What image data sets hold: each further format is further native code that a hostile file can reach.
-FORMATS = ("PNG", "JPEG")
+FORMATS = ("PNG", "JPEG", "WEBP")
+FORMAT_NAMES = "PNG, JPEG or WebP"
 MOST_PIXELS = 2**24  # of one picture, 4096 x 4096
 MOST_BYTES = 4 * MOST_PIXELS  # of one encoded picture
-GREY_MODES = ("1", "L", "LA", "La")
-COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+GREY_MODES = ("1", "L", "LA")
+COLOUR_MODES = ("P", "RGB", "RGBA")
 # Measured with two threads: at 32 x 32 they take turns waiting (10 % slower than one), at 64 x 64 they break even, at
 # 128 x 128 they halve the time.
 PIXELS_WORTH_A_THREAD = 64 * 64
@@ -61,17 +73,18 @@ class ColourFoundError(Exception):
 
 
 def shape_of(encoded: Encoded | None, place: str) -> Shape:
-    """Size and channels as the header of a picture announces them; nothing is decoded."""
-    with quiet(), opened(encoded, place) as image:
-        return Shape(image.height, image.width, 1 if image.mode in GREY_MODES else 3)
+    """Size and channels of a picture as it is seen."""
+    with quiet():
+        image = upright(encoded, place)
+    return Shape(image.height, image.width, 1 if image.mode == "L" else 3)
 
 
 def decode(encoded: Sequence[Encoded | None], images: np.ndarray, place: Place) -> None:
     """Decode pictures into images, uint8 (n, height, width, channels), in parallel where that is faster.
 
-    Grey stays grey with one channel, and becomes RGB with three; palettes, CMYK and transparency become RGB. Raises
-    DataError naming the row for a damaged picture and for one of another size, UnsafeFileError for one with more than
-    16.7 million pixels, before it is decoded; ColourFoundError where images has one channel and a picture has colour.
+    Grey stays grey with one channel, and becomes RGB with three. Raises DataError naming the row for a damaged picture
+    and for one of another size, UnsafeFileError for one with more than 16.7 million pixels, before it is decoded;
+    ColourFoundError where images has one channel and a picture has colour.
     """
     starts = range(0, len(encoded), PICTURES_A_TASK)
 
@@ -103,23 +116,34 @@ def quiet() -> Iterator[None]:
 
 def _decode_one(encoded: Encoded | None, image: np.ndarray, place: str) -> None:
     expected = Shape(*image.shape)
-    with opened(encoded, place) as picture:
-        if (picture.height, picture.width) != expected[:2]:
-            found = Shape(picture.height, picture.width, expected.channels)
-            raise DataError(
-                f"{place}: is {found} pixels, where the pictures before it are {expected}; "
-                "one size is expected: resize them"
-            )
-        if expected.channels == 1:
-            if picture.mode not in GREY_MODES:
-                raise ColourFoundError
-            image[:, :, 0] = picture if picture.mode == "L" else picture.convert("L")
-        else:
-            image[:] = picture if picture.mode == "RGB" else picture.convert("RGB")
+    picture = upright(encoded, place)
+    if (picture.height, picture.width) != expected[:2]:
+        found = Shape(picture.height, picture.width, expected.channels)
+        raise DataError(
+            f"{place}: is {found} pixels, where the pictures before it are {expected}; "
+            "one size is expected: resize them"
+        )
+    if expected.channels == 1:
+        if picture.mode != "L":
+            raise ColourFoundError
+        image[:, :, 0] = picture
+    else:
+        image[:] = picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def upright(encoded: Encoded | None, place: str) -> "Image.Image":
+    """The pixels of a picture as training and prediction see them: on white, turned; grey (L) or colour (RGB).
+
+    To be called within `quiet`. Raises DataError naming `place` for what is no such picture, UnsafeFileError for one
+    with too many pixels or bytes, before it is decoded.
+    """
+    with _opened(encoded, place) as picture:
+        picture.load()  # which is also what finds metadata behind the pixels
+        return _turned(_on_white(picture), _orientation(picture))
 
 
 @contextmanager
-def opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
+def _opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
     """A picture whose header has been read and found fit to decode; what Pillow raises inside becomes a DataError."""
     from PIL import Image
 
@@ -135,12 +159,12 @@ def opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
                     "decoded; leave it out, or make it smaller"
                 )
             if picture.mode not in GREY_MODES + COLOUR_MODES:
-                raise DataError(
-                    f"{place}: has pixels of mode {show(picture.mode)}, 8 bits are expected; convert it to grey or RGB"
-                )
+                deep = picture.mode.startswith("I")
+                finding = "16 bits a pixel, 8 are" if deep else f"{show(picture.mode)} colours, grey or RGB is"
+                raise DataError(f"{place}: has {finding} expected; convert it, or leave it out")
             yield picture
     except Image.UnidentifiedImageError as error:
-        raise DataError(f"{place}: is no {' or '.join(FORMATS)} picture; convert it, or leave it out") from error
+        raise DataError(f"{place}: is not a {FORMAT_NAMES} image; convert it, or leave it out") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnsafeFileError(
             f"{place}: announces far more than the {MOST_PIXELS:,} pixels that are decoded; leave it out, or make it "
@@ -148,3 +172,45 @@ def opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
         ) from error
     except BROKEN as error:
         raise DataError(f"{place}: is a damaged picture: {show(str(error))}; replace it, or leave it out") from error
+
+
+def _on_white(picture: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    mode = "L" if picture.mode in GREY_MODES else "RGB"
+    if not picture.has_transparency_data:
+        return picture if picture.mode == mode else picture.convert(mode)
+    picture = picture.convert("RGBA")
+    paper = Image.new("RGB", picture.size, "white")
+    paper.paste(picture, mask=picture.getchannel("A"))
+    return paper.convert(mode)
+
+
+def _orientation(picture: "Image.Image") -> int:
+    """1 to 8, as the EXIF block says; 1 where there is none, or a damaged one. XMP is not asked: browsers do not."""
+    from PIL import ExifTags, Image
+
+    if not (block := picture.info.get("exif")):
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        found = exif.get(ExifTags.Base.Orientation, 1)
+    except BROKEN:
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
+    from PIL.Image import Transpose
+
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
