@@ -1,16 +1,17 @@
 "use strict";
-// From the bytes of a PNG or JPEG file to its pixels, upright: what `linprobe.sight` does with Pillow, to the last bit.
-// PNG is decoded here, because a browser's own way to pixels manages colours and multiplies by the transparency. JPEG is
-// decoded by the browser, stripped of its metadata first, so that no colour profile and no orientation moves a pixel.
+// From the bytes of a PNG, JPEG or WebP file to its pixels, upright: what `linprobe.sources.pictures` does with Pillow, to
+// the last bit. PNG is decoded here, because a browser's own way to pixels manages colours. JPEG and WebP are decoded by the
+// browser, stripped of their metadata first, so that no colour profile and no orientation moves a pixel.
 // The other scripts of the model find decode(blob) -> {width, height, rgba} at its section.
 (() => {
   const MOST_PIXELS = 2 ** 24;
   const MOST_BYTES = 4 * MOST_PIXELS;
   const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
   const JPEG = [0xff, 0xd8, 0xff];
-  const NO_PICTURE = "is no PNG or JPEG picture; convert it";
+  const RIFF = [0x52, 0x49, 0x46, 0x46];
+  const NO_PICTURE = "is not a PNG, JPEG or WebP image; convert it";
   const DAMAGED = "is a damaged picture; replace it";
-  const DEEP = "has 16 bits a pixel, 8 are expected; convert it to grey or RGB";
+  const DEEP = "has 16 bits a pixel, 8 are expected; convert it";
 
   // A finding about the file, to be said in the page; any other error is a fault of these scripts.
   class PictureError extends Error {}
@@ -35,7 +36,8 @@
     }
     const bytes = new Uint8Array(await blob.arrayBuffer());
     const begins = (signature) => signature.every((byte, at) => bytes[at] === byte);
-    const decoder = begins(PNG) ? decodePng : begins(JPEG) ? decodeJpeg : () => refuse(NO_PICTURE);
+    const isWebp = begins(RIFF) && text(bytes, 8, 4) === "WEBP";
+    const decoder = begins(PNG) ? decodePng : begins(JPEG) ? decodeJpeg : isWebp ? decodeWebp : () => refuse(NO_PICTURE);
     try {
       const { image, exif } = await decoder(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
       return turn(image, orientation(exif));
@@ -44,6 +46,8 @@
       throw error;
     }
   }
+
+  const text = (bytes, at, length) => String.fromCharCode(...bytes.subarray(at, at + length));
 
   // PNG: ISO/IEC 15948.
 
@@ -96,7 +100,7 @@
     const data = [];
     for (let at = PNG.length; at + 8 <= bytes.length; ) {
       const length = view.getUint32(at);
-      const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+      const name = text(bytes, at + 4, 4);
       const body = bytes.subarray(at + 8, at + 8 + length);
       if (name === "IEND") break;
       if (name === "IDAT") data.push(body);
@@ -229,9 +233,15 @@
 
   async function decodeJpeg(bytes, view) {
     const { parts, exif, width, height } = readSegments(bytes, view);
+    return { image: await drawn(parts, "image/jpeg", width, height), exif };
+  }
+
+  // The pixels of a picture without metadata, by the browser. Its canvas multiplies them by their transparency and divides
+  // again, which rounds twice; laid on white, they are what they would have been, as 255 a / 255 is a whole number.
+  async function drawn(parts, type, width, height) {
     let bitmap;
     try {
-      const blob = new Blob(parts, { type: "image/jpeg" });
+      const blob = new Blob(parts, { type });
       bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
@@ -241,10 +251,10 @@
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = height;
-    const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false, colorSpace: "srgb" });
+    const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
     context.drawImage(bitmap, 0, 0);
     bitmap.close();
-    return { image: { width, height, rgba: new Uint8Array(context.getImageData(0, 0, width, height).data.buffer) }, exif };
+    return { width, height, rgba: new Uint8Array(context.getImageData(0, 0, width, height).data.buffer) };
   }
 
   function readSegments(bytes, view) {
@@ -266,7 +276,7 @@
       const end = at + 2 + view.getUint16(at + 2);
       const body = bytes.subarray(at + 4, end);
       if (isFrame(marker)) frame = readFrame(view, at + 4);
-      if (marker === APP1 && exif === undefined && String.fromCharCode(...body.subarray(0, 6)) === "Exif\0\0") {
+      if (marker === APP1 && exif === undefined && text(body, 0, 6) === "Exif\0\0") {
         exif = body.subarray(6);
       }
       if (!isAside(marker)) parts.push(bytes.subarray(at, end));
@@ -277,7 +287,7 @@
   function readFrame(view, at) {
     const [bits, height, width] = [view.getUint8(at), view.getUint16(at + 1), view.getUint16(at + 3)];
     if (bits !== 8) refuse(DEEP);
-    if (view.getUint8(at + 5) === 4) refuse("has colours of mode CMYK; convert it to RGB");
+    if (view.getUint8(at + 5) === 4) refuse("has CMYK colours, grey or RGB is expected; convert it");
     checkSize(width, height);
     return { width, height };
   }
@@ -286,6 +296,56 @@
   function hasEnd(bytes) {
     for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) if (bytes[at + 1] === 0xd9) return true;
     return false;
+  }
+
+  // WebP: RFC 9649.
+
+  const [ICC_FLAG, EXIF_FLAG, XMP_FLAG] = [0x20, 0x08, 0x04];
+  const METADATA = ["ICCP", "EXIF", "XMP "];
+
+  async function decodeWebp(bytes, view) {
+    const { chunks, exif } = readRiff(bytes, view);
+    const { width, height } = webpSize(chunks[0]);
+    checkSize(width, height);
+    const size = chunks.reduce((total, { whole }) => total + whole.length, 4);
+    const head = new Uint8Array([...RIFF, 0, 0, 0, 0, ...bytes.subarray(8, 12)]);
+    new DataView(head.buffer).setUint32(4, size, true);
+    const parts = [head, ...chunks.map(({ whole }) => whole)];
+    return { image: await drawn(parts, "image/webp", width, height), exif };
+  }
+
+  // The chunks that are not metadata, and the block of EXIF where the header says that there is one.
+  function readRiff(bytes, view) {
+    const end = 8 + view.getUint32(4, true);
+    if (end > bytes.length) refuse(DAMAGED);
+    const chunks = [];
+    let exif;
+    for (let at = 12; at + 8 <= end; ) {
+      const name = text(bytes, at, 4);
+      const length = view.getUint32(at + 4, true);
+      const next = at + 8 + length + (length & 1);
+      if (next > end) refuse(DAMAGED);
+      const chunk = { name, whole: bytes.slice(at, next), body: bytes.subarray(at + 8, at + 8 + length) };
+      if (name === "EXIF") exif ??= chunk.body;
+      if (!METADATA.includes(name)) chunks.push(chunk);
+      at = next;
+    }
+    if (chunks.length === 0) refuse(DAMAGED);
+    const { name, whole, body } = chunks[0];
+    const says = name === "VP8X" && (body[0] & EXIF_FLAG) !== 0;
+    if (name === "VP8X") whole[8] &= ~(ICC_FLAG | EXIF_FLAG | XMP_FLAG);
+    if (exif !== undefined && text(exif, 0, 6) === "Exif\0\0") exif = exif.subarray(6);
+    return { chunks, exif: says ? exif : undefined };
+  }
+
+  function webpSize({ name, body }) {
+    const view = new DataView(body.buffer, body.byteOffset, body.length);
+    const three = (at) => view.getUint16(at, true) + (view.getUint8(at + 2) << 16);
+    if (name === "VP8X") return { width: 1 + three(4), height: 1 + three(7) };
+    if (name === "VP8 ") return { width: view.getUint16(6, true) & 0x3fff, height: view.getUint16(8, true) & 0x3fff };
+    if (name !== "VP8L") refuse(DAMAGED);
+    const bits = view.getUint32(1, true);
+    return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >> 14) & 0x3fff) };
   }
 
   // 1 to 8, as a block of EXIF says; 1 where there is none, or a damaged one.
