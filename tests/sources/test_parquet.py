@@ -168,9 +168,9 @@ def refused(path, kind=DataError):
         ([*GOOD[:2], None, GOOD[3]], [0, 1, 0, 1], "row 2: holds no bytes of a picture"),
         ([None, *GOOD[:3]], [0, 1, 0, 1], "row 0: holds no bytes of a picture"),
         (GOOD, [0, None, 1, 0], "row 1 has no label"),
-        (GOOD, [0, 1, 2, 0], "row 2 has label 2, outside the classes 0 to 1"),
-        (GOOD, [0, 1, 0, -1], "row 3 has label -1, outside the classes"),
-        (GOOD, [0, 1, 0, 2**62], "row 3 has label 4611686018427387904, outside the classes"),
+        (GOOD, [0, 1, 2, 0], "row 2 has label 2, where the 2 named classes are 0 to 1; correct it"),
+        (GOOD, [0, 1, 0, -1], "row 3 has label -1, where 0 to 1 are expected; -1 often means that a label is withheld"),
+        (GOOD, [0, 1, 0, 2**62], "row 3 has label 4611686018427387904, where the 2 named classes are"),
         ([], [], "has no rows"),
     ],
 )
@@ -183,16 +183,46 @@ def test_a_wrong_row_is_named(tmp_path, monkeypatch, encoded, labels, finding, g
     assert message.startswith(str(path))
 
 
-def test_labels_without_names_have_an_end_too(tmp_path):
-    path = write_parquet(tmp_path / "train.parquet", GOOD, [0, 1, 0, 10**12])
-    assert "row 3 has label 1000000000000, outside the classes 0 to 99,999" in refused(path)
+@pytest.mark.parametrize(
+    ("labels", "finding"),
+    [
+        (
+            [0, 1, 0, 10**12],
+            "row 3 has label 1000000000000, and labels up to 99,999 are read; number the classes from 0",
+        ),
+        ([3, 1, 0, -1], "row 3 has label -1, where 0 to 3 are expected; -1 often means that a label is withheld or"),
+        ([3, -2, 0, 1], "row 1 has label -2, where 0 to 3 are expected"),
+        ([-1, None, 3, 1], "row 0 has label -1, where 0 to 3 are expected"),
+        ([-1, -1, -1, -1], "row 0 has label -1, where 0 to K - 1 for K classes are expected"),
+        ([10**12, 0, 0, -1], "row 0 has label 1000000000000, and labels up to 99,999 are read"),
+        ([-1, 0, 0, 10**12], "row 0 has label -1, where 0 to K - 1 for K classes are expected"),
+    ],
+)
+def test_where_no_class_is_named_the_labels_that_are_expected_are_said(tmp_path, monkeypatch, labels, finding):
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 1)
+    assert finding in refused(write_parquet(tmp_path / "train.parquet", GOOD, labels))
+
+
+def test_a_label_too_large_for_a_signed_number_is_said_as_it_is(tmp_path):
+    import pyarrow.parquet as pq
+
+    path = write_parquet(tmp_path / "x.parquet", GOOD, [0] * 4)
+    table = pq.read_table(path).set_column(1, "label", pa.array([0, 1, 0, 2**64 - 1], pa.uint64()))
+    pq.write_table(table, path)
+    assert f"row 3 has label {2**64 - 1}, and labels up to 99,999 are read" in refused(path)
 
 
 @pytest.mark.parametrize(
     ("options", "finding"),
     [
-        ({"image": "photo"}, "has the columns photo, label, a column img or image of struct{bytes, path} is expected"),
-        ({"label": "kind"}, "has the columns img, kind, one integer column label is expected"),
+        (
+            {"image": "photo"},
+            "has the columns photo, label, none is called img or image; rename the one with the pictures to image",
+        ),
+        (
+            {"label": "kind"},
+            "has the columns img, kind, none is called label; rename the one with the labels to label",
+        ),
         ({"names": ["cat", "cat"]}, "names two classes cat"),
         ({"names": ["cat", "\x1b[2J"]}, "class name 1 is no printable text"),
         ({"features": {"label": {"names": {"a": 1}}}}, "has no list of class names"),
@@ -210,24 +240,40 @@ def test_two_columns_of_labels_are_not_chosen_between(tmp_path):
     write(tmp_path / "x.parquet", label="fine_label", features=features)
     table = pq.read_table(tmp_path / "x.parquet")
     pq.write_table(table.append_column("coarse_label", table["fine_label"]), tmp_path / "x.parquet")
-    assert "has the columns img, fine_label, coarse_label, one integer column label is" in refused(
-        tmp_path / "x.parquet"
-    )
+    finding = "has the label columns fine_label, coarse_label, one is expected; rename the one to learn, to label"
+    assert finding in refused(tmp_path / "x.parquet")
 
 
-def test_columns_of_another_kind_are_refused(tmp_path):
+PICTURES = "struct{bytes, path} with the bytes of encoded pictures is expected"
+
+
+@pytest.mark.parametrize(
+    ("columns", "finding"),
+    [
+        ({"img": [b"x"], "label": [1]}, f"its column img holds binary, {PICTURES}; store the pictures so"),
+        ({"img": [{"path": "x"}], "label": [1]}, f"its column img holds struct<path: string>, {PICTURES}"),
+        ({"img": [{"bytes": "text"}], "label": [1]}, f"its column img holds struct<bytes: string>, {PICTURES}"),
+        ({"image": [], "label": []}, f"its column image is empty, {PICTURES}; check that the pictures were found when"),
+        ({"img": [{"bytes": b"x"}], "label": ["cat"]}, "its column label holds string, integers from 0 are expected"),
+        ({"img": [{"bytes": b"x"}], "label": [1.5]}, "its column label holds double, integers from 0 are expected"),
+        ({"img": [{"bytes": b"x"}], "label": [None]}, "its column label is empty, integers from 0 are expected; check"),
+        ({}, "has no columns"),
+    ],
+)
+def test_a_column_of_another_kind_is_named_with_what_it_holds(tmp_path, columns, finding):
     import pyarrow.parquet as pq
 
-    for columns in (
-        {"img": [b"x"], "label": [1]},
-        {"img": [{"path": "x"}], "label": [1]},
-        {"img": [{"bytes": "text"}], "label": [1]},
-        {"img": [{"bytes": b"x"}], "label": ["cat"]},
-        {"img": [{"bytes": b"x"}], "label": [1.5]},
-        {},
-    ):
-        pq.write_table(pa.table(columns), tmp_path / "x.parquet")
-        assert "has the columns" in refused(tmp_path / "x.parquet")
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    assert finding in refused(tmp_path / "x.parquet")
+
+
+def test_two_columns_of_one_name_are_not_chosen_between(tmp_path):
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(write_parquet(tmp_path / "x.parquet", GOOD, [0] * 4))
+    for column in ("img", "label"):
+        pq.write_table(table.append_column(column, table[column]), tmp_path / "x.parquet")
+        assert f"has 2 columns {column}, one is expected; rename the others" in refused(tmp_path / "x.parquet")
 
 
 def test_files_of_two_data_sets_are_not_mixed(tmp_path):

@@ -128,10 +128,8 @@ def _image_column(path: Path, schema: "pa.Schema") -> str:
 
     found = [name for name in IMAGE_COLUMNS if schema.names.count(name) == 1 and has_pictures(name)]
     if not found:
-        raise DataError(
-            f"{path}: has the columns {_listed(schema.names)}, a column img or image of struct{{bytes, path}} is "
-            "expected; name it so"
-        )
+        expected = "struct{bytes, path} with the bytes of encoded pictures is"
+        raise _unusable(path, schema, IMAGE_COLUMNS, "the pictures", expected, "store the pictures so")
     return found[0]
 
 
@@ -143,12 +141,36 @@ def _label_column(path: Path, schema: "pa.Schema") -> str:
         return LABEL_COLUMN
     features = _features(schema)
     found = [name for name in integers if features.get(name, {}).get("_type") == "ClassLabel"]
-    if len(found) != 1:
+    if len(found) > 1:
         raise DataError(
-            f"{path}: has the columns {_listed(schema.names)}, one integer column {LABEL_COLUMN} is expected; "
-            "name it so"
+            f"{path}: has the label columns {_listed(found)}, one is expected; rename the one to learn, "
+            f"to {LABEL_COLUMN}"
         )
+    if not found:
+        raise _unusable(path, schema, (LABEL_COLUMN,), "the labels", "integers from 0 are", "number the classes")
     return found[0]
+
+
+def _unusable(path: Path, schema: "pa.Schema", names: Sequence[str], what: str, expected: str, mend: str) -> DataError:
+    """Why none of the columns of these names can be used."""
+    pa = require("pyarrow", "parquet")
+    if not schema.names:
+        return DataError(f"{path}: has no columns; {AGAIN}")
+    named = [field for field in schema if field.name in names]
+    if not named:
+        return DataError(
+            f"{path}: has the columns {_listed(schema.names)}, none is called {' or '.join(names)}; rename the one "
+            f"with {what} to {names[-1]}"
+        )
+    first = named[0]
+    if (count := schema.names.count(first.name)) > 1:
+        return DataError(f"{path}: has {count} columns {first.name}, one is expected; rename the others")
+    if pa.types.is_null(first.type):
+        return DataError(
+            f"{path}: its column {first.name} is empty, {expected} expected; check that {what} were found when the "
+            "file was written"
+        )
+    return DataError(f"{path}: its column {first.name} holds {show(str(first.type))}, {expected} expected; {mend}")
 
 
 def _names(path: Path, schema: "pa.Schema", label: str) -> tuple[str, ...]:
@@ -166,7 +188,7 @@ def _features(schema: "pa.Schema") -> dict[str, dict[str, object]]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(show(name) for name in names[:8]) or "none"
+    return ", ".join(show(name) for name in names[:8])
 
 
 def _first_shape(files: Sequence[_File]) -> Shape:
@@ -218,7 +240,7 @@ def _read(files: Sequence[_File], shape: Shape, classes: int) -> Examples:
         ) from error
     start = 0
     for file in files:
-        _read_file(file, images[start : start + file.rows], labels[start : start + file.rows], classes or MOST_CLASSES)
+        _read_file(file, images[start : start + file.rows], labels[start : start + file.rows], classes)
         start += file.rows
     return Examples(images, labels)
 
@@ -232,13 +254,10 @@ def _read_file(file: _File, images: np.ndarray, labels: np.ndarray, classes: int
             end = start + len(encoded)
             if end > len(images):
                 break
-            outside = (found < 0) | (found >= classes)
+            outside = (found < 0) | (found >= (classes or MOST_CLASSES))
             if outside.any():
                 row = int(np.argmax(outside))
-                raise DataError(
-                    f"{file.path}: row {start + row:,} has label {found[row]}, outside the classes 0 to "
-                    f"{classes - 1:,}; correct it, or leave the row out"
-                )
+                raise DataError(f"{file.path}: row {start + row:,} {_why_outside(file, int(found[row]), classes)}")
             labels[start:end] = found
             decode(encoded, images[start:end], lambda row, start=start: f"{file.path}: row {start + row:,}")
             start = end
@@ -248,8 +267,25 @@ def _read_file(file: _File, images: np.ndarray, labels: np.ndarray, classes: int
     raise DataError(f"{file.path}: does not have the {len(images):,} rows that it announces; {AGAIN}")
 
 
+def _why_outside(file: _File, label: int, classes: int) -> str:
+    """What is wrong with a label, and which ones are expected; classes, how many are named, 0 where none is."""
+    highest = require("pyarrow.compute", "parquet").max(file.parquet.read([file.label]).column(0)).as_py()
+    count = classes or (highest + 1 if highest < MOST_CLASSES else 0)
+    expected = f"0 to {count - 1:,}" if count else "0 to K - 1 for K classes"
+    if label < 0:
+        return (
+            f"has label {label}, where {expected} are expected; -1 often means that a label is withheld or missing: "
+            "leave such rows out"
+        )
+    if classes:
+        return (
+            f"has label {label}, where the {classes:,} named classes are {expected}; correct it, or leave the row out"
+        )
+    return f"has label {label}, and labels up to {MOST_CLASSES - 1:,} are read; number the classes from 0"
+
+
 def _batches(file: _File, rows: int) -> Iterator[tuple[list[Encoded | None], np.ndarray]]:
-    """Encoded pictures, None where there is none, and labels int64 of at most so many rows at a time."""
+    """Encoded pictures, None where there is none, and integer labels of at most so many rows at a time."""
     columns = [f"{file.image}.bytes", file.label]
     start = 0
     # pyarrow cannot join the dictionaries of two row groups inside a struct, so it reads one group after another.
@@ -264,7 +300,7 @@ def _batches(file: _File, rows: int) -> Iterator[tuple[list[Encoded | None], np.
             start += len(batch)
             yield (
                 [None if index is None else values[index] for index in pictures.indices.to_pylist()],
-                labels.to_numpy(zero_copy_only=False).astype(np.int64),
+                labels.to_numpy(zero_copy_only=False),
             )
 
 
