@@ -39,7 +39,8 @@ def write_photos(folder):
     for row, value in enumerate(values[:24]):
         place = folder / "photos" / ("circle", "square")[row % 2]
         place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(value).save(place / f"{row:02}.png")
+        Image.fromarray(value).save(place / f"{row:02}.{('png', 'JPG', 'jpeg', 'webp')[row // 2 % 4]}")
+        (place / "Thumbs.db").touch()
     pictures = [encoded(value) for value in values]
     write_parquet(folder / "path/to/pictures/train-00000.parquet", pictures, [row % 2 for row in range(48)], ["a", "b"])
 

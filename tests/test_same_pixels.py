@@ -74,8 +74,14 @@ def seen_in_prediction(content, shape):
         return None, str(error).removeprefix("x: ")
 
 
-def check(folder, content):
-    """Whether the picture is read; the same by both."""
+def read(folder, content):
+    seen = seen_by_both(folder, content)
+    assert seen is not None
+    return seen
+
+
+def seen_by_both(folder, content):
+    """The pixels; None where the picture is refused."""
     trained, reason = seen_in_training(folder, content)
     shape = (5, 7, 3) if trained is None else trained.shape
     predicted, same_reason = seen_in_prediction(content, shape)
@@ -89,11 +95,11 @@ def check(folder, content):
 def test_every_mode_in_every_format(tmp_path, mode, kind):
     for orientation in (None, *range(1, 9)):
         content = encoded(scene(mode, 7, 5), kind, orientation)
-        seen = check(tmp_path, content)
         stored = Image.open(io.BytesIO(content))
         if stored.format not in ("PNG", "JPEG", "WEBP") or stored.mode in ("CMYK", "I;16", "I"):
-            assert seen is None
+            assert seen_by_both(tmp_path, content) is None
             continue
+        seen = read(tmp_path, content)
         # Against Pillow's own turn, and in float64, which rounds no other way here: 255 is odd.
         rgba = np.asarray(ImageOps.exif_transpose(stored).convert("RGBA")).astype(float)
         colours, alpha = rgba[..., :3], rgba[..., 3:]
@@ -105,10 +111,11 @@ def test_every_mode_in_every_format(tmp_path, mode, kind):
 def test_sixteen_bits_a_channel(tmp_path, kind):
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[kind]
     samples = np.random.default_rng(kind).integers(0, 2**16, (5, 7, channels)).astype(">u2")
-    seen = check(tmp_path, png(b"".join(b"\0" + row.tobytes() for row in samples), 7, 5, 16, kind))
+    content = png(b"".join(b"\0" + row.tobytes() for row in samples), 7, 5, 16, kind)
     if kind == 0:
-        assert seen is None
+        assert seen_by_both(tmp_path, content) is None
         return
+    seen = read(tmp_path, content)
     upper = (samples >> 8).astype(float)
     alpha = upper[..., -1:] if kind in (4, 6) else 255
     colours = upper[..., :3] if channels >= 3 else upper[..., :1]
@@ -133,7 +140,7 @@ def test_any_size_turn_and_transparent_colour(tmp_path_factory, mode, kind, widt
     if kind == "PNG" and clear is not None and mode in ("1", "L", "P", "RGB"):
         options["transparency"] = (clear,) * 3 if mode == "RGB" else clear
     content = encoded(scene(mode, width, height, seed), kind, orientation, **options)
-    seen = check(tmp_path_factory.mktemp("any"), content)
+    seen = read(tmp_path_factory.mktemp("any"), content)
     assert seen.shape[:2] == ((width, height) if orientation in range(5, 9) else (height, width))
 
 
@@ -142,8 +149,8 @@ def test_of_several_pictures_in_a_file_the_first_is_seen(tmp_path):
     for kind, options in {"PNG": {}, "WEBP": {"lossless": True}, "MPO": {}}.items():
         buffer = io.BytesIO()
         first.save(buffer, kind, save_all=True, append_images=[second], **options)
-        seen = check(tmp_path, buffer.getvalue())
-        assert Image.open(buffer).n_frames == 2
+        seen = read(tmp_path, buffer.getvalue())
+        assert getattr(Image.open(buffer), "n_frames", 1) == 2
         np.testing.assert_allclose(seen, np.asarray(first), atol=3)
 
 
@@ -153,3 +160,12 @@ def test_a_turned_picture_among_others_has_the_size_that_is_seen(tmp_path):
     X = read_parquet(write_parquet(tmp_path / "x.parquet", contents, [0, 1])).train.X
     assert X.shape == (2, 7, 5, 3)
     np.testing.assert_array_equal(X[0], X[1])
+
+
+def test_an_orientation_that_stands_behind_the_pixels_counts(tmp_path):
+    stored = scene("RGB", 7, 5)
+    content = encoded(stored, "PNG", 6)
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    behind = content[:start] + content[end:-12] + content[start:end] + content[-12:]
+    np.testing.assert_array_equal(read(tmp_path, behind), np.asarray(stored.transpose(Image.Transpose.ROTATE_270)))

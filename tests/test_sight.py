@@ -222,6 +222,11 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
         see(png(b"", 5_000, 4_000, 8, 2), (6, 5, 3), 255.0, "x")
     with pytest.raises(UnsafeFileError, match="announces far more than the 16,777,216 pixels"):
         see(png(b"", 30_000, 30_000, 8, 2), (6, 5, 3), 255.0, "x")
+    small = bytearray(encoded(noise(4, 4), "WEBP", save_all=True, append_images=[noise(4, 4, seed=1)]))
+    assert small[12:16] == b"VP8X"
+    small[24:30] = 2 * (4_999).to_bytes(3, "little")  # the size of the canvas
+    with pytest.raises(UnsafeFileError, match="announces 5,000 x 5,000 pixels, 1 to 16,777,216 are decoded"):
+        see(bytes(small), (6, 5, 3), 255.0, "x")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

@@ -220,6 +220,10 @@ def pngs():
     yield "Pillow's RGB with more behind it", encoded(scene()) + b"more"
     for orientation in range(1, 9):
         yield f"turned, {orientation}", encoded(scene(mode="RGBA"), exif=turned(orientation))
+    content = encoded(scene(), exif=turned(6))
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    yield "turned, said behind the pixels", content[:start] + content[end:-12] + content[start:end] + content[-12:]
 
 
 def jpegs():
