@@ -100,7 +100,7 @@ def test_checks_and_predictions_take_chunks_of_memory(monkeypatch, dtype):
     monkeypatch.setattr(classifiers.exact, "solve", lambda *_arguments, **_options: optimum)
     W, b = np.zeros((features, 3, 1)), np.zeros((3, 1))
     one = np.ones(1)
-    optimum = classifiers.exact.Optimum(W, b, one, one * 0, one.astype(int), np.array(["gap"]))
+    optimum = classifiers.exact.Optimum(W, b, one, one * 0, one, one.astype(int), np.array(["gap"]))
     tracemalloc.start()
     try:
         SoftmaxClassifier().fit(X, y, np.ones(n))

@@ -34,6 +34,7 @@ __all__ = [
     "is_sparse",
     "move",
     "namespace",
+    "orthonormal",
     "principal_axes",
     "product",
     "quiet",
@@ -211,6 +212,18 @@ def principal_axes(G: Array) -> tuple[Array, Array]:
         return values, np.ascontiguousarray(vectors)
     values, vectors = _torch().linalg.eigh(G)
     return values, vectors.contiguous()
+
+
+def orthonormal(A: Array) -> tuple[Array, Array]:
+    """An orthonormal basis of the columns of a matrix and their coordinates in it: A (m, k), m >= k, overwritten ->
+    Q (m, k) and R (k, k), in C order, with A = Q R.
+    """
+    if isinstance(A, np.ndarray):
+        # SciPy's, for the reasons given in `product`.
+        Q, R = linalg.qr(A, mode="economic", overwrite_a=True, check_finite=False)
+        return np.ascontiguousarray(Q), np.ascontiguousarray(R)
+    Q, R = _torch().linalg.qr(A)
+    return Q.contiguous(), R.contiguous()
 
 
 def is_sparse(array: Array) -> bool:

@@ -79,7 +79,7 @@ def descend(
     b = to_numpy(solution.b) - np.einsum("d,dkh->kh", centre, W)
     W, b = W.astype(dtype), b.astype(dtype)
     objective, _, _ = objective_and_gradient(X, y, W, b, loss, np.array([reg]), sample_weight=sample_weight)
-    return Optimum(W, b, objective, np.array([np.nan]), np.array([steps]), solution.stopped)
+    return Optimum(W, b, objective, np.array([np.nan]), objective, np.array([steps]), solution.stopped)
 
 
 def _batch_square(X: np.ndarray, sample_weight: np.ndarray | None, batch: int, *, intercept: bool) -> float:

@@ -1,20 +1,23 @@
 """The certified optimum of a stack of heads: every head comes with a proven bound of how far it is from the best."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from linprobe.arrays import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.arrays import Array, device_of, is_sparse, move, namespace, product, quiet, row_chunks, to_numpy
 from linprobe.errors import UsageError
 from linprobe.losses.curvature import CURVATURES, total_curvature
 from linprobe.objective import chunk_of, default_chunk, objective_and_gradient
 from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import Metric, fit_metric
 from linprobe.solvers.newton import newton_fits, whole_curvature
+from linprobe.solvers.null import null_curvature
 from linprobe.solvers.optimum import Optimum
-from linprobe.solvers.problem import Problem, groups, pose, refuse_what_is_not_finite
+from linprobe.solvers.path import LOOSE, follow, lawful
+from linprobe.solvers.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, spans
+from linprobe.solvers.span import turned
 
 __all__ = ["Optimum", "Precision", "solve"]
 
@@ -22,6 +25,8 @@ Precision = Literal["auto", "single", "double"]
 
 # In float32 smaller relative gaps cost more passes than float64 does, or cannot be had at all.
 SINGLE_TOL = 1e-7
+
+PATH_SIZE = 4096  # rows and features up to which a narrow stack loses little
 
 SINGLE_RANGE = 1e-12, 1e24  # of the highest variance of features
 
@@ -59,47 +64,87 @@ def solve(
     """
     if not (tol >= 0 and max_iter >= 1):
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
-    problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device)
-    double = "float64" in str(X.dtype) and precision != "single"
+    posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device)
+    K, H, span = len(posed.shares), len(posed.reg), None
+    if spans(X.shape) and not is_sparse(X) and (memory is None or sum(solve_bytes(X.shape, K, 1, 8, device)) <= memory):
+        problem, span = turned(posed, "float32" if precision == "single" else "float64")
+    double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
-    result, metric, H = problem.start(phases[0]), None, len(problem.reg)
+    result, metric = problem.start(phases[0]), None
     for phase in phases:
-        heads = np.flatnonzero(~(result.gap <= tol * result.objective) & (result.iterations < max_iter))
-        if not len(heads):
-            break
         like = problem.array([], phase)
-        if metric is None:
+        heads = np.flatnonzero(~result.within(tol) & (result.iterations < max_iter))
+        room = solve_bytes(X.shape, K, H, like.dtype.itemsize, device, span=span is not None)
+        if not len(heads) or (phase != phases[0] and memory is not None and sum(room) > memory):
+            break
+        if metric is None or (result.stopped[heads] != "gap").any():
+            # What single precision knows of the curvature does not do for what it could not finish.
             with quiet(like):
                 metric = fit_metric(problem.X, like, problem.mean_weight(), centred=intercept)
             if phase == "float32" and len(phases) > 1 and not SINGLE_RANGE[0] < metric.highest() < SINGLE_RANGE[1]:
                 # Squares of such features, or of the gradient, leave the range of float32.
                 metric = None
                 continue
-            refuse_what_is_not_finite(problem.X, metric)
+            refuse_what_is_not_finite(posed.X, metric)
         metric = metric.like(like)
+        descend = _Descend(metric, room, max_iter, memory, progress, H, H - len(heads))
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
-        done = H - len(heads)
-        for group in np.array_split(heads, groups(problem, len(heads), like, memory)):
-            tell = None if progress is None else _counting_from(done, H, progress)
-            found = _descend(problem.take(group), metric, result.take(group), like, goal, max_iter, tell)
-            result = result.replaced(group, found)
-            done += len(group)
+        if problem.loss == "squared_hinge" and max(problem.X.shape) <= PATH_SIZE and not result.iterations.any():
+            # Its curvature is all or nothing: from nothing, the first steps lead nowhere where classes can be told apart.
+            result = follow(problem, result, heads, metric.highest(), goal, descend)
+        else:
+            result = result.replaced(heads, descend(problem.take(heads), result.take(heads), goal))
+        result = lawful(problem, result)
+        lost = np.flatnonzero(~result.within(LOOSE) & (result.iterations < max_iter))
+        if phase == phases[-1] and len(lost):
+            result = lawful(problem, follow(problem, result, lost, metric.highest(), tol, descend))
     # Those that float32 had brought to its own goal, and for which no passes were left.
-    short = (result.stopped == "gap") & ~(result.gap <= tol * result.objective)
-    return replace(result, stopped=np.where(short, "max_iter", result.stopped))
+    short = (result.stopped == "gap") & ~result.within(tol)
+    result = replace(result, stopped=np.where(short, "max_iter", result.stopped))
+    return result if span is None else span.back(result, intercept=intercept)
+
+
+@dataclass
+class _Descend:
+    """What all descents in one precision share, and how many of so many heads are done."""
+
+    metric: Metric
+    room: tuple[int, int]
+    max_iter: int
+    memory: int | None
+    progress: Callable[[int, int], None] | None
+    heads: int
+    done: int
+
+    def __call__(self, problem: Problem, start: Optimum, tol: float, *, arrives: bool = True) -> Optimum:
+        """Heads from where they stand to a tolerance, in as many stacks as the memory asks for.
+
+        arrives: whether they are done then, or only on the way.
+        """
+        found, H = start, len(problem.reg)
+        for group in np.array_split(np.arange(H), groups(H, self.room, self.memory)):
+            tell = self._counting(arrives=arrives)
+            ended = _descend(problem.take(group), self.metric, start.take(group), tol, self.max_iter, tell)
+            found = found.replaced(group, ended)
+            self.done += len(group) if arrives else 0
+        return found
+
+    def _counting(self, *, arrives: bool) -> Callable[[int, int], None] | None:
+        tell, done, of = self.progress, self.done, self.heads
+        return None if tell is None else lambda more, _: tell(min(of, done + (more if arrives else 0)), of)
 
 
 def _descend(
     problem: Problem,
     metric: Metric,
     start: Optimum,
-    like: Array,
     tol: float,
     max_iter: int,
     progress: Callable[[int, int], None] | None,
 ) -> Optimum:
-    """One stack, in one precision, from where it stands."""
+    """One stack, in the precision of its metric, from where it stands."""
+    like = metric.mean
     xp, device = namespace(like), device_of(like)
 
     def evaluate(W: Array, b: Array, heads: np.ndarray) -> tuple[np.ndarray, Array, Array]:
@@ -133,7 +178,8 @@ def _descend(
         curvature,
         metric,
         reg=problem.reg,
-        start=_curvature_at_zero(problem, start.b),
+        start=null_curvature(problem.loss, problem.shares, problem.null_bias),
+        null=(problem.null_bias, problem.null_objective),
         hessian=hessian if newton_fits(problem) else None,
         W=xp.astype(W, like.dtype),
         b=b if problem.intercept else None,
@@ -144,18 +190,3 @@ def _descend(
     )
     with quiet(like):
         return descent.run()
-
-
-def _curvature_at_zero(problem: Problem, b: np.ndarray) -> np.ndarray:
-    """The mean curvature of the loss in a shift of all scores at W = 0: bias (K, H) -> (K, K, H)."""
-    # There, all examples of a class have the same scores: one of each, with the weight of all, says the same.
-    labels = np.arange(len(b))
-    curvature = np.empty((len(b), *b.shape))
-    for head in range(b.shape[1]):
-        scores = np.tile(b[:, head], (len(b), 1))
-        curvature[..., head] = total_curvature(CURVATURES[problem.loss](scores, labels), problem.shares[:, head])
-    return curvature
-
-
-def _counting_from(done: int, of: int, progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    return lambda more, _: progress(done + more, of)

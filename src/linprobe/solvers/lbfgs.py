@@ -23,6 +23,7 @@ PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objectiv
 NEWTON, NEWTON_UNKNOWNS = 30, 8
 EASED = 4  # by so much less a head is held back in Newton's steps after one that was not too long
 SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
+NOTHING = 1e-13  # of the objective: where there is less to gain, rounding hides it
 PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
 GIVE_UP = 4  # directions in a row along which nothing lower was found
 REFRESH = 1.5  # times as many passes as at the last time, and the curvature in the classes is measured again
@@ -37,8 +38,9 @@ class Descent:
 
     evaluate(W, b, heads) -> objective (h,), dW (D, K, h) and db (K, h), both float64, of the penalised objective;
     curvature(W, b, heads) -> (K, K, h) float64, the mean curvature of each head's loss in a shift of all scores; start
-    (K, K, H), the same at the start; hessian(W, b, head), if it can be had, the mean curvature in all that a single
-    head is (D + 1, K, D + 1, K), the bias last and of features about their mean; passes (H,), already made.
+    (K, K, H), the same at the start; null, the bias (K, H) and the objective (H,) of the null model; hessian(W, b,
+    head), if it can be had, the mean curvature in all that a single head is (D + 1, K, D + 1, K), the bias last and of
+    features about their mean; passes (H,), already made.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Descent:
         *,
         reg: np.ndarray,
         start: np.ndarray,
+        null: tuple[np.ndarray, np.ndarray],
         hessian: Hessian | None,
         W: Array,
         b: Array | None,
@@ -66,7 +69,7 @@ class Descent:
         self.b = xp.zeros(W.shape[1:], dtype=xp.float64, device=W.device) if b is None else b
         h = W.shape[2]
         self.reg, self.highest = reg, metric.highest()
-        self.start = start
+        self.start, (self.null_bias, self.null_objective) = start, null
         self.axes, self.stiffness = np.empty_like(start), np.empty(start.shape[1:])
         self.refreshed = passes + 2
         self.heads = np.arange(h)  # which of the stack are still here
@@ -74,7 +77,7 @@ class Descent:
             self._take(head, start[..., head])
         self._measure(np.flatnonzero(passes > 0))
         self.noise = 2e-7 if W.dtype == xp.float32 else 1e-14
-        self.landed: dict[int, tuple[np.ndarray, np.ndarray, float, float, int, str]] = {}
+        self.landed: dict[int, tuple[np.ndarray, np.ndarray, float, float, float, int, str]] = {}
         self.pairs: list[tuple[Array, ...]] = []
         self.passes, self.best, self.best_objective = passes.copy(), np.full(h, np.inf), np.full(h, np.inf)
         self.waiting, self.restarts = np.zeros(h, int), np.zeros(h, int)
@@ -97,8 +100,7 @@ class Descent:
                 self.progress(total - len(self.heads), total)
         parts = [self.landed[index] for index in range(total)]
         W, b = (np.stack([part[i] for part in parts], axis=-1) for i in (0, 1))
-        f, gap, passes, stopped = (np.array([part[i] for part in parts]) for i in (2, 3, 4, 5))
-        return Optimum(W, b, f, gap, passes, stopped)
+        return Optimum(W, b, *(np.array([part[i] for part in parts]) for i in range(2, 7)))
 
     def _step(self) -> None:
         """One pass: every head tries its point, and takes it or shortens its step."""
@@ -147,9 +149,10 @@ class Descent:
 
     def _land(self, taken: np.ndarray) -> np.ndarray:
         """Let heads that are done leave; which of the others had taken their step -> those that stay (h,)."""
-        target = self.tol * np.abs(self.f)
         small = to_numpy(_sum(self.xp.astype(self.g, self.xp.float64) ** 2)) / (4 * self.reg)
         gap = (small**0.5 + self._gap_of_bias() ** 0.5) ** 2
+        scale = self._scale(gap)
+        target = self.tol * scale
         certified = gap <= target
         if self.intercept:
             near = np.flatnonzero(small <= target)
@@ -167,13 +170,27 @@ class Descent:
         for i in np.flatnonzero(leaves):
             W, b = (to_numpy(part[..., int(i)]).copy() for part in (self.W, self.b))
             self.landed[int(self.heads[i])] = (
-                *(W, b, float(self.f[i]), float(gap[i]), int(self.passes[i]), str(stopped[i])),
+                *(W, b, float(self.f[i]), float(gap[i]), float(scale[i]), int(self.passes[i]), str(stopped[i])),
             )
         stays = ~leaves
         if leaves.any() and stays.any():
             self._keep(stays)
         self.heads = self.heads[stays]
         return stays
+
+    def _scale(self, gap: np.ndarray) -> np.ndarray:
+        """What the gaps (h,) are measured against: the objective, or what there is to gain over no weights, if less.
+
+        A strong penalty leaves so little to gain that no weights at all are near the lowest objective.
+        """
+        # Gained so far, by the objectives; and at least what strong convexity says, which cancels nothing.
+        gained = self.null_objective - self.f - self.noise * np.abs(self.f)
+        slope, square = _dot(self.W, self.g), _dot(self.W, self.W)
+        if self.intercept:
+            slope += _sum((self._shift_of(self.W) + self.b - self._array(self.null_bias)) * self.r)
+        convex = self.reg * to_numpy(square) - to_numpy(slope)
+        lead = gap + np.maximum(np.maximum(gained, convex), 0)
+        return np.minimum(np.abs(self.f), np.maximum(lead, NOTHING * np.abs(self.f)))
 
     def _gap_of_bias(self) -> np.ndarray:
         """What solving for the bias, which the bound supposes, could add to the gap (h,)."""
@@ -257,9 +274,7 @@ class Descent:
         # What the weights do to the mean of the scores, the bias takes back.
         db = shift
         if self.intercept:
-            moved = xp.empty((1, dW.shape[1] * dW.shape[2]), dtype=dW.dtype, device=dW.device)
-            product(self.metric.mean[None, :], dW.reshape(len(dW), -1), moved)
-            db = shift - moved.reshape(dW.shape[1:])
+            db = shift - self._shift_of(dW)
         if not taken.all():
             which = self._array(taken)
             dW, db, shift = (
@@ -268,6 +283,12 @@ class Descent:
         self.dW, self.db, self.shift = dW, db, shift
         self.slope = np.where(taken, slope, self.slope)
         self.search.restart(taken)
+
+    def _shift_of(self, W: Array) -> Array:
+        """What weights (D, K, h) do to the scores of the mean example (K, h)."""
+        moved = self.xp.empty((1, W.shape[1] * W.shape[2]), dtype=W.dtype, device=W.device)
+        product(self.metric.mean[None, :], W.reshape(len(W), -1), moved)
+        return moved.reshape(W.shape[1:])
 
     def _direction(self) -> tuple[Array, Array]:
         """The two loops of L-BFGS: minus the inverse curvature times the gradient, (D, K, h) and (K, h)."""
@@ -314,6 +335,7 @@ class Descent:
 
 
 HOST_STATE = (
+    *("null_bias", "null_objective"),
     *("reg", "damping", "start", "axes", "stiffness", "refreshed", "passes", "best", "best_objective", "waiting"),
     *("restarts", "unsettled", "bias_step", "f", "slope"),
 )

@@ -120,7 +120,7 @@ def fit_metric(X: Array, like: Array, weight: np.ndarray | None = None, *, centr
         if not bool(xp.all(xp.isfinite(own))):
             return Metric(mean, None, own[:0], own * 1.0)
         variance, basis = principal_axes(G)
-        return Metric(mean, basis, _positive(variance), None)
+        return Metric(mean, basis, _at_least(variance, _noise(variance)), None)
 
     variances = _variances(X, shares, mean)
     most = min(n, ROWS, BASIS_NUMBERS // D)
@@ -137,9 +137,14 @@ def fit_metric(X: Array, like: Array, weight: np.ndarray | None = None, *, centr
     variance, axes = variance[held], axes[:, held] / variance[held] ** 0.5
     basis = xp.zeros((D, axes.shape[1]), dtype=like.dtype, device=like.device)
     add_product(basis, some, axes, 1.0)
+    if len(chosen) < n:
+        # A sample varies more along its own directions than all examples do.
+        variance = _along(basis, X, shares, mean)
     # Of all examples nothing is left outside; of a sample, what the whole varies by more than the directions found.
-    left = 0.0 if len(chosen) == n else max(0.0, float(xp.sum(variances) - xp.sum(variance)))
-    return Metric(mean, basis, variance, xp.full((1,), left / max(1, D - len(variance)), dtype=like.dtype))
+    left = 0.0 if len(chosen) == n else max(0.0, float(xp.sum(variances) - xp.sum(variance))) / (D - len(variance))
+    noise = _noise(variance)
+    rest = xp.full((1,), max(left, noise), dtype=like.dtype)
+    return Metric(mean, basis, _at_least(variance, noise), rest)
 
 
 def feature_mean(X: Array, shares: np.ndarray, like: Array) -> Array:
@@ -172,6 +177,30 @@ def _centred(X: Array, rows: slice | np.ndarray, mean: Array, shares: np.ndarray
     part = (part.toarray() if is_sparse(part) else part) - mean
     part *= namespace(like).astype(move(np.sqrt(shares[rows])[:, None], device_of(like)), like.dtype)
     return part
+
+
+def _along(basis: Array, X: Array, shares: np.ndarray, mean: Array) -> Array:
+    """Weighted variance of dense rows X (n, D) along the columns of a basis (D, r); shares (n,), mean (D,) -> (r,)."""
+    xp, total = namespace(mean), basis[0] * 0
+    for rows in row_chunks(X.shape[0], CHUNK_ROWS):
+        part = _centred(X, rows, mean, shares, mean)
+        turned = xp.empty((part.shape[0], basis.shape[1]), dtype=mean.dtype, device=mean.device)
+        product(part, basis, turned)
+        total += xp.sum(turned * turned, axis=0)
+    return total
+
+
+def _noise(variance: Array) -> float:
+    """What rounding may hide of a variance: a direction taken for stiller than that would be taken far too long a step
+    along, where a penalty is weak.
+    """
+    xp = namespace(variance)
+    return float(xp.max(variance)) * float(xp.finfo(variance.dtype).eps) if len(variance) else 0.0
+
+
+def _at_least(variance: Array, lowest: float) -> Array:
+    xp = namespace(variance)
+    return xp.where(variance > lowest, variance, lowest + variance * 0)
 
 
 def _positive(variance: Array) -> Array:

@@ -10,16 +10,27 @@ class Optimum:
     """Where heads ended, with their certificate.
 
     W (D, K, H) in the type that it was found in, b (K, H) float64, 0 without an intercept; objective, and the gap: a
-    bound of it less the lowest possible one (H,), float64; iterations (H,): passes over the data; stopped (H,): "gap",
-    within the tolerance, "stalled", rounding hides all further progress, or "max_iter".
+    bound of it less the lowest possible one (H,), float64; scale (H,), what the tolerance is a share of: the objective,
+    or what there is to gain over no weights and the best bias, where that is less; iterations (H,): passes over the
+    data; stopped (H,): "gap", within the tolerance, "stalled", rounding hides all further progress, or "max_iter".
     """
 
     W: np.ndarray
     b: np.ndarray
     objective: np.ndarray
     gap: np.ndarray
+    scale: np.ndarray
     iterations: np.ndarray
     stopped: np.ndarray
+
+    def within(self, tol: float) -> np.ndarray:
+        """Whether heads are proven to be within a tolerance (H,)."""
+        return self.gap <= tol * self.scale
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Heads (H,) that stopped short with nothing proven: the bound is no better than 0, which is lowest of all."""
+        return (self.stopped != "gap") & ~(self.gap < self.objective)
 
     def take(self, heads: np.ndarray) -> "Optimum":
         """Some of the heads."""

@@ -11,13 +11,14 @@ from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import default_chunk
 from linprobe.solvers.lbfgs import PAIRS
-from linprobe.solvers.metric import Metric
+from linprobe.solvers.metric import FULL_FEATURES, Metric
+from linprobe.solvers.null import null_model
 from linprobe.solvers.optimum import Optimum
+
+SPAN_NUMBERS = 2**27  # of a basis of the rows, in float64: 1 GiB
 
 # The curvature in the bias is that of so many examples: it may be rough, what is solved with it is exact.
 CURVATURE_ROWS = 8192
-
-NEVER = -1e30  # the bias of a class that a head has no example of: its probability is 0, whatever the scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Problem:
     """What a stack is fitted to, on its device.
 
     X (n, D), y (n,), reg (H,) float64, weight None, (n,) or (n, H), of mean 1 for every head; shares (K, H) of the
-    classes, by weight, float64.
+    classes, by weight, float64; null_bias (K, H) and null_objective (H,): those of the null model.
     """
 
     X: Array
@@ -35,6 +36,8 @@ class Problem:
     weight: Array | None
     shares: np.ndarray
     intercept: bool
+    null_bias: np.ndarray
+    null_objective: np.ndarray
 
     def array(self, values: Any, dtype: str = "float64") -> Array:
         """Numbers as an array on the device of the problem."""
@@ -42,7 +45,8 @@ class Problem:
 
     def take(self, heads: np.ndarray) -> "Problem":
         """The same for some of the heads."""
-        return replace(self, reg=self.reg[heads], weight=self.weight_of(heads), shares=self.shares[:, heads])
+        parts = {name: getattr(self, name)[..., heads] for name in ("reg", "shares", "null_bias", "null_objective")}
+        return replace(self, weight=self.weight_of(heads), **parts)
 
     def weight_of(self, heads: np.ndarray) -> Array | None:
         """The weights of some of the heads: None, (n,) or (n, h)."""
@@ -79,16 +83,22 @@ class Problem:
                 yield places, rows, self.array(shares / shares.sum(axis=0))
 
     def start(self, dtype: str) -> Optimum:
-        """Where every head begins: no weights, and the bias that is best for that."""
-        K, H = self.shares.shape
-        b = np.zeros((K, H))
-        if self.intercept:
-            absent = self.shares == 0
-            if self.loss == "softmax":
-                b = np.log(np.where(absent, 1.0, self.shares))
-            b[absent] = NEVER
-        W = np.zeros((self.X.shape[1], K, H), dtype)
-        return Optimum(W, b, np.full(H, np.nan), np.full(H, np.inf), np.zeros(H, int), np.full(H, "max_iter"))
+        """Where every head begins: the null model."""
+        W, H = np.zeros((self.X.shape[1], *self.null_bias.shape), dtype), len(self.reg)
+        objective, unknown, stopped = self.null_objective, np.full(H, np.inf), np.full(H, "max_iter")
+        return Optimum(W, self.null_bias, objective, unknown, objective, np.zeros(H, int), stopped)
+
+    def neighbours(self) -> np.ndarray:
+        """For each head the one with the next stronger penalty on the same weighted examples, -1 for the first (H,)."""
+        H, group = len(self.reg), np.zeros(len(self.reg), int)
+        if self.weight is not None and self.weight.ndim == 2:
+            known: dict[bytes, int] = {}
+            columns = np.ascontiguousarray(to_numpy(self.weight).T)
+            group = np.array([known.setdefault(column.tobytes(), len(known)) for column in columns])
+        found, order = np.full(H, -1), np.lexsort((-self.reg, group))
+        same = group[order[1:]] == group[order[:-1]]
+        found[order[1:][same]] = order[:-1][same]
+        return found
 
 
 def pose(
@@ -129,7 +139,8 @@ def pose(
     if device != "numpy" and not is_sparse(X) and room_for(X, device):
         X = move(X, device)
     moved = None if weight is None else move(weight, device)
-    return Problem(X, move(y.astype(np.int64), device), reg, loss, moved, shares, intercept)
+    null = null_model(loss, shares, intercept=intercept)
+    return Problem(X, move(y.astype(np.int64), device), reg, loss, moved, shares, intercept, *null)
 
 
 def _mean_one(weight: np.ndarray, n: int, H: int) -> np.ndarray:
@@ -167,24 +178,39 @@ def refuse_what_is_not_finite(X: Array, metric: Metric) -> None:
     )
 
 
-def solve_bytes(shape: tuple[int, int], K: int, heads: int, size: int, device: str = "numpy") -> tuple[int, int]:
-    """Memory besides the data, for all heads and for each: X (n, D), numbers of so many bytes."""
-    (n, D), chunk = shape, default_chunk(K, heads, device)
-    rank = min(D, n)
+def spans(shape: tuple[int, int]) -> bool:
+    """Whether dense rows (n, D) are few enough to be turned into their own span, see span.py."""
+    n, D = shape
+    return n < D and n <= FULL_FEATURES and n * D <= SPAN_NUMBERS
+
+
+def solve_bytes(
+    shape: tuple[int, int], K: int, heads: int, size: int, device: str = "numpy", *, span: bool | None = None
+) -> tuple[int, int]:
+    """Memory besides the data, for all heads and for each: dense X (n, D), numbers of so many bytes.
+
+    span: whether the rows are turned into their own span, as they are, in float64, where they are few, unless given.
+    """
+    n, D = shape
+    if spans(shape) if span is None else span:
+        # The rows, their basis and its copy in the order of rows; the weights of all features.
+        fixed, each = solve_bytes((n, n), K, heads, 8, device)
+        return fixed + 3 * 8 * n * D, each + 2 * 8 * D * K
+    chunk, rank = default_chunk(K, heads, device), min(D, n)
     # XᵀX, its principal axes, LAPACK's workspace of twice their size and a copy; a chunk of X, centred; BLAS's panels.
     fixed = 5 * D * rank * size + 3 * chunk * D * size + 32 * 2**20
     return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size
 
 
-def groups(problem: Problem, heads: int, like: Array, memory: int | None) -> int:
-    """In how many stacks, one after the other, so many heads fit into the memory (bytes)."""
+def groups(heads: int, room: tuple[int, int], memory: int | None) -> int:
+    """In how many stacks, one after the other, so many heads fit into the memory: what `solve_bytes` says, bytes."""
     if memory is None:
         return 1
-    fixed, each = solve_bytes(problem.X.shape, len(problem.shares), heads, like.dtype.itemsize, device_of(like))
-    room = (memory - fixed) // each
-    if room < 1:
+    fixed, each = room
+    most = (memory - fixed) // each
+    if most < 1:
         raise IncompatibleError(
             f"a single head needs {(fixed + each) / 2**20:,.0f} MiB besides the data, and {memory / 2**20:,.0f} MiB "
             "are allowed; allow more with memory, or use solver='sgd'"
         )
-    return -(-heads // room)
+    return -(-heads // most)

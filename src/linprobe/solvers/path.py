@@ -1,0 +1,91 @@
+"""From strong penalties to weak ones, each head from where its stronger neighbour ended."""
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from linprobe.solvers.optimum import Optimum
+from linprobe.solvers.problem import Problem
+
+STRONG = 1e-2  # times the highest variance of the features: from there on, a start from nothing is as good as any
+STEP = 10  # by so much, at the most, the penalty falls from one solution to the next
+LOOSE = 1e-2  # the tolerance of what is only on the way
+ROUNDING = 1e-6  # of an objective, where products are of single precision
+
+
+class Descend(Protocol):
+    """Heads from where they stand to a tolerance; arrives: whether they are done then, or only on the way."""
+
+    def __call__(self, problem: Problem, start: Optimum, tol: float, *, arrives: bool = True) -> Optimum:  # noqa: D102
+        ...
+
+
+def follow(
+    problem: Problem, found: Optimum, heads: np.ndarray, highest: float, tol: float, descend: Descend
+) -> Optimum:
+    """Some of the heads anew, the strongest penalties first.
+
+    Where a stack cannot find the optimum from nothing, since few examples count there and others in the end, it is near
+    that of a stronger penalty. Penalties in between are added where neighbours are far apart, or where there is none.
+    highest: the features' variance in their widest direction.
+    """
+    before = problem.neighbours()
+    for wave in _waves(before, heads):
+        near = before[wave]
+        known = near >= 0
+        start = found.take(wave)
+        if known.any():
+            start = start.replaced(np.flatnonzero(known), _moved(found.take(near[known]), start.take(known)))
+        reached = np.where(known, problem.reg[near], STEP * STRONG * highest)
+        asked = problem.reg[wave]
+        while (far := np.flatnonzero(reached > STEP * asked)).size:
+            reached[far] /= STEP
+            part = replace(problem.take(wave[far]), reg=reached[far])
+            start = start.replaced(far, descend(part, start.take(far), LOOSE, arrives=False))
+        ended = descend(problem.take(wave), start, tol)
+        # A head that had been elsewhere, and is no better now, stays there.
+        worse = np.flatnonzero(ended.objective > found.objective[wave])
+        if len(worse):
+            ended = ended.replaced(worse, replace(found.take(wave[worse]), iterations=ended.iterations[worse]))
+        found = found.replaced(wave, ended)
+    return found
+
+
+def lawful(problem: Problem, found: Optimum) -> Optimum:
+    """The same, but no head above its neighbour: the lowest objective never grows as the penalty falls.
+
+    A head that is above where its stronger neighbour stands, or above the null model, has failed, and is put there. Its
+    bound follows from the neighbour's: the lowest objective is concave in the penalty, and not negative without any.
+    """
+    order = np.argsort(-problem.reg, kind="stable")  # none before its stronger neighbour
+    for head, near in zip(order, problem.neighbours()[order], strict=True):
+        at = np.array([head])
+        best = problem.take(at).start(str(found.W.dtype))
+        best = replace(best, gap=best.objective, scale=best.objective)
+        if near >= 0:
+            other, ratio = found.take(np.array([near])), problem.reg[at] / problem.reg[near]
+            square = np.sum(np.square(other.W, dtype=np.float64))
+            objective = other.objective - (problem.reg[near] - problem.reg[at]) * square
+            bound = np.maximum((other.objective - other.gap) * ratio, 0)
+            if objective[0] < best.objective[0]:
+                best = replace(_moved(other, best), objective=objective, gap=objective - bound)
+        if not found.objective[head] <= best.objective[0] * (1 + ROUNDING):
+            stopped = np.array(["max_iter" if found.stopped[head] == "max_iter" else "stalled"])
+            found = found.replaced(at, replace(best, iterations=found.iterations[at], stopped=stopped))
+    return found
+
+
+def _moved(where: Optimum, other: Optimum) -> Optimum:
+    """The weights and the bias of one optimum, and all else of the other."""
+    return replace(other, W=where.W, b=where.b)
+
+
+def _waves(before: np.ndarray, heads: np.ndarray) -> list[np.ndarray]:
+    """The heads in the order of their penalties, those of different examples together."""
+    rank = np.zeros(len(before), int)
+    for head in range(len(before)):
+        at = before[head]
+        while at >= 0:
+            rank[head], at = rank[head] + 1, before[at]
+    return [heads[rank[heads] == level] for level in np.unique(rank[heads])]

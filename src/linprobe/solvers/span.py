@@ -1,0 +1,47 @@
+"""Fewer rows than features: the same problem in as few coordinates as there are rows, exactly.
+
+The optimum's weights lie in the span of the rows. In an orthonormal basis of it a pass costs n² instead of n D numbers,
+and no rounding error can lie outside, where the penalty alone would hold it back, and a weak one hardly does.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from linprobe.arrays import Array, namespace, orthonormal, row_chunks, to_numpy
+from linprobe.objective import chunk_of
+from linprobe.solvers.metric import CHUNK_ROWS, feature_mean
+from linprobe.solvers.optimum import Optimum
+from linprobe.solvers.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """centre (D,), basis (D, r), orthonormal columns: a row of X is centre + basis · (its coordinates)."""
+
+    centre: Array
+    basis: Array
+
+    def back(self, found: Optimum, *, intercept: bool) -> Optimum:
+        """An optimum in the coordinates of the basis (r, K, H) as one of the features (D, K, H)."""
+        basis, centre = to_numpy(self.basis), to_numpy(self.centre)
+        r, K, H = found.W.shape
+        W = (basis @ found.W.reshape(r, K * H)).reshape(-1, K, H)
+        b = found.b - np.tensordot(centre, W, 1) if intercept else found.b
+        return replace(found, W=W.astype(found.W.dtype), b=b)
+
+
+def turned(problem: Problem, dtype: str) -> tuple[Problem, Span]:
+    """The problem with n coordinates a row, of this type, and the way back; computed in float64."""
+    n, D = problem.X.shape
+    like = problem.array([])
+    xp = namespace(like)
+    centre = xp.zeros(D, dtype=xp.float64, device=like.device)
+    if problem.intercept:
+        weight = problem.mean_weight()
+        centre = feature_mean(problem.X, np.full(n, 1 / n) if weight is None else weight / weight.sum(), like)
+    columns = xp.empty((D, n), dtype=xp.float64, device=like.device)
+    for rows in row_chunks(n, CHUNK_ROWS):
+        columns[:, rows] = (chunk_of(problem.X, rows, like) - centre).T
+    basis, coordinates = orthonormal(columns)
+    return replace(problem, X=xp.astype(coordinates.T, getattr(xp, dtype), copy=True)), Span(centre, basis)
