@@ -69,9 +69,10 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         """Train on examples X (n, D) with labels y (n,) and weights (n,) >= 0, all the same unless given.
 
         X: a matrix of float16, float32, float64, integers or bool, mapped from a file or not; a SciPy sparse matrix; a
-        data frame. The exact solver reads it where it lies, in row chunks. A mapped file must neither be cut nor
-        written to until `fit` is done: a file that was cut before is refused, one that was written to meanwhile is
-        found at the end; one that is cut meanwhile ends the process (SIGBUS).
+        data frame, or one column whose cells are vectors of one length. The exact solver reads a matrix where it lies,
+        in row chunks. A mapped file must neither be cut nor written to until `fit` is done: a file that was cut before
+        is refused, one that was written to meanwhile is found at the end; one that is cut meanwhile ends the process
+        (SIGBUS).
         Raises UsageError, a ValueError, for what cannot be trained on, DataError for a mapped file. Warns with
         ConvergenceWarning where the exact solver stopped above `tol`.
         """

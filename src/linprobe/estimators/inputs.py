@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from linprobe.arrays import first_not_finite, row_chunks
 from linprobe.errors import DataError, UsageError
+from linprobe.estimators.columns import as_matrix
 
 # A chunk of rows in float64 takes 512 KiB, and stays in a core's cache: the variance of (20,000 x 3,072) float32 took
 # 0.06 s so, and 0.6 to 2 s in chunks of 4 MiB.
@@ -23,15 +24,16 @@ Features = Any  # a NumPy matrix or a SciPy CSR array
 def check_features(estimator: Any, X: Any, *, reset: bool) -> Features:
     """Features (n, D) as the solvers read them: a matrix, or a CSR array; in the caller's own memory where it can be.
 
-    X: what scikit-learn takes. float16, float32, float64, integers and bool stay as they are (bool is read as uint8);
-    integers beyond 2^24, which float32 would round, become float64, and so do objects and wider floats. With `reset`
-    the estimator learns the number and names of the features, else X has to have the same. Raises UsageError or
-    ValueError for what is not a matrix of finite numbers, DataError for a mapped file that has become shorter.
+    X: what scikit-learn takes, or a column of vectors. float16, float32, float64, integers and bool stay as they are
+    (bool is read as uint8); integers beyond 2^24, which float32 would round, become float64, and so do objects and
+    wider floats. With `reset` the estimator learns the number and names of the features, else X has to have the same.
+    Raises UsageError or ValueError for what is not a matrix of finite numbers, DataError for a mapped file that has
+    become shorter.
     """
     from sklearn.utils.validation import validate_data
 
     _check_files(X)
-    X = validate_data(estimator, X, reset=reset, accept_sparse="csr", ensure_all_finite=False)
+    X = validate_data(estimator, as_matrix(X), reset=reset, accept_sparse="csr", ensure_all_finite=False)
     if X.dtype.kind not in "buif":
         raise UsageError(f"X holds {X.dtype}; a linear classifier needs numbers: convert or encode it first")
     if sp.issparse(X):
