@@ -67,7 +67,10 @@ MAY_KNOW = {
     },
 }
 LAST = {"report", "cli"}
-SCIKIT_LEARNS = {"estimators/classifiers.py", "estimators/folds.py", "probe_search.py"}
+SCIKIT_LEARNS = {
+    *(f"estimators/{name}.py" for name in ("classifiers", "folds", "grid", "routing", "scoring")),
+    "probe_search.py",
+}
 HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "jax", "dask", "jinja2", "plotly"}
 
 

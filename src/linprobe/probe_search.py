@@ -2,33 +2,37 @@
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from inspect import signature
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import ParameterGrid
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
-from linprobe.estimators.folds import Examples, Setting, read_examples, read_splits, stacks_of
+from linprobe.estimators.columns import as_matrix
+from linprobe.estimators.folds import Setting, read_examples, read_splits, stacks_of
+from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps
-from linprobe.estimators.parameters import check_parameters, find_reg
+from linprobe.estimators.results import PER_SPLIT, TIMES, cv_results, scored
+from linprobe.estimators.routing import route_fit, route_score, router_of
+from linprobe.estimators.scoring import (
+    THE_SCORE,
+    Scores,
+    check_refit,
+    checked_index,
+    is_one,
+    over_all,
+    read_measures,
+    read_scorers,
+)
 from linprobe.solvers.exact import Optimum
 
-# The default grid, times the estimator's own penalty: with "scale", from 10 to 1e-6 times the features' variance.
-# The strongest first, because the first of settings that are as good is taken.
-DEFAULT_FACTORS = np.geomspace(1e3, 1e-4, 10)
-
-PENALTIES = ("reg", "C")
-TIMES = ("fit_time", "score_time")  # in cv_results_ by their mean and deviation only
-PER_SPLIT = ("test_score", "reg", "objective", "gap", "iterations")
+OF_THE_BEST = ("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_")
 
 
 class EdgeOfGridWarning(UserWarning):
@@ -57,16 +61,31 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     values of reg or C, which share a stack, and of any other parameter, each value of which makes a stack of its own;
     unless given, ten, from 1e3 to 1e-4 times the estimator's own penalty. cv: a number of (stratified) folds, a
     splitter, or an iterable of (train, test) rows; PredefinedSplit for a validation split of your own.
-    scoring: None, which is accuracy, the name of a scorer, or a function (estimator, X, y). refit: train the best
-    setting on all of X. one_standard_error: prefer the strongest penalty whose mean score is within one standard error
-    of the best; Hastie, Tibshirani and Friedman (2009), sec. 7.10. memory, bytes that training may take besides X,
-    unlimited unless given.
+    scoring: None, which is accuracy, the name of a scorer, or a function (estimator, X, y) of one number; for several
+    scores, a list of names, a dict of names or functions, or a function that returns a dict. refit: train the best
+    setting on all of X, or False; with several scores, the name of the one to choose by; or a function of cv_results_
+    that returns the index of the setting. return_train_score: score on the training rows too. one_standard_error:
+    prefer the strongest penalty whose mean score is within one standard error of the best; Hastie, Tibshirani and
+    Friedman (2009), sec. 7.10. memory, bytes that training may take besides X, unlimited unless given.
 
-    Attributes: best_index_ (the first of equals), best_params_, best_score_ (the mean over splits); cv_results_, with
-    GridSearchCV's keys and, for each split and as mean and deviation, reg (λ), objective, gap and iterations; the time
-    of a fit is its share, by iterations, of that of its stack. best_estimator_ and refit_time_ with refit; scorer_,
-    n_splits_, classes_ (K,), n_features_in_, feature_names_in_.
+    scikit-learn's metrics of probabilities are computed over all classes of y; a class that a split does not train on
+    gets the probability 0 there. Where a scorer returns NaN or raises a ValueError, the score is NaN, as with
+    GridSearchCV's default error_score, and a warning names the split. A split on which no setting has a score is left
+    out of the means; otherwise a setting with a NaN ranks last. Splits that cannot be trained on are refused.
+
+    With scikit-learn's metadata routing enabled, ProbeSearch is a router, as GridSearchCV is: the estimator, the
+    scorers and the splitter get what each requests.
+
+    Attributes: best_index_ (the first of equals), best_params_, best_score_ (the mean over splits; not set where refit
+    is a function; none of the three is with several scores and refit=False); cv_results_, with GridSearchCV's keys and,
+    for each split and as mean and deviation, reg (λ), objective, gap and iterations; the time of a fit is its share, by
+    iterations, of that of its stack. best_estimator_ and refit_time_ with refit; scorer_, a dict for several;
+    multimetric_, n_splits_, classes_ (K,), n_features_in_, feature_names_in_.
     """
+
+    # A router has no requests of its own: set_fit_request would do nothing.
+    __metadata_request__fit: ClassVar = {"sample_weight": UNUSED, "groups": UNUSED}
+    __metadata_request__score: ClassVar = {"sample_weight": UNUSED}
 
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -79,7 +98,8 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         *,
         cv: Any = 5,
         scoring: Any = None,
-        refit: bool = True,
+        refit: bool | str | Callable[[dict[str, Any]], int] = True,
+        return_train_score: bool = False,
         one_standard_error: bool = False,
         memory: int | None = None,
     ) -> None:
@@ -88,6 +108,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.cv = cv
         self.scoring = scoring
         self.refit = refit
+        self.return_train_score = return_train_score
         self.one_standard_error = one_standard_error
         self.memory = memory
 
@@ -96,12 +117,20 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Where scikit-learn's metadata routing sends what `fit` and `score` are given besides X and y."""
+        estimator = SoftmaxClassifier() if self.estimator is None else self.estimator
+        return router_of(self, estimator, read_scorers(estimator, self.scoring))
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, **params: Any) -> Self:
         """Score all settings on all splits of X (n, D), y (n,), and train the best on all of it.
 
         sample_weight (n,) >= 0 counts in training, and in scores that can be weighted; groups (n,), for splitters that
-        keep groups together. Raises UsageError, a ValueError, for what cannot be searched; warns with EdgeOfGridWarning
-        when the best penalty is at an end of the grid, with ConvergenceWarning for heads that stopped above `tol`.
+        keep groups together. With metadata routing, these and `params` go to whoever requests them.
+        Raises UsageError, a ValueError, for what cannot be searched; TypeError or IndexError, as GridSearchCV does, for
+        an index from `refit` that is none. Warns with EdgeOfGridWarning when the best penalty is at an end of the grid,
+        with ConvergenceWarning for heads that stopped above `tol`, with UndefinedMetricWarning for splits on which a
+        score is NaN.
         """
         estimator: Any = clone(SoftmaxClassifier() if self.estimator is None else self.estimator)
         if type(estimator) not in (SoftmaxClassifier, LinearSVM):
@@ -109,55 +138,81 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"estimator is a {type(estimator).__name__}; ProbeSearch trains a SoftmaxClassifier or a LinearSVM: "
                 "for anything else use scikit-learn's GridSearchCV"
             )
-        if not (self.scoring is None or isinstance(self.scoring, str) or callable(self.scoring)):
-            raise UsageError(f"scoring is {self.scoring!r}; give the name of one scorer, or one function")
+        scorers = read_scorers(estimator, self.scoring)
+        check_refit(self, scorers, several=not is_one(self.scoring))
         stamps = file_stamps(X)
-        examples = read_examples(self, X, y, sample_weight)
-        settings = _settings(estimator, self.param_grid, examples)
-        splits = read_splits(self.cv, examples, groups)
+        weight, metadata, of_scorers = route_fit(self, scorers, sample_weight, groups, params)
+        examples = read_examples(self, X, y, weight)
+        settings = read_settings(estimator, self.param_grid, examples)
+        measures = read_measures(self.scoring, scorers, examples, of_scorers)
+        weights = [measure.params["sample_weight"] for measure in measures if "sample_weight" in measure.params]
+        splits = read_splits(self.cv, examples, metadata, weights)
         if self.one_standard_error and len(splits) == 1:
             raise IncompatibleError("a single split has no standard error; set one_standard_error=False, or use folds")
-        scorer: Any = check_scoring(estimator, self.scoring)
-        weighted = examples.weight is not None and _takes_weight(scorer)
         found = {name: np.empty((len(settings), len(splits))) for name in TIMES + PER_SPLIT}
+        scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
         for stack in stacks_of(settings, splits, len(examples.classes)):
             started = time.perf_counter()
             optimum, reg = stack.train(examples, self.memory)
             _warn_of_gaps(optimum, stack.settings[0].estimator)
-            share = optimum.iterations / max(1, optimum.iterations.sum())
+            passes = np.maximum(optimum.iterations, 1)
             at = np.ix_(stack.numbers, [split.number for split in stack.splits])
-            found["fit_time"][at] = ((time.perf_counter() - started) * share).reshape(reg.shape)
+            found["fit_time"][at] = ((time.perf_counter() - started) * passes / passes.sum()).reshape(reg.shape)
             found["reg"][at] = reg
             for name in ("objective", "gap", "iterations"):
                 found[name][at] = getattr(optimum, name).reshape(reg.shape)
             for place, split in enumerate(stack.splits):
                 started = time.perf_counter()
-                if self.scoring is None or self.scoring == "accuracy":
-                    scores = stack.accuracies(examples, optimum, place)
-                else:
-                    scores = stack.scores(examples, optimum, place, scorer, weighted)
-                found["test_score"][stack.numbers, split.number] = scores
-                found["score_time"][stack.numbers, split.number] = (time.perf_counter() - started) / len(scores)
+                scores.add("test", stack, examples, optimum, place)
+                found["score_time"][stack.numbers, split.number] = (time.perf_counter() - started) / len(stack.numbers)
+                if self.return_train_score:
+                    scores.add("train", stack, examples, optimum, place)
         check_unchanged(stamps, X)
 
-        self.cv_results_ = _table(settings, found)
-        self.best_index_ = self._choose(settings, found)
-        self.best_params_ = settings[self.best_index_].params
-        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
-        self.n_splits_, self.scorer_, self.classes_ = len(splits), scorer, examples.classes
+        tables = scores.tables(("test", "train") if self.return_train_score else ("test",))
+        self.multimetric_ = scores.of_dicts or not is_one(self.scoring)
+        if scores.of_dicts:
+            check_refit(self, scores.names, several=True)
+        self.cv_results_ = cv_results(settings, found, tables)
+        self.n_splits_, self.classes_ = len(splits), examples.classes
+        self.scorer_ = scorers[THE_SCORE] if is_one(self.scoring) else scorers
+        for name in OF_THE_BEST:
+            vars(self).pop(name, None)  # of an earlier fit
+        if callable(self.refit):
+            self.best_index_ = checked_index(self.refit(self.cv_results_), len(settings))
+        elif self.refit or not self.multimetric_:
+            name = f"test_{self.refit if self.multimetric_ else THE_SCORE}"
+            if np.isnan(self.cv_results_[f"mean_{name}"]).all():
+                raise UsageError(
+                    f"scoring={self.scoring!r} gives NaN for every setting ({scores.reason(name)}); choose another "
+                    "score or other splits"
+                )
+            self.best_index_ = self._choose(settings, found, tables[name])
+            self.best_score_ = float(self.cv_results_[f"mean_{name}"][self.best_index_])
+        if hasattr(self, "best_index_"):
+            self.best_params_ = settings[self.best_index_].params
+        scores.warn(tables)
         if self.refit:
             started = time.perf_counter()
             best: Any = clone(settings[self.best_index_].estimator)
-            self.best_estimator_ = best.fit(X, examples.labels, sample_weight)
+            self.best_estimator_ = best.fit(examples.X, examples.labels, weight)
             self.refit_time_ = time.perf_counter() - started
         return self
 
     @_refitted("score")
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The score of the best estimator, by `scoring`, on X (n, D) and y (n,)."""
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+        """The score of the best estimator, by `scoring`, or that of its scores that `refit` names, on X and y (n,)."""
         check_is_fitted(self, "best_estimator_")
-        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self.scorer_(self.best_estimator_, X, y, **weight)
+        if self.multimetric_ and callable(self.refit):
+            raise UsageError(
+                "refit is a function, which does not say which of the scores to give; use those in scorer_"
+            )
+        several = isinstance(self.scorer_, dict)
+        name = str(self.refit) if several else THE_SCORE
+        given = route_score(self, name, sample_weight, params)
+        scorer = over_all(self.scorer_[name] if several else self.scorer_, self.classes_)[0]
+        score = scorer(self.best_estimator_, as_matrix(X), y, **given)
+        return score[self.refit] if self.multimetric_ and not several else score
 
     @_refitted("predict")
     def predict(self, X: Any) -> np.ndarray:
@@ -183,17 +238,15 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_
 
-    def _choose(self, settings: list[Setting], found: dict[str, np.ndarray]) -> int:
+    def _choose(self, settings: list[Setting], found: dict[str, np.ndarray], scores: np.ndarray) -> int:
         """The setting with the highest mean score, or the most regularised within a standard error of it."""
-        scores, reg = found["test_score"], found["reg"].mean(axis=1)
+        scores, reg = scored(scores), found["reg"].mean(axis=1)
         mean = scores.mean(axis=1)
-        if np.isnan(mean).all():
-            raise UsageError(
-                f"scoring={self.scoring!r} gives NaN for every setting; choose another score or other splits"
-            )
         best = chosen = int(np.nanargmax(mean))
         rivals = [number for number, setting in enumerate(settings) if setting.others == settings[best].others]
         if self.one_standard_error:
+            if scores.shape[1] == 1:
+                raise UsageError("one_standard_error needs scores on two splits, and there are some on one only")
             error = scores[best].std(ddof=1) / np.sqrt(scores.shape[1])
             chosen = max((number for number in rivals if mean[number] >= mean[best] - error), key=lambda k: reg[k])
         weakest, strongest = reg[rivals].min(), reg[rivals].max()
@@ -204,79 +257,6 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             if chosen != best and reg[chosen] == strongest:
                 _warn_at_edge(settings[chosen].params, stronger=True)
         return chosen
-
-
-def _settings(estimator: Any, grid: Any, examples: Examples) -> list[Setting]:
-    """All points of the grid, refused before any work where they make no sense."""
-    if grid is None:
-        check_parameters(estimator, estimator._loss())
-        if estimator.C is None:
-            own = find_reg(estimator.reg, None, examples.features, examples.weight, len(examples.classes))
-            grid = {"reg": (own * DEFAULT_FACTORS).tolist()}
-        else:
-            grid = {"C": (estimator.C / DEFAULT_FACTORS).tolist()}
-    settings, known = [], estimator.get_params()
-    for params in ParameterGrid(grid):
-        unknown = [name for name in params if name not in known]
-        if unknown:
-            raise UsageError(
-                f"param_grid names {unknown[0]!r}, which {type(estimator).__name__} does not have; it has "
-                f"{', '.join(known)}"
-            )
-        made: Any = clone(estimator)
-        made.set_params(**{name: clone(value, safe=False) for name, value in params.items()})
-        try:
-            check_parameters(made, made._loss())
-        except UsageError as error:
-            raise type(error)(f"param_grid, {params}: {error}") from error
-        if made.solver != "exact":
-            raise IncompatibleError(
-                f"solver is {made.solver!r}; ProbeSearch trains with solver='exact': for anything else "
-                "use scikit-learn's GridSearchCV"
-            )
-        others = {name: value for name, value in params.items() if name not in PENALTIES}
-        settings.append(Setting(params, others, made))
-    if not settings:
-        raise UsageError("param_grid is empty; give values of reg or C, such as {'reg': [1e-4, 1e-2, 1]}")
-    return settings
-
-
-def _table(settings: list[Setting], found: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Measures (G, F) of every setting and split as GridSearchCV's cv_results_."""
-    table: dict[str, Any] = {}
-    for name in TIMES:
-        _add(table, name, found[name])
-    for name in dict.fromkeys(name for setting in settings for name in setting.params):
-        given = [name in setting.params for setting in settings]
-        values = [setting.params[name] for setting in settings if name in setting.params]
-        number = all(isinstance(value, (bool, int, float, np.number)) for value in values)
-        column = np.ma.MaskedArray(np.empty(len(settings), np.array(values).dtype if number else object), mask=True)
-        for place, value in zip(np.flatnonzero(given), values, strict=True):
-            column[place] = value
-        table[f"param_{name}"] = column
-    table["params"] = [setting.params for setting in settings]
-    for name in PER_SPLIT:
-        for split, values in enumerate(found[name].T):
-            table[f"split{split}_{name}"] = values
-        _add(table, name, found[name])
-        if name == "test_score":
-            mean = table["mean_test_score"]
-            table["rank_test_score"] = rankdata(np.where(np.isnan(mean), np.inf, -mean), method="min").astype(np.int32)
-    return table
-
-
-def _add(table: dict[str, Any], name: str, values: np.ndarray) -> None:
-    table[f"mean_{name}"], table[f"std_{name}"] = values.mean(axis=1), values.std(axis=1)
-
-
-def _takes_weight(scorer: Any) -> bool:
-    """Whether a scorer can weight the examples; warns, as GridSearchCV does, where it cannot."""
-    # A scorer made from a name says so itself, in recent versions; a function by its arguments.
-    asked = getattr(scorer, "_accept_sample_weight", None)
-    accepts = asked() if asked else "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
-    if not accepts:
-        warnings.warn(f"scoring={scorer} takes no sample_weight: training is weighted, scores are not", stacklevel=3)
-    return accepts
 
 
 def _warn_of_gaps(optimum: Optimum, estimator: Any) -> None:

@@ -1,25 +1,26 @@
 """Settings and splits of a search as heads of one stack: an example that a split leaves out weighs zero."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from linprobe.arrays import choose_device, move, namespace, product, quiet, row_chunks, to_numpy
 from linprobe.errors import UsageError
+from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.inputs import Features, check_features, check_labels, check_weights
 from linprobe.estimators.parameters import find_reg
 from linprobe.evaluate import highest
 from linprobe.objective import chunk_of, default_chunk
 from linprobe.solvers import exact
+from linprobe.solvers.problem import NEVER
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What is searched on: as it was given, X and sample_weight (n,) or None; features (n, D) as the solver reads them;
-    classes (K,), and which of them each example has, codes (n,) int.
+    """What is searched on: X as it was given, or the matrix of a column of vectors; features (n, D) as the solver reads
+    them; classes (K,), and which of them each example has, codes (n,) int; weight, in training, (n,) or None.
     """
 
     X: Any
@@ -39,6 +40,7 @@ def read_examples(search: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
     """Checked examples; the search learns the number and names of the features."""
     from sklearn.utils import indexable
 
+    X = as_matrix(X)
     features = check_features(search, X, reset=True)
     classes, codes = check_labels(y, features.shape[0])
     weight = check_weights(sample_weight, None, classes, codes)
@@ -76,17 +78,20 @@ class Split:
         return counted if weight is not None else counted.astype(np.min_scalar_type(counted.max()))
 
 
-def read_splits(cv: Any, examples: Examples, groups: Any) -> list[Split]:
+def read_splits(
+    cv: Any, examples: Examples, metadata: Mapping[str, Any], score_weights: Sequence[np.ndarray]
+) -> list[Split]:
     """The splits of a scikit-learn splitter, of an iterable of (train, test) rows, or of so many stratified folds.
 
-    Raises UsageError for a split that nothing can be learned from or tested on, and what the splitter raises.
+    metadata: what the splitter is given besides X and y, such as groups; score_weights, each (n,), of the examples in
+    scores. Raises UsageError for a split that nothing can be learned from or tested on, and what the splitter raises.
     """
     from sklearn.model_selection import check_cv
 
     labels, rows = examples.labels, np.arange(len(examples.codes))
     splits = []
     splitter: Any = check_cv(cv, labels, classifier=True)
-    for number, (train, test) in enumerate(splitter.split(examples.X, labels, groups)):
+    for number, (train, test) in enumerate(splitter.split(examples.X, labels, **metadata)):
         try:
             train, test = (rows[np.asarray(part)] for part in (train, test))  # masks and negative indices too
         except IndexError as error:
@@ -97,7 +102,7 @@ def read_splits(cv: Any, examples: Examples, groups: Any) -> list[Split]:
                 f"split {number} trains on {len(train):,} examples of {'one class' if len(present) else 'no class'}; a "
                 "classifier needs at least two: shuffle or stratify the splits, or have fewer"
             )
-        if not len(test) or (examples.weight is not None and not examples.weight[test].any()):
+        if not len(test) or not all(weight[test].any() for weight in score_weights):
             raise UsageError(f"split {number} has no example of any weight to test on; each needs one")
         splits.append(Split(number, train, test, present))
     if not splits:
@@ -151,57 +156,53 @@ class Stack:
             )
         return optimum, np.array(reg)
 
-    def accuracies(self, examples: Examples, optimum: exact.Optimum, place: int) -> np.ndarray:
-        """The accuracy of every setting (G,) on one of the splits, weighted as the examples are; chunk by chunk."""
-        split, device = self.splits[place], choose_device(self.settings[0].estimator.device)
+    def accuracies(
+        self, examples: Examples, optimum: exact.Optimum, place: int, rows: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray:
+        """The accuracy of every setting (G,) of one of the splits on m rows with weights (m,), chunk by chunk."""
+        device = choose_device(self.settings[0].estimator.device)
         heads = slice(place, None, len(self.splits))
         W = move(np.ascontiguousarray(optimum.W[..., heads]), device)
         b = move(optimum.b[..., heads].astype(optimum.W.dtype), device)
         xp, (D, K, G) = namespace(W), W.shape
-        weight = None if examples.weight is None else examples.weight[split.test]
-        correct = np.empty((len(split.test), G), bool)
+        correct = np.empty((len(rows), G), bool)
         with quiet(W):
-            for part in row_chunks(len(split.test), default_chunk(K, G, device)):
-                features = chunk_of(examples.features, split.test[part], W)
+            for part in row_chunks(len(rows), default_chunk(K, G, device)):
+                features = chunk_of(examples.features, rows[part], W)
                 scores = xp.empty((features.shape[0], K, G), dtype=W.dtype, device=W.device)
                 product(features, W.reshape(D, K * G), scores.reshape(-1, K * G))
                 scores += b
                 if not bool(xp.all(xp.isfinite(scores))):
                     raise UsageError(f"the scores of X overflow {optimum.W.dtype}; divide X by its standard deviation")
                 found = self.columns[to_numpy(highest(scores))]
-                correct[part] = found == examples.codes[split.test[part], None]
+                correct[part] = found == examples.codes[rows[part], None]
         return np.average(correct, axis=0, weights=weight)
 
-    def scores(
-        self, examples: Examples, optimum: exact.Optimum, place: int, score: Callable[..., float], weighted: bool
-    ) -> list[float]:
-        """The score of every setting on one of the splits, by a function of a fitted estimator, X and y."""
-        from sklearn.utils import _safe_indexing
+    def estimators(
+        self, examples: Examples, optimum: exact.Optimum, place: int, all_classes: bool = False
+    ) -> Iterator[Any]:
+        """Every setting on one of the splits as the estimator that a fit on the rows of train would have made.
 
-        split = self.splits[place]
-        X, y = _safe_indexing(examples.X, split.test), examples.labels[split.test]
-        weight = {"sample_weight": examples.weight[split.test]} if weighted and examples.weight is not None else {}
-        heads = range(place, len(self.settings) * len(self.splits), len(self.splits))
-        scores = [score(self._estimator(examples, optimum, head), X, y, **weight) for head in heads]
-        if not all(isinstance(value, Real) for value in scores):
-            raise UsageError(f"scoring returns a {type(scores[0]).__name__}; give a function that returns one number")
-        return scores
-
-    def _estimator(self, examples: Examples, optimum: exact.Optimum, head: int) -> Any:
-        """A head as the estimator that a fit on the rows of its split would have made."""
+        With all_classes it knows the classes that train lacks too, and gives them the probability 0.
+        """
         from sklearn.base import clone
 
-        setting, split = self.settings[head // len(self.splits)], self.splits[head % len(self.splits)]
-        columns = np.searchsorted(self.columns, split.present)
-        W, b = optimum.W[:, columns, head], optimum.b[columns, head]
-        if len(columns) == 2:
-            W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]
-        estimator: Any = clone(setting.estimator)
-        estimator.classes_, estimator.coef_ = examples.classes[split.present], np.ascontiguousarray(W.T)
-        estimator.intercept_, estimator.n_features_in_ = b, W.shape[0]
-        if examples.names is not None:
-            estimator.feature_names_in_ = examples.names
-        return estimator
+        split = self.splits[place]
+        present = np.arange(len(examples.classes)) if all_classes else split.present
+        for number, setting in enumerate(self.settings):
+            head = number * len(self.splits) + place
+            W = np.zeros((len(optimum.W), len(examples.classes)), optimum.W.dtype)
+            b = np.full(len(examples.classes), NEVER, optimum.b.dtype)
+            W[:, self.columns], b[self.columns] = optimum.W[..., head], optimum.b[..., head]
+            W, b = W[:, present], b[present]
+            if len(present) == 2:
+                W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]
+            estimator: Any = clone(setting.estimator)
+            estimator.classes_, estimator.coef_ = examples.classes[present], np.ascontiguousarray(W.T)
+            estimator.intercept_, estimator.n_features_in_ = b, len(W)
+            if examples.names is not None:
+                estimator.feature_names_in_ = examples.names
+            yield estimator
 
 
 def stacks_of(settings: list[Setting], splits: list[Split], classes: int) -> Iterator[Stack]:

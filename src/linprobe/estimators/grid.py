@@ -1,0 +1,52 @@
+"""The settings that a search compares: every point of param_grid, refused before any work where it makes no sense."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+
+from linprobe.errors import IncompatibleError, UsageError
+from linprobe.estimators.folds import Examples, Setting
+from linprobe.estimators.parameters import check_parameters, find_reg
+
+# The default grid, times the estimator's own penalty: with "scale", from 10 to 1e-6 times the features' variance.
+# The strongest first, because the first of settings that are as good is taken.
+DEFAULT_FACTORS = np.geomspace(1e3, 1e-4, 10)
+
+PENALTIES = ("reg", "C")
+
+
+def read_settings(estimator: Any, grid: Any, examples: Examples) -> list[Setting]:
+    """All points of the grid, refused before any work where they make no sense."""
+    if grid is None:
+        check_parameters(estimator, estimator._loss())
+        if estimator.C is None:
+            own = find_reg(estimator.reg, None, examples.features, examples.weight, len(examples.classes))
+            grid = {"reg": (own * DEFAULT_FACTORS).tolist()}
+        else:
+            grid = {"C": (estimator.C / DEFAULT_FACTORS).tolist()}
+    settings, known = [], estimator.get_params()
+    for params in ParameterGrid(grid):
+        unknown = [name for name in params if name not in known]
+        if unknown:
+            raise UsageError(
+                f"param_grid names {unknown[0]!r}, which {type(estimator).__name__} does not have; it has "
+                f"{', '.join(known)}"
+            )
+        made: Any = clone(estimator)
+        made.set_params(**{name: clone(value, safe=False) for name, value in params.items()})
+        try:
+            check_parameters(made, made._loss())
+        except UsageError as error:
+            raise type(error)(f"param_grid, {params}: {error}") from error
+        if made.solver != "exact":
+            raise IncompatibleError(
+                f"solver is {made.solver!r}; ProbeSearch trains with solver='exact': for anything else "
+                "use scikit-learn's GridSearchCV"
+            )
+        others = {name: value for name, value in params.items() if name not in PENALTIES}
+        settings.append(Setting(params, others, made))
+    if not settings:
+        raise UsageError("param_grid is empty; give values of reg or C, such as {'reg': [1e-4, 1e-2, 1]}")
+    return settings
