@@ -1,5 +1,6 @@
 """ProbeSearch against GridSearchCV's contract: refit, several scores, metadata routing, classes that a split lacks."""
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import sklearn
 from sklearn.datasets import load_iris
 from sklearn.exceptions import UndefinedMetricWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import get_scorer, hinge_loss, log_loss, make_scorer, top_k_accuracy_score
+from sklearn.metrics import brier_score_loss, get_scorer, hinge_loss, log_loss, make_scorer, top_k_accuracy_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
 from sklearn.utils.metadata_routing import MetadataRouter
 from threadpoolctl import threadpool_limits
@@ -284,8 +285,9 @@ def test_log_loss_is_over_all_known_classes(intercept, as_text):
 def test_ranks_and_brier_are_over_all_known_classes():
     X, y = NOISY[:110], SPECIES[:110]  # ten of the last class, in the last fold
     cv = KFold(11)
-    scoring = {"top": make_scorer(top_k_accuracy_score, response_method=("decision_function", "predict_proba"), k=2)}
-    if "labels" in get_scorer("neg_brier_score")._score_func.__code__.co_varnames:
+    either: Any = ("decision_function", "predict_proba")
+    scoring: Any = {"top": make_scorer(top_k_accuracy_score, response_method=either, k=2)}
+    if "labels" in signature(brier_score_loss).parameters:  # in recent versions
         scoring["brier"] = "neg_brier_score"
     search = ProbeSearch(SoftmaxClassifier(tol=1e-9), GRID, cv=cv, scoring=scoring, refit="top").fit(X, y)
     for number, (train, test) in enumerate(cv.split(X)):
@@ -297,7 +299,7 @@ def test_ranks_and_brier_are_over_all_known_classes():
             assert search.cv_results_[f"split{number}_test_top"][place] == np.mean((worse < 2) & (y[test] < 3)), number
             if "brier" in scoring:
                 squares = ((probabilities - np.eye(3)[y[test]]) ** 2).sum(axis=1).mean()
-                assert search.cv_results_[f"split{number}_test_brier"][place] == pytest.approx(-squares, abs=1e-5)
+                assert search.cv_results_[f"split{number}_test_brier"][place] == pytest.approx(-squares, abs=1e-4)
     assert search.cv_results_["split10_test_top"].tolist() == [0, 0, 0]
 
 
@@ -335,7 +337,7 @@ def failing_for(C, at=None):
 
 def test_a_setting_whose_score_fails_ranks_last_as_in_grid_search():
     scoring = failing_for(1.0, at=NOISY[0, 0])
-    with pytest.warns(UserWarning, match="split 0") as caught:
+    with pytest.warns(UserWarning, match="split 0|Scoring failed|test scores") as caught:
         ours, theirs = both(scoring=scoring)
     messages = [str(w.message) for w in caught if "settings" in str(w.message)]
     assert messages == ["split 0: test_score is NaN for 1 of 3 settings (not this one); these settings rank last"]
@@ -353,7 +355,7 @@ def test_one_standard_error_needs_two_splits_with_a_score():
 
 def test_without_any_score_nothing_is_chosen():
     options: Any = {"param_grid": {"C": [1.0]}, "cv": 3, "scoring": failing_for(1.0)}
-    with pytest.raises(UsageError, match=r"gives NaN for every setting \(not this one\); choose another score"):
+    with pytest.raises(UsageError, match="gives NaN for every setting, first on split 0: not this one; choose"):
         ProbeSearch(**options).fit(NOISY, SPECIES)
     with pytest.warns(UndefinedMetricWarning):
         search = ProbeSearch(**options, refit=lambda _: 0).fit(NOISY, SPECIES)
@@ -365,8 +367,9 @@ def test_other_errors_of_a_score_are_raised(error):
     def score(estimator, X, y):
         raise error
 
-    with pytest.raises(type(error), match="ours"):
+    with pytest.raises(type(error)) as caught:
         ProbeSearch(param_grid=GRID, cv=3, scoring=score).fit(NOISY, SPECIES)
+    assert caught.value is error
 
 
 # ---- metadata routing

@@ -183,9 +183,10 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         elif self.refit or not self.multimetric_:
             name = f"test_{self.refit if self.multimetric_ else THE_SCORE}"
             if np.isnan(self.cv_results_[f"mean_{name}"]).all():
+                first = int(np.isnan(tables[name]).any(axis=0).argmax())
                 raise UsageError(
-                    f"scoring={self.scoring!r} gives NaN for every setting ({scores.reason(name)}); choose another "
-                    "score or other splits"
+                    f"scoring={self.scoring!r} gives NaN for every setting, first on split {first}: "
+                    f"{scores.reason(name, first)}; choose another score or other splits"
                 )
             self.best_index_ = self._choose(settings, found, tables[name])
             self.best_score_ = float(self.cv_results_[f"mean_{name}"][self.best_index_])

@@ -189,11 +189,11 @@ class Scores:
         """The scores (G, F), each as "test_" or "train_" and its name."""
         return {f"{part}_{name}": self._table(part, name) for part in parts for name in self.names}
 
-    def reason(self, key: str, split: int | None = None) -> str:
-        """Why there is no score, on a split or on any, in the words of the metric."""
+    def reason(self, key: str, split: int) -> str:
+        """Why there is no score on a split, in the words of the metric."""
         keys = (key, f"{key.split('_')[0]}_{THE_SCORE}")  # a function that fails does not say which scores are missing
-        found = (why for (of, number), why in self._reasons.items() if of in keys and split in (None, number))
-        return next(found, "it is undefined there")
+        found = (why for (of, number), why in self._reasons.items() if of in keys and split == number)
+        return next(found, "the score is undefined for its examples")
 
     def warn(self, tables: Mapping[str, np.ndarray]) -> None:
         """Name each split on which a score is missing."""
