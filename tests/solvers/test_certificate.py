@@ -17,13 +17,14 @@ from scipy.optimize import minimize
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.losses.reference import softmax_loss_naive, squared_hinge_loss_naive
 from linprobe.objective import objective_and_gradient
-from linprobe.solvers import certificate
+from linprobe.solvers import _certified_rows, _dual_points, certificate
 from linprobe.solvers.certificate import certify
 
 LOOPS = {"softmax": softmax_loss_naive, "squared_hinge": squared_hinge_loss_naive}
 EVERY = pytest.mark.parametrize("loss", sorted(LOOPS))
 BIAS = pytest.mark.parametrize("intercept", [True, False])
 NEVER = -1e30
+ROUNDING = 3e-12  # what the gap may pay for rounding, as a share of itself and of the objective
 
 
 def draw(n=40, D=3, K=4, seed=0, spread=1.0, shift=1.0):
@@ -89,6 +90,12 @@ def certify_one(X, y, W, b, loss, reg, weight=None):
     return float(found.objective[0]), float(found.gap[0])
 
 
+def close(found, expected):
+    """Objective and gap against those that they should be, the gap with a share of its own for rounding."""
+    objective = pytest.approx(expected[0], rel=1e-13, abs=0)
+    return found[0] == objective and found[1] == pytest.approx(expected[1], rel=ROUNDING, abs=ROUNDING * expected[0])
+
+
 CASES = st.fixed_dictionaries(
     {
         "loss": st.sampled_from(sorted(LOOPS)),
@@ -130,13 +137,13 @@ def test_no_weights_are_better_than_the_lower_bound(case):
     assert objective == pytest.approx(expected, rel=1e-13, abs=0)
     assert gap >= 0
     _, _, lowest = fit(X, y, loss, reg, weight, intercept=intercept, K=K)
-    assert objective - gap <= lowest + 1e-13 * (1 + objective)
+    assert objective - gap <= lowest
     # No weaker than the square of the gradient either, which is what it is at the best bias.
-    assert gap == pytest.approx(np.sum(dW**2) / (4 * reg), rel=1e-5, abs=1e-9 * objective)
+    assert gap == pytest.approx(np.sum(dW**2) / (4 * reg), rel=1e-5, abs=1e-9 * objective + 1e-290)
     # The optimum is certified to be one, and W is as near to it as strong convexity says.
     best, best_b, _ = fit(X, y, loss, reg, weight, intercept=intercept, K=K)
     reached, its_gap = certify_one(given, y, best, best_b, loss, reg, weight)
-    assert its_gap <= 1e-9 * reached
+    assert its_gap <= 1e-9 * reached + 1e-290
     assert np.sum((W - best) ** 2) <= (gap + its_gap) / reg * (1 + 1e-6) + 4 * its_gap / reg
 
 
@@ -147,7 +154,7 @@ def test_at_the_optimum_nothing_is_left_but_rounding(loss, intercept):
     W, b, lowest = fit(X, y, loss, 0.05, intercept=intercept)
     objective, gap = certify_one(X, y, W, b, loss, 0.05)
     assert objective == pytest.approx(lowest, rel=1e-14, abs=0)
-    assert 0 <= gap <= 1e-12 * objective
+    assert 0 < gap <= ROUNDING * objective
 
 
 def test_scikit_learns_optimum_is_certified():
@@ -158,7 +165,7 @@ def test_scikit_learns_optimum_is_certified():
     X, y, reg = X[:600] / 16, y[:600], 1e-3
     fitted = LogisticRegression(C=1 / (2 * 600 * reg), solver="newton-cg", tol=1e-9).fit(X, y)
     objective, gap = certify_one(X, y, fitted.coef_.T, fitted.intercept_, "softmax", reg)
-    assert gap <= 1e-12 * objective
+    assert gap <= ROUNDING * objective
 
 
 @EVERY
@@ -169,7 +176,7 @@ def test_at_the_best_bias_the_gap_is_the_squared_gradient(loss):
     _, dW, _ = value(X, y, W, b, loss, 0.1)
     assert certify_one(X, y, W, b, loss, 0.1)[1] == pytest.approx(np.sum(dW**2) / 0.4, rel=1e-7, abs=0)
     _, dW, _ = value(X, y, W, None, loss, 0.1)
-    assert certify_one(X, y, W, None, loss, 0.1)[1] == pytest.approx(np.sum(dW**2) / 0.4, rel=1e-13, abs=0)
+    assert certify_one(X, y, W, None, loss, 0.1)[1] == pytest.approx(np.sum(dW**2) / 0.4, rel=ROUNDING, abs=0)
 
 
 @EVERY
@@ -200,7 +207,7 @@ def test_a_bias_that_is_not_the_best_is_refused(loss, off):
         certify(X, y, weights, biases, [0.1, 0.1, 0.1], loss)
     kept = [0, 2]  # a constant on all classes changes nothing
     gap = certify(X, y, weights[:, :, kept], biases[:, kept], [0.1, 0.1], loss).gap
-    np.testing.assert_allclose(gap, 0, atol=1e-12)
+    np.testing.assert_allclose(gap, 0, atol=2 * ROUNDING)
 
 
 def test_a_bias_that_is_off_where_it_hardly_matters_is_certified_and_paid_for():
@@ -264,7 +271,7 @@ def test_the_gap_is_objective_less_dual_value_at_a_feasible_point(loss, apart, m
         b = fit_bias(X, y, W, loss, weight) + 3e-5 * rng.standard_normal(4)
     points_of, cost, longest = certificate.CERTIFIABLE[loss]
     seen = []
-    spy = lambda points, v: seen.append(points.slope + points.change(v, y)) or cost(points, v)  # noqa: E731
+    spy = lambda points, v, y: seen.append(points.moved(v, y)) or cost(points, v, y)  # noqa: E731
     monkeypatch.setitem(certificate.CERTIFIABLE, loss, (points_of, spy, longest))
     objective, gap = certify_one(X, y, W, b, loss, reg, weight)
     (slopes,) = seen
@@ -285,7 +292,7 @@ def test_the_gap_is_objective_less_dual_value_at_a_feasible_point(loss, apart, m
         conjugate = np.sum(flows**2 / 4 - flows, axis=1)
     pull = X.T @ (share[:, None] * slopes)
     dual = -share @ conjugate - np.sum(pull**2) / (4 * reg)
-    assert objective - gap == pytest.approx(dual, rel=1e-13, abs=0)
+    assert dual - 3 * ROUNDING * (objective + gap) <= objective - gap <= dual
 
 
 def exactly(X, y, W, loss, reg):
@@ -319,24 +326,24 @@ def exactly(X, y, W, loss, reg):
 @EVERY
 @pytest.mark.parametrize("reg", [1e-6, 0.1])
 @pytest.mark.parametrize("size", [0.0, 1.0, 30.0])
-def test_rounding_is_in_the_last_digits(loss, reg, size):
+def test_rounding_is_in_the_last_digits_and_paid_for(loss, reg, size):
     X, y = draw(n=30)
     W = size * np.random.default_rng(0).standard_normal((3, 4))
     objective, gap = certify_one(X, y, W, None, loss, reg)
     expected, its_gap = exactly(X, y, W, loss, reg)
     assert objective == pytest.approx(float(expected), rel=1e-14, abs=0)
-    assert gap == pytest.approx(float(its_gap), rel=1e-13, abs=0)
+    assert its_gap <= Decimal(gap) <= its_gap + Decimal(ROUNDING) * (its_gap + expected)
 
 
 @EVERY
-def test_rounding_of_a_gap_near_zero_is_far_below_the_objective(loss):
+def test_a_gap_near_zero_pays_for_rounding_and_for_no_more(loss):
     X, y = draw(n=30)
     for reg in (1e-6, 1e-3, 1.0):
         W, _, _ = fit(X, y, loss, reg, intercept=False)
         objective, gap = certify_one(X, y, W, None, loss, reg)
         expected, its_gap = exactly(X, y, W, loss, reg)
         assert objective == pytest.approx(float(expected), rel=1e-14, abs=0)
-        assert abs(Decimal(gap) - its_gap) <= Decimal("1e-18") * expected + Decimal("1e-6") * its_gap
+        assert its_gap <= Decimal(gap) <= its_gap + Decimal(ROUNDING) * expected
 
 
 def test_a_loss_of_nearly_nothing_keeps_its_digits():
@@ -359,13 +366,13 @@ def test_a_class_without_examples_counts_as_never(loss):
     found = certify_one(X, y, W, b, loss, 0.1, weight)
     kept = np.flatnonzero(weight)
     alone = certify_one(X[kept], np.array([0, 1, 9, 2])[y[kept]], W[:, [0, 1, 3]], b[[0, 1, 3]], loss, 0.1)
-    assert found == pytest.approx(alone, rel=1e-13, abs=1e-18)
+    assert close(found, alone)
     # Given a score all the same, it is part of the objective, and a bias of minus infinity would take it off.
     b[2], W[0, 2] = -2.0, 0.1
     objective, gap = certify_one(X, y, W, b, loss, 0.1, weight)
     assert objective == pytest.approx(value(X, y, W, b, loss, 0.1, weight)[0], rel=1e-13, abs=0)
     assert objective > found[0] + 0.0009
-    assert objective - gap == pytest.approx(lowest, rel=1e-12, abs=0)
+    assert objective - gap == pytest.approx(lowest, rel=ROUNDING, abs=0)
 
 
 @EVERY
@@ -382,7 +389,7 @@ def test_a_single_class_is_learnt_without_weights(loss):
     X, y = draw(K=3)
     weight = (y == 1).astype(float)
     b = np.array([NEVER, 0.0, NEVER])
-    assert certify_one(X, y, np.zeros((3, 3)), b, loss, 0.1, weight) == (0, 0)
+    assert certify_one(X, y, np.zeros((3, 3)), b, loss, 0.1, weight) == (0, pytest.approx(0, abs=1e-290))
     objective, gap = certify_one(X, y, np.ones((3, 3)), b, loss, 0.1, weight)
     assert (objective, gap) == pytest.approx((0.9, 0.9))
 
@@ -397,10 +404,10 @@ def test_weights_are_repeated_rows_and_zeros_are_absent_rows(loss, intercept):
     W = W + 0.0
     weighted = certify_one(X, y, W, b, loss, 0.1, 0.3 * times)
     repeated = certify_one(np.repeat(X, times, axis=0), np.repeat(y, times), W, b, loss, 0.1)
-    assert weighted == pytest.approx(repeated, rel=1e-13, abs=1e-20)
+    assert close(weighted, repeated)
     # Nothing that a row of weight zero holds can be heard, be it as loud as it may.
     X[times == 0] = 1e200
-    assert certify_one(X, y, W, b, loss, 0.1, 0.3 * times) == pytest.approx(weighted, rel=1e-13, abs=1e-20)
+    assert close(certify_one(X, y, W, b, loss, 0.1, 0.3 * times), weighted)
 
 
 @EVERY
@@ -412,7 +419,7 @@ def test_a_stack_equals_its_heads(loss):
     found = certify(X, y, W, b, reg, loss, sample_weight=weight)
     for h in range(3):
         alone = certify_one(X, y, W[:, :, h], b[:, h], loss, reg[h], weight[:, h])
-        assert (found.objective[h], found.gap[h]) == pytest.approx(alone, rel=1e-13, abs=1e-17)
+        assert close((found.objective[h], found.gap[h]), alone)
     assert found.objective.dtype == found.gap.dtype == np.float64
     np.testing.assert_array_equal(found.lower_bound, found.objective - found.gap)
 
@@ -437,7 +444,7 @@ def test_every_kind_of_matrix_gives_the_same(loss, intercept, tmp_path):
         "csc_array": sparse.csc_array(X.astype("f8")),
     }
     for matrix in kinds.values():
-        assert certify_one(matrix, y, W, b, loss, 0.1) == pytest.approx(expected, rel=1e-13, abs=1e-20)
+        assert close(certify_one(matrix, y, W, b, loss, 0.1), expected)
 
 
 @EVERY
@@ -448,12 +455,12 @@ def test_chunks_do_not_matter(loss, kind, rows, monkeypatch):
     W = np.random.default_rng(0).standard_normal((3, 4))
     b = fit_bias(X, y, W, loss)
     whole = certify_one(X, y, W, b, loss, 0.1)
-    monkeypatch.setattr(certificate, "CHUNK_SCORES", 4 * rows)
-    assert certify_one(kind(X), y, W, b, loss, 0.1) == pytest.approx(whole, rel=1e-13, abs=0)
+    monkeypatch.setattr(_certified_rows, "CHUNK_SCORES", 4 * rows)
+    assert certify_one(kind(X), y, W, b, loss, 0.1) == pytest.approx(whole, rel=1e-11, abs=0)
 
 
 def test_memory_is_bounded_by_the_chunk_and_not_by_the_rows(monkeypatch):
-    monkeypatch.setattr(certificate, "CHUNK_FEATURES", 2**14)
+    monkeypatch.setattr(_certified_rows, "CHUNK_FEATURES", 2**14)
     X, y = draw(n=40_000, D=64)
     X, b = X.astype(np.float32), np.log(np.bincount(y) / 40_000)[:, None].repeat(2, 1)
     for loss, bias in (("softmax", b), ("squared_hinge", None)):
@@ -517,6 +524,8 @@ BAD = {
     "negative weights": ({"sample_weight": np.full(40, -1.0)}, "must be 0 or more"),
     "no weights": ({"sample_weight": np.zeros(40)}, "sum above 0"),
     "infinite weights": ({"sample_weight": np.full(40, np.inf)}, r"sample_weight is inf at \(0,\)"),
+    "weights that underflow": ({"sample_weight": np.geomspace(1, 1e-295, 40)}, "a value below 1e-290 of its sum"),
+    "weights that overflow": ({"sample_weight": np.full(40, 1e307)}, "sum above 0"),
     "weights of 39": ({"sample_weight": np.ones(39)}, r"it must be \(40,\) or \(40, 1\)"),
 }
 
@@ -534,7 +543,7 @@ def test_what_does_not_fit_is_refused_by_name(what):
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
 def test_a_feature_that_is_not_finite_is_named(kind, bad, monkeypatch):
-    monkeypatch.setattr(certificate, "CHUNK_SCORES", 40)
+    monkeypatch.setattr(_certified_rows, "CHUNK_SCORES", 40)
     X, y = draw()
     X[17, 2] = bad
     with pytest.raises(UsageError, match=f"X is {bad} in row 17, column 2"):
@@ -542,6 +551,8 @@ def test_a_feature_that_is_not_finite_is_named(kind, bad, monkeypatch):
 
 
 def test_it_shares_no_code_with_what_it_judges():
-    tree = ast.parse(inspect.getsource(certificate))
-    known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    assert {name for name in known if name.startswith("linprobe")} == {"linprobe.arrays", "linprobe.errors"}
+    own = certificate, _certified_rows, _dual_points
+    nodes = [node for module in own for node in ast.walk(ast.parse(inspect.getsource(module)))]
+    known = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    known = {name for name in known if name.startswith("linprobe")} - {module.__name__ for module in own}
+    assert known == {"linprobe.arrays", "linprobe.errors"}

@@ -1,0 +1,180 @@
+"""The arguments of the certificate, checked, read chunk by chunk, and what rounding does to their margins.
+
+Like the certificate it shares nothing with what that judges. The bounds of rounding: docs/certificate.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from linprobe.arrays import row_chunks
+from linprobe.errors import IncompatibleError, UsageError
+
+__all__ = ["UNDERFLOW", "UNIT", "Chunk", "Stack", "sum_rows"]
+
+SMALLEST_WEIGHT = 1e-290  # of an example, as a share of all: smaller ones underflow
+
+UNIT = 2.0**-53  # the largest relative error of one operation in float64
+UNDERFLOW = 1e-300  # more than all that a sum loses where numbers are too small to have it
+
+# Numbers in a chunk of rows, in float64: 32 MiB, and 8 MiB a temporary. The rows of a chunk and the columns of a block
+# are added up by themselves, so that the bounds of their rounding, which grow with the number of terms, stay small.
+CHUNK_FEATURES, CHUNK_SCORES, CHUNK_ROWS, BLOCK = 2**22, 2**20, 2**12, 128
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """The arguments, checked, with the heads first: W (H, D, K), b (H, K), reg (H,); weight (n, H), total (H,).
+
+    possible (H, K): whether the optimum can give a class a score. A class without a weighted example costs least with a
+    bias of minus infinity; without a bias there is no such way out, and all are possible.
+    """
+
+    X: Any
+    y: np.ndarray
+    W: np.ndarray
+    b: np.ndarray | None
+    reg: np.ndarray
+    weight: np.ndarray
+    total: np.ndarray
+    possible: np.ndarray
+
+    @classmethod
+    def of(cls, X: Any, y: Any, W: Any, b: Any, reg: Any, sample_weight: Any) -> "Stack":
+        """The arguments of `certify`; raises what it raises."""
+        W = _real("W", W)
+        if W.ndim != 3 or 0 in W.shape[1:]:
+            raise UsageError(f"certify: W has the shape {W.shape}; it must be (features, classes, heads)")
+        D, K, H = W.shape
+        X, y = X.tocsr() if issparse(X) else np.asarray(X), np.asarray(y)
+        if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] != D or X.dtype.kind not in "biuf":
+            raise UsageError(f"certify: X is {X.dtype} of shape {X.shape}; it must be numbers, one or more rows of {D}")
+        n = X.shape[0]
+        if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
+            raise UsageError(f"certify: y is {y.dtype} of shape {y.shape}; it must be {n} integers from 0 to {K - 1}")
+        reg = _real("reg", reg, (H,))
+        if reg.min() < 0:
+            raise UsageError(f"certify: reg is {reg.min():g}; it must be positive")
+        if reg.min() == 0:
+            raise IncompatibleError("certify: without a penalty there is no bound; train with a small reg above 0")
+        weight = np.ones((n, 1)) if sample_weight is None else _real("sample_weight", sample_weight, (n,), (n, H))
+        weight = np.broadcast_to(weight.reshape(n, -1), (n, H))
+        total, smallest = np.zeros(H), np.full(H, np.inf)
+        with np.errstate(over="ignore"):
+            for rows in row_chunks(n, CHUNK_ROWS):
+                total += sum_rows(weight[rows])
+                smallest = np.minimum(smallest, np.where(weight[rows] > 0, weight[rows], np.inf).min(axis=0))
+        if weight.min() < 0 or not ((total > 0) & np.isfinite(total)).all():
+            raise UsageError("certify: sample_weight must be 0 or more, with a sum above 0 for every head")
+        if (smallest < SMALLEST_WEIGHT * total).any():
+            raise UsageError(
+                f"certify: sample_weight has a value below {SMALLEST_WEIGHT:g} of its sum, too little for float64; set "
+                "it to 0"
+            )
+        possible = np.ones((H, K), bool)
+        if b is not None:
+            b = np.ascontiguousarray(_real("b", b, (K, H)).T)
+            possible = np.array([np.bincount(y, weight[:, head], K) > 0 for head in range(H)])
+        return cls(X, y, np.ascontiguousarray(np.moveaxis(W, -1, 0)), b, reg, weight, total, possible)
+
+    @property
+    def chunk_rows(self) -> int:
+        """How many rows are taken at a time."""
+        n, D = self.X.shape
+        width = self.X.nnz // n if issparse(self.X) else D
+        return max(1, min(CHUNK_FEATURES // max(1, width), CHUNK_SCORES // self.W.shape[2], CHUNK_ROWS, n))
+
+    def chunks(self) -> "Iterator[Chunk]":
+        """All rows, in order."""
+        for rows in row_chunks(self.X.shape[0], self.chunk_rows):
+            features = self.X[rows].astype(np.float64)
+            _check_features(features, rows.start)
+            yield Chunk(self, features, self.y[rows].astype(np.intp), self.weight[rows] / self.total)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some rows: features (m, D), labels (m,), weights (m, H); a head's weights add up to 1 over all rows."""
+
+    stack: Stack
+    features: Any
+    labels: np.ndarray
+    weights: np.ndarray
+
+    def margins(self, head: int) -> np.ndarray:
+        """Scores less that of the label (m, K); 0 for rows of weight 0, whatever they hold."""
+        W = self.stack.W[head]
+        if issparse(self.features):
+            margins = self.features @ W
+        else:
+            margins = np.zeros((len(self.labels), W.shape[1]))
+            for columns in row_chunks(len(W), BLOCK):
+                margins += self.features[:, columns] @ W[columns]
+        if self.stack.b is not None:
+            margins += self.stack.b[head]
+        margins -= margins[np.arange(len(self.labels)), self.labels][:, None]
+        margins[self.weights[:, head] == 0] = 0
+        return margins
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Euclidean length of every row, but never less than underflow hides (m,)."""
+        if issparse(self.features):
+            squares = np.asarray(self.features.multiply(self.features).sum(axis=1)).ravel()
+        else:
+            squares = np.einsum("md,md->m", self.features, self.features)
+        return np.sqrt(squares + self.features.shape[1] * UNDERFLOW)
+
+    def errors(self, head: int) -> np.ndarray:
+        """What rounding may have put every margin off by (m, K)."""
+        W, each = self.stack.W[head], np.arange(len(self.labels))
+        terms = len(W) if len(W) <= BLOCK else BLOCK + -(-len(W) // BLOCK)
+        if issparse(self.features):
+            terms = int(np.diff(self.features.indptr).max())
+        reach = self.sizes[:, None] * np.sqrt(np.einsum("dk,dk->k", W, W) + len(W) * UNDERFLOW)
+        if self.stack.b is not None:
+            reach += np.abs(self.stack.b[head])
+        reach += reach[each, self.labels][:, None]
+        reach[each, self.labels] = 0
+        reach[self.weights[:, head] == 0] = 0
+        return 2 * UNIT * (terms + 8) * reach
+
+
+def sum_rows(terms: np.ndarray) -> np.ndarray:
+    """The sum over the first axis, in halves: two roundings for every doubling of the number of terms."""
+    while len(terms) > 1:
+        half = len(terms) // 2
+        rest, terms = terms[2 * half :], terms[:half] + terms[half : 2 * half]
+        if len(rest):
+            terms[0] += rest[0]
+    return terms[0]
+
+
+def _real(name: str, array: npt.ArrayLike, *shapes: tuple[int, ...]) -> np.ndarray:
+    """A float64 array of one of the shapes, if any are given, with finite values; UsageError for any other."""
+    array = np.asarray(array, np.float64)
+    if shapes and array.shape not in shapes:
+        raise UsageError(f"certify: {name} has the shape {array.shape}; it must be {' or '.join(map(str, shapes))}")
+    if not np.isfinite(array).all():
+        where = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+        raise UsageError(f"certify: {name} is {array[where]} at {where}; it must be finite")
+    return array
+
+
+def _check_features(features: Any, first: int) -> None:
+    """Refuse a chunk of rows, the first of them the given one of X, with a value that is not finite."""
+    values = features.data if issparse(features) else features
+    if np.isfinite(values).all():
+        return
+    if issparse(features):
+        features = features.toarray()
+    row, column = map(int, np.argwhere(~np.isfinite(features))[0])
+    raise UsageError(
+        f"certify: X is {features[row, column]} in row {first + row}, column {column}; it must be finite: fill in or "
+        "leave out such rows"
+    )
