@@ -150,6 +150,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.one_standard_error and len(splits) == 1:
             raise IncompatibleError("a single split has no standard error; set one_standard_error=False, or use folds")
         found = {name: np.empty((len(settings), len(splits))) for name in TIMES + PER_SPLIT}
+        failed = np.zeros((len(settings), len(splits)), bool)
         scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
         for stack in stacks_of(settings, splits, len(examples.classes)):
             started = time.perf_counter()
@@ -158,7 +159,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             passes = np.maximum(optimum.iterations, 1)
             at = np.ix_(stack.numbers, [split.number for split in stack.splits])
             found["fit_time"][at] = ((time.perf_counter() - started) * passes / passes.sum()).reshape(reg.shape)
-            found["reg"][at] = reg
+            found["reg"][at], failed[at] = reg, optimum.failed.reshape(reg.shape)
             for name in ("objective", "gap", "iterations"):
                 found[name][at] = getattr(optimum, name).reshape(reg.shape)
             for place, split in enumerate(stack.splits):
@@ -188,7 +189,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     f"scoring={self.scoring!r} gives NaN for every setting, first on split {first}: "
                     f"{scores.reason(name, first)}; choose another score or other splits"
                 )
-            self.best_index_ = self._choose(settings, found, tables[name])
+            self.best_index_ = self._choose(settings, found["reg"].mean(axis=1), tables[name], failed.any(axis=1))
             self.best_score_ = float(self.cv_results_[f"mean_{name}"][self.best_index_])
         if hasattr(self, "best_index_"):
             self.best_params_ = settings[self.best_index_].params
@@ -239,10 +240,18 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_
 
-    def _choose(self, settings: list[Setting], found: dict[str, np.ndarray], scores: np.ndarray) -> int:
-        """The setting with the highest mean score, or the most regularised within a standard error of it."""
-        scores, reg = scored(scores), found["reg"].mean(axis=1)
+    def _choose(self, settings: list[Setting], reg: np.ndarray, scores: np.ndarray, failed: np.ndarray) -> int:
+        """The setting with the highest mean score, or the most regularised within a standard error of it.
+
+        reg (G,); scores (G, F); failed (G,): never one of these while another has a score.
+        """
+        scores = scored(scores)
         mean = scores.mean(axis=1)
+        sound = np.where(failed, np.nan, mean)
+        if np.isnan(sound).all():
+            _warn_of_failure(self.scoring)
+        else:
+            mean = sound
         best = chosen = int(np.nanargmax(mean))
         rivals = [number for number, setting in enumerate(settings) if setting.others == settings[best].others]
         if self.one_standard_error:
@@ -271,6 +280,15 @@ def _warn_of_gaps(optimum: Optimum, estimator: Any) -> None:
             ConvergenceWarning,
             stacklevel=3,
         )
+
+
+def _warn_of_failure(scoring: Any) -> None:
+    warnings.warn(
+        f"every setting with a score by scoring={scoring!r} failed: nothing is proven of its fits, and the best of them "
+        "need not be the best of the grid; give stronger penalties, or raise max_iter",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
 
 
 def _warn_at_edge(params: dict[str, Any], *, stronger: bool) -> None:

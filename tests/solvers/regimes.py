@@ -108,7 +108,8 @@ def solved(case: Case) -> tuple[list[Short], np.ndarray, float]:
     for head in np.flatnonzero(found.stopped != "gap"):
         W, b = found.W[..., head].astype(np.float64), found.b[:, head]
         ours, accuracy = value(rows, y, W, b, reg[head], case.loss), np.mean((rows @ W + b).argmax(1) == y)
-        W, b = (scikit_learn if case.loss == "softmax" else scipy_lbfgs)(rows, y, float(CS[head]), reg[head], case.K)
+        C, K = float(CS[head]), case.K
+        W, b = scikit_learn(rows, y, C, K) if case.loss == "softmax" else scipy_lbfgs(rows, y, reg[head], K)
         peer, peer_accuracy = value(rows, y, W, b, reg[head], case.loss), np.mean((rows @ W + b).argmax(1) == y)
         short.append(
             Short(
@@ -131,7 +132,7 @@ def value(X: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray, reg: float
     return float(losses.mean() + reg * np.sum(W**2))
 
 
-def scikit_learn(X: np.ndarray, y: np.ndarray, C: float, reg: float, K: int) -> tuple[np.ndarray, np.ndarray]:
+def scikit_learn(X: np.ndarray, y: np.ndarray, C: float, K: int) -> tuple[np.ndarray, np.ndarray]:
     """What LogisticRegression reaches with this C and its default tolerance."""
     from sklearn.linear_model import LogisticRegression
 
@@ -142,7 +143,7 @@ def scikit_learn(X: np.ndarray, y: np.ndarray, C: float, reg: float, K: int) -> 
     return (np.hstack([-W / 2, W / 2]), np.array([-b[0] / 2, b[0] / 2])) if K == 2 else (W, b)
 
 
-def scipy_lbfgs(X: np.ndarray, y: np.ndarray, C: float, reg: float, K: int) -> tuple[np.ndarray, np.ndarray]:
+def scipy_lbfgs(X: np.ndarray, y: np.ndarray, reg: float, K: int) -> tuple[np.ndarray, np.ndarray]:
     """What SciPy's L-BFGS-B finds of the squared hinge in float64."""
     n, D = X.shape
     each = np.arange(n)
@@ -174,22 +175,23 @@ def main(only: list[str]) -> int:
         if only and not any(word in str(case) for word in only):
             continue
         short, passes, seconds = solved(case)
-        heads, proven = heads + len(passes), proven + len(passes) - len(short)
-        print(
-            f"{case!s:36} {len(passes) - len(short):2} of {len(passes)} proven, {passes.max():5} passes, {seconds:6.2f} s"
-        )
+        done = len(passes) - len(short)
+        heads, proven = heads + len(passes), proven + done
+        say(f"{case!s:36} {done:2} of {len(passes)} proven, {passes.max():5} passes, {seconds:6.2f} s")
         for head in short:
             wrong += not head.right
-            print(
-                f"    C {head.C:.0e} {head.stopped}: objective {head.objective:.9g}, gap {head.gap:.1e}, accuracy "
-                f"{head.accuracy:.3f}; peer {head.peer_objective:.9g}, {head.peer_accuracy:.3f}"
-                f"{'' if head.right else '   WRONG'}",
-                flush=True,
-            )
-    print(
-        f"{proven:,} of {heads:,} heads proven to 1e-6; {heads - proven - wrong} of the others no worse than the peer; {wrong} worse"
-    )
+            say(f"    C {head.C:.0e} {head.stopped}: objective {head.objective:.9g}, gap {head.gap:.1e},")
+            say(f"    accuracy {head.accuracy:.3f}; peer {head.peer_objective:.9g}, {head.peer_accuracy:.3f}")
+            say("" if head.right else "    WRONG: the peer is better")
+    say(f"{proven:,} of {heads:,} heads proven, {heads - proven - wrong} no worse than the peer, {wrong} worse")
     return wrong
+
+
+def say(line: str) -> None:
+    """A line of the table, at once: the script takes long."""
+    if line:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ class PathResult:
     """Per value of reg (R,), ascending: accuracies, loss on validation, objective and gap on train, and why it ended.
 
     With folds all of it is their mean, gap too, which bounds the mean objective; iterations are the most, stopped is
-    "gap" if it is for all; fold_accuracy (R, folds), else None. best: the index of the chosen one.
+    "gap" if it is for all; fold_accuracy (R, folds), else None. failed: stopped with nothing proven, for any fold. best:
+    the index of the chosen one, which has not failed while another has not.
     """
 
     reg: np.ndarray
@@ -31,6 +32,7 @@ class PathResult:
     gap: np.ndarray
     iterations: np.ndarray
     stopped: np.ndarray
+    failed: np.ndarray
     fold_accuracy: np.ndarray | None
     best: int
 
@@ -48,8 +50,9 @@ def follow_path(train: Examples, val: Examples, regs: np.ndarray, problem: dict[
         found.gap,
         found.iterations,
         found.stopped,
+        found.failed,
         None,
-        choose(on_val.accuracy, on_val.loss),
+        _choose(on_val.accuracy, on_val.loss, found.failed),
     )
 
 
@@ -72,6 +75,7 @@ def cross_validate(pool: Examples, regs: np.ndarray, folds: np.ndarray, problem:
 
     shares, others = sizes / sizes.sum(), sizes[:, None] * (np.arange(parts)[:, None] != of_head)
     val_accuracy, val_loss = held_out(accuracy) @ shares, held_out(loss) @ shares
+    failed = found.failed.reshape(R, parts).any(axis=1)
     return PathResult(
         regs,
         mean((accuracy * others).sum(axis=0) / others.sum(axis=0)),
@@ -81,9 +85,15 @@ def cross_validate(pool: Examples, regs: np.ndarray, folds: np.ndarray, problem:
         mean(found.gap),
         found.iterations.reshape(R, parts).max(axis=1),
         np.array([_worst(stopped) for stopped in found.stopped.reshape(R, parts)]),
+        failed,
         held_out(accuracy),
-        choose(val_accuracy, val_loss),
+        _choose(val_accuracy, val_loss, failed),
     )
+
+
+def _choose(val_accuracy: np.ndarray, val_loss: np.ndarray, failed: np.ndarray) -> int:
+    """The best value of reg, by these (R,): one that failed only where all did."""
+    return choose(val_accuracy if failed.all() else np.where(failed, np.nan, val_accuracy), val_loss)
 
 
 def make_folds(y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...]) -> np.ndarray:
