@@ -121,6 +121,15 @@ def test_a_saved_model_comes_back_bit_for_bit(tmp_path, dtype):
     np.testing.assert_array_equal(again.predict(images(50)), model.predict(images(50)))
 
 
+def test_the_same_model_is_the_same_bytes_in_whatever_order_things_are_said_of_it(tmp_path):
+    about = {"loss": "softmax", "rows": {"train": 5, "seed": 0}, "reg": 0.5}
+    contents = set()
+    for names in [list(about), list(about)[::-1]] * 4:
+        make_classifier(**{name: about[name] for name in names}).save(tmp_path / "model")
+        contents.add((tmp_path / "model").read_bytes())
+    assert len(contents) == 1
+
+
 def test_special_values_and_memory_orders_come_back(tmp_path):
     model = make_classifier()
     W = np.asfortranarray(model.W)

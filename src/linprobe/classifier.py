@@ -14,9 +14,15 @@ from linprobe import __version__
 from linprobe.errors import DataError, IncompatibleError, UnsafeFileError
 from linprobe.evaluate import highest
 from linprobe.prepare import Preparation
-from linprobe.publish import publish_file
+from linprobe.tensors import Kind, damaged, read, short, warn_unchecked, write
 
-FORMAT = "linprobe-classifier-1"
+MODEL = Kind(
+    "linprobe-classifier-2",
+    "linprobe-classifier-1",
+    frozenset({"F32", "F64"}),
+    "give a model file that linprobe wrote",
+    "train the model again",
+)
 
 # 224 x 224 x 3 pixels and 5,000 classes stay below it. A file can claim more than it takes on the disk.
 MOST_BYTES = 2**32
@@ -56,7 +62,7 @@ class Classifier:
         """The probability of every class: scores (n, K) -> (n, K) float64. Raises IncompatibleError for an SVM."""
         if not self.probabilistic:
             raise IncompatibleError(
-                f"a model trained with the loss {_short(self.about.get('loss'))} has scores but no probabilities; "
+                f"a model trained with the loss {short(self.about.get('loss'))} has scores but no probabilities; "
                 "train one with softmax, or read its scores"
             )
         return softmax(scores.astype(np.float64), axis=1)
@@ -72,103 +78,76 @@ class Classifier:
         return self.W.T.reshape(len(self.classes), *self.preparation.shape)
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file with the metadata as JSON; it appears whole or not at all."""
-        from safetensors.numpy import save
+        """Write a safetensors file with the metadata as JSON; it appears whole or not at all.
 
+        The same model gives the same bytes, under a checksum that `load` compares.
+        """
         metadata = {
-            "format": FORMAT,
             "version": __version__,
             "classes": json.dumps(self.classes),
             "shape": json.dumps(self.preparation.shape),
             "unit_rows": json.dumps(self.preparation.unit_rows),
-            "about": json.dumps(dict(self.about)),
+            "about": json.dumps(dict(self.about), sort_keys=True),
         }
-        tensors = {"W": self.W, "b": self.b, "mean": self.preparation.mean}
-        content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata)
-        # Written by Python and not by the library, which has an error of its own for a full disk.
-        with publish_file(path) as partial:
-            partial.write_bytes(content)
+        write(path, MODEL, {"W": self.W, "b": self.b, "mean": self.preparation.mean}, metadata)
 
 
 def load(path: Path | str) -> Classifier:
-    """Read a model file; nothing in it can run. Raises DataError for a file that is not one of ours."""
+    """Read a model file; nothing in it can run.
+
+    Raises DataError for a file that is not one of ours, or not as it was written; of one that an older linprobe wrote,
+    without a checksum, an UncheckedFileWarning says that damage may go unnoticed.
+    """
     path = Path(path)
     metadata, tensors = _read(path)
     classes, shape, about = (_json(path, metadata, key) for key in ("classes", "shape", "about"))
     if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
-        raise _damaged(path, "classes is not a list of names")
+        raise damaged(path, MODEL, "classes is not a list of names")
     if not (
         isinstance(shape, list)
         and len(shape) in (1, 3)
         and all(type(size) is int and 0 < size < 2**32 for size in shape)
     ):
-        raise _damaged(path, "shape is not that of an image or of a row of features")
+        raise damaged(path, MODEL, "shape is not that of an image or of a row of features")
     unit_rows = "unit_rows" in metadata and _json(path, metadata, "unit_rows")
     if not isinstance(unit_rows, bool):
-        raise _damaged(path, "unit_rows is neither true nor false")
+        raise damaged(path, MODEL, "unit_rows is neither true nor false")
     if not isinstance(about, dict):
-        raise _damaged(path, "about is not a table")
+        raise damaged(path, MODEL, "about is not a table")
     white = about.get("white", 255)
     if not (type(white) in (int, float) and 0 < white < math.inf):
-        raise _damaged(path, "white is not the value of a pixel")
+        raise damaged(path, MODEL, "white is not the value of a pixel")
     features = math.prod(shape)
     expected = {"W": (features, len(classes)), "b": (len(classes),), "mean": (features,)}
     for name, array in tensors.items():
         if array.shape != expected[name]:
-            raise _damaged(
-                path, f"{name} has the shape {_short(array.shape)}, classes and shape ask for {expected[name]}"
-            )
+            finding = f"{name} has the shape {short(array.shape)}, classes and shape ask for {expected[name]}"
+            raise damaged(path, MODEL, finding)
         if not np.isfinite(array).all():
-            raise _damaged(path, f"{name} holds values that are not finite")
+            raise damaged(path, MODEL, f"{name} holds values that are not finite")
+    warn_unchecked(path, MODEL, metadata)
     preparation = Preparation(tensors["mean"], tuple(shape), unit_rows=unit_rows)
     return Classifier(tensors["W"], tensors["b"], tuple(classes), preparation, about)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """The metadata and the three arrays, float32 or float64, of whatever shape the file gives them."""
-    from safetensors import SafetensorError, safe_open
-
     try:
         if not path.is_file():
             finding = "is not a file" if path.exists() else "does not exist"
             raise DataError(f"{path}: {finding}; give a model file that linprobe wrote, such as RUN/model.safetensors")
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise UnsafeFileError(
-                f"{path}: has {size:,} bytes, a model at most {MOST_BYTES:,}; give a model file that linprobe wrote"
-            )
-        with safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise DataError(
-                    f"{path}: is a safetensors file of another format, {_short(metadata.get('format'))}, not {FORMAT}; "
-                    "give a model file that linprobe wrote"
-                )
-            if missing := {"W", "b", "mean"} - set(file.keys()):
-                raise _damaged(path, f"it has no array {min(missing)}")
-            # Asked before anything is read: NumPy does not know all of the types, and fails in as many ways.
-            types = {name: file.get_slice(name).get_dtype() for name in ("W", "b", "mean")}
-            if wrong := {name: kind for name, kind in types.items() if kind not in ("F32", "F64")}:
-                raise _damaged(path, f"{min(wrong)} holds {wrong[min(wrong)]}, expected F32 or F64")
-            return metadata, {name: file.get_tensor(name) for name in types}
-    except (SafetensorError, OSError) as error:
-        raise DataError(
-            f"{path}: is not a readable safetensors file ({_short(error)}); give a model file that linprobe wrote"
-        ) from error
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path}: is not a readable file ({short(error)}); {MODEL.give}") from error
+    if size > MOST_BYTES:
+        raise UnsafeFileError(f"{path}: has {size:,} bytes, a model at most {MOST_BYTES:,}; {MODEL.give}")
+    return read(path, MODEL, ("W", "b", "mean"))
 
 
 def _json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
     try:
         return json.loads(metadata[key])
     except KeyError as error:
-        raise _damaged(path, f"its metadata lacks {key}") from error
+        raise damaged(path, MODEL, f"its metadata lacks {key}") from error
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"{key} is not JSON ({_short(error)})") from error
-
-
-def _damaged(path: Path, finding: str) -> DataError:
-    return DataError(f"{path}: is damaged: {finding}; train the model again")
-
-
-def _short(found: object) -> str:
-    """What a file or a library says, in one line of bounded length."""
-    return " ".join(str(found).split())[:120]
+        raise damaged(path, MODEL, f"{key} is not JSON ({short(error)})") from error

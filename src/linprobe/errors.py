@@ -11,6 +11,8 @@
     ├── DivergedError             no setting of a search ended with finite weights
     └── InterruptedWorkError      Ctrl-C, with a checkpoint to go on from          exit status 130
 
+and one warning, UncheckedFileWarning: a file that an older linprobe wrote, without a checksum.
+
 A message is one line: place, finding, expectation, next step.
 """
 
@@ -62,6 +64,10 @@ class InterruptedWorkError(LinprobeError):
     """Ctrl-C stopped the work, and there is a checkpoint to go on from."""
 
     exit_status = 130
+
+
+class UncheckedFileWarning(UserWarning):
+    """A file was read that an older linprobe wrote, without a checksum: damage may go unnoticed."""
 
 
 def require(module: str, extra: str) -> ModuleType:

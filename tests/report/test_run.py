@@ -1,14 +1,16 @@
 """A run folder is read as it was written, and a damaged one gets one line that names the file."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from linprobe.errors import DataError
+from linprobe.errors import DataError, UncheckedFileWarning
 from linprobe.evidence import Evidence, Mistakes, Reliability
-from linprobe.report.run import EVIDENCE, read_run, write_evidence
+from linprobe.report.run import EVIDENCE, KIND, read_run, write_evidence
+from linprobe.tensors import PLACE, read
 from models import assert_same, make_classifier  # pyright: ignore[reportMissingImports]
 
 K, SHAPE = 3, (4, 3, 2)
@@ -110,6 +112,33 @@ NUMBERS = {
 def test_a_damaged_run_json(folder, case):
     (folder / "run.json").write_bytes(NUMBERS[case])
     assert complaint(folder).startswith(f"{folder / 'run.json'}: ")
+
+
+def test_any_flipped_bit_is_refused(tmp_path):
+    write_evidence(tmp_path, evidence(mistakes=1, reliability=False), np.empty(0), np.empty((0, 0)))
+    path = tmp_path / EVIDENCE
+    content = path.read_bytes()
+    for place in range(len(content)):
+        for bit in range(8) if place < PLACE.stop else [place % 8]:
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+            with pytest.raises(DataError) as caught:
+                read(path, KIND)
+            assert str(caught.value).startswith(f"{path}: ")
+            assert "\n" not in str(caught.value)
+    path.write_bytes(content)
+    assert "counts" in read(path, KIND)[1]
+
+
+def test_an_evidence_file_from_before_there_were_checksums_is_read_with_a_warning(folder):
+    save_file(load_file(folder / EVIDENCE), folder / EVIDENCE)
+    with pytest.warns(UncheckedFileWarning, match=rf"{EVIDENCE}: an older linprobe wrote it, .*; make the run again"):
+        run = read_run(folder)
+    np.testing.assert_array_equal(run.evidence.counts, evidence().counts)
+
+
+def test_a_model_file_is_no_evidence(folder):
+    shutil.copy(folder / "model.safetensors", folder / EVIDENCE)
+    assert "another format, linprobe-classifier-2, not linprobe-evidence-2" in complaint(folder)
 
 
 def change(**arrays):

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 
 import typer
 
@@ -15,7 +16,7 @@ from linprobe.cli.report import report
 from linprobe.cli.tune import tune
 from linprobe.cli.words import complain
 from linprobe.cli.worksheet import worksheet
-from linprobe.errors import LinprobeError
+from linprobe.errors import LinprobeError, UncheckedFileWarning
 
 INTERRUPTED = 130
 
@@ -53,6 +54,7 @@ def options(
 def main() -> None:
     """Run the command line: exit 0 done, 1 the work failed, 2 wrong usage, 130 interrupted; errors are one line."""
     signal.signal(signal.SIGTERM, _leave)
+    warnings.showwarning = _warn
     try:
         status = app(standalone_mode=False)
         sys.stdout.flush()
@@ -79,6 +81,14 @@ def main() -> None:
             1,
         )
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    """Say a warning of ours in one line, as errors are said; any other as Python does, with the place in the code."""
+    if issubclass(category, UncheckedFileWarning):
+        complain(f"warning: {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def _leave(number: int, _frame: object) -> None:

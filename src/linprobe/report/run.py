@@ -10,9 +10,17 @@ import numpy as np
 from linprobe.classifier import Classifier, load
 from linprobe.errors import DataError
 from linprobe.evidence import Evidence, Mistakes, Reliability
-from linprobe.publish import publish_file
+from linprobe.tensors import Kind, read, short, warn_unchecked, write
 
 EVIDENCE = "evidence.safetensors"
+
+KIND = Kind(
+    "linprobe-evidence-2",
+    None,
+    frozenset({"F32", "F64", "U8", "I32", "I64"}),
+    "give a run that linprobe made",
+    "make the run again",
+)
 
 NUMBERS, WHOLE = "iuf", ("counts", "mistakes.labels", "mistakes.predicted", "reliability.n")
 
@@ -34,14 +42,11 @@ class Run:
 
 def write_evidence(folder: Path, evidence: Evidence, steps: np.ndarray, curves: np.ndarray) -> None:
     """Write what of a run is neither in run.json nor in the model; steps and curves as `Run` has them."""
-    from safetensors.numpy import save
-
     arrays = {"counts": evidence.counts, "steps": steps, "curves": curves.astype(np.float32)}
     arrays |= {f"mistakes.{name}": array for name, array in vars(evidence.mistakes).items()}
     if evidence.reliability is not None:
         arrays |= {f"reliability.{name}": array for name, array in vars(evidence.reliability).items()}
-    with publish_file(folder / EVIDENCE) as partial:
-        partial.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+    write(folder / EVIDENCE, KIND, arrays, {})
 
 
 def read_run(folder: Path) -> Run:
@@ -54,7 +59,7 @@ def read_run(folder: Path) -> Run:
         numbers = json.loads(path.read_text(encoding="utf-8"))
         missing = {"command", "versions", "options", "data", "grid", "test"} - set(dict(numbers))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read ({_short(error)}); make the run again") from error
+        raise DataError(f"{path}: cannot be read ({short(error)}); make the run again") from error
     if missing:
         raise DataError(f"{path}: lacks {min(missing)}; make the run again")
     classifier = load(folder / "model.safetensors")
@@ -71,15 +76,9 @@ def read_run(folder: Path) -> Run:
 
 def _read_arrays(path: Path, K: int, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """The arrays of an evidence file, each of the shape that it must have."""
-    from safetensors import SafetensorError, safe_open
-
     if not path.is_file():
         raise DataError(f"{path}: does not exist; the run was made by a version without it: make it again")
-    try:
-        with safe_open(path, "numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
-    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: is not readable ({_short(error)}); make the run again") from error
+    metadata, arrays = read(path, KIND)
     m, bins = (len(arrays.get(name, ())) for name in ("mistakes.labels", "reliability.n"))
     R = len(arrays.get("steps", ()))
     expected: dict[str, tuple[int | None, ...]] = {
@@ -108,8 +107,5 @@ def _read_arrays(path: Path, K: int, shape: tuple[int, ...]) -> dict[str, np.nda
             raise DataError(f"{path}: {name} does not hold what it must ({array.dtype}); make the run again")
     if not arrays["counts"].any() or (bins and not arrays["reliability.n"].any()):
         raise DataError(f"{path}: knows of no example; make the run again")
+    warn_unchecked(path, KIND, metadata)
     return arrays
-
-
-def _short(error: object) -> str:
-    return " ".join(str(error).split())[:120]
