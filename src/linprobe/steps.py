@@ -7,11 +7,15 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a step: what, the figure found, and what was expected of it."""
+    """One line of a step: what, the figure found, and what was expected of it.
+
+    timed: whether a clock has a part in it. The page has none of those, so that the same run gives the same page.
+    """
 
     what: str
     found: str
     expected: str = ""
+    timed: bool = False
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,8 @@ def refit_step(refit: dict[str, Any], best: dict[str, Any], loss: str) -> Step:
     setting = ", ".join(f"{TITLES[name]} {best[name]:.3g}" for name in ("learning_rate", "reg") if name in best)
     rows = [
         Row("chosen", setting, f"validation accuracy {best['val_accuracy']:.4f}"),
-        Row("trained on", f"{refit['n']:,} examples in {refit['seconds']:.1f} s", "train + validation"),
+        Row("trained on", f"{refit['n']:,} examples", "train + validation"),
+        Row("time", f"{refit['seconds']:.1f} s", timed=True),
         Row("objective", f"{refit['objective']:.6g}", f"mean {loss} loss + reg x ΣW²"),
     ]
     if "gap" not in refit:

@@ -10,7 +10,7 @@ from linprobe.report.page.pictures import template_pictures
 from linprobe.report.page.settings import AXES, Settings, screened_of, settings_of
 from linprobe.report.run import Run
 from linprobe.report.words import percent
-from linprobe.steps import proven
+from linprobe.steps import Row, Step, proven
 from linprobe.tune.words import refit_step
 from linprobe.worksheet.steps import NEAR, first_loss_step, gradient_check_step, optimum_step, vectorized_step
 
@@ -108,8 +108,7 @@ def _winner(run: Run, found: Settings) -> dict[str, Any]:
 
 def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]:
     grid, screened = run.numbers["grid"], screened_of(run)
-    seconds = f"{grid['seconds']:,.1f}" if grid["seconds"] >= 0.1 else f"{grid['seconds']:.2f}"
-    notes = [f"All of it took {seconds} s: the settings are trained together."]
+    notes = []
     lost = sum(row["status"] == "diverged" for row in (screened or found).rows)
     if lost:
         notes.append(
@@ -151,7 +150,7 @@ def _solver(run: Run) -> dict[str, Any]:
         if gap is not None:
             share = f"{refit['relative_gap']:.0e}"
             first = f"{proven(refit['objective'], gap)} The gap is {share} of the objective."
-        return {"value": value, "sentences": [first, *step.notes[1:]], "rows": step.rows}
+        return {"value": value, "sentences": [first, *step.notes[1:]], "rows": _untimed(step)}
     optimum = numbers.get("optimum", {"skipped": "this run did not look for the optimum"})
     if "skipped" in optimum:
         why = shown(optimum["skipped"], LONGEST)
@@ -165,6 +164,10 @@ def _solver(run: Run) -> dict[str, Any]:
         f"{optimum['objective']:.4g}, which is proven to {optimum['relative_gap']:.0e} of it."
     )
     return {"value": value, "sentences": [first, *step.notes], "rows": step.rows}
+
+
+def _untimed(step: Step) -> list[Row]:
+    return [row for row in step.rows if not row.timed]
 
 
 def _templates(run: Run, names: list[str], room: int) -> dict[str, Any]:
@@ -217,7 +220,7 @@ def _worksheet(run: Run) -> dict[str, Any] | None:
     first, check, matrix = numbers["first_loss"], numbers["gradient_check"], numbers["vectorized"]
     steps = (first_loss_step(first, loss, K), gradient_check_step(check), vectorized_step(matrix))
     return {
-        "rows": [replace(row, what=f"{step.title}: {row.what}") for step in steps for row in step.rows],
+        "rows": [replace(row, what=f"{step.title}: {row.what}") for step in steps for row in _untimed(step)],
         "published": None if published is None else f"{published:.3f}",
         "questions": [(question, shown(numbers["questions"][key]["answer"], LONGEST)) for question, key in asked],
     }
