@@ -40,7 +40,7 @@ MAY_KNOW = {
     "steps": set(),
     "rows": {"errors", "arrays", "dataset", "prepare"},
     "assess": {
-        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers"),
+        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers", "tune"),
     },
     "tune": {
         *("", "errors", "arrays", "dataset", "prepare", "rows", "solvers", "space", "search", "evaluate"),

@@ -1,5 +1,6 @@
 """A saved model on data it knows and does not know, and its certificate from the rows that it was trained on."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from linprobe import load, open_dataset
 from linprobe.assess import assess, prove
 from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset, Examples
-from linprobe.errors import DataError, IncompatibleError
+from linprobe.errors import DataError
 from linprobe.evaluate import per_class
 from linprobe.prepare import Preparation
 from linprobe.solvers.settings import Training
@@ -123,6 +124,7 @@ def test_the_certificate_of_a_saved_model_is_that_of_its_refit(digits, features,
     assert proof.gap == pytest.approx(refit["gap"], rel=1e-2, abs=1e-10 * refit["objective"])
     assert 0 <= proof.relative_gap <= 1e-6
     assert (proof.n, proof.rows, proof.loss, proof.reg) == (1697, "train + validation", loss, reg)
+    assert (proof.proven, proof.tolerance, proof.stored) == (True, 1e-6, True)
 
 
 def test_the_optimum_of_another_reg_has_a_larger_gap(digits, tuned):
@@ -132,6 +134,9 @@ def test_the_optimum_of_another_reg_has_a_larger_gap(digits, tuned):
     # Its gradient is 2 x 0.01 W, but for what was left of it before.
     assert after.gap == pytest.approx(0.01**2 * squares / 1.01, rel=0.3)
     assert after.gap > 3 * before.gap
+    assert before.proven
+    assert not after.proven
+    assert "the tolerance is 1e-06" in after.why
 
 
 def test_no_certificate_without_the_rows(digits, tuned):
@@ -148,13 +153,87 @@ def test_no_certificate_without_the_rows(digits, tuned):
         assess(telling(tuned.classifier, rows=None), digits)
 
 
-def test_no_certificate_where_nothing_can_be_proven(digits, tuned, descended):
-    with pytest.raises(IncompatibleError, match=r"SGD penalises the bias.*train it with linprobe tune --solver exact"):
-        prove(descended.classifier, digits)
-    with pytest.raises(IncompatibleError, match="stopped short"):
-        prove(replace(tuned.classifier, b=tuned.classifier.b + np.arange(10)), digits)
-    with pytest.raises(IncompatibleError, match=r"hinge loss has no certificate.*--loss softmax or squared_hinge"):
-        prove(telling(descended.classifier, loss="hinge"), digits)
-    for junk in (0, -1.0, None, "much", float("nan")):
-        with pytest.raises(IncompatibleError, match="without a penalty there is no certificate"):
-            prove(telling(tuned.classifier, reg=junk), digits)
+def test_not_proven_where_nothing_can_be_proven(digits, tuned, descended):
+    for classifier, words in (
+        (descended.classifier, r"bias is not the best.*SGD .*penalises the bias.*linprobe tune --solver exact$"),
+        (replace(tuned.classifier, b=tuned.classifier.b + np.arange(10)), "bias is not the best"),
+        (
+            telling(descended.classifier, loss="hinge"),
+            r"hinge loss has no certificate.*--loss softmax or squared_hinge",
+        ),
+        (telling(descended.classifier, loss=["hinge"]), "no certificate"),
+        (telling(descended.classifier, reg=0), "without a penalty there is no certificate"),
+    ):
+        proof = prove(classifier, digits)
+        assert (proof.proven, proof.objective, proof.gap, proof.relative_gap) == (False, None, None, None)
+        assert re.search(words, proof.why)
+        assert "certify" not in proof.why
+
+
+@pytest.mark.parametrize("name", ["reg", "tol"])
+@pytest.mark.parametrize("junk", [-1.0, "much", True, [1], float("nan"), float("inf"), 10**400])
+def test_numbers_that_no_training_leaves_are_refused(digits, tuned, name, junk):
+    with pytest.raises(DataError, match=f"says that {name} is "):
+        prove(telling(tuned.classifier, **{name: junk}), digits)
+
+
+def test_the_exact_solver_is_not_advised_to_whom_has_used_it(digits, tuned):
+    squeezed = replace(tuned.classifier, W=tuned.classifier.W * 0.9)
+    for solver, advised in (("exact", False), ("sgd", True), (None, False)):
+        proof = prove(telling(squeezed, solver=solver), digits)
+        assert not proof.proven
+        assert ("--solver exact" in proof.why) == advised
+    assert "its solver stopped short, or the file was changed" in prove(squeezed, digits).why
+
+
+def test_the_verdict_is_by_the_models_own_tolerance(digits, tuned):
+    gap = prove(tuned.classifier, digits).relative_gap
+    for tol, proven in ((gap * 0.99, False), (gap * 1.01, True), (0.5, True)):
+        proof = prove(telling(tuned.classifier, tol=tol), digits)
+        assert (proof.proven, proof.tolerance, proof.stored) == (proven, tol, True)
+    by_default = prove(telling(tuned.classifier, tol=None), digits)
+    assert (by_default.proven, by_default.tolerance, by_default.stored) == (True, 1e-6, False)
+
+
+def test_a_proof_matches_classes_by_name(digits, tuned):
+    model, order = tuned.classifier, np.random.default_rng(0).permutation(10)
+    names = tuple(model.classes[k] for k in order)
+    moved = prove(replace(model, W=model.W[:, order], b=model.b[order], classes=names), digits)
+    assert moved.objective == pytest.approx(prove(model, digits).objective, rel=1e-12)
+    assert moved.proven
+    renamed = replace(model, classes=names)
+    assert assess(renamed, digits).accuracy < 0.5
+    assert not prove(renamed, digits).proven
+    with pytest.raises(DataError, match="has the class 9, which the model does not know"):
+        prove(replace(model, classes=(*model.classes[:9], "nine")), digits)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_training_rows_are_never_measured_as_what_training_left(digits, tuned, old):
+    rows = {k: v for k, v in tuned.classifier.about["rows"].items() if not (old and k == "fingerprint")}
+    found = assess(telling(tuned.classifier, rows=rows), digits)
+    assert (found.n, found.rows) == (179, "what training left for test" + old * ", as its file says")
+    changes = [{"seed": 1}, {"train": rows["train"] - 100}]
+    if not old:  # whose only trace of the rows is the mean of train
+        changes += [{"val": rows["val"] - 50, "test": rows["test"] + 50}]
+    for change in changes:
+        changed = telling(tuned.classifier, rows=rows | change)
+        for judge in (assess, prove):
+            with pytest.raises(DataError, match="so the file was changed"):
+                judge(changed, digits)
+
+
+def test_a_preparation_that_is_not_the_trainings_is_refused(digits, tuned):
+    model, preparation = tuned.classifier, tuned.classifier.preparation
+    for change in ({"mean": preparation.mean + np.float32(1e-3)}, {"unit_rows": True}):
+        with pytest.raises(DataError, match="the preparation in the model's file is not that of the rows"):
+            prove(replace(model, preparation=replace(preparation, **change)), digits)
+
+
+def test_a_weight_of_a_feature_that_is_constant_in_training_counts_with_standardised_features(digits):
+    result = tune(digits, Options(regs=np.array([1e-2]), features="standardised"))
+    assert prove(result.classifier, digits).proven
+    assert not digits.train.X[:, 0, 0].any()
+    W = result.classifier.W.copy()
+    W[0, 3] = 2.0
+    assert not prove(replace(result.classifier, W=W), digits).proven

@@ -49,9 +49,44 @@ WHOLE = {"trained_on": "train", "prepared_on": "train", "seed": 0, "train": 5, "
     "told",
     [None, "train", [], {}, *({name: value for name, value in WHOLE.items() if name != left} for left in WHOLE),
      *(WHOLE | {name: wrong} for name in ("seed", "train") for wrong in ("5", 1.5, True, None, -1, 2**70)),
-     *(WHOLE | {"trained_on": wrong} for wrong in ("test", None, ["train"]))],
+     *(WHOLE | {"trained_on": wrong} for wrong in ("test", None, ["train"])),
+     *(WHOLE | {"fingerprint": wrong} for wrong in (5, ["sha256:0"]))],
 )  # fmt: skip
 def test_what_tells_no_rows_is_refused(told):
     with pytest.raises(DataError, match="does not tell which rows it was trained on"):
         Rows.read(told)
     assert Rows.read(WHOLE).train == 5
+
+
+SAID = Rows.of(make_splits(IMAGES, seed=5, train=50, val=17, test=11), 5, "train", "train").tell()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 6}, {"train": 51}, {"train": 49, "val": 18}, {"val": 16}, {"test": 12}, {"test": 80}, {"train": 0},
+     {"trained_on": "train + validation"}, {"prepared_on": "train + validation"}, {"fingerprint": "sha256:0"}],
+)  # fmt: skip
+def test_rows_that_were_changed_in_the_file_are_noticed(change):
+    assert len(Rows.read(SAID).splits(IMAGES).train) == 50
+    with pytest.raises(DataError, match="noise: the rows that the model's file describes are not those") as caught:
+        Rows.read(SAID | change).splits(IMAGES)
+    assert "--" not in str(caught.value)  # nobody typed an option
+
+
+def test_the_fingerprint_of_the_rows_is_theirs_and_not_that_of_dev_or_of_a_test_split_of_its_own():
+    one = make_splits(IMAGES, train=50, val=17, test=11).fingerprint
+    assert one == make_splits(IMAGES, train=50, val=17, test=11, dev=3).fingerprint
+    assert one != make_splits(IMAGES, train=50, val=17, test=11, seed=1).fingerprint
+    assert one != make_splits(IMAGES, train=50, val=17, test=10).fingerprint
+    # Training rows in blocks of a class are shuffled; test rows too, and which they are depends on dev.
+    blocks = Examples(IMAGES.train.X, np.arange(90) // 30)
+    own = Dataset("own", blocks, blocks, IMAGES.classes)
+    a, b = (make_splits(own, train=50, val=17, test=11, dev=dev) for dev in (3, 30))
+    assert not np.array_equal(a.test.X, b.test.X)
+    assert a.fingerprint == b.fingerprint != make_splits(own, train=50, val=17, test=11, seed=1).fingerprint
+
+
+def test_rows_of_older_versions_have_no_fingerprint():
+    told = {name: value for name, value in SAID.items() if name != "fingerprint"}
+    assert Rows.read(told).fingerprint is None
+    assert len(Rows.read(told | {"seed": 6}).splits(IMAGES).train) == 50

@@ -1,18 +1,24 @@
 """A saved model on a data set: how good it is there, and how near to the optimum of what it was trained on."""
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 import numpy as np
 
 from linprobe.classifier import Classifier
-from linprobe.dataset import Dataset, Examples
-from linprobe.errors import DataError, IncompatibleError
+from linprobe.dataset import Dataset, Examples, Splits
+from linprobe.errors import DataError, UsageError
 from linprobe.evaluate import wilson_interval
 from linprobe.evidence import observe
 from linprobe.prepare import Features, Preparation
 from linprobe.rows import Rows, refuse_what_is_not_finite
 from linprobe.solvers.certificate import CERTIFIABLE, certify
+from linprobe.tune.options import TOLERANCE
+
+# The mean in the file is that of the rows it was fitted on, but for how another machine rounds.
+MEAN_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +37,34 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Proof:
-    """Objective of a model on the n rows that it was trained on, and how much lower the lowest possible one can be."""
+    """The verdict on a model: objective on the n rows it was trained on, and how much lower the lowest possible can be.
+
+    tolerance: of the gap, as a share of the objective; stored: whether it is the model's own, or the default because
+    the file has none. objective, gap: None where nothing can be proven. why: why it is not proven that the model is
+    within the tolerance, and what to do; None where it is.
+    """
 
     rows: str
     n: int
     loss: str
     reg: float
-    objective: float
-    gap: float
+    tolerance: float
+    stored: bool
+    objective: float | None = None
+    gap: float | None = None
+    why: str | None = None
 
     @property
-    def relative_gap(self) -> float:
+    def proven(self) -> bool:
+        """The verdict: whether the model is proven to be within the tolerance."""
+        return self.why is None
+
+    @property
+    def relative_gap(self) -> float | None:
         """The gap as a share of the objective."""
-        return self.gap / self.objective
+        if self.objective is None or self.gap is None:
+            return None
+        return self.gap / self.objective if self.gap else 0.0
 
 
 def assess(classifier: Classifier, dataset: Dataset) -> Assessment:
@@ -51,9 +72,24 @@ def assess(classifier: Classifier, dataset: Dataset) -> Assessment:
 
     Where the data set has none: on the rows that the model's training left for test, if it was trained on this data
     set, else on all. Classes are matched by their names. Raises DataError for examples of another shape, for classes
-    that the model does not know, and for features that are not finite.
+    that the model does not know, for features that are not finite, and where the file describes other rows than those
+    that were left.
     """
     classifier.preparation.apply(dataset.train.X[:0])  # which refuses another shape, before any work
+    numbers = _class_numbers(classifier, dataset)
+    refuse_what_is_not_finite(dataset)
+    rows, examples = _rows_to_judge(classifier, dataset)
+    seen = observe(classifier, Examples(examples.X, numbers[examples.y]))
+    return Assessment(rows, seen.n, seen.correct / seen.n, wilson_interval(seen.correct, seen.n), seen.counts)
+
+
+def trained_on(classifier: Classifier, dataset: Dataset) -> bool:
+    """Whether the data set is, by its fingerprint, the one that the model was trained on."""
+    return classifier.about.get("fingerprint") == dataset.fingerprint
+
+
+def _class_numbers(classifier: Classifier, dataset: Dataset) -> np.ndarray:
+    """The model's number of each class of the data set, by name."""
     unknown = [name for name in dataset.classes if name not in classifier.classes]
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
@@ -61,74 +97,101 @@ def assess(classifier: Classifier, dataset: Dataset) -> Assessment:
             f"{dataset.name}: has the class {unknown[0]}{more}, which the model does not know; give data of its "
             f"classes: {_listed(classifier.classes)}"
         )
-    refuse_what_is_not_finite(dataset)
-    rows, examples = _rows_to_judge(classifier, dataset)
-    number = np.array([classifier.classes.index(name) for name in dataset.classes])
-    seen = observe(classifier, Examples(examples.X, number[examples.y]))
-    return Assessment(rows, seen.n, seen.correct / seen.n, wilson_interval(seen.correct, seen.n), seen.counts)
+    return np.array([classifier.classes.index(name) for name in dataset.classes])
 
 
 def _rows_to_judge(classifier: Classifier, dataset: Dataset) -> tuple[str, Examples]:
     if dataset.test is not None:
         return "its test split", dataset.test
-    if classifier.about.get("fingerprint") != dataset.fingerprint:
+    if not trained_on(classifier, dataset):
         return "all of it", dataset.train
-    return "what training left for test", Rows.read(classifier.about.get("rows")).splits(dataset).test
+    rows = Rows.read(classifier.about.get("rows"))
+    splits, _ = _split_again(classifier, dataset, rows)
+    # An older file has no fingerprint of the rows: that those of validation are not among them, it only says.
+    said = "" if rows.fingerprint is not None else ", as its file says"
+    return f"what training left for test{said}", splits.test
+
+
+def _split_again(classifier: Classifier, dataset: Dataset, rows: Rows) -> tuple[Splits, Preparation]:
+    """The splits that the model was trained on, and the preparation fitted on them again, which must be the model's."""
+    features = classifier.about.get("features")
+    if not (isinstance(features, str) and features in get_args(Features)):
+        raise DataError(f"the model was trained on {features} features, which are unknown; train it again")
+    splits, saved = rows.splits(dataset), classifier.preparation
+    fitted = rows.fit(splits, cast("Features", features))
+    # The files of older versions have no fingerprint of the split, but another split has another mean.
+    off = MEAN_TOLERANCE * np.abs(fitted.mean).max(initial=0)
+    if not np.allclose(saved.mean, fitted.mean, MEAN_TOLERANCE, off) or saved.unit_rows != fitted.unit_rows:
+        raise DataError(
+            f"{dataset.name}: the preparation in the model's file is not that of the rows that it describes, so the "
+            "file was changed; train the model again"
+        )
+    return splits, Preparation(saved.mean, saved.shape, fitted.scale, saved.unit_rows)
 
 
 def prove(classifier: Classifier, dataset: Dataset) -> Proof:
-    """The certificate of a classifier: objective and gap, in float64, from the very rows that it was trained on.
+    """Whether a classifier is within its tolerance of the optimum, in float64, from the very rows it was trained on.
 
-    Raises DataError where the data set is not the one that it was trained on, or the model does not tell on which of
-    its rows, and IncompatibleError where nothing can be proven: the hinge, no penalty, a bias that is not the best one.
+    Raises DataError where the data set is not the one that it was trained on, or the file does not describe how it was
+    trained. Classes are matched by their names.
     """
     about = classifier.about
-    if about.get("fingerprint") != dataset.fingerprint:
+    if not trained_on(classifier, dataset):
         raise DataError(
             f"{dataset.name}: is not the data that the model was trained on "
             f"({about.get('data')}, {_short(about.get('fingerprint'))}; this has {_short(dataset.fingerprint)}); a "
             "certificate is about those rows: give that source, as it was"
         )
-    rows, loss, reg, features = (about.get(name) for name in ("rows", "loss", "reg", "features"))
-    rows = Rows.read(rows)
-    if loss not in CERTIFIABLE:
-        raise IncompatibleError(
-            f"the {loss} loss has no certificate, because it is not smooth; train with linprobe tune --loss "
-            f"{' or '.join(CERTIFIABLE)}"
-        )
-    if not isinstance(reg, float | int) or not reg > 0:
-        raise IncompatibleError(
-            f"the model was trained with reg {reg}, and without a penalty there is no certificate; train it with a "
-            "small reg above 0"
-        )
-    if not (isinstance(features, str) and features in get_args(Features)):
-        raise DataError(f"the model was trained on {features} features, which are unknown; train it again")
-    X, y, W = _as_trained(classifier, dataset, rows, cast("Features", features))
+    rows, loss, reg = Rows.read(about.get("rows")), about.get("loss"), _number(about, "reg")
+    stored = about.get("tol") is not None
+    numbers = _class_numbers(classifier, dataset)
+    splits, preparation = _split_again(classifier, dataset, rows)
+    examples = rows.prepared(splits, preparation)
+    tolerance = _number(about, "tol") if stored else TOLERANCE
+    told = (rows.trained_on, len(examples), str(loss), reg, tolerance, stored)
+    if str(loss) not in CERTIFIABLE:
+        way = f"train with linprobe tune --loss {' or '.join(CERTIFIABLE)}"
+        return Proof(*told, why=f"the {loss} loss has no certificate, because it is not smooth; {way}")
+    if reg == 0:
+        return Proof(*told, why="reg is 0, and without a penalty there is no certificate; train with a small reg")
+    W = classifier.W
+    if preparation.scale is not None:  # which the model file has no place for: its weights are multiplied by it
+        W = np.divide(W, preparation.scale[:, None], out=W.copy(), where=preparation.scale[:, None] > 0)
+    advice = _advice(about.get("solver"))
     try:
-        found = certify(X, y, W[:, :, None], classifier.b[:, None], [reg], loss)
-    except IncompatibleError as error:
-        why = (
-            "SGD penalises the bias with the weights, and so does not end at the best one"
-            if about.get("solver") == "sgd"
-            else "the solver stopped short of it"
+        found = certify(examples.X, numbers[examples.y], W[:, :, None], classifier.b[:, None], [reg], str(loss))
+    except UsageError as error:
+        # What it ends with is advice to whoever called it.
+        finding, *_ = str(error).removeprefix("certify: ").rpartition("; ")
+        return Proof(*told, why=f"{finding}; {advice}")
+    objective, gap = float(found.objective[0]), float(found.gap[0])
+    if gap <= tolerance * objective:
+        return Proof(*told, objective, gap)
+    finding = f"the gap is {gap / objective:.1e} of the objective, the tolerance is {tolerance:g}"
+    return Proof(*told, objective, gap, f"{finding}; {advice}")
+
+
+def _number(about: Mapping[str, Any], name: str) -> float:
+    """A number that is finite and not negative, from a file that may say anything."""
+    value = about.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
+        raise DataError(
+            f"the model's file says that {name} is {value}, which no training leaves; train the model again"
         )
-        raise IncompatibleError(
-            f"no certificate: the model's bias is not the best one for its weights ({why}), and without that nothing "
-            "follows for the optimum; train it with linprobe tune --solver exact"
-        ) from error
-    return Proof(rows.trained_on, len(y), loss, float(reg), float(found.objective[0]), float(found.gap[0]))
+    return float(value)
 
 
-def _as_trained(
-    classifier: Classifier, dataset: Dataset, rows: Rows, features: Features
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The rows X (n, D) and labels y (n,) that the weights W (D, K) were trained on."""
-    splits, saved, W = rows.splits(dataset), classifier.preparation, classifier.W
-    scale = rows.fit(splits, features).scale
-    if scale is not None:  # which the model file has no place for: its weights are multiplied by it
-        W = np.divide(W, scale[:, None], out=np.zeros_like(W), where=scale[:, None] > 0)
-    examples = rows.prepared(splits, Preparation(saved.mean, saved.shape, scale, saved.unit_rows))
-    return examples.X, examples.y, W
+def _advice(solver: Any) -> str:
+    if solver == "exact":
+        return (
+            "its solver stopped short, or the file was changed: compare refit in the run's run.json, or train it again"
+        )
+    if solver == "sgd":
+        return (
+            "SGD ends near the optimum at best, and penalises the bias with the weights: train it with linprobe tune "
+            "--solver exact"
+        )
+    return "train it with linprobe tune"
 
 
 def _listed(names: tuple[str, ...]) -> str:

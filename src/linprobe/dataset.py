@@ -100,12 +100,16 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """The rows that a run fits on, chooses by, reports on, and checks its gradient with (dev, drawn from train)."""
+    """The rows that a run fits on, chooses by, reports on, and checks its gradient with (dev, drawn from train).
+
+    fingerprint: of which rows of the source's training split train, val and test have; not of a test split of its own.
+    """
 
     train: Examples
     val: Examples
     test: Examples
     dev: Examples
+    fingerprint: str
 
 
 def _check_labels(place: str, examples: Examples, classes: int) -> None:

@@ -1,5 +1,7 @@
 """From a dataset to what a classifier trains on: splits, and centred rows fitted on the training rows only."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -178,7 +180,11 @@ def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator
         if not _mixed(dataset.test.y, sizes["test"]):
             rows = generator.permutation(len(dataset.test))[rows]
         test = dataset.test.take(rows)
-    return Splits(train, val, test, dev)
+    held_out = sizes["test"] if dataset.test is None else 0
+    rows = np.arange(len(everything)) if order is None else order
+    digest = hashlib.sha256(json.dumps([sizes["train"], sizes["val"], held_out]).encode())
+    digest.update(rows[: sizes["train"] + sizes["val"] + held_out].astype("<i8").data)
+    return Splits(train, val, test, dev, f"sha256:{digest.hexdigest()}")
 
 
 def _mixed(y: np.ndarray, *sizes: int) -> bool:

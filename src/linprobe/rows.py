@@ -1,14 +1,16 @@
 """The rows that a model is trained on: prepared from a data set, told in the model's file, and found again."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from linprobe.arrays import first_not_finite
 from linprobe.dataset import Dataset, Examples, Splits
-from linprobe.errors import DataError
+from linprobe.errors import DataError, UsageError
 from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
 
 Part = Literal["train", "train + validation"]
@@ -18,7 +20,8 @@ Part = Literal["train", "train + validation"]
 class Rows:
     """Which rows of a data set a model is trained on, and which its preparation is fitted on.
 
-    seed, train, val, test: of the splits, as `make_splits` takes them.
+    seed, train, val, test: of the splits, as `make_splits` takes them. fingerprint: of the splits that they made and of
+    all else here; None in the files of older versions.
     """
 
     trained_on: Part
@@ -27,11 +30,14 @@ class Rows:
     train: int
     val: int
     test: int
+    fingerprint: str | None = None
 
     @classmethod
     def of(cls, splits: Splits, seed: int, trained_on: Part, prepared_on: Part) -> "Rows":
         """Those of splits that were made with a seed."""
-        return cls(trained_on, prepared_on, seed, len(splits.train), len(splits.val), len(splits.test))
+        rows = cls(trained_on, prepared_on, seed, len(splits.train), len(splits.val), len(splits.test))
+        digest = hashlib.sha256(json.dumps([rows.tell(), splits.fingerprint], sort_keys=True).encode())
+        return replace(rows, fingerprint=f"sha256:{digest.hexdigest()}")
 
     @classmethod
     def read(cls, told: Any) -> "Rows":
@@ -41,17 +47,28 @@ class Rows:
             not isinstance(told, Mapping)
             or any(type(told.get(name)) is not int or not 0 <= told[name] < 2**63 for name in numbers)
             or any(told.get(name) not in get_args(Part) for name in ("trained_on", "prepared_on"))
+            or not isinstance(told.get("fingerprint"), str | None)
         ):
             raise DataError("the model does not tell which rows it was trained on; train it again, with linprobe tune")
-        return cls(told["trained_on"], told["prepared_on"], *(told[name] for name in numbers))
+        return cls(**{field.name: told.get(field.name) for field in fields(cls)})
 
     def tell(self) -> dict[str, Any]:
         """All of it, JSON-ready."""
         return asdict(self)
 
     def splits(self, dataset: Dataset) -> Splits:
-        """The same splits again, of the same data set."""
-        return make_splits(dataset, seed=self.seed, train=self.train, val=self.val, test=self.test)
+        """The same splits again, of the same data set. Raises DataError where they are not what was trained on."""
+        changed = DataError(
+            f"{dataset.name}: the rows that the model's file describes are not those that the model was trained on, so "
+            "the file was changed; train the model again"
+        )
+        try:
+            splits = make_splits(dataset, seed=self.seed, train=self.train, val=self.val, test=self.test)
+        except UsageError as error:  # which speaks of options that nobody typed
+            raise changed from error
+        if self.fingerprint not in (None, Rows.of(splits, self.seed, self.trained_on, self.prepared_on).fingerprint):
+            raise changed
+        return splits
 
     def fit(self, splits: Splits, features: Features) -> Preparation:
         """The preparation, fitted on the rows that it is fitted on."""

@@ -2,8 +2,13 @@
 
 import importlib
 import json
+import warnings
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 import linprobe
 from linprobe.prepare import make_splits
@@ -26,6 +31,8 @@ def test_the_runs_own_figure_again_with_recall_and_certificate(run, tuned):
     assert "from 179 examples" in out
     assert f"{refit['objective']:.10g}" in out
     assert "1,618 examples, train + validation" in out
+    assert "Certificate: proven" in out
+    assert "1e-06 of the objective the one it was trained with" in " ".join(out.split())
     said = " ".join(out.split())
     assert "at this reg no linear classifier has an objective below" in said
     assert len([line for line in out.splitlines() if line.strip()[:1].isdigit() and "%" not in line]) == 10
@@ -42,7 +49,8 @@ def test_json_is_the_only_output_and_has_every_figure(run, tuned):
     assert [sum(row) for row in numbers["confusion"]] == [one["n"] for one in numbers["classes"]] == counts
     certificate = numbers["certificate"]
     assert certificate["objective"] == pytest.approx(tuned["refit"]["objective"], rel=1e-12)
-    assert 0 <= certificate["relative_gap"] <= 1e-6
+    assert 0 <= certificate["relative_gap"] <= certificate["tolerance"] == 1e-6
+    assert (certificate["proven"], certificate["stored"], certificate["why"]) == (True, True, None)
     assert "certificate" not in json.loads(run("evaluate", "run/model.safetensors", "digits", "--json")[1])
 
 
@@ -66,14 +74,103 @@ def test_many_classes_are_cut_to_the_worst(run, tmp_path, monkeypatch):
     assert "The 3 classes with the lowest recall of 10" in " ".join(out.split())
 
 
-def test_a_worksheets_model_is_measured_but_not_certified(run):
+def test_a_worksheets_model_is_measured_but_not_proven(run):
     assert run("worksheet", "--iterations", "40", "--reg", "0.1", "--learning-rate", "1e-3", "--out", "run")[0] == 0
     assert run("evaluate", "run/model.safetensors", "digits")[0] == 0
     status, out, err = run("evaluate", "run/model.safetensors", "digits", "--certify")
-    assert (status, out) == (2, "")
+    assert (status, err) == (1, "")
+    said = " ".join(out.split())
+    assert "Certificate: not proven" in said
+    assert "the default: its file has none" in said
+    assert "SGD ends near the optimum at best" in said
+    assert "linprobe tune --solver exact" in said
+    assert "Proven in" not in said
+
+
+def changed(model, change):
+    """The model with something else in its file, under a checksum of its own."""
+    about, b = dict(model.about), model.b.astype(np.float64)
+    match change:
+        case "reg":
+            return replace(model, about=about | {"reg": about["reg"] * 1.5})
+        case "a flipped bit":
+            W = model.W.copy()
+            W.view(np.uint32)[20, 3] ^= 1 << 30
+            return replace(model, W=W)
+        case "a sign":
+            return replace(model, W=model.W * np.where(np.arange(64) == 20, np.float32(-1), np.float32(1))[:, None])
+        case "class names":
+            return replace(model, classes=(*model.classes[1:], model.classes[0]))
+        case "a huge bias":
+            return replace(model, b=np.where(np.arange(10) == 0, 1e9, b))
+        case "the loss":
+            return replace(model, about=about | {"loss": "squared_hinge"})
+        case "the seed":
+            return replace(model, about=about | {"rows": about["rows"] | {"seed": 1}})
+
+
+@pytest.mark.parametrize(
+    "change", ["reg", "a flipped bit", "a sign", "class names", "a huge bias", "the loss", "the seed"]
+)
+def test_what_is_not_the_optimum_is_not_called_proven(change, run, tuned, tmp_path):
+    changed(linprobe.load(tmp_path / "run" / "model.safetensors"), change).save(tmp_path / "other")
+    status, out, err = run("evaluate", "other", "digits", "--certify")
+    assert status == 1
+    assert "Proven in" not in out
+    assert "--solver exact" not in out + err
+    if change == "the seed":
+        assert out == ""
+        assert "so the file was changed" in err
+        return
+    assert "Certificate: not proven" in out
+    status, out, _ = run("evaluate", "other", "digits", "--certify", "--json")
+    certificate = json.loads(out)["certificate"]
+    assert (status, certificate["proven"]) == (1, False)
+    assert certificate["why"]
+
+
+def test_a_damaged_file_is_refused_before_anything_is_said(run, tuned, tmp_path):
+    path = tmp_path / "run" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    status, out, err = run("evaluate", "run/model.safetensors", "digits")
+    assert (status, out) == (1, "")
+    assert err.startswith("linprobe: run/model.safetensors: is damaged: its checksum is not that of its bytes; ")
     assert err.count("\n") == 1
-    assert "SGD penalises the bias" in err
-    assert "linprobe tune --solver exact" in err
+
+
+def test_an_older_file_is_judged_after_a_line_about_its_checksum(run, tuned, tmp_path):
+    path = tmp_path / "run" / "model.safetensors"
+    with safe_open(path, "numpy") as file:
+        metadata = {name: text for name, text in file.metadata().items() if name != "checksum"}
+    save_file(load_file(path), path, metadata | {"format": "linprobe-classifier-1"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        status, out, err = run("evaluate", "run/model.safetensors", "digits", "--certify")
+    assert status == 0
+    assert "Certificate: proven" in out
+    assert err.startswith("linprobe: warning: run/model.safetensors: an older linprobe wrote it, without a checksum")
+    assert err.count("\n") == 1
+
+
+def test_other_data_is_said_to_be_that_before_any_number(run, tuned, tmp_path):
+    write_cifar10(tmp_path, rows=40)
+    names = linprobe.open_dataset(tmp_path / "cifar-10-batches-py").classes
+    make_classifier(names, (32, 32, 3), data="photos", fingerprint="sha256:0123456789").save(tmp_path / "photos")
+    make_classifier(names, (32, 32, 3)).save(tmp_path / "unknown")
+    for model, whose in (("photos", "photos sha256:01234567"), ("unknown", "the model's file does not say")):
+        status, out, err = run("evaluate", model, "cifar-10-batches-py")
+        assert (status, err) == (0, "")
+        said = " ".join(out.split())
+        assert said.startswith(f"Other data than the model was trained on trained on {whose}")
+        numbers = json.loads(run("evaluate", model, "cifar-10-batches-py", "--json")[1])
+        assert numbers["data"]["other_data"] is True
+        assert list(numbers).index("data") < list(numbers).index("accuracy")
+    assert "Other data" not in run("evaluate", "run/model.safetensors", "digits")[1]
+    own = json.loads(run("evaluate", "run/model.safetensors", "digits", "--json")[1])["data"]
+    assert own["other_data"] is False
+    assert own["trained_on"] == {"source": "digits", "fingerprint": own["fingerprint"]}
 
 
 WRONG = {

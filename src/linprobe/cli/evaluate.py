@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from linprobe.assess import Proof
     from linprobe.steps import Step
 
+FINGERPRINT, LONGEST = 15, 200  # characters that are shown of a fingerprint and of a source
+
 CLASSES = 20  # in the table; of more, those with the lowest recall
 
 
@@ -30,10 +32,12 @@ def evaluate(
     All of that split is used, whatever part of it a run had measured.
 
     Where there is none: what the model's training left for test, or all of a source that it was not trained on.
+
+    With --certify the exit status is 1 unless the model is proven to be within the tolerance that it was trained with.
     """
     from rich.console import Console
 
-    from linprobe.assess import assess, prove
+    from linprobe.assess import assess, prove, trained_on
     from linprobe.classifier import load
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.screen import print_step
@@ -41,6 +45,7 @@ def evaluate(
     from linprobe.sources import open_dataset
 
     classifier = load(model)
+    about = classifier.about
     fetch_if_absent(source)
     dataset = open_dataset(source)
     # First what may be refused, so that nothing is printed then.
@@ -48,21 +53,43 @@ def evaluate(
     found = assess(classifier, dataset)
     numbers = {
         "model": str(model),
-        "data": {"source": dataset.name, "fingerprint": dataset.fingerprint, "rows": found.rows},
+        "data": {
+            "source": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "trained_on": {"source": about.get("data"), "fingerprint": about.get("fingerprint")},
+            "other_data": not trained_on(classifier, dataset),
+            "rows": found.rows,
+        },
         "accuracy": found.accuracy,
         "interval": list(found.interval),
         "n": found.n,
         "classes": per_class(found.counts, classifier.classes),
         "confusion": found.counts.tolist(),
-        **({} if proof is None else {"certificate": {**asdict(proof), "relative_gap": proof.relative_gap}}),
     }
+    if proof is not None:
+        numbers["certificate"] = {"proven": proof.proven, **asdict(proof), "relative_gap": proof.relative_gap}
     if as_json:
         typer.echo(json.dumps(numbers, indent=2))
-        return
-    console = Console(highlight=False)
-    print_step(console, _accuracy(numbers))
-    if proof is not None:
-        print_step(console, _certificate(proof))
+    else:
+        console = Console(highlight=False)
+        if numbers["data"]["other_data"]:
+            print_step(console, _other_data(numbers["data"]))
+        print_step(console, _accuracy(numbers))
+        if proof is not None:
+            print_step(console, _certificate(proof))
+    if proof is not None and not proof.proven:
+        raise typer.Exit(1)
+
+
+def _other_data(data: dict[str, Any]) -> "Step":
+    from linprobe.steps import Row, Step
+
+    trained, unknown = data["trained_on"], "the model's file does not say"
+    rows = (
+        Row("trained on", str(trained["source"] or unknown)[:LONGEST], str(trained["fingerprint"] or "")[:FINGERPRINT]),
+        Row("this is", data["source"], data["fingerprint"][:FINGERPRINT]),
+    )
+    return Step(None, "Other data than the model was trained on", rows)
 
 
 def _accuracy(numbers: dict[str, Any]) -> "Step":
@@ -92,10 +119,17 @@ def _accuracy(numbers: dict[str, Any]) -> "Step":
 def _certificate(proof: "Proof") -> "Step":
     from linprobe.steps import Row, Step, proven
 
-    rows = (
+    whose = "the one it was trained with" if proof.stored else "the default: its file has none"
+    rows = [
         Row("trained on", f"{proof.n:,} examples, {proof.rows}"),
         Row("objective", f"mean {proof.loss} loss + {proof.reg:.6g} x ΣW²"),
-        Row("here", f"{proof.objective:.10g}"),
-        Row("proven gap", f"{proof.gap:.2e}", f"{proof.relative_gap:.1e} of the objective"),
-    )
-    return Step(None, "Certificate", rows, (proven(proof.objective, proof.gap),))
+        Row("tolerance", f"{proof.tolerance:g} of the objective", whose),
+    ]
+    if proof.objective is not None and proof.gap is not None:
+        rows += [
+            Row("here", f"{proof.objective:.10g}"),
+            Row("gap at most", f"{proof.gap:.2e}", f"{proof.relative_gap:.1e} of the objective"),
+        ]
+    if proof.why is not None or proof.objective is None or proof.gap is None:
+        return Step(None, "Certificate: not proven", tuple(rows), (f"Not proven: {proof.why}.",))
+    return Step(None, "Certificate: proven", tuple(rows), (proven(proof.objective, proof.gap),))
