@@ -41,7 +41,7 @@ class Proof:
 
     tolerance: of the gap, as a share of the objective; stored: whether it is the model's own, or the default because
     the file has none. objective, gap: None where nothing can be proven. why: why it is not proven that the model is
-    within the tolerance, and what to do; None where it is.
+    within the tolerance, and what to do; "" where it is.
     """
 
     rows: str
@@ -52,12 +52,12 @@ class Proof:
     stored: bool
     objective: float | None = None
     gap: float | None = None
-    why: str | None = None
+    why: str = ""
 
     @property
     def proven(self) -> bool:
         """The verdict: whether the model is proven to be within the tolerance."""
-        return self.why is None
+        return not self.why
 
     @property
     def relative_gap(self) -> float | None:

@@ -50,7 +50,8 @@ class Rows:
             or not isinstance(told.get("fingerprint"), str | None)
         ):
             raise DataError("the model does not tell which rows it was trained on; train it again, with linprobe tune")
-        return cls(**{field.name: told.get(field.name) for field in fields(cls)})
+        known: dict[str, Any] = {field.name: told.get(field.name) for field in fields(cls)}
+        return cls(**known)
 
     def tell(self) -> dict[str, Any]:
         """All of it, JSON-ready."""

@@ -130,6 +130,6 @@ def _certificate(proof: "Proof") -> "Step":
             Row("here", f"{proof.objective:.10g}"),
             Row("gap at most", f"{proof.gap:.2e}", f"{proof.relative_gap:.1e} of the objective"),
         ]
-    if proof.why is not None or proof.objective is None or proof.gap is None:
+    if not proof.proven or proof.objective is None or proof.gap is None:
         return Step(None, "Certificate: not proven", tuple(rows), (f"Not proven: {proof.why}.",))
     return Step(None, "Certificate: proven", tuple(rows), (proven(proof.objective, proof.gap),))
