@@ -284,8 +284,8 @@ def _warn_of_gaps(optimum: Optimum, estimator: Any) -> None:
 
 def _warn_of_failure(scoring: Any) -> None:
     warnings.warn(
-        f"every setting with a score by scoring={scoring!r} failed: nothing is proven of its fits, and the best of them "
-        "need not be the best of the grid; give stronger penalties, or raise max_iter",
+        f"every setting with a score by scoring={scoring!r} failed: nothing is proven of its fits, and another setting "
+        "may be better than the one taken; give stronger penalties, or raise max_iter",
         ConvergenceWarning,
         stacklevel=4,
     )

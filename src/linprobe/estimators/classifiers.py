@@ -175,10 +175,11 @@ class SoftmaxClassifier(_LinearClassifier):
     consequence. C instead: the C with which scikit-learn's LogisticRegression is the same classifier,
     λ = 1 / (2 C Σw), or 1 / (C Σw) for two classes, where Σw is the sum of the weights, n without any. fit_intercept.
     class_weight: a dict from class to weight, or "balanced": every class weighs the same. solver "exact", which stops
-    when the gap, as a share of the objective, is proven to be at most `tol`, or after `max_iter` iterations, works in
-    the precision of X and ends in float64 where that is needed ("auto"), or all in "single" or "double"; or "sgd":
-    `max_iter` steps on 200 examples each, drawn by `random_state`, on the features as they are (standardise them), with
-    a penalty on the bias too, and without a proof. device: "cpu", "cuda" or "auto".
+    when the gap is proven to be at most `tol` of the objective, or of what there is to gain over no weights where that
+    is less, or after `max_iter` iterations, works in the precision of X and ends in float64 where that is needed
+    ("auto"), or all in "single" or "double"; or "sgd": `max_iter` steps on 200 examples each, drawn by `random_state`,
+    on the features as they are (standardise them), with a penalty on the bias too, and without a proof. device: "cpu",
+    "cuda" or "auto".
 
     Attributes: classes_ (K,). coef_ (K, D) and intercept_ (K,); for two classes, as in scikit-learn, the difference of
     the second and the first: (1, D) and (1,), of which the objective's W holds minus and plus one half. reg_, the λ

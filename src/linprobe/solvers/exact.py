@@ -51,10 +51,12 @@ def solve(
 
     X (n, D) of any numeric type, in memory, mapped from a file, a SciPy CSR matrix or a torch tensor; y (n,) int in
     [0, classes); reg (H,) > 0; loss "softmax" or "squared_hinge"; sample_weight (n,) or (n, H), >= 0, one per example
-    unless given; tol, of gap / objective; max_iter, passes over the data for each head; precision of the products:
-    "single", "double", or "auto": that of X, of half precision and integers single, and double where single cannot
-    reach tol; device as `choose_device` names it; memory, bytes that the work may take besides X; progress(heads done,
-    heads). L-BFGS (Liu and Nocedal, 1989) for all heads at once.
+    unless given; tol, the gap as a share of the objective, or of what there is to gain over no weights where that is
+    less; max_iter, passes over the data for each head; precision of the products: "single", "double", or "auto": that
+    of X, of half precision and integers single, and double where single cannot reach tol, or where fewer rows than
+    features are turned into their own span; device as `choose_device` names it; memory, bytes that the work may take
+    besides X; progress(heads done, heads). L-BFGS (Liu and Nocedal, 1989) for all heads at once. No head ends above one
+    with a larger λ on the same examples, or above no weights at all.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is solvers/certificate.py.
@@ -91,7 +93,7 @@ def solve(
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
         if problem.loss == "squared_hinge" and max(problem.X.shape) <= PATH_SIZE and not result.iterations.any():
-            # Its curvature is all or nothing: from nothing, the first steps lead nowhere where classes can be told apart.
+            # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, result, heads, metric.highest(), goal, descend)
         else:
             result = result.replaced(heads, descend(problem.take(heads), result.take(heads), goal))
