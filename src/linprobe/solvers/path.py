@@ -45,7 +45,7 @@ def follow(
             start = start.replaced(far, descend(part, start.take(far), LOOSE, arrives=False))
         ended = descend(problem.take(wave), start, tol)
         # A head that had been elsewhere, and is no better now, stays there.
-        worse = np.flatnonzero(ended.objective > found.objective[wave])
+        worse = np.flatnonzero((ended.objective > found.objective[wave]) & (ended.gap > found.gap[wave]))
         if len(worse):
             ended = ended.replaced(worse, replace(found.take(wave[worse]), iterations=ended.iterations[worse]))
         found = found.replaced(wave, ended)

@@ -20,7 +20,7 @@ class PathResult:
     """Per value of reg (R,), ascending: accuracies, loss on validation, objective and gap on train, and why it ended.
 
     With folds all of it is their mean, gap too, which bounds the mean objective; iterations are the most, stopped is
-    "gap" if it is for all; failed, whether nothing is proven, for any of them; fold_accuracy (R, folds), else None. best:
+    "gap" if it is for all; failed: nothing is proven of a head; fold_accuracy (R, folds), else None. best:
     the index of the chosen one, which has not failed while another has not.
     """
 
