@@ -9,7 +9,7 @@ from linprobe import load, open_dataset
 from linprobe.dataset import Examples
 from linprobe.errors import UsageError
 from linprobe.prepare import fit_preparation, make_splits
-from linprobe.report.folder import heat_map, write_results, write_run
+from linprobe.report.folder import heat_map, run_views, write_results, write_run
 from linprobe.search import Resources
 from linprobe.solvers.settings import Training
 from linprobe.space import Axis, parse_axis
@@ -97,7 +97,8 @@ def test_random_trials(digits, tmp_path):
     assert heat.accuracy.shape == (10, 10)
     assert np.nanmax(heat.accuracy) == heat.accuracy[heat.best] == result.search.val_accuracy[result.search.best]
     assert (heat.status == "no trial").sum() >= 75
-    write_run(tmp_path, result, command="linprobe worksheet --trials 25")
+    numbers = write_run(tmp_path, result, command="linprobe worksheet --trials 25")
+    run_views(tmp_path, result, numbers)["grid.png"]()
     assert (tmp_path / "grid.png").stat().st_size > 1000
     again = run_worksheet(digits, options)
     assert again.search.W.tobytes() == result.search.W.tobytes()

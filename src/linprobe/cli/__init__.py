@@ -1,6 +1,5 @@
 """The command line: one file per command; arguments in, library call, words out."""
 
-import os
 import signal
 import sys
 import warnings
@@ -11,10 +10,11 @@ from linprobe import __version__
 from linprobe.cli.check import check
 from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
+from linprobe.cli.output import answer, lasting_output, lost_output
 from linprobe.cli.predict import predict
 from linprobe.cli.report import report
 from linprobe.cli.tune import tune
-from linprobe.cli.words import complain
+from linprobe.cli.words import complain, explain
 from linprobe.cli.worksheet import worksheet
 from linprobe.errors import LinprobeError, UncheckedFileWarning
 
@@ -38,7 +38,7 @@ app.command()(fetch)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"linprobe {__version__}")
+        answer(f"linprobe {__version__}")
         raise typer.Exit
 
 
@@ -55,32 +55,30 @@ def main() -> None:
     """Run the command line: exit 0 done, 1 the work failed, 2 wrong usage, 130 interrupted; errors are one line."""
     signal.signal(signal.SIGTERM, _leave)
     warnings.showwarning = _warn
+    with lasting_output():
+        status = _run()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    sys.exit(status)
+
+
+def _run() -> int:
+    """Run the command and say what went wrong; gives the exit status."""
     try:
         status = app(standalone_mode=False)
-        sys.stdout.flush()
+        if lost := lost_output():
+            complain(f"{lost}; what is missing there is lost")
         if status == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
-            status = complain("interrupted", INTERRUPTED)
+            return complain("interrupted", INTERRUPTED)
     except (KeyboardInterrupt, typer.Abort):
-        status = complain("interrupted", INTERRUPTED)
+        return complain("interrupted", INTERRUPTED)
     except LinprobeError as error:
-        status = complain(str(error), error.exit_status)
+        return complain(explain(error), error.exit_status)
     except typer.exceptions.TyperException as error:
-        status = complain(_usage(error), 2)
-    except BrokenPipeError:
-        # Whoever read the output has gone, as in `linprobe ... | head`; Python would complain again at its own exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    except MemoryError as error:
-        status = complain(f"the memory is full ({error}); close other programs or ask for less", 1)
-    except Exception as error:
-        if "LINPROBE_TRACEBACK" in os.environ:
-            raise
-        status = complain(
-            f"unexpected {type(error).__name__}: {error}; this is a fault of linprobe's: please report it with what "
-            "LINPROBE_TRACEBACK=1 in the environment shows",
-            1,
-        )
-    sys.exit(status if isinstance(status, int) else 0)
+        return complain(_usage(error), 2)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
+        return complain(explain(error))
+    return status if isinstance(status, int) else 0
 
 
 def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:

@@ -91,10 +91,11 @@ def _file(path: Path, function: str | None, loss: str | None, as_json: bool) -> 
     from rich.console import Console
 
     from linprobe.checker import check_file
+    from linprobe.cli.output import say
 
     verdict = check_file(path, function, _loss(loss))
     if as_json:
-        typer.echo(json.dumps(verdict.to_json(), indent=2, ensure_ascii=False))
+        say(json.dumps(verdict.to_json(), indent=2))
     else:
         _show(verdict, Console(highlight=False))
     return verdict.exit_status
@@ -107,6 +108,7 @@ def _folder(folder: Path, function: str | None, loss: str | None, as_json: bool)
 
     from linprobe.checker.folder import check_folder, submissions
     from linprobe.checker.verdict import NOT_JUDGED, NOT_RIGHT, RIGHT
+    from linprobe.cli.output import say
     from linprobe.cli.words import one_line
     from linprobe.errors import UsageError
 
@@ -118,7 +120,7 @@ def _folder(folder: Path, function: str | None, loss: str | None, as_json: bool)
     for verdict in check_folder(paths):
         statuses.append(verdict.exit_status)
         if as_json:
-            typer.echo(json.dumps(verdict.to_json(), ensure_ascii=False))
+            say(json.dumps(verdict.to_json()))
             continue
         name = escape(one_line(str(Path(verdict.file).relative_to(folder))))
         said = ", ".join(_briefly(one) for one in verdict.functions) or f"[dim]{escape(one_line(verdict.notes[0]))}[/]"

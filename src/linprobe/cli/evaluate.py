@@ -40,6 +40,7 @@ def evaluate(
     from linprobe.assess import assess, prove, trained_on
     from linprobe.classifier import load
     from linprobe.cli.fetch import fetch_if_absent
+    from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
     from linprobe.evaluate import per_class
     from linprobe.sources import open_dataset
@@ -69,7 +70,7 @@ def evaluate(
     if proof is not None:
         numbers["certificate"] = {"proven": proof.proven, **asdict(proof), "relative_gap": proof.relative_gap}
     if as_json:
-        typer.echo(json.dumps(numbers, indent=2))
+        answer(json.dumps(numbers, indent=2))
     else:
         console = Console(highlight=False)
         if numbers["data"]["other_data"]:
@@ -77,6 +78,7 @@ def evaluate(
         print_step(console, _accuracy(numbers))
         if proof is not None:
             print_step(console, _certificate(proof))
+        require_output()
     if proof is not None and not proof.proven:
         raise typer.Exit(1)
 

@@ -42,6 +42,7 @@ def fetch(
     """
     from rich.console import Console
 
+    from linprobe.cli.output import answer
     from linprobe.download import fetch as fetch_archive
     from linprobe.download import verified
 
@@ -53,7 +54,7 @@ def fetch(
     # Nothing is known of the archive if somebody removed it since; it had been verified all the same.
     known = {} if found is None else {key: getattr(found, key) for key in ("size", "md5", "sha256", "origin")}
     if as_json:
-        typer.echo(json.dumps({"name": name, "path": str(path), "fetched": fetched, **known}))
+        answer(json.dumps({"name": name, "path": str(path), "fetched": fetched, **known}))
         return
     details = f" ({found.size:,} bytes, sha256 {found.sha256})" if found else ""
     words = f"{name}: {'fetched and verified' if fetched else 'already here and verified'}: {path}{details}"

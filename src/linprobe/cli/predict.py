@@ -40,6 +40,7 @@ def predict(
     from rich.console import Console
 
     from linprobe.classifier import load
+    from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
     from linprobe.cli.words import complain
     from linprobe.errors import DataError, UsageError
@@ -63,7 +64,8 @@ def predict(
         if not as_json:
             print_step(console, _step(str(path), predictions, classifier))
     if as_json:
-        typer.echo(json.dumps({"model": str(model), "predictions": found}, indent=2))
+        answer(json.dumps({"model": str(model), "predictions": found}, indent=2))
+    require_output()
     if failed:
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """`linprobe tune`: compare, choose, refit, measure test once, and the folder that it leaves behind."""
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -82,21 +81,18 @@ def tune(
     With --folds, --train is the number of examples that are parted.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     from linprobe.cli.arguments import resources
     from linprobe.cli.fetch import fetch_if_absent
+    from linprobe.cli.finish import close, show
     from linprobe.cli.screen import path_progress, print_step, search_progress
-    from linprobe.errors import require
     from linprobe.publish import claimed, publish_folder, sweep
-    from linprobe.report.folder import write_tuned
+    from linprobe.report.folder import tuned_views, write_tuned
     from linprobe.sources import open_dataset
     from linprobe.space import parse_axis
     from linprobe.tune import Options
     from linprobe.tune import tune as run_tuning
 
-    for library in ("matplotlib", "jinja2", "plotly"):
-        require(library, "plots")
     options = Options(
         solver,
         loss,
@@ -130,9 +126,5 @@ def tune(
                     progress=progress,
                 )
             numbers = write_tuned(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
-    if as_json:
-        typer.echo(json.dumps(numbers, indent=2))
-    console.print(
-        f"\nThe run is in [bold]{escape(str(folder))}[/]: report.html shows all of it, run.json and results.csv have "
-        "the figures, model.safetensors predicts."
-    )
+        show(folder, tuned_views(folder, result, numbers))
+    close(console, folder, numbers, as_json=as_json)

@@ -1,12 +1,30 @@
 """Lines of text that a terminal may show, whatever a file put into them."""
 
+import os
 import sys
+import traceback
+
+from linprobe.errors import LinprobeError
 
 
 def complain(message: str, status: int = 1) -> int:
     """Say what went wrong in one line on standard error; gives the exit status back."""
     print(f"linprobe: {one_line(message)}", file=sys.stderr)  # noqa: T201 (rich would wrap it)
     return status
+
+
+def explain(error: Exception) -> str:
+    """What is said of an error: what it says itself, or, where nobody raised it on purpose, that it is ours."""
+    if isinstance(error, LinprobeError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"the memory is full ({error}); close other programs or ask for less"
+    if "LINPROBE_TRACEBACK" in os.environ:
+        traceback.print_exception(error)
+    return (
+        f"unexpected {type(error).__name__}: {error}; this is a fault of linprobe's: please report it with what "
+        "LINPROBE_TRACEBACK=1 in the environment shows"
+    )
 
 
 def one_line(text: str) -> str:

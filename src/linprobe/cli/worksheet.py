@@ -1,6 +1,5 @@
 """`linprobe worksheet`: the exercise from start to end, and the folder it leaves behind."""
 
-import json
 import shlex
 import sys
 import time
@@ -111,22 +110,20 @@ def worksheet(
     Interrupted, it goes on where it was when the same command is run again.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     from linprobe.checkpoint import Checkpoint
     from linprobe.cli.arguments import parse_rank, resources
     from linprobe.cli.fetch import fetch_if_absent
+    from linprobe.cli.finish import close, show
     from linprobe.cli.screen import print_step, search_progress
-    from linprobe.errors import DivergedError, InterruptedWorkError, require
+    from linprobe.errors import DivergedError, InterruptedWorkError
     from linprobe.publish import claimed, publish_folder, sweep
-    from linprobe.report.folder import write_run
+    from linprobe.report.folder import run_views, write_run
     from linprobe.solvers.settings import Training
     from linprobe.sources import open_dataset
     from linprobe.space import parse_axis
     from linprobe.worksheet import Options, run_worksheet
 
-    for library in ("matplotlib", "jinja2", "plotly"):
-        require(library, "plots")
     training = Training(
         loss,
         iterations,
@@ -189,12 +186,8 @@ def worksheet(
             saved.unlink(missing_ok=True)  # it ended, and is to be tried with other settings
             raise
         saved.unlink(missing_ok=True)
-    if as_json:
-        typer.echo(json.dumps(numbers, indent=2))
-    console.print(
-        f"\nThe run is in [bold]{escape(str(folder))}[/]: report.html shows all of it, run.json and results.csv have "
-        "the figures, model.safetensors predicts."
-    )
+        show(folder, run_views(folder, result, numbers))
+    close(console, folder, numbers, as_json=as_json)
     if hand_in is not None:
         # A cell does a part of what the run did. One that takes ten times as long hangs.
         hand_in.make(console, limit=600 + 10 * (time.monotonic() - started))

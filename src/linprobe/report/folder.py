@@ -3,6 +3,7 @@
 import csv
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -30,48 +31,53 @@ TRIAL_CELLS = 10
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "plotly", "safetensors")
 
 
+Views = dict[str, Callable[[], object]]
+
+
 def write_run(folder: Path, result: WorksheetResult, *, command: str) -> dict[str, Any]:
-    """Write all that a run leaves into an existing folder, its page last; returns what run.json says."""
+    """Write all that a run is into an existing folder, and leave out what shows it; returns what run.json says."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
     write_evidence(folder, result.evidence, result.search.steps, result.search.curves)
     write_results(folder / "results.csv", numbers["grid"], numbers["grid"]["rows"])
     if result.screening is not None:
         write_results(folder / "screening.csv", numbers["grid"], numbers["grid"]["screening"]["rows"])
-    whole = result.search if result.screening is None else result.screening.result
-    screened = "" if result.screening is None else f", screened at rank {result.screening.rank}"
-    _draw_search(folder, numbers, result.search, whole, screened)
-    _draw_classifier(folder, numbers, result.classifier, result.evidence.counts)
-    write_page(folder)
     return numbers
 
 
 def write_tuned(folder: Path, result: TuneResult, *, command: str) -> dict[str, Any]:
-    """Write the same of a tuning; path.png in place of loss.png and grid.png where there are no learning rates."""
+    """Write the same of a tuning."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
-    data, grid, found = numbers["data"], numbers["grid"], result.found
+    found = result.found
     exact = isinstance(found, PathResult)
     steps, curves = (np.empty(0), np.empty((0, 0))) if exact else (found.steps, found.curves)
     write_evidence(folder, result.evidence, steps, curves)
-    write_results(folder / "results.csv", grid, grid["rows"])
-    if exact:
-        n = data["val"] + (data["train"] if grid["folds"] else 0)
-        draw_path(
-            folder / "path.png",
-            found.reg,
-            found.train_accuracy,
-            found.val_accuracy,
-            [wilson_interval(round(accuracy * n), n) for accuracy in found.val_accuracy],
-            best=found.best,
-            title=f"{data['source']}: accuracy along the regularisation path",
-            caption=f"{grid['loss']}; chosen: λ {short_number(grid['best']['reg'])}, validation accuracy "
-            f"{grid['best']['val_accuracy']:.3f} on {n:,} examples"
-            + (f" in {grid['folds']} folds." if grid["folds"] else "."),
-        )
-    else:
-        _draw_search(folder, numbers, found, found)
-    _draw_classifier(folder, numbers, result.classifier, result.evidence.counts)
-    write_page(folder)
+    write_results(folder / "results.csv", numbers["grid"], numbers["grid"]["rows"])
     return numbers
+
+
+def run_views(folder: Path, result: WorksheetResult, numbers: dict[str, Any]) -> Views:
+    """What shows a run that `write_run` wrote, its page last: by the name of the file, what writes it."""
+    whole = result.search if result.screening is None else result.screening.result
+    screened = "" if result.screening is None else f", screened at rank {result.screening.rank}"
+    return {
+        **_search_views(folder, numbers, result.search, whole, screened),
+        **_classifier_views(folder, numbers, result.classifier, result.evidence.counts),
+        "report.html": lambda: write_page(folder),
+    }
+
+
+def tuned_views(folder: Path, result: TuneResult, numbers: dict[str, Any]) -> Views:
+    """The same of a tuning; path.png in place of loss.png and grid.png where there are no learning rates."""
+    found = result.found
+    return {
+        **(
+            {"path.png": lambda: _draw_path(folder / "path.png", numbers, found)}
+            if isinstance(found, PathResult)
+            else _search_views(folder, numbers, found, found)
+        ),
+        **_classifier_views(folder, numbers, result.classifier, result.evidence.counts),
+        "report.html": lambda: write_page(folder),
+    }
 
 
 def _write_numbers(folder: Path, classifier: Classifier, found: dict[str, Any], command: str) -> dict[str, Any]:
@@ -81,7 +87,7 @@ def _write_numbers(folder: Path, classifier: Classifier, found: dict[str, Any], 
         "versions": {
             "linprobe": __version__,
             "python": platform.python_version(),
-            **{library: metadata.version(library) for library in LIBRARIES},
+            **{library: version for library in LIBRARIES if (version := _version(library))},
         },
         "options": dict(classifier.about),
         **found,
@@ -89,6 +95,14 @@ def _write_numbers(folder: Path, classifier: Classifier, found: dict[str, Any], 
     (folder / "run.json").write_text(json.dumps(numbers, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     classifier.save(folder / "model.safetensors")
     return numbers
+
+
+def _version(library: str) -> str | None:
+    """The version of a library; None where it is not installed, as what draws need not be."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def write_results(path: Path, grid: dict[str, Any], rows: list[dict[str, Any]]) -> None:
@@ -111,38 +125,65 @@ def _cell(name: str, value: Any) -> str:
     return f"{value:.6g}" if name in FIGURES else value if name == "status" else repr(value)
 
 
-def _draw_search(
+def _draw_path(path: Path, numbers: dict[str, Any], found: PathResult) -> None:
+    data, grid = numbers["data"], numbers["grid"]
+    n = data["val"] + (data["train"] if grid["folds"] else 0)
+    draw_path(
+        path,
+        found.reg,
+        found.train_accuracy,
+        found.val_accuracy,
+        [wilson_interval(round(accuracy * n), n) for accuracy in found.val_accuracy],
+        best=found.best,
+        title=f"{data['source']}: accuracy along the regularisation path",
+        caption=f"{grid['loss']}; chosen: λ {short_number(grid['best']['reg'])}, validation accuracy "
+        f"{grid['best']['val_accuracy']:.3f} on {n:,} examples"
+        + (f" in {grid['folds']} folds." if grid["folds"] else "."),
+    )
+
+
+def _search_views(
     folder: Path, numbers: dict[str, Any], search: SearchResult, whole: SearchResult, screened: str = ""
-) -> None:
+) -> Views:
     """loss.png of what was trained, grid.png of all settings that were looked at."""
-    source, loss = numbers["data"]["source"], numbers["options"]["loss"]
-    draw_losses(
-        folder / "loss.png",
-        search.steps,
-        {name: search.curves[:, head] for name, head in _three_heads(search).items()},
-        title=f"{source}: {loss} objective on each batch",
-    )
-    heat = heat_map(whole)
-    draw_grid(
-        folder / "grid.png",
-        heat.learning_rates,
-        heat.regs,
-        heat.accuracy,
-        best=heat.best,
-        status=heat.status,
-        title=f"{source}: validation accuracy of {len(whole.space):,} settings{screened}",
-    )
+
+    def draw_loss() -> None:
+        source, loss = numbers["data"]["source"], numbers["options"]["loss"]
+        draw_losses(
+            folder / "loss.png",
+            search.steps,
+            {name: search.curves[:, head] for name, head in _three_heads(search).items()},
+            title=f"{source}: {loss} objective on each batch",
+        )
+
+    def draw_heat() -> None:
+        heat = heat_map(whole)
+        draw_grid(
+            folder / "grid.png",
+            heat.learning_rates,
+            heat.regs,
+            heat.accuracy,
+            best=heat.best,
+            status=heat.status,
+            title=f"{numbers['data']['source']}: validation accuracy of {len(whole.space):,} settings{screened}",
+        )
+
+    return {"loss.png": draw_loss, "grid.png": draw_heat}
 
 
-def _draw_classifier(folder: Path, numbers: dict[str, Any], classifier: Classifier, confusion: np.ndarray) -> None:
+def _classifier_views(folder: Path, numbers: dict[str, Any], classifier: Classifier, confusion: np.ndarray) -> Views:
     """confusion.png, and templates.png where the features are an image's."""
-    source, classes = numbers["data"]["source"], classifier.classes
-    if classifier.templates.ndim == 4:
-        title = f"{source}: what each class looks for"
-        draw_templates(folder / "templates.png", classifier.templates, classes, title=title)
-    draw_confusion(
-        folder / "confusion.png", confusion, classes, title=f"{source}: what the test examples are taken for"
-    )
+
+    def draw_classes() -> None:
+        title = f"{numbers['data']['source']}: what each class looks for"
+        draw_templates(folder / "templates.png", classifier.templates, classifier.classes, title=title)
+
+    def draw_counts() -> None:
+        title = f"{numbers['data']['source']}: what the test examples are taken for"
+        draw_confusion(folder / "confusion.png", confusion, classifier.classes, title=title)
+
+    pictures = len(classifier.preparation.shape) == 3
+    return {**({"templates.png": draw_classes} if pictures else {}), "confusion.png": draw_counts}
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,10 +57,11 @@ def read_run(folder: Path) -> Run:
         raise DataError(f"{folder}: {finding}; give a folder that linprobe worksheet or linprobe tune left")
     try:
         numbers = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"command", "versions", "options", "data", "grid", "test"} - set(dict(numbers))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read ({short(error)}); make the run again") from error
-    if missing:
+    if not isinstance(numbers, dict):
+        raise DataError(f"{path}: is not a table of names and values; make the run again")
+    if missing := {"command", "versions", "options", "data", "grid", "test"} - set(numbers):
         raise DataError(f"{path}: lacks {min(missing)}; make the run again")
     classifier = load(folder / "model.safetensors")
     arrays = _read_arrays(folder / EVIDENCE, len(classifier.classes), classifier.preparation.shape)

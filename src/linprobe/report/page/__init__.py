@@ -10,11 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from linprobe.errors import DataError, LinprobeError, require
+from linprobe.errors import DataError, require
 from linprobe.publish import publish_file
 from linprobe.report.page.facts import facts
 from linprobe.report.page.figures import figures
 from linprobe.report.page.model import model
+from linprobe.report.page.needs import UnfitError, require_needs
 from linprobe.report.run import Run, read_run
 
 ASSETS = Path(__file__).parent / "assets"
@@ -49,15 +50,12 @@ def write_page(folder: Path, out: Path | None = None) -> Path:
     path = out or folder / "report.html"
     run = read_run(folder)
     try:
-        page = render(run)
-    except LinprobeError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # The page needs nearly all of run.json, and a file that people can edit may lack any of it.
-        finding = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        require_needs(run)
+    except UnfitError as error:
         raise DataError(
-            f"{folder / 'run.json'}: does not tell what the page needs ({finding}); make the run again"
+            f"{folder / 'run.json'}: does not tell what the page needs ({error}); make the run again"
         ) from error
+    page = render(run)
     with publish_file(path) as partial:
         partial.write_bytes(page.encode(errors="replace"))
     return path

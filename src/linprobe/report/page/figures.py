@@ -40,8 +40,6 @@ def _losses(run: Run, settings: Settings, room: int) -> Figure | None:
     steps, curves = run.steps, run.curves
     if not len(steps):
         return None
-    if curves.shape[1] != len(settings.rows):
-        raise ValueError(f"{curves.shape[1]} loss curves for {len(settings.rows)} settings")
     order = settings.order
     best = [k for k in order if settings.rows[k]["val_accuracy"] is not None][: len(BEST)]
     others = [k for k in order if k not in best]
