@@ -44,7 +44,7 @@ MAY_KNOW = {
     },
     "tune": {
         *("", "errors", "arrays", "dataset", "prepare", "rows", "solvers", "space", "search", "evaluate"),
-        *("classifier", "evidence", "steps", "losses"),
+        *("checkpoint", "classifier", "evidence", "steps", "losses"),
     },
     "worksheet": {
         *("", "errors", "dataset", "sources", "prepare", "losses", "objective", "gradient_check", "solvers"),

@@ -17,7 +17,9 @@ import json
 import math
 import os
 import re
+import signal
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -52,7 +54,8 @@ class Checkpoint:
 
     identity is what the work is: names with JSON values, NumPy's too; the version of linprobe is added. State is a dict
     with text keys of NumPy arrays (bool, integers, floats, complex, text, bytes), NumPy scalars, Python numbers, texts,
-    None, lists and dicts; it comes back bit for bit.
+    None, lists and dicts; it comes back bit for bit. Under "kept" it may have a few words on how far the work has come;
+    `kept` are those of the state that is in the file.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Checkpoint:
         self.path, self.every, self.clock = Path(path), every, clock
         self.identity = json.loads(_json({"version": __version__, **identity}))
         self.last, self.wait = clock(), every
+        self.kept: str | None = None
+        self._stop: Callable[[], object] | None = None
 
     def load(self) -> dict[str, Any] | None:
         """The state that was written last; None where there is no file.
@@ -81,27 +86,66 @@ class Checkpoint:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise DataError(f"{self.path}: the checkpoint cannot be read: {reason}; {WAYS_OUT}") from error
-        self.last = self.clock()
+        self.last, self.kept = self.clock(), state.get("kept")
         return state
 
-    def offer(self, state: Callable[[], dict[str, Any]]) -> bool:
-        """Write what `state` gives if it is time; whether it was.
+    @contextlib.contextmanager
+    def stopping_at_offers(self) -> Iterator[None]:
+        """Inside, Ctrl-C or a kill waits until the next `offer` has written the state; a second one does not wait.
+
+        Only what has a handler in Python waits, and only in the main thread: no other gets signals.
+        """
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: handler for number, handler in before.items() if callable(handler)}
+        if threading.current_thread() is not threading.main_thread():
+            handlers = {}
+
+        def put_back() -> None:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+        def wait(number: int, _frame: object) -> None:
+            put_back()
+            self._stop = lambda: handlers[signal.Signals(number)](number, None)
+
+        for number in handlers:
+            signal.signal(number, wait)
+        try:
+            yield
+            if stop := self._stop:
+                stop()
+        finally:
+            self._stop = None
+            put_back()
+
+    def offer(self, state: Callable[[], dict[str, Any]], *, now: bool = False) -> bool:
+        """Write what `state` gives if it is time, if the work is about to be interrupted, or `now`; whether it was.
 
         Raises OutputError where it cannot be written; the file that was there stays.
         """
-        started = self.clock()
-        if started - self.last < self.wait:
+        started, stop = self.clock(), self._stop
+        if not now and stop is None and started - self.last < self.wait:
             return False
         try:
             # The folder of the results may be made at the end only; what is wrong with it, publish_file says.
             with contextlib.suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
+            content = state()
             with publish_file(self.path) as partial, partial.open("wb") as file:
-                _write(file, self.identity, state())
+                _write(file, self.identity, content)
+            self.kept = content.get("kept")
         finally:
             self.last = self.clock()
             self.wait = max(self.every, (self.last - started) / SHARE) if self.every > 0 else 0
+        if stop is not None:
+            self._stop = None
+            stop()
         return True
+
+    def parts(self, *names: str) -> list["Part"]:
+        """The checkpoint shared among pieces of work that are done one after the other."""
+        parts = self.load() or {}
+        return [Part(self, name, parts) for name in names]
 
     def remove(self) -> None:
         """Remove the file, once the work is done; raises OutputError where that is not possible."""
@@ -165,6 +209,30 @@ class Checkpoint:
 
     def _damaged(self, finding: str) -> DataError:
         return DataError(f"{self.path}: is a damaged checkpoint: {finding}; {WAYS_OUT}")
+
+
+class Part:
+    """A piece of work in a checkpoint that has several: what those before it have found is kept with it."""
+
+    def __init__(self, whole: Checkpoint, name: str, parts: dict[str, Any]) -> None:
+        self.whole, self.name, self.parts = whole, name, parts
+        self.stopping_at_offers = whole.stopping_at_offers
+
+    def load(self) -> dict[str, Any] | None:
+        """The state of this piece."""
+        return self.parts.get(self.name)
+
+    def offer(self, state: Callable[[], dict[str, Any]], *, now: bool = False) -> bool:
+        """As that of the checkpoint; what is offered with `now` is kept with what the pieces after this one offer."""
+
+        def all_of_it() -> dict[str, Any]:
+            own = state()
+            parts = {**self.parts, self.name: own, "kept": f"{own['kept']} of the {self.name}"}
+            if now:
+                self.parts.update(parts)
+            return parts
+
+        return self.whole.offer(all_of_it, now=now)
 
 
 def _write(file: BinaryIO, identity: Mapping[str, Any], state: dict[str, Any]) -> None:

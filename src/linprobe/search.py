@@ -1,5 +1,6 @@
 """Train the settings to compare, stack by stack, and choose among them; the test split is not an argument here."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -8,14 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from linprobe.arrays import Array, Products, move, namespace, quiet, row_chunks, to_numpy
-from linprobe.checkpoint import Checkpoint
+from linprobe.checkpoint import Checkpoint, Part
 from linprobe.dataset import Examples
 from linprobe.errors import DivergedError
 from linprobe.evaluate import CHUNK_ROWS, StackScore, score_stack
 from linprobe.screening import fit_basis, project_weights, rotate
 from linprobe.solvers.plan import Plan, Work, plan_stacks
 from linprobe.solvers.settings import Heads
-from linprobe.solvers.sgd import Progress, Saver, Solution, Training, train_stack
+from linprobe.solvers.sgd import Progress, Solution, Training, train_stack
 from linprobe.solvers.stack import initial_weights
 from linprobe.space import Listed, Space, edges_of
 
@@ -78,14 +79,14 @@ def search(
     start: Callable[[Heads], tuple[np.ndarray, np.ndarray]] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     progress: Progress | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | Part | None = None,
 ) -> SearchResult:
     """Train every setting on train, keep the best on val; both hold rows (n, D) float32.
 
     `start` gives the initial W (D, K, H) and b (K, H) of a stack's heads, drawn from their seeds unless given.
     `on_plan` is told the stacks and the memory before any work. With a checkpoint, work that was interrupted goes on
-    from there, in the stacks that it had, and ends in the same bits. Raises DivergedError when no head is left,
-    IncompatibleError where the memory is too small.
+    from there, in the stacks that it had, and ends in the same bits; Ctrl-C waits until what there
+    is has been kept. Raises DivergedError when no head is left, IncompatibleError where the memory is too small.
     """
     resources = resources or Resources()
     heads = space.heads(training.seed)
@@ -103,29 +104,33 @@ def search(
     rows = _Rows(train, val, training.loss, resources.products.device)
     found = _Found(len(heads)) if saved is None else _Found(len(heads), **saved["found"])
     state = None if saved is None else saved["run"]
-    for number, members in enumerate(plan.stacks[found.finished :], start=found.finished):
-        stack = heads.take(members)
-        initial, initial_bias = (None, None) if start is None else start(stack)
-        solution = train_stack(
-            rows.X,
-            rows.y,
-            stack,
-            training,
-            classes=classes,
-            products=resources.products,
-            # By the axis and not by these heads: the few that are retrained see the batches that all would see.
-            draw=int(space.axes["batch_size"].values.max()),
-            initial=initial,
-            initial_bias=initial_bias,
-            validate=rows.val_accuracy if training.patience is not None else None,
-            progress=_overall(progress, number, len(plan.stacks)),
-            saver=_saver(checkpoint, found, plan.width),
-            state=state,
-            take_state=True,
-        )
-        found.add(members, solution, stack, rows)
-        del solution, initial, initial_bias  # or the next stack would be trained beside this one's weights
-        state = None
+    # By the axis and not by a stack's heads: the few that are retrained see the batches that all would see.
+    draw = int(space.axes["batch_size"].values.max())
+    keep = _Keep(checkpoint, found, plan, training.steps(len(train), draw))
+    with contextlib.nullcontext() if checkpoint is None else checkpoint.stopping_at_offers():
+        for number, members in enumerate(plan.stacks[found.finished :], start=found.finished):
+            stack = heads.take(members)
+            initial, initial_bias = (None, None) if start is None else start(stack)
+            solution = train_stack(
+                rows.X,
+                rows.y,
+                stack,
+                training,
+                classes=classes,
+                products=resources.products,
+                draw=draw,
+                initial=initial,
+                initial_bias=initial_bias,
+                validate=rows.val_accuracy if training.patience is not None else None,
+                progress=_overall(progress, number, len(plan.stacks)),
+                saver=None if checkpoint is None else keep.within,
+                state=state,
+                take_state=True,
+            )
+            found.add(members, solution, stack, rows)
+            del solution, initial, initial_bias  # or the next stack would be trained beside this one's weights
+            state = None
+            keep.between()
     best = choose(found.val_accuracy, found.val_loss)
     return SearchResult(
         space=space,
@@ -172,8 +177,10 @@ def screen(
     """Search on the leading principal directions of train, then retrain the best few settings on all of it.
 
     Only the retrained settings are results; the others are known to the accuracy of the screening alone. Options are
-    those of `search`; a checkpoint covers the retraining, which takes the longer.
+    those of `search`.
     """
+    checkpoint: Checkpoint | None = options.pop("checkpoint", None)
+    kept_of: list[Any] = [None, None] if checkpoint is None else checkpoint.parts("screening", "retraining")
     started = time.perf_counter()
     basis, Z = fit_basis(train.X, rank, seed=training.seed)
     rows = Examples(Z, train.y), Examples(rotate(val.X, basis), val.y)
@@ -189,13 +196,13 @@ def screen(
 
     resources: Resources = options.get("resources") or Resources()
     held = resources.held + basis.directions.nbytes + sum(part.X.nbytes for part in rows)
-    alone = options | {"checkpoint": None, "resources": replace(resources, held=held)}
+    alone = options | {"checkpoint": kept_of[0], "resources": replace(resources, held=held)}
     screened = search(*rows, space, training, start=start, **alone)
     del rows, Z
     order = np.lexsort((screened.val_loss, -screened.val_accuracy))
     kept = order[: min(keep, int(np.isfinite(screened.val_accuracy).sum()))]
     seconds = time.perf_counter() - started
-    found = search(train, val, Listed(space, screened.heads.take(kept)), training, **options)
+    found = search(train, val, Listed(space, screened.heads.take(kept)), training, checkpoint=kept_of[1], **options)
     return found, Screening(screened, basis.rank, basis.residual, seconds, kept)
 
 
@@ -249,14 +256,26 @@ class _Found:
         self.finished += 1
 
 
-def _saver(checkpoint: Checkpoint | None, found: _Found, width: int) -> Saver | None:
-    if checkpoint is None:
-        return None
+class _Keep:
+    """Offers a checkpoint what is known of all heads, with or without a stack in training."""
 
-    def save(run: Callable[..., dict[str, Any]]) -> None:
-        checkpoint.offer(lambda: {"width": width, "found": dict(vars(found)), "run": run(copies=False)})
+    def __init__(self, checkpoint: Checkpoint | Part | None, found: _Found, plan: Plan, steps: int) -> None:
+        self.checkpoint, self.found, self.plan, self.steps = checkpoint, found, plan, steps
 
-    return save
+    def within(self, run: Callable[..., dict[str, Any]]) -> None:
+        """Between two steps of a stack."""
+        if self.checkpoint is not None:
+            self.checkpoint.offer(lambda: self._state(run(copies=False)))
+
+    def between(self) -> None:
+        """Between two stacks, and at once after the last: what comes then may be interrupted too."""
+        if self.checkpoint is not None:
+            self.checkpoint.offer(lambda: self._state(None), now=self.found.finished == len(self.plan.stacks))
+
+    def _state(self, run: dict[str, Any] | None) -> dict[str, Any]:
+        done = self.found.finished * self.steps + (0 if run is None else run["step"])
+        kept = f"{done:,} of {len(self.plan.stacks) * self.steps:,} iterations"
+        return {"width": self.plan.width, "found": dict(vars(self.found)), "run": run, "kept": kept}
 
 
 def _overall(progress: Progress | None, stack: int, stacks: int) -> Progress | None:

@@ -79,12 +79,15 @@ def tune(
     Validation has a tenth of the training examples, and test is the source's own split, else another tenth.
 
     With --folds, --train is the number of examples that are parted.
+
+    Interrupted, --solver sgd goes on where it was when the same command is run again.
     """
     from rich.console import Console
 
     from linprobe.cli.arguments import resources
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.finish import close, show
+    from linprobe.cli.resume import resumable
     from linprobe.cli.screen import path_progress, print_step, search_progress
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import tuned_views, write_tuned
@@ -111,9 +114,14 @@ def tune(
     console = Console(quiet=as_json, highlight=False)
     default = Path("runs") / f"tune-{Path(source).stem}-{loss}"
     with claimed(out or default, or_next=out is None) as folder:
-        sweep(folder)
-        # The folder is made before the work, so that a place that cannot be written is found out at once.
-        with publish_folder(folder, replace=force, holding="run.json") as partial:
+        saved = folder.with_name(f"{folder.name}.checkpoint")
+        for path in (folder, saved):
+            sweep(path)
+        with (
+            resumable(saved, every=30.0) as checkpoint,
+            # The folder is made before the work, so that a place that cannot be written is found out at once.
+            publish_folder(folder, replace=force, holding="run.json") as partial,
+        ):
             fetch_if_absent(source)
             dataset = open_dataset(source)
             with (path_progress if solver == "exact" else search_progress)(console) as progress:
@@ -124,6 +132,7 @@ def tune(
                     on_step=lambda step: print_step(console, step),
                     on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
                     progress=progress,
+                    checkpoint=checkpoint,
                 )
             numbers = write_tuned(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
         show(folder, tuned_views(folder, result, numbers))

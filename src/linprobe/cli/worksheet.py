@@ -111,12 +111,11 @@ def worksheet(
     """
     from rich.console import Console
 
-    from linprobe.checkpoint import Checkpoint
     from linprobe.cli.arguments import parse_rank, resources
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.finish import close, show
+    from linprobe.cli.resume import resumable
     from linprobe.cli.screen import print_step, search_progress
-    from linprobe.errors import DivergedError, InterruptedWorkError
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import run_views, write_run
     from linprobe.solvers.settings import Training
@@ -162,30 +161,24 @@ def worksheet(
         saved = folder.with_name(f"{folder.name}.checkpoint")
         for path in (folder, saved):
             sweep(path)
-        try:
+        with (
+            resumable(saved, checkpoint_every) as checkpoint,
             # The folder is made before the work, so that a place that cannot be written is found out at once.
-            with publish_folder(folder, replace=force, holding="run.json") as partial:
-                fetch_if_absent(source)
-                dataset = open_dataset(source)
-                with search_progress(console) as progress:
-                    result = run_worksheet(
-                        dataset,
-                        options,
-                        resources=may_use,
-                        on_step=lambda step: print_step(console, step),
-                        on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
-                        progress=progress,
-                        checkpoint=lambda identity: Checkpoint(saved, identity, every=checkpoint_every),
-                    )
-                numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
-        except KeyboardInterrupt as interrupt:
-            if not saved.exists():
-                raise
-            raise InterruptedWorkError("interrupted; run the same command again to go on") from interrupt
-        except DivergedError:
-            saved.unlink(missing_ok=True)  # it ended, and is to be tried with other settings
-            raise
-        saved.unlink(missing_ok=True)
+            publish_folder(folder, replace=force, holding="run.json") as partial,
+        ):
+            fetch_if_absent(source)
+            dataset = open_dataset(source)
+            with search_progress(console) as progress:
+                result = run_worksheet(
+                    dataset,
+                    options,
+                    resources=may_use,
+                    on_step=lambda step: print_step(console, step),
+                    on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
+                    progress=progress,
+                    checkpoint=checkpoint,
+                )
+            numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
         show(folder, run_views(folder, result, numbers))
     close(console, folder, numbers, as_json=as_json)
     if hand_in is not None:

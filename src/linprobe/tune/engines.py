@@ -1,11 +1,13 @@
 """The two ways to compare settings and to refit the chosen one; neither is given the test split."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from linprobe.arrays import to_numpy
+from linprobe.checkpoint import Checkpoint
 from linprobe.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.evaluate import score_stack
@@ -37,8 +39,9 @@ class Exact:
         resources: Resources,
         on_plan: Callable[[Plan], None] | None,
         progress: Callable[[int, int], None] | None,
+        checkpoint: Callable[[dict[str, Any]], Checkpoint | None],
     ) -> None:
-        del on_plan  # which is about stacks of SGD
+        del on_plan, checkpoint  # which are about stacks of SGD
         self.pool, self.train, self.classes, self.options = pool, train, classes, options
         self.told = {"tol": options.tol or TOLERANCE, "precision": options.precision}
         memory = resources.memory
@@ -103,9 +106,10 @@ class Descent:
         resources: Resources,
         on_plan: Callable[[Plan], None] | None,
         progress: Callable[..., None] | None,
+        checkpoint: Callable[[dict[str, Any]], Checkpoint | None],
     ) -> None:
         self.pool, self.train, self.classes, self.options = pool, train, len(classes), options
-        self.resources, self.on_plan, self.progress = resources, on_plan, progress
+        self.resources, self.on_plan, self.progress, self.checkpoint = resources, on_plan, progress, checkpoint
         self.training = Training(options.loss, schedule="cosine", seed=options.seed)
         self.told = {name: getattr(self.training, name) for name in ("iterations", "schedule")}
 
@@ -113,17 +117,25 @@ class Descent:
         """The search, and a row for each setting."""
         learn, choose_by = self.pool.take(slice(self.train)), self.pool.take(slice(self.train, None))
         rates, regs = values_of(self.options.learning_rates), values_of(self.options.regs)
+        rates = default_rates(learn.X) if rates is None else rates
+        regs = default_regs(learn.X) if regs is None else regs
         self.found = found = search(
             learn,
             choose_by,
-            Grid(default_rates(learn.X) if rates is None else rates, default_regs(learn.X) if regs is None else regs),
+            Grid(rates, regs),
             self.training,
             classes=self.classes,
             resources=self.resources,
             on_plan=self.on_plan,
             progress=self.progress,
+            checkpoint=self.checkpoint(self._identity(rates, regs)),
         )
         return found, found.rows()
+
+    def _identity(self, rates: np.ndarray, regs: np.ndarray) -> dict[str, Any]:
+        """What of the settings and the device must be the same for interrupted training to go on."""
+        where = {name: getattr(self.resources.products, name) for name in ("device", "precision")}
+        return {**asdict(self.training), "learning_rate": rates.tolist(), "reg": regs.tolist(), **where}
 
     def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and their objective."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linprobe import __version__
+from linprobe.checkpoint import Checkpoint
 from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset
 from linprobe.evaluate import measured_accuracy
@@ -43,10 +44,12 @@ def tune(
     on_step: Callable[[Step], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     progress: Callable[..., None] | None = None,
+    checkpoint: Callable[[dict[str, Any]], Checkpoint] | None = None,
 ) -> TuneResult:
     """Compare values of reg (with SGD, and learning rates) on any data set, refit the best, measure test once.
 
-    progress: called as that of `solve` or of `search`; on_plan: by `search` alone. Raises UsageError and DataError for
+    progress: called as that of `solve` or of `search`; on_plan: by `search` alone; checkpoint: makes that of `search`,
+    of what the work is. Raises UsageError and DataError for
     what cannot be trained on, DivergedError where SGD leaves nothing to choose from.
     """
     options = options or Options()
@@ -70,8 +73,13 @@ def tune(
     }
     on_step(data_step(numbers["data"], options))
 
+    def keep(settings: dict[str, Any]) -> Checkpoint | None:
+        sizes = {name: numbers["data"][name] for name in ("train", "val")}
+        work = {"work": "tune", "data": dataset.fingerprint, **sizes, "features": options.features}
+        return None if checkpoint is None else checkpoint(work | settings)
+
     engine = (Exact if options.solver == "exact" else Descent)(
-        pool, len(splits.train), dataset.classes, options, resources(), on_plan, progress
+        pool, len(splits.train), dataset.classes, options, resources(), on_plan, progress, keep
     )
     (found, settings), seconds = _timed(engine.compare)
     best = settings[found.best]

@@ -113,7 +113,7 @@ def _only_axes(value: Any, place: str) -> None:
 
 
 def _refit(value: Any, place: str) -> None:
-    proof = dict.fromkeys(("gap", "relative_gap"), _or_none(_NUMBER))
+    proof = {"gap": _or_none(_NUMBER), "relative_gap": _or_none(_NUMBER)}
     _table({"n": _COUNT, "seconds": _NUMBER, "objective": _NUMBER, "status": _text}, proof)(value, place)
     if value.get("gap") is not None:
         _table({"relative_gap": _NUMBER})(value, place)

@@ -1,0 +1,46 @@
+"""Work that goes on where it was interrupted when the same command is run again."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from linprobe.errors import DivergedError, InterruptedWorkError
+
+if TYPE_CHECKING:
+    from linprobe.checkpoint import Checkpoint
+
+
+@contextlib.contextmanager
+def resumable(saved: Path, every: float) -> "Iterator[Callable[[dict[str, Any]], Checkpoint]]":
+    """Give what makes the work's checkpoint, of its identity; after Ctrl-C, say what is kept, else remove the file.
+
+    Raises InterruptedWorkError.
+    """
+    from linprobe.checkpoint import Checkpoint
+
+    made: list[Checkpoint] = []
+
+    def make(identity: dict[str, Any]) -> Checkpoint:
+        made.append(Checkpoint(saved, identity, every=every))
+        return made[-1]
+
+    try:
+        yield make
+    except KeyboardInterrupt as interrupt:
+        if not saved.exists():
+            raise InterruptedWorkError("interrupted; nothing was kept") from interrupt
+        kept = made[-1].kept if made else None
+        what = f"{kept} are kept" if kept else "what was kept before is still"
+        raise InterruptedWorkError(
+            f"interrupted; {what} in {saved}; run the same command again to go on"
+        ) from interrupt
+    except DivergedError:
+        _remove(made)  # it ended, and is to be tried with other settings
+        raise
+    _remove(made)
+
+
+def _remove(made: "list[Checkpoint]") -> None:
+    for checkpoint in made:
+        checkpoint.remove()
