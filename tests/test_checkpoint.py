@@ -8,6 +8,7 @@ import signal
 import struct
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -500,3 +501,90 @@ def test_an_interrupt_in_mid_write_leaves_the_old_one(tmp_path, monkeypatch):
         checkpoint.offer(interrupted)
     assert same(checkpoint.load(), STATE)
     assert names(tmp_path) == ["c"]
+
+
+# ---- interrupted
+
+
+def interrupt(*_):
+    signal.raise_signal(signal.SIGINT)
+
+
+def work(checkpoint, *steps):
+    """Do the steps as work that is not to be interrupted within one -> how many were begun."""
+    begun = []
+
+    def do():
+        with checkpoint.stopping_at_offers():
+            for step in steps:
+                begun.append(step)
+                step()
+
+    with pytest.raises((KeyboardInterrupt, ZeroDivisionError)) as caught:
+        do()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return caught.type, len(begun)
+
+
+def test_ctrl_c_waits_for_the_next_offer_which_writes(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "c", {}, every=1e9)
+    offers = [lambda step=step: checkpoint.offer(lambda: {"step": step, "kept": f"{step} steps"}) for step in (1, 2, 3)]
+    assert work(checkpoint, offers[0], interrupt, *offers[1:]) == (KeyboardInterrupt, 3)
+    assert checkpoint.kept == "2 steps"
+    assert Checkpoint(tmp_path / "c", {}).load() == {"step": 2, "kept": "2 steps"}
+
+
+def test_ctrl_c_without_another_offer_stops_at_the_end_and_an_error_comes_first(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "c", {})
+    assert work(checkpoint, interrupt, int) == (KeyboardInterrupt, 2)
+    assert work(checkpoint, interrupt, lambda: 1 // 0) == (ZeroDivisionError, 2)
+    assert not checkpoint.offer(dict)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path):
+    assert work(Checkpoint(tmp_path / "c", {}), interrupt, interrupt, int) == (KeyboardInterrupt, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_ctrl_c_while_it_is_saved_leaves_the_file_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    Checkpoint(path, {}, every=0).offer(lambda: {"step": 1})
+    before = path.read_bytes()
+    checkpoint = Checkpoint(path, {}, every=1e9)
+
+    def half(file, *_):
+        file.write(b"half")
+        interrupt()
+        raise AssertionError("went on")
+
+    monkeypatch.setattr("linprobe.checkpoint._write", half)
+    assert work(checkpoint, interrupt, lambda: checkpoint.offer(dict), int) == (KeyboardInterrupt, 2)
+    assert checkpoint.kept is None
+    assert [file.name for file in tmp_path.iterdir()] == ["c"]
+    assert path.read_bytes() == before
+
+
+def test_in_another_thread_nothing_waits(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "c", {})
+
+    def look():
+        with checkpoint.stopping_at_offers():
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(look).result() is signal.default_int_handler
+
+
+def test_parts_keep_what_those_before_them_have_found(tmp_path):
+    first, second = Checkpoint(tmp_path / "c", {}, every=0).parts("first", "second")
+    assert first.load() is second.load() is None
+    first.offer(lambda: {"a": 1, "kept": "1 of 2"})
+    assert Checkpoint(tmp_path / "c", {}).load() == {"first": {"a": 1, "kept": "1 of 2"}, "kept": "1 of 2 of the first"}
+    first.offer(lambda: {"a": 2, "kept": "2 of 2"}, now=True)
+    second.offer(lambda: {"b": 1, "kept": "1 of 3"})
+    checkpoint = Checkpoint(tmp_path / "c", {})
+    first, second = checkpoint.parts("first", "second")
+    assert first.load() == {"a": 2, "kept": "2 of 2"}
+    assert second.load() == {"b": 1, "kept": "1 of 3"}
+    assert checkpoint.kept == "1 of 3 of the second"

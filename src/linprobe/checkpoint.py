@@ -43,10 +43,11 @@ ABANDONED_SECONDS = 300
 
 PIECE_ELEMENTS, PIECE_BYTES = 2**20, 2**23
 
-# What reading a header fails with that has the right sum and was made up all the same.
-NONSENSE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError, struct.error)
-
 WAYS_OUT = "delete it to start from the beginning, or give another --out"
+
+
+class NonsenseError(TypeError):
+    """What has no place in a checkpoint: to be written, or read from one with the right sums that somebody made up."""
 
 
 class Checkpoint:
@@ -179,17 +180,22 @@ class Checkpoint:
         # From here on it is what some linprobe wrote, or somebody who wants to be taken for one.
         try:
             content = json.loads(header)
-            identity, kinds = dict(content["identity"]), [_kind(name, shape) for name, shape in content["arrays"]]
-        except NONSENSE as error:
+        except (ValueError, RecursionError) as error:
+            raise self._damaged("its header makes no sense") from error
+        try:
+            identity, kinds = _header(content)
+        except NonsenseError as error:
             raise self._damaged("its header makes no sense") from error
         if sum(dtype.itemsize * math.prod(shape) for dtype, shape in kinds) != left:
             raise self._damaged("its length is not that of its arrays")
         self._compare(identity)
         try:
             arrays = [_read_array(file, dtype, shape, total) for dtype, shape in kinds]
-            state = dict(_decode(content["state"], arrays))
-        except NONSENSE as error:
+            state = _decode(content["state"], arrays)
+        except NonsenseError as error:
             raise self._damaged("its state makes no sense") from error
+        if not isinstance(state, dict):
+            raise self._damaged("its state makes no sense")
         if file.read(SUM_BYTES + 1) != total.digest():
             raise self._damaged("the checksum of its arrays differs")
         return state
@@ -258,8 +264,26 @@ def _pieces(array: np.ndarray) -> Iterator[memoryview]:
     return (np.ascontiguousarray(piece).view(np.uint8).data for piece in pieces if piece.size)
 
 
+def _header(content: Any) -> tuple[dict[str, Any], list[tuple[np.dtype, tuple[int, ...]]]]:
+    """The identity, and type and shape of every array. Raises NonsenseError."""
+    match content:
+        case {"identity": dict() as identity, "arrays": list() as arrays, "state": _}:
+            kinds = []
+            for array in arrays:
+                match array:
+                    case [str() as name, list() as shape] if all(type(size) is int for size in shape):
+                        kinds.append(_kind(name, shape))
+                    case _:
+                        raise NonsenseError
+            return identity, kinds
+    raise NonsenseError
+
+
 def _read_array(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], total: Any) -> np.ndarray:
-    array = np.empty(shape, dtype)
+    try:
+        array = np.empty(shape, dtype)
+    except (ValueError, MemoryError) as error:  # more axes or cells than NumPy has numbers for, though none has a byte
+        raise NonsenseError from error
     if array.size:
         content = array.reshape(-1).view(np.uint8).data
         for start in range(0, len(content), PIECE_BYTES):
@@ -272,8 +296,11 @@ def _read_array(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], total: 
 def _kind(name: str, shape: Any) -> tuple[np.dtype, tuple[int, ...]]:
     # Whatever else there is holds pointers, or is no plain row of equal cells.
     if not re.fullmatch(r"[<>|][biufcSU][1-9][0-9]*", name) or any(size < 0 for size in shape):
-        raise TypeError(f"a checkpoint holds no arrays of {name}")
-    return np.dtype(name), tuple(shape)
+        raise NonsenseError(f"a checkpoint holds no arrays of {name}")
+    try:
+        return np.dtype(name), tuple(shape)
+    except (TypeError, ValueError) as error:  # a float of three bytes
+        raise NonsenseError(f"a checkpoint holds no arrays of {name}") from error
 
 
 def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -297,18 +324,23 @@ def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
 
 
 def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
-    if isinstance(value, list):
-        return [_decode(item, arrays) for item in value]
-    if not isinstance(value, dict):
-        return value
-    ((kind, held),) = value.items()
-    if kind == "dict":
-        return {name: _decode(item, arrays) for name, item in held.items()}
-    if kind == "int":
-        return int(held, 16)
-    if kind == "float":
-        return struct.unpack("<d", bytes.fromhex(held))[0]
-    return {"array": arrays[held], "scalar": arrays[held][()]}[kind]
+    """What `_encode` was given; raises NonsenseError for what it has not made."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [_decode(item, arrays) for item in value]
+        case {"dict": dict() as held} if len(value) == 1:
+            return {name: _decode(item, arrays) for name, item in held.items()}
+        case {"int": str() as held} if len(value) == 1 and re.fullmatch(r"-?0x[0-9a-f]+", held):
+            return int(held, 16)
+        case {"float": str() as held} if len(value) == 1 and re.fullmatch(r"[0-9a-f]{16}", held):
+            return struct.unpack("<d", bytes.fromhex(held))[0]
+        case {"array": int() as number} if len(value) == 1 and 0 <= number < len(arrays):
+            return arrays[number]
+        case {"scalar": int() as number} if len(value) == 1 and 0 <= number < len(arrays):
+            return arrays[number][()]
+    raise NonsenseError
 
 
 def _json(value: Any) -> str:

@@ -1,6 +1,8 @@
 """`linprobe worksheet` interrupted, killed, out of disk or run twice: what is left, what is said, how it ends."""
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -113,7 +115,12 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(work, tmp_path):
 
 def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
     status, _, err = stop_in_training(tmp_path, signal.SIGINT)
-    assert (status, err) == (130, "linprobe: interrupted; run the same command again to go on\n")
+    assert status == 130
+    assert re.fullmatch(
+        r"linprobe: interrupted; [0-9,]+ of 100,000,000 iterations are kept in run.checkpoint; run the same command "
+        r"again to go on\n",
+        err,
+    )
     assert names(tmp_path) == ["run.checkpoint"]
     status, _, err = stop_in_training(tmp_path, signal.SIGTERM)
     assert (status, err) == (143, "")
@@ -158,6 +165,86 @@ def test_a_checkpoint_of_other_data_or_of_another_version_is_refused(there, tmp_
     assert ('version is "0.0.1" there' if there == "version" else 'data is "sha256:0" there') in err
     assert err.count("\n") == 1
     assert names(tmp_path) == ["run.checkpoint"]
+
+
+QUICK = {
+    "worksheet": ["worksheet", "digits", *SMALL, "--iterations", "200", "--momentum", "0,0.9"],
+    "screened": ["worksheet", "digits", *SMALL, "--iterations", "200", "--screen", "20"],
+    "tune": [*("tune", "digits", "--solver", "sgd", "--train", "300"),
+             *("--learning-rate", "1e-3", "--reg", "0.1,1")],
+}  # fmt: skip
+
+
+@pytest.fixture
+def interrupted(run, monkeypatch):
+    """Run a command, with Ctrl-C or another signal at this call of its progress, which every so many steps makes."""
+
+    def call(arguments, at=None, number=signal.SIGINT):
+        calls = 0
+
+        def advance(*_):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                signal.raise_signal(number)
+
+        monkeypatch.setattr("linprobe.cli.screen.search_progress", lambda _: contextlib.nullcontext(advance))
+        for views in ("run_views", "tuned_views"):
+            monkeypatch.setattr(f"linprobe.report.folder.{views}", lambda *_: {})
+        return *run(*arguments, "--out", "run"), calls
+
+    return call
+
+
+@pytest.mark.parametrize("work", QUICK)
+def test_ctrl_c_in_the_first_seconds_keeps_what_was_trained(work, interrupted, tmp_path):
+    status, _, err, calls = interrupted(QUICK[work])
+    assert (status, err) == (0, "")
+    expected = results(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    left = calls
+    for part, at in (("screening", calls // 4), ("retraining", calls // 2)):
+        status, _, err, _ = interrupted(QUICK[work], at)
+        assert status == 130
+        of_part = f" of the {part}" if work == "screened" else ""
+        assert re.fullmatch(
+            rf"linprobe: interrupted; [0-9,]+ of [0-9,]+ iterations{of_part} are kept in run.checkpoint; run the same "
+            r"command again to go on\n",
+            err,
+        )
+        assert names(tmp_path) == ["run.checkpoint"]
+        left -= at
+    status, _, err, calls = interrupted(QUICK[work])
+    assert (status, err) == (0, "")
+    assert calls <= left + 2  # but for the records at the steps where it was cut
+    assert results(tmp_path / "run") == expected
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_kill_keeps_it_too(interrupted, tmp_path):
+    status, _, err, calls = interrupted(QUICK["worksheet"], 20, signal.SIGTERM)
+    assert (status, err, calls) == (143, "", 20)
+    assert names(tmp_path) == ["run.checkpoint"]
+    assert interrupted(QUICK["worksheet"])[3] < 200
+
+
+@pytest.mark.parametrize("work", ["worksheet", "tune"])
+def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatch, tmp_path):
+    place = {"worksheet": "linprobe.worksheet.exercise.find_optimum", "tune": "linprobe.tune.task.observe"}[work]
+    with monkeypatch.context() as patch:
+        patch.setattr(place, lambda *_: signal.raise_signal(signal.SIGINT))
+        status, _, err, _ = interrupted(QUICK[work])
+    assert status == 130
+    assert re.search(r"interrupted; ([0-9,]+) of \1 iterations are kept in run.checkpoint", err)
+    status, _, err, calls = interrupted(QUICK[work])
+    assert (status, err, calls) == (0, "", 0)
+    assert names(tmp_path) == ["run"]
+
+
+def test_where_nothing_is_kept_that_is_said(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("linprobe.tune.engines.solve", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    assert run("tune", "digits", "--out", "run")[::2] == (130, "linprobe: interrupted; nothing was kept\n")
+    assert names(tmp_path) == []
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path):

@@ -101,3 +101,14 @@ def test_a_damaged_file_gets_one_line_that_names_it(name, how, run, folder):
     assert how == "gone" or name in err
     assert (folder / "report.html").read_bytes() == page
     assert sorted(file.name for file in folder.iterdir() if file.name.startswith(".")) == []
+
+
+def test_a_bug_of_ours_is_not_blamed_on_the_run(run, folder, monkeypatch):
+    def broken(*_):
+        raise KeyError("planted")
+
+    monkeypatch.setattr("linprobe.report.page.facts", broken)
+    monkeypatch.delenv("LINPROBE_TRACEBACK", raising=False)
+    status, _, err = run("report", "run")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("linprobe: unexpected KeyError: 'planted'; this is a fault of linprobe's: please report it")

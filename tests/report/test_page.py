@@ -1,10 +1,14 @@
 """The page of a run, read without a browser: what it may do, how large it is, and that it says what the run found."""
 
 import base64
+import copy
+import functools
 import hashlib
 import html
 import io
 import json
+import operator
+import random
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,8 +20,10 @@ from PIL import Image
 from linprobe.errors import DataError
 from linprobe.evaluate import wilson_interval
 from linprobe.report.page import MOST_BYTES, render, settings, write_page
+from linprobe.report.page.facts import facts
 from linprobe.report.page.figures import figures
 from linprobe.report.page.names import class_names, in_figure, shown
+from linprobe.report.page.needs import UnfitError, require_needs
 from linprobe.report.page.pictures import mistake_pictures, template_pictures
 from linprobe.report.page.settings import settings_of
 from linprobe.report.run import write_evidence
@@ -569,3 +575,43 @@ def test_a_damaged_run_json_gets_one_line(folder, case):
     assert said.endswith("make the run again")
     assert "\n" not in said
     assert not (folder / "report.html").exists()
+
+
+def places(value, path=()):
+    """Where there is something in JSON: of a list, its first and its last."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for name in value:
+            yield from places(value[name], (*path, name))
+    elif isinstance(value, list):
+        for index in sorted({0, len(value) - 1}) if value else ():
+            yield from places(value[index], (*path, index))
+
+
+WRONG = (None, True, 0, -1, 1.5, float("nan"), 10**400, "x", [], {}, [1], {"a": 1}, [None])
+
+
+@pytest.mark.parametrize("kind", ["worksheet", "screening", "folds", "sgd"])
+def test_whatever_is_wrong_in_run_json_is_said_before_the_page_is_made(kind):
+    """What of the numbers passes the look at them makes a page: what fails then is a bug of ours."""
+    run, rng = run_of(kind), random.Random(0)
+    require_needs(run)
+    refused = 0
+    everywhere = [path for path in places(run.numbers) if len(path) > 1]
+    for path in rng.sample(everywhere, 60):
+        numbers = copy.deepcopy(run.numbers)
+        holder = functools.reduce(operator.getitem, path[:-1], numbers)
+        if rng.random() < 0.3:
+            del holder[path[-1]]
+        else:
+            holder[path[-1]] = rng.choice(WRONG)
+        changed = replace(run, numbers=numbers)
+        try:
+            require_needs(changed)
+        except UnfitError:
+            refused += 1
+        else:
+            figures(changed, ROOM)
+            facts(changed, ROOM)
+    assert refused > 15

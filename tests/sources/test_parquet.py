@@ -347,3 +347,14 @@ def test_without_pyarrow_the_way_to_install_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'linprobe\[parquet\]'"):
         read_parquet(tmp_path / "x.parquet")
+
+
+def test_a_bug_of_ours_is_not_blamed_on_the_file(tmp_path, monkeypatch):
+    def broken(*_):
+        raise KeyError("planted")
+
+    write(tmp_path / "some.parquet")
+    for name in ("decode", "shape_of"):
+        with monkeypatch.context() as patch, pytest.raises(KeyError, match="planted"):
+            patch.setattr(module, name, broken)
+            read_parquet(tmp_path / "some.parquet")

@@ -193,9 +193,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _first_shape(files: Sequence[_File]) -> Shape:
     for file in files:
-        with _explained(file.path):
-            for encoded, _ in _batches(file, 1):
-                return shape_of(encoded[0], f"{file.path}: row 0")
+        for encoded, _ in _batches(file, 1):
+            return shape_of(encoded[0], f"{file.path}: row 0")
     raise DataError(f"{files[0].path}: has no rows; {AGAIN}")
 
 
@@ -249,27 +248,27 @@ def _read_file(file: _File, images: np.ndarray, labels: np.ndarray, classes: int
     start = 0
     bytes_a_row = max(1, images[:1].size, file.unpacked // max(1, file.rows))
     rows_at_once = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // bytes_a_row))
-    with _explained(file.path):
-        for encoded, found in _batches(file, rows_at_once):
-            end = start + len(encoded)
-            if end > len(images):
-                break
-            outside = (found < 0) | (found >= (classes or MOST_CLASSES))
-            if outside.any():
-                row = int(np.argmax(outside))
-                raise DataError(f"{file.path}: row {start + row:,} {_why_outside(file, int(found[row]), classes)}")
-            labels[start:end] = found
-            decode(encoded, images[start:end], lambda row, start=start: f"{file.path}: row {start + row:,}")
-            start = end
-        else:
-            if start == len(images):
-                return
+    for encoded, found in _batches(file, rows_at_once):
+        end = start + len(encoded)
+        if end > len(images):
+            break
+        outside = (found < 0) | (found >= (classes or MOST_CLASSES))
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise DataError(f"{file.path}: row {start + row:,} {_why_outside(file, int(found[row]), classes)}")
+        labels[start:end] = found
+        decode(encoded, images[start:end], lambda row, start=start: f"{file.path}: row {start + row:,}")
+        start = end
+    else:
+        if start == len(images):
+            return
     raise DataError(f"{file.path}: does not have the {len(images):,} rows that it announces; {AGAIN}")
 
 
 def _why_outside(file: _File, label: int, classes: int) -> str:
     """What is wrong with a label, and which ones are expected; classes, how many are named, 0 where none is."""
-    highest = require("pyarrow.compute", "parquet").max(file.parquet.read([file.label]).column(0)).as_py()
+    with _explained(file.path):
+        highest = require("pyarrow.compute", "parquet").max(file.parquet.read([file.label]).column(0)).as_py()
     count = classes or (highest + 1 if highest < MOST_CLASSES else 0)
     expected = f"0 to {count - 1:,}" if count else "0 to K - 1 for K classes"
     if label < 0:
@@ -288,20 +287,21 @@ def _batches(file: _File, rows: int) -> Iterator[tuple[list[Encoded | None], np.
     """Encoded pictures, None where there is none, and integer labels of at most so many rows at a time."""
     columns = [f"{file.image}.bytes", file.label]
     start = 0
-    # pyarrow cannot join the dictionaries of two row groups inside a struct, so it reads one group after another.
-    for group in range(file.parquet.num_row_groups):
-        for batch in file.parquet.iter_batches(rows, [group], columns, use_threads=False):
-            labels = batch.column(file.label)
-            if labels.null_count:
-                row = start + labels.is_null().to_pylist().index(True)
-                raise DataError(f"{file.path}: row {row:,} has no label; give it one, or leave it out")
-            pictures = batch.column(file.image).flatten()[0]  # null also where the whole struct is
-            values = _buffers(pictures.dictionary)
-            start += len(batch)
-            yield (
-                [None if index is None else values[index] for index in pictures.indices.to_pylist()],
-                labels.to_numpy(zero_copy_only=False),
-            )
+    with _explained(file.path):  # the reading, and not what is then done with the rows
+        # pyarrow cannot join the dictionaries of two row groups inside a struct, so it reads one group after another.
+        for group in range(file.parquet.num_row_groups):
+            for batch in file.parquet.iter_batches(rows, [group], columns, use_threads=False):
+                labels = batch.column(file.label)
+                if labels.null_count:
+                    row = start + labels.is_null().to_pylist().index(True)
+                    raise DataError(f"{file.path}: row {row:,} has no label; give it one, or leave it out")
+                pictures = batch.column(file.image).flatten()[0]  # null also where the whole struct is
+                values = _buffers(pictures.dictionary)
+                start += len(batch)
+                yield (
+                    [None if index is None else values[index] for index in pictures.indices.to_pylist()],
+                    labels.to_numpy(zero_copy_only=False),
+                )
 
 
 def _buffers(values: "pa.Array") -> list[Encoded | None]:
