@@ -136,7 +136,7 @@ def _lock(folder: Path) -> "BaseFileLock":
     """The lock of a folder. It lies among the temporary files: beside the folder it might be left over, or refused."""
     from filelock import FileLock
 
-    name = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:32]
+    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:32]
     return FileLock(
         Path(tempfile.gettempdir()) / f"linprobe-{os.getuid() if hasattr(os, 'getuid') else 0}-{name}.lock", timeout=0
     )

@@ -158,9 +158,15 @@ def test_letters_that_are_not_there_become_plain_ones(name, encoding, command):
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_an_error_has_plain_letters_too(encoding, command):
     err = text(io.BytesIO(), encoding)
-    assert command(["tune", "λ×−é日\udcff.parquet"], text(io.BytesIO()), err) == 1
+    assert command(["evaluate", "λ×−é日\udcff.safetensors", "digits"], text(io.BytesIO()), err) == 1
     times, e = ("×", "é") if encoding == "latin-1" else ("x", "e")
     assert said(err).startswith(f"linprobe: lambda{times}-{e}\\u65e5")
+
+
+def test_a_name_that_is_no_text_is_no_fault_of_ours(command):
+    err = text(io.BytesIO())
+    assert command(["tune", "\udcff.parquet"], text(io.BytesIO()), err) == 2
+    assert "does not exist" in said(err)
 
 
 @pytest.mark.parametrize(
@@ -213,3 +219,27 @@ def test_a_run_ends_well_wherever_its_words_go(place, tmp_path):
 def test_an_error_keeps_its_status_wherever_it_goes(place, tmp_path):
     assert shell(tmp_path, f"set -o pipefail; linprobe tune nothing {place}")[0] == 2
     assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+HELD_BACK = """
+from linprobe.cli.output import lasting_output, say
+with lasting_output():
+    for _ in range(3):
+        say("x" * 7000)
+"""
+CLOSED = """
+import os
+from linprobe.cli.output import lasting_output
+with lasting_output():
+    os.write(1, b"as a library does")
+    with open("file", "w") as file:
+        raise SystemExit(file.fileno() < 3)
+"""
+
+
+@pytest.mark.parametrize(("code", "place"), [(HELD_BACK, ">/dev/full"), (CLOSED, "<&- >&- 2>&-")])
+def test_no_stream_fails_at_the_end_or_is_taken_for_a_file(code, place, tmp_path):
+    if "full" in place and not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full, which is Linux's")
+    (tmp_path / "code.py").write_text(code)
+    assert shell(tmp_path, f"'{sys.executable}' code.py {place}") == (0, "")
