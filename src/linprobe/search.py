@@ -11,7 +11,7 @@ import numpy as np
 from linprobe.arrays import Array, Products, move, namespace, quiet, row_chunks, to_numpy
 from linprobe.checkpoint import Checkpoint, Part
 from linprobe.dataset import Examples
-from linprobe.errors import DivergedError
+from linprobe.errors import DivergedError, OutputError
 from linprobe.evaluate import CHUNK_ROWS, StackScore, score_stack
 from linprobe.screening import fit_basis, project_weights, rotate
 from linprobe.solvers.plan import Plan, Work, plan_stacks
@@ -269,8 +269,12 @@ class _Keep:
 
     def between(self) -> None:
         """Between two stacks, and at once after the last: what comes then may be interrupted too."""
-        if self.checkpoint is not None:
-            self.checkpoint.offer(lambda: self._state(None), now=self.found.finished == len(self.plan.stacks))
+        if self.checkpoint is None:
+            return
+        last = self.found.finished == len(self.plan.stacks)
+        # The training is done, and is not given up for a disk that has no room to keep it.
+        with contextlib.suppress(OutputError) if last else contextlib.nullcontext():
+            self.checkpoint.offer(lambda: self._state(None), now=last)
 
     def _state(self, run: dict[str, Any] | None) -> dict[str, Any]:
         done = self.found.finished * self.steps + (0 if run is None else run["step"])

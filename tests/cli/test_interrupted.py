@@ -241,6 +241,16 @@ def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatc
     assert names(tmp_path) == ["run"]
 
 
+def test_a_disk_without_room_for_the_checkpoint_costs_no_finished_training(interrupted, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("linprobe.checkpoint._write", full)
+    status, _, err, _ = interrupted(QUICK["tune"])
+    assert (status, err) == (0, "")
+    assert names(tmp_path) == ["run"]
+
+
 def test_where_nothing_is_kept_that_is_said(run, monkeypatch, tmp_path):
     monkeypatch.setattr("linprobe.tune.engines.solve", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     assert run("tune", "digits", "--out", "run")[::2] == (130, "linprobe: interrupted; nothing was kept\n")

@@ -200,7 +200,7 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "linprobe: interrupted\n")
+    assert (process.returncode, err) == (130, "linprobe: interrupted; nothing was kept\n")
     assert list(tmp_path.iterdir()) == []
 
 

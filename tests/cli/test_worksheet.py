@@ -168,14 +168,16 @@ def test_ctrl_c_in_mid_training_leaves_no_half_written_file(tmp_path):
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "linprobe: interrupted\n")
-    assert list(tmp_path.iterdir()) == []
+    assert process.returncode == 130
+    assert err.startswith("linprobe: interrupted; ")
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["run.checkpoint"])  # on a slow machine it is still early
 
 
 def test_a_full_disk_gets_one_line_and_leaves_nothing(tmp_path):
     import resource
 
-    limit = 20_000  # smaller than a picture: writing fails as on a full disk, but with "file too large"
+    limit = 1_000  # smaller than run.json: writing fails as on a full disk, but with "file too large"
 
     def full():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
