@@ -26,7 +26,8 @@ MAY_KNOW = {
     "prepare": {"errors", "arrays", "dataset"},
     "evaluate": {"errors", "arrays", "losses"},
     "space": {"errors", "solvers"},
-    "checkpoint": {"", "errors", "publish"},
+    "encoding": set(),
+    "checkpoint": {"", "encoding", "errors", "publish"},
     "screening": {"errors", "arrays"},
     "search": {
         *("errors", "arrays", "dataset", "checkpoint", "evaluate", "screening", "solvers", "space"),

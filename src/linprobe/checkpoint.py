@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from linprobe import __version__
+from linprobe.encoding import NonsenseError, decode, encode, read_header
 from linprobe.errors import DataError, IncompatibleError, OutputError
 from linprobe.publish import publish_file
 
@@ -44,10 +45,6 @@ ABANDONED_SECONDS = 300
 PIECE_ELEMENTS, PIECE_BYTES = 2**20, 2**23
 
 WAYS_OUT = "delete it to start from the beginning, or give another --out"
-
-
-class NonsenseError(TypeError):
-    """What has no place in a checkpoint: to be written, or read from one with the right sums that somebody made up."""
 
 
 class Checkpoint:
@@ -179,11 +176,7 @@ class Checkpoint:
             raise self._damaged("the checksum of its header differs")
         # From here on it is what some linprobe wrote, or somebody who wants to be taken for one.
         try:
-            content = json.loads(header)
-        except (ValueError, RecursionError) as error:
-            raise self._damaged("its header makes no sense") from error
-        try:
-            identity, kinds = _header(content)
+            content, identity, kinds = read_header(header)
         except NonsenseError as error:
             raise self._damaged("its header makes no sense") from error
         if sum(dtype.itemsize * math.prod(shape) for dtype, shape in kinds) != left:
@@ -191,11 +184,9 @@ class Checkpoint:
         self._compare(identity)
         try:
             arrays = [_read_array(file, dtype, shape, total) for dtype, shape in kinds]
-            state = _decode(content["state"], arrays)
+            state = decode(content["state"], arrays)
         except NonsenseError as error:
             raise self._damaged("its state makes no sense") from error
-        if not isinstance(state, dict):
-            raise self._damaged("its state makes no sense")
         if file.read(SUM_BYTES + 1) != total.digest():
             raise self._damaged("the checksum of its arrays differs")
         return state
@@ -243,7 +234,7 @@ class Part:
 
 def _write(file: BinaryIO, identity: Mapping[str, Any], state: dict[str, Any]) -> None:
     arrays: list[np.ndarray] = []
-    content = {"identity": identity, "state": _encode(state, arrays)}
+    content = {"identity": identity, "state": encode(state, arrays)}
     content["arrays"] = [[array.dtype.str, array.shape] for array in arrays]
     header = _json(content).encode()
     start = MAGIC + LENGTH.pack(len(header))
@@ -264,21 +255,6 @@ def _pieces(array: np.ndarray) -> Iterator[memoryview]:
     return (np.ascontiguousarray(piece).view(np.uint8).data for piece in pieces if piece.size)
 
 
-def _header(content: Any) -> tuple[dict[str, Any], list[tuple[np.dtype, tuple[int, ...]]]]:
-    """The identity, and type and shape of every array. Raises NonsenseError."""
-    match content:
-        case {"identity": dict() as identity, "arrays": list() as arrays, "state": _}:
-            kinds = []
-            for array in arrays:
-                match array:
-                    case [str() as name, list() as shape] if all(type(size) is int for size in shape):
-                        kinds.append(_kind(name, shape))
-                    case _:
-                        raise NonsenseError
-            return identity, kinds
-    raise NonsenseError
-
-
 def _read_array(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], total: Any) -> np.ndarray:
     try:
         array = np.empty(shape, dtype)
@@ -291,56 +267,6 @@ def _read_array(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], total: 
             file.readinto(piece)  # type: ignore[attr-defined]  # a file that ends here has another sum in the end
             total.update(piece)
     return array
-
-
-def _kind(name: str, shape: Any) -> tuple[np.dtype, tuple[int, ...]]:
-    # Whatever else there is holds pointers, or is no plain row of equal cells.
-    if not re.fullmatch(r"[<>|][biufcSU][1-9][0-9]*", name) or any(size < 0 for size in shape):
-        raise NonsenseError(f"a checkpoint holds no arrays of {name}")
-    try:
-        return np.dtype(name), tuple(shape)
-    except (TypeError, ValueError) as error:  # a float of three bytes
-        raise NonsenseError(f"a checkpoint holds no arrays of {name}") from error
-
-
-def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
-    """The value as JSON that comes back exactly; its arrays are appended to `arrays` and go by their number."""
-    if isinstance(value, np.ndarray | np.generic):
-        arrays.append(np.asarray(value))
-        _kind(value.dtype.str, value.shape)
-        return {"array" if isinstance(value, np.ndarray) else "scalar": len(arrays) - 1}
-    kind = type(value)
-    if value is None or kind in (bool, str):
-        return value
-    if kind is int:  # of any size; JSON's readers, Python's too, have a limit to the digits that they take
-        return value if abs(value) < 2**53 else {"int": hex(value)}
-    if kind is float:
-        return value if math.isfinite(value) else {"float": struct.pack("<d", value).hex()}
-    if kind is list:
-        return [_encode(item, arrays) for item in value]
-    if kind is dict and all(type(name) is str for name in value):
-        return {"dict": {name: _encode(item, arrays) for name, item in value.items()}}
-    raise TypeError(f"a checkpoint holds no {kind.__name__}, nor dicts with other keys than texts")
-
-
-def _decode(value: Any, arrays: list[np.ndarray]) -> Any:
-    """What `_encode` was given; raises NonsenseError for what it has not made."""
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case list():
-            return [_decode(item, arrays) for item in value]
-        case {"dict": dict() as held} if len(value) == 1:
-            return {name: _decode(item, arrays) for name, item in held.items()}
-        case {"int": str() as held} if len(value) == 1 and re.fullmatch(r"-?0x[0-9a-f]+", held):
-            return int(held, 16)
-        case {"float": str() as held} if len(value) == 1 and re.fullmatch(r"[0-9a-f]{16}", held):
-            return struct.unpack("<d", bytes.fromhex(held))[0]
-        case {"array": int() as number} if len(value) == 1 and 0 <= number < len(arrays):
-            return arrays[number]
-        case {"scalar": int() as number} if len(value) == 1 and 0 <= number < len(arrays):
-            return arrays[number][()]
-    raise NonsenseError
 
 
 def _json(value: Any) -> str:
