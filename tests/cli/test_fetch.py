@@ -53,6 +53,16 @@ def test_it_says_what_it_did_and_that_it_needs_doing_only_once(server, tmp_path)
     assert len(server.asked) == 1
 
 
+def test_a_damaged_archive_with_its_size_and_time_kept_is_fetched_again(server, tmp_path):
+    run("cifar10")
+    path = tmp_path / "cache" / "cifar-10-python.tar.gz"
+    status = path.stat()
+    path.write_bytes(BODY[:-1] + b"x")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert run("cifar10").stdout.startswith("cifar10: fetched and verified: ")
+    assert path.read_bytes() == BODY
+
+
 def test_json(server, tmp_path):
     expected = {
         "name": "cifar10",

@@ -1,4 +1,4 @@
-"""The cache holds verified files or nothing, and knows which without reading them again."""
+"""The cache holds verified files or nothing; opening one trusts its size and time, verifying one reads it again."""
 
 import dataclasses
 import errno
@@ -14,7 +14,7 @@ import pytest
 
 from linprobe import download
 from linprobe.download import cache as cache_module
-from linprobe.download import cached, fetch, verified
+from linprobe.download import cached, fetch, obtain, verified
 from linprobe.errors import DownloadError, OutputError, UsageError
 
 
@@ -51,8 +51,22 @@ def test_cached_fetches_once_and_reads_no_more(server, archive, cache, monkeypat
     assert known is not None
     assert (known.origin, known.size, known.md5) == (server.url, archive.size, archive.md5)
     monkeypatch.setattr(cache_module, "measured", mock.Mock(side_effect=AssertionError("read again")))
-    assert cached("cifar10") == fetch("cifar10") == path
+    assert cached("cifar10") == path
     assert len(server.asked) == 1
+
+
+def test_other_bytes_of_the_same_size_and_time_are_not_called_verified(server, archive):
+    path = cached("cifar10")
+    status = path.stat()
+    path.write_bytes(b"x" + server.body[1:])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert cache_module.recorded(path) is not None  # nothing but the bytes tells
+    assert verified("cifar10") is None
+    done = obtain("cifar10")
+    assert (done.fetched, done.verified.md5) == (True, archive.md5)
+    assert path.read_bytes() == server.body
+    assert not obtain("cifar10").fetched
+    assert len(server.asked) == 2
 
 
 def test_a_touched_file_is_verified_again(server, archive, monkeypatch):

@@ -43,21 +43,19 @@ def fetch(
     from rich.console import Console
 
     from linprobe.cli.output import answer
-    from linprobe.download import fetch as fetch_archive
-    from linprobe.download import verified
+    from linprobe.download import obtain
 
     with _bar() as progress:
-        before = verified(name)
-        path = fetch_archive(name, source=source, sha256=sha256, progress=progress)
-        found = verified(name)
-    fetched = found != before
-    # Nothing is known of the archive if somebody removed it since; it had been verified all the same.
-    known = {} if found is None else {key: getattr(found, key) for key in ("size", "md5", "sha256", "origin")}
+        done = obtain(name, source=source, sha256=sha256, progress=progress)
+    found = done.verified
     if as_json:
-        answer(json.dumps({"name": name, "path": str(path), "fetched": fetched, **known}))
+        known = {key: getattr(found, key) for key in ("size", "md5", "sha256", "origin")}
+        answer(json.dumps({"name": name, "path": str(done.path), "fetched": done.fetched, **known}))
         return
-    details = f" ({found.size:,} bytes, sha256 {found.sha256})" if found else ""
-    words = f"{name}: {'fetched and verified' if fetched else 'already here and verified'}: {path}{details}"
+    words = (
+        f"{name}: {'fetched and verified' if done.fetched else 'already here and verified'}: {done.path} "
+        f"({found.size:,} bytes, sha256 {found.sha256})"
+    )
     Console(soft_wrap=True).print(words, markup=False, highlight=False)
 
 

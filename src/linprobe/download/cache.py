@@ -70,21 +70,17 @@ def cache_folder() -> Path:
 
 
 def verified(name: str) -> Verified | None:
-    """What the cache holds of a dataset; None when that is nothing, or not what was verified."""
+    """What the cache holds of a dataset, by reading it; None when that is nothing, or not what was verified."""
     archive = find_archive(name)
     path = archive_path(archive)
     with explained(path, DownloadError, "be read", READABLE):
-        found = recorded(path)
-        if found is not None or not path.is_file():
-            return found
+        if not path.is_file():
+            return None
     try:
         with locked(path):
-            found = recorded(path) or _examined(archive, path)
-            if found is not None:
-                _write_record(path, found)
-            return found
+            return examined(archive, path, keep=True)
     except OutputError:  # a cache that somebody else keeps: to read it is enough
-        return _examined(archive, path)
+        return examined(archive, path)
 
 
 def find_archive(name: str) -> Archive:
@@ -108,16 +104,23 @@ def publish_verified(file: Path, path: Path, found: Verified) -> None:
             os.close(folder)
 
 
-def _examined(archive: Archive, path: Path) -> Verified | None:
-    """What a file in the cache is, by reading it: what its record says, or the authors' archive, or None."""
+def examined(archive: Archive, path: Path, *, keep: bool = False) -> Verified | None:
+    """What a file in the cache is, by reading it: what its record says, or the authors' archive, or None.
+
+    keep: bring the record up to date, which only the holder of the lock may do.
+    """
     with explained(path, DownloadError, "be read", READABLE):
         record = _record(path)
-        if path.stat().st_size not in (archive.size, record.size if record else None):
+        if not path.is_file() or path.stat().st_size not in (archive.size, record.size if record else None):
             return None
         found = measured(path, archive.url)
     if record is not None and found.sha256 == record.sha256:
-        return replace(found, origin=record.origin)
-    return found if (found.size, found.md5) == (archive.size, archive.md5) else None
+        found = replace(found, origin=record.origin)
+    elif (found.size, found.md5) != (archive.size, archive.md5):
+        return None
+    if keep and found != record:
+        _write_record(path, found)
+    return found
 
 
 def measured(file: Path, origin: str) -> Verified:
@@ -140,7 +143,7 @@ def _record(path: Path) -> Verified | None:
 
 
 def recorded(path: Path) -> Verified | None:
-    """The record, if it speaks of the file that is there."""
+    """The record, if the size and the time of the file that is there are those of the file that was verified."""
     record = _record(path)
     if record is None or not path.is_file():
         return None

@@ -5,14 +5,17 @@ import math
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from linprobe.download.cache import (
     CHUNK,
+    READABLE,
     Archive,
     Verified,
     archive_path,
     beside,
+    examined,
     explained,
     find_archive,
     locked,
@@ -31,6 +34,15 @@ from linprobe.errors import DownloadError, OutputError, UsageError
 LARGEST_COPY = 4
 
 
+@dataclass(frozen=True)
+class Obtained:
+    """A dataset's archive in the cache: its path, what was verified of it, whether it was fetched for that."""
+
+    path: Path
+    verified: Verified
+    fetched: bool
+
+
 def cached(name: str, *, progress: Progress | None = None) -> Path:
     """Path of the verified archive of a dataset, fetched from its authors when absent.
 
@@ -38,7 +50,9 @@ def cached(name: str, *, progress: Progress | None = None) -> Path:
     is not what was verified, and what `fetch` raises.
     """
     path = archive_path(find_archive(name))
-    if verified(name) is not None:
+    with explained(path, DownloadError, "be read", READABLE):
+        unchanged = recorded(path) is not None
+    if unchanged or verified(name) is not None:
         return path
     if path.exists():
         raise DownloadError(
@@ -62,8 +76,25 @@ def fetch(
     source: a URL or a local file (which is copied) instead of the authors' site; sha256: the checksum to verify by,
     instead of the authors' size and md5; progress(done, total) in bytes, total None while unknown; timeout: seconds
     without a byte; attempts: in all; backoff: seconds before the second attempt, then doubled, with jitter.
-    An unfinished download is continued by the next call. Raises UsageError, DownloadError, OutputError.
+    What is there already is read and verified again. An unfinished download is continued by the next call. Raises
+    UsageError, DownloadError, OutputError.
     """
+    return obtain(
+        name, source=source, sha256=sha256, progress=progress, timeout=timeout, attempts=attempts, backoff=backoff
+    ).path
+
+
+def obtain(
+    name: str,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    sha256: str | None = None,
+    progress: Progress | None = None,
+    timeout: float = 30.0,
+    attempts: int = 6,
+    backoff: float = 1.0,
+) -> Obtained:
+    """As `fetch`, and tell what was verified and whether it had to be fetched."""
     archive = find_archive(name)
     wanted = _checksum(sha256)
     place = parse_place(archive.url if source is None else source, wanted)
@@ -90,16 +121,15 @@ def fetch(
 
     kept = verified(name)
     if kept is not None and not complaint(kept):
-        return path
+        return Obtained(path, kept, fetched=False)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder where the archive belongs; remove it, or set LINPROBE_DATA elsewhere")
     with locked(path, progress, order.size):
-        kept = recorded(path)
+        kept = examined(archive, path)
         if kept is not None and not complaint(kept):
-            return path  # somebody else was faster
+            return Obtained(path, kept, fetched=False)  # somebody else was faster
         if isinstance(place, Path):
-            _copy(place, order, path, verify, progress)
-            return path
+            return Obtained(path, _copy(place, order, path, verify, progress), fetched=True)
         partial = Partial(beside(path))
         try:
             with explained(path):
@@ -114,12 +144,12 @@ def fetch(
             raise
         with contextlib.suppress(OSError):
             partial.drop()
-    return path
+    return Obtained(path, found, fetched=True)
 
 
 def _copy(
     source: Path, order: Order, path: Path, verify: Callable[[Path], Verified], progress: Progress | None
-) -> None:
+) -> Verified:
     """Copy a local archive into the cache; what is verified is what arrived."""
     copy = beside(path, ".copy")
     reading = (source, DownloadError, "be read", "name a file that you may read, or a URL")
@@ -147,7 +177,8 @@ def _copy(
                     file.write(chunk)
                     if progress:
                         progress(file.tell(), total)
-            publish_verified(copy, path, verify(copy))
+            publish_verified(copy, path, found := verify(copy))
+            return found
     except WrongFileError as error:
         raise DownloadError(f"{source}: {error}; {order.trust}") from error
     finally:
