@@ -222,6 +222,14 @@ def test_the_edges_are_where_better_may_lie_beyond(learning_rates, regs, expecte
         assert edges_of(grid, grid.heads(0), learning_rate * len(regs) + reg) == tuple(edges.split())
 
 
+def test_nothing_lies_beyond_the_least_that_there_can_be():
+    grid = Grid(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([0.0, 0.9]), np.array([1, 8]))
+    assert edges_of(grid, grid.heads(0), 0) == ()
+    assert edges_of(grid, grid.heads(0), len(grid) - 1) == ("learning_rate", "reg", "momentum", "batch_size")
+    above = Grid(np.array([0.1, 1.0]), np.array([0.1, 1.0]), np.array([0.1, 0.9]), np.array([2, 8]))
+    assert edges_of(above, above.heads(0), 0) == ("learning_rate", "reg", "momentum", "batch_size")
+
+
 def test_the_penalty_is_the_plain_sum_over_weights_and_bias_in_float64():
     rng = np.random.default_rng(0)
     W = (rng.normal(size=(3_000, 4, 5)) * np.geomspace(1e-6, 1e15, 5)).astype(np.float32)

@@ -16,7 +16,7 @@ from linprobe.solvers.certificate import certify
 from linprobe.tune import Options, tune
 from linprobe.tune.engines import default_regs
 from linprobe.tune.options import REGS
-from linprobe.tune.words import SHOWN, settings_step
+from linprobe.tune.words import SHOWN, refit_step, settings_step
 
 REG = np.array([0.3, 3.0, 30.0])
 
@@ -321,8 +321,56 @@ def test_what_stops_short_is_said():
     tune(draw(), Options(regs=np.array([1e-5, 10.0]), tol=1e-13, precision="single"), on_step=steps.append)
     said = " ".join((*(row.found for row in steps[1].rows), *steps[1].notes, *steps[2].notes))
     assert "of 2 within 1e-13" in said
-    assert "stopped short" in said
+    assert "Stopped short of that: reg 1e-5, at " in said
+    assert "small values of reg are the hard ones" in said
     assert "raise reg, or --tol" in said
+
+
+def path_row(reg, gap, status="stalled", objective=1.0):
+    return {"reg": reg, "train_accuracy": 1.0, "val_accuracy": 0.5, "val_loss": 1.0, "objective": objective,
+            "gap": gap, "iterations": 9, "status": status}  # fmt: skip
+
+
+def path_said(rows, tol=1e-6):
+    step = settings_step({"solver": "exact", "loss": "softmax", "tol": tol, "rows": rows, "best": rows[0], "edges": [],
+                          "settings": len(rows), "folds": None, "axes": {"reg": [row["reg"] for row in rows]},
+                          "seconds": 1.0})  # fmt: skip
+    return " ".join((*(f"{row.what} {row.found}" for row in step.rows), *step.notes))
+
+
+def test_whether_a_head_is_done_is_a_matter_of_its_gap():
+    within_it = path_said([path_row(250.0, 6e-7), path_row(792.0, 1e-6)])  # however the solver ended
+    assert "proven all within 1e-6 of" in within_it
+    assert "Stopped short" not in within_it
+    both = path_said([path_row(0.25, 3e-6), path_row(1.0, 2e-5), path_row(4.0, 1e-9, "gap")])
+    assert "proven 1 of 3 within 1e-6 of" in both
+    assert "Stopped short of that: 2 of 3, reg 1 the farthest, at 2e-5: small values of reg are the hard ones" in both
+    large = path_said([path_row(0.25, 1e-9, "gap"), path_row(1.0, 2e-5)])
+    assert large.endswith("Stopped short of that: reg 1, at 2e-5: raise --tol.")
+    assert "1e-4, of which nothing is proven" in path_said([path_row(1e-4, 1.3e8), path_row(1.0, 0.0, "gap")])
+    assert "1 setting, softmax, trained in 1.0 s" in path_said([path_row(1.0, 0.0)])
+
+
+def test_the_refit_is_judged_by_its_certificate():
+    def said(gap, status):
+        refit = {"n": 9, "seconds": 0.1, "objective": 1.0, "gap": gap, "relative_gap": gap, "status": status}
+        return " ".join(refit_step(refit, path_row(250.0, 0.0), "softmax", 1e-6).notes)
+
+    assert "not within" not in said(3e-7, "stalled")
+    assert "That is not within 1e-6 of it, relative: rounding hides all further progress; raise reg" in said(
+        3e-6, "stalled"
+    )
+    assert "not within 1e-6 of it, relative: it took all" in said(3e-6, "max_iter")
+    assert "Nothing is proven of how near" in said(1.5, "stalled")
+
+
+def test_a_class_without_examples_is_named():
+    dataset, steps = draw(40, 4, 3), []
+    absent = Dataset("drawn", dataset.train, None, ("a", "b", "c", "never"))
+    result = tune(absent, Options(regs=np.array([1.0]), tol=0.1), on_step=steps.append)
+    assert steps[0].notes == ("Class never has no example to learn from.",)
+    assert result.numbers["data"]["absent"] == result.classifier.unlearned == ["never"]
+    assert tune(dataset, Options(regs=np.array([1.0]), tol=0.1)).classifier.unlearned == []
 
 
 def test_sgd_searches_learning_rates_and_refits_the_best(digits):
@@ -354,7 +402,7 @@ def test_sgd_searches_learning_rates_and_refits_the_best(digits):
 
 
 def test_sgd_of_which_nothing_is_left_is_an_error(digits):
-    with pytest.raises(DivergedError, match="all 1 settings diverged"):
+    with pytest.raises(DivergedError, match="the only setting diverged"):
         tune(digits, Options("sgd", regs=np.array([1.0]), learning_rates=np.array([1e30])))
 
 

@@ -73,6 +73,12 @@ class Classifier:
         return float(self.about.get("white", 255))
 
     @property
+    def unlearned(self) -> list[str]:
+        """The classes of which no example was among those that it was trained on."""
+        told = self.about.get("absent")
+        return [name for name in self.classes if name in told] if isinstance(told, list) else []
+
+    @property
     def templates(self) -> np.ndarray:
         """The weights as pictures (K, height, width, channels), without the bias."""
         return self.W.T.reshape(len(self.classes), *self.preparation.shape)

@@ -121,7 +121,8 @@ def make_splits(
     if sizes["train"] < 1 or pool > available:
         if all(size is None for size in asked.values()):
             raise DataError(
-                f"{dataset.name}: has {available:,} examples, too few to split into train, val and test; give it more"
+                f"{dataset.name}: has {available:,} example{'s' if available > 1 else ''}, too few to split into "
+                "train, val and test; give it more"
             )
         names = ("train", "val") if own_test else ("train", "val", "test")
         wanted = " + ".join(f"{sizes[name]:,} {name}" for name in names if sizes[name] > 0)

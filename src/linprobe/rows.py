@@ -89,6 +89,12 @@ def part_of(splits: Splits, part: Part) -> Examples:
     return Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, val.y]))
 
 
+def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    """The classes of which none of the labels y (n,) is."""
+    counts = np.bincount(y, minlength=len(classes))
+    return [name for name, count in zip(classes, counts, strict=True) if not count]
+
+
 def refuse_what_is_not_finite(dataset: Dataset) -> None:
     """Raise DataError for the first feature of a data set that is NaN or infinite."""
     for name, examples in (("train", dataset.train), ("test", dataset.test)):

@@ -307,9 +307,7 @@ def choose(val_accuracy: np.ndarray, val_loss: np.ndarray | None = None) -> int:
     head that diverged: raises DivergedError when all have.
     """
     if np.isnan(val_accuracy).all():
-        raise DivergedError(
-            f"all {len(val_accuracy)} settings diverged: no weights are left to choose from; "
-            "give smaller learning rates"
-        )
+        settings = "the only setting" if len(val_accuracy) == 1 else f"all {len(val_accuracy)} settings"
+        raise DivergedError(f"{settings} diverged: no weights are left to choose from; give smaller learning rates")
     equals = np.flatnonzero(val_accuracy == np.nanmax(val_accuracy))
     return int(equals[0] if val_loss is None else equals[np.nanargmin(val_loss[equals])])

@@ -12,6 +12,8 @@ from linprobe.solvers.settings import Heads
 MOST_SETTINGS = 10_000
 
 NAMES = ("learning_rate", "reg", "momentum", "batch_size")
+LEAST = {"learning_rate": 0, "reg": 0, "momentum": 0, "batch_size": 1}  # nothing lies beyond these
+EDGE = 0.05  # of a range from which trials are drawn: so near to its end, better may lie beyond
 SPELLINGS = "LO:HI:COUNT, LO:HI:COUNT:log or a list such as 1e-7,3e-7"
 
 
@@ -126,16 +128,21 @@ def edges_of(space: Space, heads: Heads, best: int) -> tuple[str, ...]:
     """The axes on whose end the best lies: beyond it may be better still.
 
     Its lowest or highest value on a grid, by value and not by place, as a list need not be in order; the outermost
-    twentieth of a range from which trials are drawn.
+    twentieth of a range from which trials are drawn. Nothing lies beyond a momentum or a reg of 0.
     """
-    margin = 0.05 if isinstance(space, Trials) else 0.0
-    found = []
-    for name, axis in space.axes.items():
-        if axis.values.min() < axis.values.max():
-            place = axis.place(getattr(heads, name)[best])
-            if place <= margin or place >= 1 - margin:
-                found.append(name)
-    return tuple(found)
+    margin = EDGE if isinstance(space, Trials) else 0.0
+    return tuple(
+        name for name, axis in space.axes.items() if at_edge(name, axis, getattr(heads, name)[best], margin=margin)
+    )
+
+
+def at_edge(name: str, axis: Axis, value: float, *, margin: float = 0.0) -> bool:
+    """Whether a value lies on an end of its axis, or this near to it, and others lie beyond."""
+    low, high = axis.values.min(), axis.values.max()
+    if low == high:
+        return False
+    place = axis.place(value)
+    return (place <= margin and low > LEAST[name]) or place >= 1 - margin
 
 
 def parse_axis(text: str, name: str) -> Axis:

@@ -1,8 +1,13 @@
 """A piece of work told in steps: each figure beside what was expected of it, to be shown by whoever shows things."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Literal
+
+NAMED = 5  # classes in a sentence; of more, their number
+LONGEST = 40  # characters of a name in a sentence
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,80 @@ class Step:
     table: Table | None = None
 
 
-def accuracy_rows(what: str, measured: dict[str, Any], expected: str = "") -> tuple[Row, Row]:
-    """An accuracy and its interval, from {accuracy, interval, n}."""
+def number(value: float, digits: int = 3, rounding: str = ROUND_HALF_EVEN) -> str:
+    """A number as people read and type it, with so many digits: 0.25, 1260, 4e4, 1e-6.
+
+    rounding: decimal's; what is proven is rounded to the side on which it stays true.
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    whole = Decimal(repr(float(value)))  # as Python would print it: 2e-5 is not a little more than that
+    rounded = Context(digits, rounding).create_decimal(whole)
+    if -3 <= rounded.adjusted() < 4:
+        places = max(0, digits - 1 - rounded.adjusted())  # all digits of whole numbers
+        text = f"{whole.quantize(Decimal(1).scaleb(-places), rounding):f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa = f"{rounded.scaleb(-rounded.adjusted()):f}"
+    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{rounded.adjusted()}"
+
+
+def at_most(value: float, digits: int = 2) -> str:
+    """An upper bound, such as a gap, rounded up: what was proven of it is true of what is printed."""
+    return number(value, digits, ROUND_CEILING)
+
+
+def counted(n: int, what: str) -> str:
+    """So many of something: 1 example, 2 examples, 3 classes."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}{'es' if what.endswith('s') else 's'}"
+
+
+def accuracy_rows(what: str, measured: dict[str, Any], classes: int | None = None) -> tuple[Row, Row]:
+    """An accuracy and its interval, from {accuracy, interval, n}, beside chance among so many classes."""
     low, high = measured["interval"]
     return (
-        Row(what, f"{measured['accuracy']:.4f}", expected),
-        Row("95 % interval (Wilson)", f"{low:.4f} to {high:.4f}", f"from {measured['n']:,} examples"),
+        Row(what, f"{measured['accuracy']:.4f}", "" if classes is None else _beside_chance(low, high, 1 / classes)),
+        Row("95 % interval (Wilson)", f"{low:.4f} to {high:.4f}", f"from {counted(measured['n'], 'example')}"),
     )
+
+
+def _beside_chance(low: float, high: float, chance: float) -> str:
+    if low <= chance <= high:
+        return f"not told from chance, {chance:.4f}"
+    return f"{'above' if chance < low else 'below'} chance, {chance:.4f}"
+
+
+def within(gap: float | None, objective: float, tol: float) -> bool:
+    """Whether a proven gap shows that an objective is as near to the lowest possible one as was asked for."""
+    return gap is not None and gap <= tol * objective
 
 
 def proven(objective: float, gap: float) -> str:
     """What a certificate means, in a sentence."""
+    if objective > 0 and not gap < objective:
+        return (
+            "Nothing is proven of how near this is to the lowest possible objective: the gap is as large as this one."
+        )
     # As many digits as tell the two apart, and no more than float64 can prove.
     digits = min(12, max(6, 2 - math.floor(math.log10(max(gap / objective, 1e-12))))) if objective > 0 else 6
     return (
         "Proven in float64, from the rows and the model alone: at this reg no linear classifier has an objective below "
-        f"{max(0, objective - gap):.{digits}g}; this one has {objective:.{digits}g}."
+        f"{number(objective - gap, digits, ROUND_FLOOR)}; this one has {number(objective, digits)}."
     )
+
+
+def without_examples(absent: Sequence[str]) -> tuple[str, ...]:
+    """That classes were not among the examples to learn from, if any were not."""
+    if not absent:
+        return ()
+    names = [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in absent[:NAMED]]
+    if len(absent) == 1:
+        return (f"Class {names[0]} has no example to learn from.",)
+    rest = len(absent) - len(names)
+    listed = f"{', '.join(names)} and {rest:,} more" if rest else f"{', '.join(names[:-1])} and {names[-1]}"
+    return (f"Classes {listed} have no example to learn from.",)
+
+
+def wider(name: str, best: float, *, low: bool) -> str:
+    """What to type to look beyond the end of an axis on which the best value, above 0, lies."""
+    first, last = (best / 100, best * 10) if low else (best / 10, best * 100)
+    return f"--{name.replace('_', '-')} {number(first)}:{number(last)}:10:log"

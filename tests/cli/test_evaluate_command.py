@@ -74,6 +74,15 @@ def test_many_classes_are_cut_to_the_worst(run, tmp_path, monkeypatch):
     assert "The 3 classes with the lowest recall of 10" in " ".join(out.split())
 
 
+def test_a_class_that_the_model_never_saw_is_named(run, tmp_path):
+    classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "ten")
+    make_classifier(classes, (8, 8, 1), absent=["ten", "not a class"]).save(tmp_path / "model")
+    _, out, _ = run("evaluate", "model", "digits")
+    assert "Class ten has no example to learn from." in out
+    assert "chance, 0.0909" in out
+    assert json.loads(run("evaluate", "model", "digits", "--json")[1])["unlearned"] == ["ten"]
+
+
 def test_a_worksheets_model_is_measured_but_not_proven(run):
     assert run("worksheet", "--iterations", "40", "--reg", "0.1", "--learning-rate", "1e-3", "--out", "run")[0] == 0
     assert run("evaluate", "run/model.safetensors", "digits")[0] == 0

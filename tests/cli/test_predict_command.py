@@ -82,7 +82,7 @@ def test_an_svm_has_scores_and_a_margin_but_no_probabilities(run, folder):
     assert one["margin"] == pytest.approx(one["top"][0]["score"] - one["top"][1]["score"])
     _, out, _ = run("predict", "svm", "a.png")
     assert "probability" not in out
-    assert "its scores are no probabilities" in out
+    assert "its scores are not probabilities" in out
     assert f"leads the second by {one['margin']:.4f}" in out
     assert "probability" not in run("predict", "svm", "x.npy")[1]
 

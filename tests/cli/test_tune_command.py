@@ -221,5 +221,5 @@ def test_the_terminal_shows_a_bar_of_the_heads_that_are_done(tmp_path):
         screen += part
     os.close(leader)
     assert process.wait(timeout=60) == 0
-    assert b"at their proven optimum" in screen
+    assert b"fits done" in screen
     assert re.search(rb"\d+/20", screen)

@@ -130,7 +130,7 @@ def test_the_headline_states_the_figures_of_the_run(kind):
     assert ("worksheet" in page.ids) == ("first_loss" in run.numbers)
     for words in (
         f"{test['accuracy']:.4f}",
-        f"{right:,} of {test['n']:,} test examples right",
+        f"{right:,} of {test['n']:,} test example",
         f"{test['interval'][0]:.4f} to {test['interval'][1]:.4f}",
         f"chance among {len(run.classifier.classes)} classes is {1 / len(run.classifier.classes):.4f}",
         f"{best['val_accuracy']:.4f}",
@@ -155,8 +155,8 @@ def test_the_headline_states_the_figures_of_the_run(kind):
         ("trials", ["9 random settings", "Random trials"]),
         ("momentum", ["2 momenta", "2 batch sizes", "Each cell has the best of all values of momentum and batch size"]),
         ("one setting", ["One setting was trained by SGD", "There was no other.", "without another to compare with"]),
-        ("one example", ["of 1 test examples right"]),
-        ("features", ["rows of 12 features and no pictures", "taken for"]),
+        ("one example", ["of 1 test example right", "compared on another", "on 1 test example that"]),
+        ("features", ["rows of 12 features, not pictures", "taken for"]),
     ],
 )  # fmt: skip
 def test_each_kind_of_run_says_what_is_special_about_it(kind, words):
@@ -216,12 +216,37 @@ def test_the_lead_is_counted_in_examples_and_judged_by_the_interval():
         ([0.9, 0.9], "1 other setting has the same"),
         ([0.9], "There was no other"),
         ([0.9, None, None], "All 2 others diverged"),
+        ([0.9, None], "The other one diverged"),
+        ([0.9, 0.89, 0.2], "within the noise: 1 of the 2 other settings lies in"),
+        ([0.5, 0.6], "Another (learning rate 0.002) has a validation accuracy 0.1000 higher, 10 of 100 examples"),
         ([0.0, 0.0], "the same validation accuracy"),
         ([1.0, 0.99], "within the noise: the other setting lies in"),
     ],
 )
 def test_the_lead_in_words(accuracies, words):
-    assert words in " ".join(settings.lead(a_comparison(accuracies)))
+    assert words in " ".join(settings.lead(a_comparison(accuracies, losses=list(range(len(accuracies))))))
+
+
+def test_the_lead_of_none_is_not_said():
+    assert "it came first" in settings.lead(a_comparison([0.9, 0.9]))[0]
+    assert "it came first" in settings.lead_in_brief(a_comparison([0.9, 0.9]))
+    assert "above" not in settings.lead_in_brief(a_comparison([0.5, 0.6]))
+    assert "leads" not in " ".join(settings.lead(a_comparison([0.5, 0.6])))
+    failed = a_comparison([0.5, 0.6])
+    failed.rows[1]["status"] = "stalled"
+    assert settings.lead(failed)[0].endswith("but its solver failed.")
+
+
+@pytest.mark.parametrize(("share", "side"), [(0.0, "lowest"), (0.04, "lowest"), (0.96, "highest"), (1.0, "highest")])
+@pytest.mark.parametrize("log", [True, False])
+def test_of_a_wide_range_the_right_end_is_named(share, side, log):
+    low, high = 1e-6, 10.0
+    best = low * (high / low) ** share if log else low + share * (high - low)
+    grid = {"axes": {"reg": [low, high]}, "best": {"reg": best}, "edges": ["reg"], "trials": 9}
+    ((said, option),) = settings.edges(replace(run_of("trials"), numbers={"grid": grid}))
+    assert f"near the {side} reg" in said
+    first, last = map(float, option.split()[1].split(":")[:2])
+    assert (best / first > last / best) == (side == "lowest")
 
 
 def test_the_table_has_every_setting_best_first():

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from linprobe import open_dataset
+from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
+from linprobe.prepare import Preparation
 from linprobe.solvers.settings import Training
 from linprobe.worksheet import Options, run_worksheet
+from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
+from linprobe.worksheet.steps import vectorized_step
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,42 @@ def test_the_questions_are_answered_with_evidence(digits):
     assert unchanged["holds"]
     assert unchanged["hinge_loss"] == 0
     assert unchanged["softmax_loss"] > 0
+
+
+def test_where_the_first_loss_is_not_near_log_k_no_reason_is_given_why_it_is():
+    rng = np.random.default_rng(0)
+    W, X, y = 1e-4 * rng.standard_normal((9, 4)), rng.standard_normal((50, 9)), np.arange(50) % 4
+    assert answer_first_loss(W, X, y)["answer"].startswith("Weights this small leave every class")
+    with np.errstate(all="raise"):
+        far = answer_first_loss(W, 1e5 * X, y)
+    assert far["answer"].startswith(f"Here it is not: it is {far['loss']:.4f}, and log 4 = 1.3863.")
+    assert np.isfinite(answer_first_loss(W, 1e9 * X, y)["loss"])
+
+
+@pytest.mark.parametrize("size", [1e-3, 3.0, 1e5])
+def test_the_svms_witness_always_has_a_softmax_loss_to_show(size):
+    W = size * np.eye(3, dtype=np.float32)
+    classifier = Classifier(W, np.zeros(3, np.float32), ("a", "b", "c"), Preparation(np.zeros(3, np.float32), (3,)))
+    found = answer_svm_unchanged(classifier, Examples(np.eye(3, dtype=np.float32), np.arange(3)))
+    assert (found["holds"], found["hinge_loss"]) == (True, 0)
+    assert found["softmax_loss"] > 0
+
+
+def test_a_matrix_form_that_is_slower_is_not_called_faster():
+    figures = {"naive_seconds": 1.0, "seconds": 4.0, "naive": 2.3, "loss": 2.3, "gradient_difference": 0.0}
+    assert vectorized_step(figures).rows[2].expected == "0.25 x as fast"
+    assert vectorized_step(figures | {"seconds": 0.004}).rows[2].expected == "250 x as fast"
+
+
+def test_a_class_without_examples_is_named(digits):
+    steps = []
+    dataset = Dataset("digits", digits.train, None, (*digits.classes, "ten"))
+    result = run_worksheet(
+        dataset, Options(Training(iterations=5), np.array([1e-4]), np.array([0.1])), on_step=steps.append
+    )
+    assert steps[0].notes == ("Class ten has no example to learn from.",)
+    assert result.classifier.unlearned == ["ten"]
+    assert "trained in" in steps[4].rows[2].found  # one setting is not trained together with any
 
 
 def test_the_choice_does_not_see_the_test_split(digits):

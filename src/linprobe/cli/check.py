@@ -127,7 +127,8 @@ def _folder(folder: Path, function: str | None, loss: str | None, as_json: bool)
         console.print(f"{name}: {said}", soft_wrap=True)
     if not as_json:
         right = statuses.count(RIGHT)
-        console.print(f"\n{right} of {len(statuses)} files are right.")
+        files = "file is" if len(statuses) == 1 else "files are"
+        console.print(f"\n{right} of {len(statuses)} {files} right.")
     if all(status == NOT_JUDGED for status in statuses):
         return NOT_JUDGED
     return RIGHT if all(status == RIGHT for status in statuses) else NOT_RIGHT

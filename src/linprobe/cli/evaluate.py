@@ -65,6 +65,7 @@ def evaluate(
         "interval": list(found.interval),
         "n": found.n,
         "classes": per_class(found.counts, classifier.classes),
+        "unlearned": classifier.unlearned,
         "confusion": found.counts.tolist(),
     }
     if proof is not None:
@@ -75,7 +76,7 @@ def evaluate(
         console = Console(highlight=False)
         if numbers["data"]["other_data"]:
             print_step(console, _other_data(numbers["data"]))
-        print_step(console, _accuracy(numbers))
+        print_step(console, _accuracy(numbers, classifier.unlearned))
         if proof is not None:
             print_step(console, _certificate(proof))
         require_output()
@@ -94,14 +95,14 @@ def _other_data(data: dict[str, Any]) -> "Step":
     return Step(None, "Other data than the model was trained on", rows)
 
 
-def _accuracy(numbers: dict[str, Any]) -> "Step":
-    from linprobe.steps import Step, Table, accuracy_rows
+def _accuracy(numbers: dict[str, Any], unlearned: list[str]) -> "Step":
+    from linprobe.steps import Step, Table, accuracy_rows, without_examples
 
     classes = numbers["classes"]
     shown = [one for one in classes if one["n"]]
-    notes = ()
+    notes = without_examples(unlearned)
     if len(shown) > CLASSES:
-        notes = (f"The {CLASSES} classes with the lowest recall of {len(shown):,}; --json has them all.",)
+        notes += (f"The {CLASSES} classes with the lowest recall of {len(shown):,}; --json has them all.",)
         shown = sorted(shown, key=lambda one: one["recall"])[:CLASSES]
     cells = tuple(
         (
@@ -115,7 +116,7 @@ def _accuracy(numbers: dict[str, Any]) -> "Step":
     table = Table(("class", "examples", "recall", "most often taken for"), ("word", "number", "number", "word"), cells)
     data = numbers["data"]
     title = f"Accuracy on {data['source']}: {data['rows']}"
-    return Step(None, title, accuracy_rows("accuracy", numbers), notes, table)
+    return Step(None, title, accuracy_rows("accuracy", numbers, len(classes)), notes, table)
 
 
 def _certificate(proof: "Proof") -> "Step":

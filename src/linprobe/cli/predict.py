@@ -81,7 +81,7 @@ def _entry(one: "Ranked") -> dict[str, Any]:
 
 def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") -> "Step":
     """A picture's or an example's first classes, one below the other; of an array of several, the first of each row."""
-    from linprobe.steps import Step, Table
+    from linprobe.steps import Step, Table, number
 
     probabilistic, several = classifier.probabilistic, predictions[0].row is not None
     columns = [("class", "word"), ("probability", "number"), ("", "word"), ("score", "number")]
@@ -95,9 +95,11 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") 
         if len(predictions) > ROWS:
             notes.append(f"The first {ROWS} of {len(predictions):,} rows; --json has them all.")
     if not probabilistic:
-        notes.append("The model is an SVM: its scores are no probabilities.")
-        if not several and predictions[0].margin is not None:
-            notes.append(f"The first class leads the second by {predictions[0].margin:.4f}.")
+        notes.append("The model was not trained with softmax: its scores are not probabilities.")
+        margin = predictions[0].margin
+        if not several and margin is not None:
+            leads = f"The first class leads the second by {number(margin, 4)}."
+            notes.append(leads if margin else "The first two classes have the same score.")
     header, kinds = zip(*columns, strict=True)
     return Step(None, path, (), tuple(notes), Table(header, kinds, tuple(rows)))
 

@@ -97,7 +97,7 @@ def search_progress(console: Console) -> Iterator[Callback | None]:
 
 @contextlib.contextmanager
 def path_progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar of the heads that have reached their optimum; None where nobody watches."""
+    """A bar of the heads that have ended, at their optimum or short of it; None where nobody watches."""
     if not console.is_terminal or console.quiet:
         yield None
         return
@@ -105,7 +105,7 @@ def path_progress(console: Console) -> Iterator[Callable[[int, int], None] | Non
         TextColumn("   solving"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("at their proven optimum"),
+        TextColumn("fits done"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:

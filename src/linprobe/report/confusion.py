@@ -25,6 +25,7 @@ from linprobe.report.style import (
     leading,
 )
 from linprobe.report.words import class_labels, every, widest, width
+from linprobe.steps import counted
 
 NAMED = 100  # classes; more of them are numbered
 NAME_WIDTH = 200  # pixels
@@ -129,5 +130,7 @@ def _names_size(cell: int) -> float:
 
 def _caption(counts: np.ndarray, numbered: bool) -> list[str]:
     right, total = int(np.trace(counts)), int(counts.sum())
-    first = f"{right:,} of {total:,} examples right, accuracy {right / total:.3f}." if total else "No examples."
+    first = (
+        f"{right:,} of {counted(total, 'example')} right, accuracy {right / total:.3f}." if total else "No examples."
+    )
     return [first] if numbered else [first, "Too many classes for counts in the cells."]

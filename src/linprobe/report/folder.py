@@ -20,6 +20,7 @@ from linprobe.report.run import write_evidence
 from linprobe.report.words import short_number
 from linprobe.search import SearchResult
 from linprobe.space import Trials
+from linprobe.steps import counted
 from linprobe.tune import TuneResult
 from linprobe.tune.path import PathResult
 from linprobe.worksheet import WorksheetResult
@@ -137,7 +138,7 @@ def _draw_path(path: Path, numbers: dict[str, Any], found: PathResult) -> None:
         best=found.best,
         title=f"{data['source']}: accuracy along the regularisation path",
         caption=f"{grid['loss']}; chosen: λ {short_number(grid['best']['reg'])}, validation accuracy "
-        f"{grid['best']['val_accuracy']:.3f} on {n:,} examples"
+        f"{grid['best']['val_accuracy']:.3f} on {counted(n, 'example')}"
         + (f" in {grid['folds']} folds." if grid["folds"] else "."),
     )
 

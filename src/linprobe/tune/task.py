@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from linprobe import __version__
 from linprobe.checkpoint import Checkpoint
 from linprobe.classifier import Classifier
@@ -12,9 +14,10 @@ from linprobe.dataset import Dataset
 from linprobe.evaluate import measured_accuracy
 from linprobe.evidence import Evidence, observe
 from linprobe.prepare import make_splits
-from linprobe.rows import Part, Rows, refuse_what_is_not_finite
+from linprobe.rows import Part, Rows, absent_classes, refuse_what_is_not_finite
 from linprobe.search import Resources, SearchResult
 from linprobe.solvers.plan import Plan
+from linprobe.space import Axis, at_edge
 from linprobe.steps import Step
 from linprobe.tune.engines import Descent, Exact
 from linprobe.tune.options import Options
@@ -69,6 +72,7 @@ def tune(
             "shape": list(dataset.train.X.shape[1:]),
             "features": pool.X.shape[1],
             **{name: len(getattr(splits, name)) for name in ("train", "val", "test")},
+            "absent": absent_classes(splits.train.y, dataset.classes),
         }
     }
     on_step(data_step(numbers["data"], options))
@@ -93,14 +97,14 @@ def tune(
         "axes": axes,
         "seconds": seconds,
         "best": best,
-        "edges": [name for name, values in axes.items() if len(values) > 1 and best[name] in (values[0], values[-1])],
+        "edges": [name for name, values in axes.items() if at_edge(name, Axis(np.array(values)), best[name])],
         "rows": settings,
     }
     on_step(settings_step(numbers["grid"]))
 
     (W, b, refit), seconds = _timed(lambda: engine.refit(best))
     numbers["refit"] = {"n": len(pool), "seconds": seconds, **refit}
-    on_step(refit_step(numbers["refit"], best, options.loss))
+    on_step(refit_step(numbers["refit"], best, options.loss, engine.told.get("tol")))
 
     about = {
         **{name: numbers["grid"][name] for name in ("solver", "loss", *engine.told, "folds")},
@@ -111,6 +115,7 @@ def tune(
         "white": dataset.white,
         "fingerprint": dataset.fingerprint,
         "rows": rows.tell(),
+        **({"absent": absent} if (absent := absent_classes(pool.y, dataset.classes)) else {}),
         "version": __version__,
     }
     preparation, W = preparation.fold(W)

@@ -2,47 +2,56 @@
 
 from typing import Any
 
-from linprobe.steps import Row, Step, Table, accuracy_rows, proven
+from linprobe.steps import (
+    Row,
+    Step,
+    Table,
+    accuracy_rows,
+    at_most,
+    counted,
+    number,
+    proven,
+    wider,
+    within,
+    without_examples,
+)
 from linprobe.tune.options import Options
 
 SHOWN = 15  # rows of a table; more are for results.csv
 TITLES = {"learning_rate": "learning rate", "reg": "reg"}
+WHY = {"stalled": "rounding hides all further progress", "max_iter": "it took all the passes that it may take"}
 
 
 def data_step(data: dict[str, Any], options: Options) -> Step:
     """Step 1: the source and its splits."""
-    shape, classes = " x ".join(map(str, data["shape"])), len(data["classes"])
+    shape, classes = " x ".join(map(str, data["shape"])), counted(len(data["classes"]), "class")
     if options.folds is None:
         train = f"train {data['train']:,}, validation {data['val']:,}"
     else:
         train = f"train {data['train'] + data['val']:,}, in {options.folds} folds"
     rows = (
-        Row("examples", f"{data['source']}: {shape}, {classes} classes"),
+        Row("examples", f"{data['source']}: {shape}, {classes}"),
         Row("splits", f"{train}, test {data['test']:,}"),
         Row("features", f"{data['features']:,}, {options.features}"),
     )
-    return Step(1, "Data", rows)
+    return Step(1, "Data", rows, without_examples(data["absent"]))
 
 
 def settings_step(grid: dict[str, Any]) -> Step:
     """Step 2: all settings, or the best of many, and what to be careful about."""
     exact, best, rows = grid["solver"] == "exact", grid["best"], grid["rows"]
-    many = f"{grid['settings']:,} setting{'s' if grid['settings'] > 1 else ''}"
+    many = counted(grid["settings"], "setting")
     if grid["folds"] is not None:
         many += f" x {grid['folds']} folds"
-    lines = [Row("compared", f"{many}, {grid['loss']}, trained together in {grid['seconds']:.1f} s")]
+    together = " together" if grid["settings"] > 1 or grid["folds"] is not None else ""
+    lines = [Row("compared", f"{many}, {grid['loss']}, trained{together} in {grid['seconds']:.1f} s")]
     notes = []
     if exact:
-        short = [row for row in rows if row["status"] != "gap"]
-        proven = "all" if not short else f"{len(rows) - len(short)} of {len(rows)}"
-        lines.append(Row("proven", f"{proven} within {grid['tol']:g} of the lowest objective, relative"))
+        short = [row for row in rows if not within(row["gap"], row["objective"], grid["tol"])]
+        done = "all" if not short else f"{len(rows) - len(short)} of {len(rows)}"
+        lines.append(Row("proven", f"{done} within {number(grid['tol'])} of the lowest objective, relative"))
         if short:
-            worst = max(short, key=lambda row: row["gap"] / row["objective"])
-            notes.append(
-                f"{len(short)} of {len(rows)} stopped short of that, reg {worst['reg']:.3g} the farthest, at "
-                f"{worst['gap'] / worst['objective']:.0e}: small values of reg are the hard ones; leave them out, or "
-                "raise --tol."
-            )
+            notes.append(_short(short, rows))
     else:
         lost = sum(row["status"] == "diverged" for row in rows)
         if lost:
@@ -60,13 +69,27 @@ def settings_step(grid: dict[str, Any]) -> Step:
     return Step(2, "Path" if exact else "Grid", tuple(lines), tuple(notes), table)
 
 
+def _short(short: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
+    """Which settings stopped short of the tolerance, how far the farthest is, and what to do."""
+    worst = max(short, key=lambda row: row["gap"] / row["objective"])
+    far = worst["gap"] / worst["objective"]
+    share = f"at {at_most(far, 1)}" if far < 1 else "of which nothing is proven"
+    which = f"reg {number(worst['reg'])}, {share}"
+    if len(short) > 1:
+        which = f"{len(short)} of {len(rows)}, reg {number(worst['reg'])} the farthest, {share}"
+    # Among the smallest values of reg they are what can be expected; elsewhere leaving them out says nothing.
+    smallest = {row["reg"] for row in short} == {row["reg"] for row in rows[: len(short)]}
+    way = "small values of reg are the hard ones; leave them out, or raise --tol" if smallest else "raise --tol"
+    return f"Stopped short of that: {which}: {way}."
+
+
 def _cells(row: dict[str, Any], names: list[str], *, exact: bool) -> tuple[str, ...]:
     def say(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    proof = (say(row["gap"], ".1e"), say(row["iterations"], ",")) if exact else ()
+    proof = (at_most(row["gap"]), say(row["iterations"], ",")) if exact else ()
     return (
-        *(say(row[name], ".3g") for name in names),
+        *(number(row[name]) for name in names),
         say(row["train_accuracy"], ".4f"),
         say(row["val_accuracy"], ".4f"),
         say(row["objective"], ".6g"),
@@ -78,21 +101,18 @@ def _cells(row: dict[str, Any], names: list[str], *, exact: bool) -> tuple[str, 
 def _edge(name: str, best: float, values: list[float]) -> str:
     """That better may lie beyond the end of an axis, and what to type to see."""
     low = best == values[0]
-    reach = 1e3 if len(values) > 4 else 1e2
-    beyond = (best / reach, best * 10) if low else (best / 10, best * reach)
-    option = f"--{name.replace('_', '-')} {beyond[0]:.1e}:{beyond[1]:.1e}:9:log" if best > 0 else ""
     return (
-        f"The best is at the {'low' if low else 'high'} edge ({TITLES[name]}): better may lie beyond it, so widen it"
-        + (f", as with {option}." if option else ".")
+        f"The best is at the {'low' if low else 'high'} edge ({TITLES[name]}): better may lie beyond it, so widen it, "
+        f"as with {wider(name, best, low=low)}."
     )
 
 
-def refit_step(refit: dict[str, Any], best: dict[str, Any], loss: str) -> Step:
-    """Step 3: the chosen setting on all training rows, and how near to its optimum it is."""
-    setting = ", ".join(f"{TITLES[name]} {best[name]:.3g}" for name in ("learning_rate", "reg") if name in best)
+def refit_step(refit: dict[str, Any], best: dict[str, Any], loss: str, tol: float | None = None) -> Step:
+    """Step 3: the chosen setting on all training rows, and how near to its optimum it is; tol: what was asked for."""
+    setting = ", ".join(f"{TITLES[name]} {number(best[name])}" for name in ("learning_rate", "reg") if name in best)
     rows = [
         Row("chosen", setting, f"validation accuracy {best['val_accuracy']:.4f}"),
-        Row("trained on", f"{refit['n']:,} examples", "train + validation"),
+        Row("trained on", counted(refit["n"], "example"), "train + validation"),
         Row("time", f"{refit['seconds']:.1f} s", timed=True),
         Row("objective", f"{refit['objective']:.6g}", f"mean {loss} loss + reg x ΣW²"),
     ]
@@ -100,18 +120,19 @@ def refit_step(refit: dict[str, Any], best: dict[str, Any], loss: str) -> Step:
         way = "--solver exact" + (" --loss squared_hinge" if loss == "hinge" else "")
         notes = (f"How near this is to the optimum is not known: SGD proves nothing, {way} does.",)
     elif refit["gap"] is None:
-        notes = (
-            f"How near this is to the optimum is not proven: the solver stopped short of it ({refit['status']}). "
-            "Raise reg, or --tol.",
-        )
+        notes = (f"How near this is to the optimum is not proven{_why(refit['status'])}. Raise reg, or --tol.",)
     else:
-        rows.append(Row("proven gap", f"{refit['gap']:.1e}", f"{refit['relative_gap']:.0e} of the objective"))
+        rows.append(Row("proven gap", at_most(refit["gap"]), f"{at_most(refit['relative_gap'], 1)} of the objective"))
         notes = (proven(refit["objective"], refit["gap"]),)
-        if refit["status"] != "gap":
-            notes += (f"That is short of the tolerance ({refit['status']}); raise reg, or --tol.",)
+        if tol is not None and not within(refit["gap"], refit["objective"], tol):
+            notes += (f"That is not within {number(tol)} of it, relative{_why(refit['status'])}; raise reg, or --tol.",)
     return Step(3, "Refit", tuple(rows), notes)
+
+
+def _why(status: str) -> str:
+    return f": {WHY[status]}" if status in WHY else ""
 
 
 def test_step(test: dict[str, Any], classes: int) -> Step:
     """Step 4: test accuracy and its interval."""
-    return Step(4, "Test", accuracy_rows("accuracy, measured once", test, f"above chance, {1 / classes:.4f}"))
+    return Step(4, "Test", accuracy_rows("accuracy, measured once", test, classes))

@@ -15,7 +15,7 @@ from linprobe.errors import IncompatibleError
 from linprobe.evaluate import measured_accuracy
 from linprobe.evidence import Evidence, observe
 from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
-from linprobe.rows import Rows
+from linprobe.rows import Rows, absent_classes
 from linprobe.search import Resources, Screening, SearchResult, screen, search
 from linprobe.solvers.plan import Plan
 from linprobe.solvers.sgd import Progress, Training
@@ -214,6 +214,7 @@ def _describe(dataset: Dataset, splits: Splits, features: int) -> dict[str, Any]
         "image_shape": list(dataset.train.X.shape[1:]),
         "features": features,
         **sizes,
+        "absent": absent_classes(splits.train.y, dataset.classes),
     }
 
 
@@ -260,6 +261,7 @@ def _classifier(
         "white": dataset.white,
         "fingerprint": dataset.fingerprint,
         "rows": Rows.of(splits, options.training.seed, "train", "train").tell(),
+        **({"absent": absent} if (absent := absent_classes(splits.train.y, dataset.classes)) else {}),
         "version": __version__,
     }
     preparation, W = preparation.fold(found.W)

@@ -14,6 +14,8 @@ from linprobe.solvers.exact import solve
 from linprobe.solvers.problem import solve_bytes
 from linprobe.solvers.settings import Training
 
+TOLERANCE = 1e-6  # of gap / objective
+
 
 def find_optimum(
     found: SearchResult, train: Examples, val: Examples, training: Training, classes: int, resources: Resources
@@ -43,6 +45,7 @@ def find_optimum(
             loss=training.loss,
             classes=classes,
             intercept=intercept,
+            tol=TOLERANCE,
             device=resources.products.device,
             memory=memory,
         )
@@ -55,6 +58,8 @@ def find_optimum(
     of_sgd = float(found.objective[found.best] - reg[0] * np.sum(np.square(found.b, dtype=np.float64)))
     return {
         "loss": training.loss,
+        "schedule": training.schedule,
+        "tol": TOLERANCE,
         "reg": winner["reg"],
         "objective": objective,
         "gap": gap,

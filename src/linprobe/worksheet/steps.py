@@ -1,10 +1,16 @@
 """The steps of the exercise in words: each figure beside what was expected of it."""
 
+from decimal import ROUND_FLOOR
 from typing import Any
 
-from linprobe.steps import Row, Step, accuracy_rows
+from linprobe.steps import Row, Step, accuracy_rows, at_most, counted, number, within, without_examples
 
 NEAR = 0.05  # above the lowest objective, relative: what SGD with a constant learning rate may well end at
+
+BIAS = (
+    "Neither objective counts the bias, which SGD penalised and the optimum did not. Other values of reg: "
+    "linprobe tune."
+)
 
 WORDS = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
 
@@ -14,7 +20,12 @@ def data_step(data: dict[str, Any]) -> Step:
     columns = data["features"] + 1
     rows = [Row(name, f"{data[name]:,} x {columns:,}") for name in ("train", "val", "test", "dev")]
     what = "{} x {} x {}".format(*data["image_shape"])
-    return Step(1, "Data", (Row("images", f"{data['source']}: {what}, {len(data['classes'])} classes"), *rows))
+    return Step(
+        1,
+        "Data",
+        (Row("images", f"{data['source']}: {what}, {counted(len(data['classes']), 'class')}"), *rows),
+        without_examples(data["absent"]),
+    )
 
 
 def first_loss_step(first: dict[str, float], loss: str, classes: int) -> Step:
@@ -29,20 +40,23 @@ def gradient_check_step(check: dict[str, Any]) -> Step:
     rows = []
     for reg in (0.0, 50.0):
         errors = [one["relative_error"] for one in check["checks"] if one["reg"] == reg]
-        rows.append(Row(f"reg {reg:g}: largest of {len(errors)} errors", f"{max(errors):.1e}", "below 1e-6, relative"))
+        rows.append(
+            Row(f"reg {reg:g}: largest of {len(errors)} errors", number(max(errors), 2), "below 1e-6, relative")
+        )
     return Step(3, "Gradient check", tuple(rows))
 
 
 def vectorized_step(figures: dict[str, float]) -> Step:
     """Step 4: loops against matrix form."""
     faster = figures["naive_seconds"] / figures["seconds"]
+    times = f"{faster:.0f} x" if faster >= 10 else f"{number(faster, 2)} x"
     rows = (
         Row("loss: loops, matrix form", f"{figures['naive']:.6f}, {figures['loss']:.6f}", "the same"),
-        Row("gradients differ by", f"{figures['gradient_difference']:.1e}", "0, to rounding"),
+        Row("gradients differ by", number(figures["gradient_difference"], 2), "0, to rounding"),
         Row(
             "seconds: loops, matrix form",
             f"{figures['naive_seconds']:.4f}, {figures['seconds']:.4f}",
-            f"{faster:.0f} x as fast",
+            f"{times} as fast",
             timed=True,
         ),
     )
@@ -54,22 +68,26 @@ def grid_step(grid: dict[str, Any]) -> Step:
     best, notes = grid["best"], []
     published = grid.get("published_val_accuracy")
     expected = "" if published is None else f"published: {published:.3f}"
+    together = " together" if grid["settings"] > 1 else ""
     rows = [
         *(Row(WORDS[name], _axis(values)) for name, values in grid["axes"].items() if shown(name, values)),
-        Row("settings", f"{grid['settings']:,}, trained together in {grid['seconds']:.1f} s"),
+        Row("settings", f"{grid['settings']:,}, trained{together} in {grid['seconds']:.1f} s"),
         Row("best on validation", setting(best, grid["axes"])),
         Row("its accuracy", f"train {best['train_accuracy']:.4f}, validation {best['val_accuracy']:.4f}", expected),
     ]
     if grid["diverged"]:
         rows.append(
-            Row("diverged", f"{grid['diverged']} of {grid['settings']} settings", "none; left out of the choice")
+            Row(
+                "diverged",
+                f"{grid['diverged']} of {counted(grid['settings'], 'setting')}",
+                "none; left out of the choice",
+            )
         )
     if "screening" in grid:
         screening = grid["screening"]
         notes.append(
             f"Screened at rank {screening['rank']} in {screening['seconds']:.1f} s: {screening['residual']:.2%} of the "
-            f"features' energy lies outside. The best {screening['retrained']} settings were retrained on all of it, "
-            "and only they are results."
+            f"features' energy lies outside. {_retrained(screening['retrained'])} results."
         )
     if grid["edges"]:
         axes = " and ".join(WORDS[edge] for edge in grid["edges"])
@@ -77,9 +95,15 @@ def grid_step(grid: dict[str, Any]) -> Step:
     return Step(5, "Tune", tuple(rows), tuple(notes))
 
 
+def _retrained(count: int) -> str:
+    if count == 1:
+        return "The best setting was retrained on all of it, and only that is among the"
+    return f"The best {count} settings were retrained on all of it, and only they are"
+
+
 def setting(best: dict[str, Any], axes: dict[str, list[float]]) -> str:
     """A setting in words, without what is the same for all and plain."""
-    return ", ".join(f"{WORDS[name]} {best[name]:.3g}" for name, values in axes.items() if shown(name, values))
+    return ", ".join(f"{WORDS[name]} {number(best[name])}" for name, values in axes.items() if shown(name, values))
 
 
 def shown(name: str, values: list[float]) -> bool:
@@ -88,12 +112,14 @@ def shown(name: str, values: list[float]) -> bool:
 
 
 def _axis(values: list[float]) -> str:
-    return f"{values[0]:.3g}" if len(values) == 1 else f"{min(values):.3g} to {max(values):.3g}, {len(values)} values"
+    if len(values) == 1:
+        return number(values[0])
+    return f"{number(min(values))} to {number(max(values))}, {len(values)} values"
 
 
 def test_step(test: dict[str, Any], classes: int) -> Step:
     """Step 6: test accuracy and its interval."""
-    return Step(6, "Test", accuracy_rows("accuracy, measured once", test, f"above chance, {1 / classes:.4f}"))
+    return Step(6, "Test", accuracy_rows("accuracy, measured once", test, classes))
 
 
 def look_step(classes: int, questions: dict[str, Any]) -> Step:
@@ -103,7 +129,9 @@ def look_step(classes: int, questions: dict[str, Any]) -> Step:
         "Can one more image leave the SVM loss as it is, but never the softmax loss? "
         f"{questions['svm_unchanged']['answer']}",
     )
-    return Step(7, "Look, and the two questions", (Row("templates", f"{classes} classes", "templates.png"),), notes)
+    return Step(
+        7, "Look, and the two questions", (Row("templates", counted(classes, "class"), "templates.png"),), notes
+    )
 
 
 def optimum_step(optimum: dict[str, Any]) -> Step:
@@ -112,32 +140,44 @@ def optimum_step(optimum: dict[str, Any]) -> Step:
     if "skipped" in optimum:
         return Step(8, title, notes=(f"Left out: {optimum['skipped']}.",))
     sgd, share = optimum["sgd"], optimum["sgd"]["relative_excess"]
+    known = proven_lowest(optimum)
     rows = (
-        Row("reg", f"{optimum['reg']:.3g}", "the best setting's own"),
-        Row("lowest objective", f"{optimum['objective']:.6f}", f"proven to {optimum['gap']:.0e}"),
-        Row("SGD's", f"{sgd['objective']:.6f}", _above(share)),
+        Row("reg", number(optimum["reg"]), "the best setting's own"),
+        Row(
+            "lowest objective" if known else "lowest objective found",
+            number(optimum["objective"], 7),
+            f"proven to {at_most(optimum['gap'], 1)}" if known else "not proven to be the lowest possible",
+        ),
+        Row("SGD's", number(sgd["objective"], 7), _above(share) if known else ""),
         Row("validation accuracy", f"{optimum['val_accuracy']:.4f}", f"SGD's {sgd['val_accuracy']:.4f}"),
     )
+    if not known:
+        notes = ("The solver stopped short of the optimum, so how far SGD's best is from it is not known.", BIAS)
+        return Step(8, title, rows, notes)
     far = share >= NEAR
-    lowest = f"{optimum['objective'] - optimum['gap']:.6f}"
-    came = (
-        "is far from it: more steps or --schedule cosine bring it nearer"
-        if far
-        else f"came within {_percent(share)} of it"
-    )
+    lowest = number(optimum["objective"] - optimum["gap"], 7, ROUND_FLOOR)
+    slower = " or --schedule cosine" if optimum.get("schedule", "constant") == "constant" else ""
+    came = f"is far from it: more steps{slower} bring it nearer" if far else f"came within {_percent(share)} of it"
     notes = [f"At this reg, no linear classifier has an objective below {lowest}, and SGD's best {came}."]
     if far and sgd["val_accuracy"] >= optimum["val_accuracy"]:
         notes.append("On validation it is no worse for that: stopping early is a penalty of its own.")
-    notes.append(
-        "Neither objective counts the bias, which SGD penalised and the optimum did not. Other values of reg: linprobe "
-        "tune."
-    )
+    notes.append(BIAS)
     return Step(8, title, rows, tuple(notes))
 
 
+def proven_lowest(optimum: dict[str, Any]) -> bool:
+    """Whether the objective found is the lowest possible one, to the tolerance that it was solved to."""
+    return within(optimum["gap"], optimum["objective"], optimum.get("tol", 1e-6))
+
+
+def excess(share: float) -> str:
+    """By how much an objective exceeds the lowest one, of which it has this share more, with that to follow."""
+    return f"{_percent(share)} above" if share < 1 else f"{number(1 + share)} times"
+
+
 def _above(share: float) -> str:
-    return f"{_percent(share)} above it" if share < 1 else f"{1 + share:,.3g} times as high"
+    return f"{excess(share)} {'it' if share < 1 else 'as high'}"
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{at_most(round(100 * max(share, 0), 12))} %"

@@ -10,9 +10,17 @@ from linprobe.report.page.pictures import template_pictures
 from linprobe.report.page.settings import AXES, Settings, screened_of, settings_of
 from linprobe.report.run import Run
 from linprobe.report.words import percent
-from linprobe.steps import Row, Step, proven
+from linprobe.steps import Row, Step, at_most, counted, number, within, without_examples
 from linprobe.tune.words import refit_step
-from linprobe.worksheet.steps import NEAR, first_loss_step, gradient_check_step, optimum_step, vectorized_step
+from linprobe.worksheet.steps import (
+    NEAR,
+    excess,
+    first_loss_step,
+    gradient_check_step,
+    optimum_step,
+    proven_lowest,
+    vectorized_step,
+)
 
 CLASSIFIERS = {"softmax": "Softmax classifier", "hinge": "Linear SVM", "squared_hinge": "Linear SVM, squared hinge"}
 DONE = 1e-3  # above the lowest objective, relative: what no figure of the page would show
@@ -32,6 +40,7 @@ def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
         "kind": "worksheet" if "first_loss" in run.numbers else "tune",
         "heading": CLASSIFIERS.get(run.numbers["options"]["loss"], "Linear classifier"),
         "lede": _lede(run),
+        "absent": without_examples([shown(name) for name in run.numbers["data"].get("absent", ())]),
         "cards": [_accuracy(run), _winner(run, found), _card("solver", "Is the solver done?", solver), weakest],
         "settings": _settings(run, found, room),
         "solver": solver,
@@ -49,28 +58,41 @@ def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
 def _lede(run: Run) -> str:
     data, grid = run.numbers["data"], run.numbers["grid"]
     axes = [f"{len(values):,} {_many(name)}" for name, values in grid["axes"].items() if len(values) > 1]
-    if grid.get("trials"):
+    if grid["settings"] == 1:
+        many = "One random setting" if grid.get("trials") else "One setting"
+    elif grid.get("trials"):
         varied = [AXES[name] for name, values in grid["axes"].items() if len(values) > 1]
         many = f"{grid['settings']:,} random settings ({', '.join(varied)})"
     elif len(axes) > 1:
         many = f"{grid['settings']:,} settings ({' × '.join(axes)})"
     else:
-        many = axes[0] if axes else "One setting"
-    one = many == "One setting"
-    exact = grid.get("solver") == "exact"
-    how = f"{'' if one else 'each '}solved to the optimum" if exact else "trained by SGD"
+        many = axes[0]
+    one = grid["settings"] == 1
+    how = _trained(grid)
     if grid.get("folds"):
         on = f"compared in {grid['folds']} folds of {data['train'] + data['val']:,} examples"
     else:
-        on = f"{'judged' if one else 'compared'} on {data['val']:,} others"
-        how += f" on {data['train']:,} examples"
+        others = "another" if data["val"] == 1 else f"{data['val']:,} others"
+        on = f"{'judged' if one else 'compared'} on {others}"
+        how += f" on {counted(data['train'], 'example')}"
     again = (
         f" was trained again on all {run.numbers['refit']['n']:,} of them, and" if "refit" in run.numbers else " was"
     )
     return (
         f"{many} {'was' if one else 'were'} {how} and {on}. {'It' if one else 'The best'}{again} measured once, on "
-        f"{run.evidence.n:,} test examples that had no part in the choice."
+        f"{counted(run.evidence.n, 'test example')} that had no part in the choice."
     )
+
+
+def _trained(grid: dict[str, Any]) -> str:
+    """How the settings were trained, and whether the exact solver reached what it was asked for."""
+    if grid.get("solver") != "exact":
+        return "trained by SGD"
+    done = sum(within(row["gap"], row["objective"], grid["tol"]) for row in grid["rows"])
+    if done == len(grid["rows"]):
+        return f"{'' if done == 1 else 'each '}solved to the optimum"
+    short = "but not" if len(grid["rows"]) == 1 else f"{done:,} of {len(grid['rows']):,}"
+    return f"solved, {short} to the optimum,"
 
 
 def _many(name: str) -> str:
@@ -91,7 +113,7 @@ def _accuracy(run: Run) -> dict[str, Any]:
         "value": f"{test['accuracy']:.4f}",
         "interval": {"low": low, "high": high, "accuracy": test["accuracy"], "chance": 1 / K},
         "sentences": [
-            f"{right:,} of {test['n']:,} test examples right. The 95\u00a0% interval (Wilson) is {low:.4f} to "
+            f"{right:,} of {counted(test['n'], 'test example')} right. The 95\u00a0% interval (Wilson) is {low:.4f} to "
             f"{high:.4f}; chance among {K:,} classes is {1 / K:.4f}."
         ],
     }
@@ -100,7 +122,7 @@ def _accuracy(run: Run) -> dict[str, Any]:
 def _winner(run: Run, found: Settings) -> dict[str, Any]:
     best = found.rows[found.best]
     brief = settings.lead_in_brief(found)
-    sentence = f"Validation accuracy {best['val_accuracy']:.4f} on {found.n:,} examples, {brief}."
+    sentence = f"Validation accuracy {best['val_accuracy']:.4f} on {counted(found.n, 'example')}, {brief}."
     if run.numbers["grid"]["edges"]:
         sentence += " It lies at the edge of what was tried."
     return {"section": "settings", "label": "Chosen", "parts": found.parts(found.best), "sentences": [sentence]}
@@ -111,15 +133,16 @@ def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]
     notes = []
     lost = sum(row["status"] == "diverged" for row in (screened or found).rows)
     if lost:
-        notes.append(
-            f"{lost:,} of {grid['settings']:,} diverged; they have no figures and were left out of the choice."
-        )
+        gone = "it has no figures and was" if lost == 1 else "they have no figures and were"
+        notes.append(f"{lost:,} of {grid['settings']:,} diverged; {gone} left out of the choice.")
     if screened is not None:
         told = grid["screening"]
+        kept = f"The best {told['retrained']:,} were then retrained on all features, and only they are results."
+        if told["retrained"] == 1:
+            kept = "The best one was then retrained on all features, and only that is a result."
         notes.append(
-            f"First, all {grid['settings']:,} were compared on {told['rank']:,} principal directions of the features, "
-            f"outside of which {percent(told['residual'])} of their energy lies. The best {told['retrained']:,} were "
-            "then retrained on all features, and only they are results."
+            f"First, all {grid['settings']:,} were compared on {counted(told['rank'], 'principal direction')} of the "
+            f"features, outside of which {percent(told['residual'])} of their energy lies. {kept}"
         )
     if grid.get("folds"):
         notes.append("Accuracies, objectives and gaps are means over the folds.")
@@ -129,7 +152,7 @@ def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]
         "chosen": found.named(found.best),
         "accuracy": f"{best['val_accuracy']:.4f}",
         "train": f"{best['train_accuracy']:.4f}",
-        "n": found.n,
+        "on": counted(found.n, "example"),
         "lead": settings.lead(found),
         "edges": settings.edges(run),
         "notes": notes,
@@ -143,13 +166,18 @@ def _solver(run: Run) -> dict[str, Any]:
     numbers, loss = run.numbers, run.numbers["options"]["loss"]
     if "refit" in numbers:
         refit = numbers["refit"]
-        step = refit_step(refit, numbers["grid"]["best"], loss)
+        tol = numbers["grid"].get("tol")
+        step = refit_step(refit, numbers["grid"]["best"], loss, tol)
         gap = refit.get("gap")
-        value = "Not known" if gap is None else "Yes, proven" if refit["status"] == "gap" else "Not quite"
+        if gap is None:
+            value = "Not known"
+        elif within(gap, refit["objective"], tol):
+            value = "Yes, proven"
+        else:
+            value = "Not quite" if within(gap, refit["objective"], NEAR) else "No"
         first = step.notes[0]
         if gap is not None:
-            share = f"{refit['relative_gap']:.0e}"
-            first = f"{proven(refit['objective'], gap)} The gap is {share} of the objective."
+            first += f" The gap is {at_most(refit['relative_gap'], 1)} of the objective."
         return {"value": value, "sentences": [first, *step.notes[1:]], "rows": _untimed(step)}
     optimum = numbers.get("optimum", {"skipped": "this run did not look for the optimum"})
     if "skipped" in optimum:
@@ -157,11 +185,12 @@ def _solver(run: Run) -> dict[str, Any]:
         sentence = f"How far SGD is from the lowest possible objective is not known: {why}."
         return {"value": "Not known", "sentences": [sentence], "rows": ()}
     step, share = optimum_step(optimum), optimum["sgd"]["relative_excess"]
+    if not proven_lowest(optimum):
+        return {"value": "Not known", "sentences": step.notes, "rows": step.rows}
     value = "Yes" if share < DONE else "Nearly" if share < NEAR else "No"
-    how_far = f"{100 * share:.2g} % above" if share < 1 else f"{1 + share:,.3g} times"
     first = (
-        f"SGD's objective, {optimum['sgd']['objective']:.4g}, is {how_far} the lowest possible one at this reg, "
-        f"{optimum['objective']:.4g}, which is proven to {optimum['relative_gap']:.0e} of it."
+        f"SGD's objective, {number(optimum['sgd']['objective'], 4)}, is {excess(share)} the lowest possible one at "
+        f"this reg, {number(optimum['objective'], 4)}, which is proven to {at_most(optimum['relative_gap'], 1)} of it."
     )
     return {"value": value, "sentences": [first, *step.notes], "rows": step.rows}
 
@@ -175,7 +204,7 @@ def _templates(run: Run, names: list[str], room: int) -> dict[str, Any]:
     if len(shape) != 3:
         return {
             "tiles": [],
-            "why": f"The examples are rows of {shape[0]:,} features and no pictures: there is nothing to draw.",
+            "why": f"The examples are rows of {counted(shape[0], 'feature')}, not pictures: there is nothing to draw.",
         }
     drawn = template_pictures(run, room)
     recall = run.evidence.counts.diagonal() / run.evidence.counts.sum(axis=1).clip(1)
@@ -229,7 +258,9 @@ def _worksheet(run: Run) -> dict[str, Any] | None:
 def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
     numbers, data = run.numbers, run.numbers["data"]
     shape = run.classifier.preparation.shape
-    what = f"pictures of {' x '.join(map(str, shape))}" if len(shape) == 3 else f"rows of {shape[0]:,} features"
+    what = (
+        f"pictures of {' x '.join(map(str, shape))}" if len(shape) == 3 else f"rows of {counted(shape[0], 'feature')}"
+    )
     splits = ", ".join(f"{data[name]:,} {name}" for name in ("train", "val", "test", "dev") if name in data)
     low, high = wilson_interval(run.evidence.correct, run.evidence.n)
     options = dict(numbers["options"])
@@ -239,7 +270,8 @@ def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
     return {
         "command": str(numbers["command"])[:LONGEST_COMMAND],
         "install": f"pip install 'linprobe[all]=={shown(numbers['versions']['linprobe'])}'",
-        "expect": f"{run.evidence.correct:,} of {run.evidence.n:,} test examples right ({low:.4f} to {high:.4f})",
+        "expect": f"{run.evidence.correct:,} of {counted(run.evidence.n, 'test example')} right "
+        f"({low:.4f} to {high:.4f})",
         "data": [
             ("source", shown(data["source"], 200)),
             ("fingerprint", shown(data["fingerprint"], 200)),

@@ -9,6 +9,7 @@ from linprobe.report.page.names import isolated
 from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
 from linprobe.report.words import percent, short_number
+from linprobe.steps import counted
 
 PAIRS = 12
 ROW_BYTES = 420  # of HTML in a row of the table of classes
@@ -18,7 +19,9 @@ def weakest(run: Run, names: list[str]) -> dict[str, Any]:
     """The headline's card: the class with the lowest recall."""
     card = {"section": "failures", "label": "Where it fails"}
     if run.evidence.correct == run.evidence.n:
-        return card | {"value": "Nowhere in test", "sentences": [f"All {run.evidence.n:,} test examples are right."]}
+        n = run.evidence.n
+        right = "The only test example is right." if n == 1 else f"All {n:,} test examples are right."
+        return card | {"value": "Nowhere in test", "sentences": [right]}
     worst = _classes(run, names)[0]
     most = f"; {_are(worst['times'])} taken for {isolated(worst['mistaken_for'])}" if worst["times"] else ""
     sentence = f"The lowest recall of all classes: {worst['right']:,} of {worst['n']:,} recognised{most}."
@@ -107,7 +110,11 @@ def calibration(run: Run) -> dict[str, Any]:
     bins, seen = len(found.n), found.n > 0
     sure = float(found.confidence[seen] @ found.n[seen] / found.n.sum())
     right = float(found.accuracy[seen] @ found.n[seen] / found.n.sum())
-    lean = "surer than it is right" if sure > right else "right more often than it is sure"
+    low, high = wilson_interval(run.evidence.correct, run.evidence.n)
+    if low <= sure <= high:
+        lean = f"that is the same, within the noise of {counted(run.evidence.n, 'example')}"
+    else:
+        lean = f"it is {'surer than it is right' if sure > right else 'right more often than it is sure'}"
     rows = []
     for k in np.flatnonzero(seen):
         count = round(found.accuracy[k] * found.n[k])
@@ -125,7 +132,7 @@ def calibration(run: Run) -> dict[str, Any]:
         "why": None,
         "error": f"{found.error:.4f}",
         "sentence": f"On average it gives its answers a probability of {percent(sure)}, and {percent(right)} of them "
-        f"are right: it is {lean}. The expected calibration error, the difference of the two in each of {bins} bins, "
+        f"are right: {lean}. The expected calibration error, the difference of the two in each of {bins} bins, "
         f"averaged over the examples, is {found.error:.4f}.",
         "rows": rows,
         "absent": bins - len(rows),

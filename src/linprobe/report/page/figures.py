@@ -12,6 +12,7 @@ from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.page.views import GAPS, WIDE, Figure, view
 from linprobe.report.run import Run
 from linprobe.report.words import percent
+from linprobe.steps import counted
 
 # Wider below than above: where they run together, all of them are seen.
 BEST = (("chosen", "--first", "solid", 2), ("second", "--second", "dash", 4), ("third", "--third", "dot", 6))
@@ -58,7 +59,8 @@ def _losses(run: Run, settings: Settings, room: int) -> Figure | None:
     hidden = {"showlegend": False}
     data = [curve(k, settings.named(k), {"color": "--faint", "width": 1}, **hidden) for k in reversed(faint)]
     if faint:
-        data.append(_only_named(f"the other {len(faint):,}", {"color": "--faint", "width": 1}))
+        rest = "the other one" if len(faint) == 1 else f"the other {len(faint):,}"
+        data.append(_only_named(rest, {"color": "--faint", "width": 1}))
     gone = {"color": "--bad", "width": 1, "dash": "dashdot"}
     data += [curve(k, f"diverged: {settings.named(k)}", gone, **hidden) for k in lost]
     if lost:
@@ -74,7 +76,7 @@ def _losses(run: Run, settings: Settings, room: int) -> Figure | None:
     shown = np.concatenate([y[:, [*best, *faint]].ravel(), [np.nan if lowest is None else lowest]])
     axis, log = _range(shown[np.isfinite(shown)])
     left_out = len(order) - len(best) - len(others)
-    caption = f"Recorded {len(steps):,} times along the way, on that step's batch, the penalty included."
+    caption = f"Recorded {counted(len(steps), 'time')} along the way, on that step's batch, the penalty included."
     if left_out:
         caption += (
             f" To keep the page small, {left_out:,} of the {len(order):,} curves are left out, evenly by accuracy."
@@ -82,8 +84,8 @@ def _losses(run: Run, settings: Settings, room: int) -> Figure | None:
     if lost:
         caption += " Curves that diverged leave the plot."
     return Figure(
-        label=f"Lines: the objective of {len(best) + len(others):,} settings along the iterations; the chosen one is "
-        f"{settings.named(settings.best)}",
+        label=f"Lines: the objective of {counted(len(best) + len(others), 'setting')} along the iterations; the chosen "
+        f"one is {settings.named(settings.best)}",
         caption=caption,
         data=data,
         layout={
@@ -133,7 +135,7 @@ def _confusion(run: Run, room: int) -> Figure:
         "zmin": 0,
         "zmax": 255,
         "text": [[int(count) if count or not told else "" for count in row] for row in counts],
-        "hovertemplate": "%{text} examples of <b>%{y}</b> were taken for <b>%{x}</b><extra></extra>",
+        "hovertemplate": "<b>%{y}</b> taken for <b>%{x}</b>: %{text}<extra></extra>",
         "colorscale": "--share",
         "colorbar": {
             "title": {"text": "share of the true class", "side": "right"},
@@ -156,7 +158,7 @@ def _confusion(run: Run, room: int) -> Figure:
     category = {"type": "category", "categoryarray": labels, "showgrid": False}
     ends = [-0.5, len(labels) - 0.5]
     return Figure(
-        label=f"Heat map: confusion matrix of {run.evidence.n:,} test examples in {K:,} classes, "
+        label=f"Heat map: confusion matrix of {counted(run.evidence.n, 'test example')} in {K:,} classes, "
         f"{run.evidence.correct:,} on the diagonal",
         caption=caption,
         data=[heat],

@@ -8,6 +8,8 @@ from typing import Any
 from linprobe.evaluate import wilson_interval
 from linprobe.report.run import Run
 from linprobe.report.words import short_number
+from linprobe.space import EDGE
+from linprobe.steps import at_most, counted, wider
 
 AXES = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
 TITLES = AXES | {
@@ -27,6 +29,8 @@ ENDED = {
     "stalled": "stalled",
     "diverged": "diverged",
 }
+ENDED_EARLY = {"stalled": "its solver failed", "max_iter": "its solver ran out of passes"}
+ALL_LOST = "All {:,} others diverged."
 ROW_BYTES = 26  # of HTML around a figure in a row
 FOLDS_LISTED = 10
 
@@ -107,7 +111,7 @@ def cell(name: str, value: Any) -> str:
     if name in ("iterations", "batch_size"):
         return f"{value:,.0f}"
     if name == "gap":
-        return f"{value:.1e}"
+        return at_most(value)
     if name in ("val_loss", "objective"):  # with as many digits in every row, zeros too
         return format(value, "#.4g" if name == "val_loss" else "#.6g").rstrip(".")
     return short_number(value)
@@ -132,8 +136,9 @@ def table(settings: Settings, room: int) -> dict[str, Any]:
 class Standing:
     """How the chosen setting stands among those that were trained; second: the runner-up's place, None without one.
 
-    behind: by how much its accuracy is lower, and examples, how many of those of validation that are. interval: 95 %
-    (Wilson) of the chosen one's accuracy, within: how many of the others lie in it, or above.
+    behind: by how much its accuracy is lower (below 0 where one with a higher accuracy was left out of the choice), and
+    examples, how many of those of validation that are. interval: 95 % (Wilson) of the chosen one's accuracy, within:
+    how many of the others lie in it.
     """
 
     second: int | None
@@ -150,7 +155,7 @@ def standing(settings: Settings) -> Standing:
     others = [k for k in settings.order[1:] if settings.rows[k]["val_accuracy"] is not None]
     interval = wilson_interval(round(accuracy * n), n)
     behind = accuracy - settings.rows[others[0]]["val_accuracy"] if others else 0.0
-    within = sum(settings.rows[k]["val_accuracy"] >= interval[0] for k in others)
+    within = sum(interval[0] <= settings.rows[k]["val_accuracy"] <= interval[1] for k in others)
     return Standing(others[0] if others else None, len(others), behind, round(behind * n), interval, within)
 
 
@@ -158,26 +163,43 @@ def lead(settings: Settings) -> list[str]:
     """By how much the chosen setting won, in sentences."""
     found, n = standing(settings), settings.n
     if found.second is None:
-        alone = len(settings.rows) == 1
-        return ["There was no other." if alone else f"All {len(settings.rows) - 1:,} others diverged."]
+        lost = len(settings.rows) - 1
+        return [
+            "There was no other." if not lost else "The other one diverged." if lost == 1 else ALL_LOST.format(lost)
+        ]
     second = settings.named(found.second)
-    if found.examples == 0:
-        accuracy = settings.rows[settings.best]["val_accuracy"]
-        equals = sum(row["val_accuracy"] == accuracy for row in settings.rows) - 1
+    if found.examples < 0:
+        why = ENDED_EARLY.get(settings.rows[found.second]["status"], "it was left out of the choice")
         first = (
-            f"{equals:,} other setting{'s have' if equals > 1 else ' has'} the same validation accuracy; the lowest "
-            f"validation loss decided, and the runner-up is {second}."
+            f"Another ({second}) has a validation accuracy {-found.behind:.4f} higher, {-found.examples:,} of "
+            f"{counted(n, 'example')}, but {why}."
+        )
+    elif found.examples == 0:
+        right = [round(row["val_accuracy"] * n) for row in settings.rows if row["val_accuracy"] is not None]
+        equals = right.count(round(settings.rows[settings.best]["val_accuracy"] * n)) - 1
+        first = (
+            f"{equals:,} other setting{'s have' if equals > 1 else ' has'} the same validation accuracy; "
+            f"{_decided(settings, found.second)}, and the runner-up is {second}."
         )
     else:
         first = (
-            f"It leads the runner-up ({second}) by {found.behind:.4f} in accuracy: {found.examples:,} of {n:,} "
-            "validation examples."
+            f"It leads the runner-up ({second}) by {found.behind:.4f} in accuracy: {found.examples:,} of "
+            f"{counted(n, 'validation example')}."
         )
     interval = f"the 95\u00a0% interval of its own accuracy, {found.interval[0]:.3f} to {found.interval[1]:.3f}"
-    lie = f"{found.within:,} of the {found.others:,} other settings lie in {interval}"
     if found.others == 1:
         lie = f"the other setting lies in {interval}"
+    else:
+        lie = f"{found.within:,} of the {found.others:,} other settings lie{'s' * (found.within == 1)} in {interval}"
     return [first, f"That is within the noise: {lie}." if found.within else f"No other setting lies in {interval}."]
+
+
+def _decided(settings: Settings, second: int) -> str:
+    """By what the chosen setting won over one of the same accuracy."""
+    losses = [settings.rows[k].get("val_loss") for k in (settings.best, second)]
+    if None in losses or losses[0] == losses[1]:
+        return "it came first"
+    return "the lowest validation loss decided"
 
 
 def lead_in_brief(settings: Settings) -> str:
@@ -185,10 +207,12 @@ def lead_in_brief(settings: Settings) -> str:
     found = standing(settings)
     if found.second is None:
         return "without another to compare with"
-    noise = "within the noise" if found.within else "outside the noise"
     if found.examples == 0:
-        return "which the runner-up has too; the lowest validation loss decided"
-    many = f"{found.examples:,} example{'s' if found.examples > 1 else ''}"
+        return f"which the runner-up has too; {_decided(settings, found.second)}"
+    if found.examples < 0:
+        many = counted(-found.examples, "example")
+        return f"{-found.behind:.4f} ({many}) below that of another, which was left out of the choice"
+    many, noise = counted(found.examples, "example"), "within the noise" if found.within else "outside the noise"
     return f"{found.behind:.4f} ({many}) above the runner-up's: {noise}"
 
 
@@ -197,10 +221,9 @@ def edges(run: Run) -> list[tuple[str, str]]:
     grid, says = run.numbers["grid"], []
     for name in grid["edges"]:
         values, best = grid["axes"][name], grid["best"][name]
-        low = best - min(values) < max(values) - best
-        reach = (best / 100, best * 10) if low else (best / 10, best * 100)
-        typed = name in ("learning_rate", "reg") and best > 0
-        option = f"--{name.replace('_', '-')} {reach[0]:.1e}:{reach[1]:.1e}:10:log" if typed else ""
+        # Of a range of random trials too, even in the logarithm, of which the upper end looks like its middle here.
+        low = best - min(values) <= EDGE * (max(values) - min(values))
+        option = wider(name, best, low=low) if name in ("learning_rate", "reg") else ""
         where = "has" if not grid.get("trials") else "is near"
         end = f"the {'lowest' if low else 'highest'} {AXES[name]}"
         says.append((f"The best {where} {end} that was tried. Better may lie beyond: widen the axis", option))

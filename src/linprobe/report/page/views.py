@@ -124,7 +124,8 @@ def _map(settings: Settings, down: str, across: str, hover: _Hover, marked: list
     if lost:
         caption += f" Crosses: {len(lost):,} that diverged."
     if marked:
-        caption += f" Dotted: the {len(marked):,} that were retrained on all features."
+        kept = "the one that was" if len(marked) == 1 else f"the {len(marked):,} that were"
+        caption += f" Dotted: {kept} retrained on all features."
     return Figure(
         label=f"Heat map: validation accuracy of {len(rows):,} settings over {AXES[down]} and {AXES[across]}; "
         f"the best has {settings.named(settings.best)}",
