@@ -53,9 +53,9 @@ def test_within_a_tolerance():
     [
         (30, 40, 4, "above chance, 0.2500"),
         (1, 40, 4, "below chance, 0.2500"),
-        (12, 40, 4, "not told from chance, 0.2500"),
-        (5, 40, 4, "not told from chance, 0.2500"),
-        (0, 1, 10, "not told from chance, 0.1000"),
+        (12, 40, 4, "chance, 0.2500, lies in its interval"),
+        (5, 40, 4, "chance, 0.2500, lies in its interval"),
+        (0, 1, 10, "chance, 0.1000, lies in its interval"),
         (0, 100, 10, "below chance, 0.1000"),
     ],
 )

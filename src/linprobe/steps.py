@@ -82,7 +82,7 @@ def accuracy_rows(what: str, measured: dict[str, Any], classes: int | None = Non
 
 def _beside_chance(low: float, high: float, chance: float) -> str:
     if low <= chance <= high:
-        return f"not told from chance, {chance:.4f}"
+        return f"chance, {chance:.4f}, lies in its interval"
     return f"{'above' if chance < low else 'below'} chance, {chance:.4f}"
 
 
@@ -95,7 +95,7 @@ def proven(objective: float, gap: float) -> str:
     """What a certificate means, in a sentence."""
     if objective > 0 and not gap < objective:
         return (
-            "Nothing is proven of how near this is to the lowest possible objective: the gap is as large as this one."
+            "Nothing is proven of how near this is to the lowest possible objective: the gap is not below it."
         )
     # As many digits as tell the two apart, and no more than float64 can prove.
     digits = min(12, max(6, 2 - math.floor(math.log10(max(gap / objective, 1e-12))))) if objective > 0 else 6
