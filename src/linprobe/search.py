@@ -199,7 +199,7 @@ def screen(
     alone = options | {"checkpoint": kept_of[0], "resources": replace(resources, held=held)}
     screened = search(*rows, space, training, start=start, **alone)
     del rows, Z
-    order = np.lexsort((screened.val_loss, -screened.val_accuracy))
+    order = ranked(screened.val_accuracy, screened.val_loss)
     kept = order[: min(keep, int(np.isfinite(screened.val_accuracy).sum()))]
     seconds = time.perf_counter() - started
     found = search(train, val, Listed(space, screened.heads.take(kept)), training, checkpoint=kept_of[1], **options)
@@ -232,7 +232,6 @@ class _Found:
         self.train_accuracy, self.val_accuracy, self.val_loss, self.objective = np.full((4, heads), np.nan)
         self.steps = np.empty(0, np.int64)
         self.curves = np.empty((0, heads))
-        self.best_accuracy, self.best_loss = -1.0, float("inf")
         self.W, self.b = np.empty((0, 0), np.float32), np.empty(0, np.float32)
         vars(self).update(saved)
 
@@ -247,12 +246,11 @@ class _Found:
             more = np.full((len(solution.steps) - len(self.steps), self.curves.shape[1]), np.nan)
             self.steps, self.curves = solution.steps, np.concatenate([self.curves, more])
         self.curves[: len(solution.steps), members] = solution.objective
-        if not np.isnan(on_val.accuracy).all():
-            head = choose(on_val.accuracy, on_val.loss)
-            accuracy, loss = float(on_val.accuracy[head]), float(on_val.loss[head])
-            if (accuracy, -loss) > (self.best_accuracy, -self.best_loss):
-                self.best_accuracy, self.best_loss = accuracy, loss
-                self.W, self.b = solution.head(head)
+        # Of all that are known by now: what is chosen at the end was chosen here, when its stack came.
+        if not np.isnan(self.val_accuracy).all():
+            mine = np.flatnonzero(members == choose(self.val_accuracy, self.val_loss))
+            if len(mine):
+                self.W, self.b = solution.head(int(mine[0]))
         self.finished += 1
 
 
@@ -309,5 +307,9 @@ def choose(val_accuracy: np.ndarray, val_loss: np.ndarray | None = None) -> int:
     if np.isnan(val_accuracy).all():
         settings = "the only setting" if len(val_accuracy) == 1 else f"all {len(val_accuracy)} settings"
         raise DivergedError(f"{settings} diverged: no weights are left to choose from; give smaller learning rates")
-    equals = np.flatnonzero(val_accuracy == np.nanmax(val_accuracy))
-    return int(equals[0] if val_loss is None else equals[np.nanargmin(val_loss[equals])])
+    return int(ranked(val_accuracy, val_loss)[0])
+
+
+def ranked(val_accuracy: np.ndarray, val_loss: np.ndarray | None = None) -> np.ndarray:
+    """All heads (H,), the best first: by accuracy, of equals by loss, then as they come; those that diverged last."""
+    return np.lexsort((np.zeros(len(val_accuracy)) if val_loss is None else val_loss, -val_accuracy))

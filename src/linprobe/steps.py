@@ -94,9 +94,7 @@ def within(gap: float | None, objective: float, tol: float) -> bool:
 def proven(objective: float, gap: float) -> str:
     """What a certificate means, in a sentence."""
     if objective > 0 and not gap < objective:
-        return (
-            "Nothing is proven of how near this is to the lowest possible objective: the gap is not below it."
-        )
+        return "Nothing is proven of how near this is to the lowest possible objective: the gap is not below it."
     # As many digits as tell the two apart, and no more than float64 can prove.
     digits = min(12, max(6, 2 - math.floor(math.log10(max(gap / objective, 1e-12))))) if objective > 0 else 6
     return (
