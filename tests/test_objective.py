@@ -111,6 +111,16 @@ def test_every_head_may_have_its_own_weights(loss):
             close(found, expected, 1e-13)
 
 
+def test_float32_products_are_flushed_into_float64_sums():
+    # Beside 2^36 float32 loses the 2,048 that a chunk of ones adds: in the first flush only, of 2^15 rows.
+    n = 4 * 2**15
+    X = np.ones((n, 1), np.float32)
+    X[0] = 2.0**36
+    W = np.zeros((1, 2, 1), np.float32)
+    _, dW, _ = objective_and_gradient(X, np.zeros(n, np.int64), W, None, "hinge", np.zeros(1))
+    assert abs(n * dW[0, 1, 0] - (2.0**36 + n - 1)) <= 2**15
+
+
 @BOTH
 def test_float32_products_with_float64_sums(loss):
     # u = 2^-24. A score is a sum of D products and a bias: off by (D + 1) u (|x| · |w| + |b|). No loss moves by more

@@ -10,7 +10,8 @@ from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DivergedError
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.prepare import fit_preparation, make_splits
-from linprobe.search import search
+from linprobe.search import choose, ranked, screen, search
+from linprobe.solvers.plan import plan_stacks
 from linprobe.solvers.sgd import Training, train_stack
 from linprobe.sources import open_dataset
 from linprobe.space import Grid, Listed
@@ -137,6 +138,43 @@ def test_of_equal_settings_the_first_is_chosen():
     assert len(set(found.val_accuracy.tolist())) == 1
     assert found.best == 0
     assert found.edges == ()
+
+
+def test_the_best_of_several_stacks_is_the_best_of_all(monkeypatch):
+    """The weights that are kept are those of the chosen head, where only the loss tells equal accuracies apart."""
+    train, grid = clouds(100), make_grid([0.2, 0.4, 0.1], [0.001])
+    trained = weights_of_all(train, grid, **RUN)
+    scores = np.einsum("nd,dkh->nkh", train.X, trained.W) + trained.b
+    val = train.take((scores.argmax(axis=1) == train.y[:, None]).all(axis=1))  # what every head gets right
+    together = run_search(train, val, grid, **RUN)
+    assert len(set(together.val_accuracy.tolist())) == 1
+    assert together.best == int(np.argmin(together.val_loss)) == 1
+    monkeypatch.setattr("linprobe.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1}))
+    alone = run_search(train, val, grid, **RUN)
+    assert len(alone.plan.stacks) == 3
+    assert alone.best == together.best
+    W, b = trained.head(1)
+    np.testing.assert_allclose(alone.W, W, rtol=1e-5)
+    np.testing.assert_allclose(alone.b, b, rtol=1e-4, atol=1e-7)
+    assert alone.objective[1] == pytest.approx(together.objective[1])
+
+
+def test_the_best_come_first_by_accuracy_then_by_loss_then_as_they_are():
+    nan = np.nan
+    accuracy, loss = np.array([0.5, 0.9, nan, 0.9, 0.9, 0.1]), np.array([0.1, 0.4, nan, 0.3, 0.4, 0.05])
+    assert ranked(accuracy, loss).tolist() == [3, 1, 4, 0, 5, 2]
+    assert ranked(accuracy).tolist() == [1, 3, 4, 0, 5, 2]
+    assert choose(accuracy, loss) == 3
+
+
+def test_screening_keeps_the_most_accurate_not_the_least_lossy():
+    train, val = clouds(200), clouds(100, seed=1)
+    space = Grid(np.geomspace(0.01, 30, 8), np.array([1e-4]), batch_sizes=16)
+    _, screening = screen(train, val, space, Training(iterations=60, seed=3), rank=6, keep=3, classes=4)
+    accuracy, loss = screening.result.val_accuracy, screening.result.val_loss
+    in_order = sorted(range(8), key=lambda head: (-accuracy[head], loss[head], head))
+    assert screening.kept.tolist() == in_order[:3]
+    assert set(in_order[:3]) != set(np.argsort(loss)[:3].tolist())  # or either order would do
 
 
 def test_a_diverging_setting_is_left_out_and_changes_no_other():

@@ -65,6 +65,8 @@ def test_the_model_predicts_what_the_run_measured(run, tmp_path):
     splits = make_splits(linprobe.open_dataset("digits"), seed=7, train=1547, val=100, test=150)
     assert [numbers["data"][name] for name in ("train", "val", "test")] == [1547, 100, 150]
     assert np.mean(model.predict(splits.test.X) == splits.test.y) == numbers["test"]["accuracy"]
+    assert numbers["test"]["n"] == 150
+    assert np.mean(model.predict(splits.val.X) == splits.val.y) != numbers["test"]["accuracy"]  # or either would do
     assert model.about["fingerprint"] == numbers["data"]["fingerprint"]
     assert model.about["reg"] == numbers["grid"]["best"]["reg"]
     assert numbers["options"] == dict(model.about)

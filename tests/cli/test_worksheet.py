@@ -53,14 +53,15 @@ def test_the_run_folder_holds_everything(run, tmp_path):
 
 
 def test_the_model_file_predicts_what_the_run_measured(run, tmp_path):
-    run("worksheet", "--out", "run", *QUICK)
+    run("worksheet", "--out", "run", *QUICK, "--val", "100", "--test", "150")
     numbers = json.loads((tmp_path / "run" / "run.json").read_text())
     model = linprobe.load(tmp_path / "run" / "model.safetensors")
     from linprobe.prepare import make_splits
 
-    splits = make_splits(linprobe.open_dataset("digits"))
+    splits = make_splits(linprobe.open_dataset("digits"), val=100, test=150)
     accuracy = np.mean(model.predict(splits.test.X) == splits.test.y)
-    assert accuracy == numbers["test"]["accuracy"]
+    assert (accuracy, numbers["test"]["n"]) == (numbers["test"]["accuracy"], 150)
+    assert np.mean(model.predict(splits.val.X) == splits.val.y) != accuracy  # or a test measured on it would pass
     assert model.about["fingerprint"] == numbers["data"]["fingerprint"]
     with safe_open(tmp_path / "run" / "model.safetensors", "numpy") as file:
         assert sorted(file.keys()) == ["W", "b", "mean"]

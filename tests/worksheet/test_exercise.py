@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,22 @@ def test_the_choice_does_not_see_the_test_split(digits):
     assert a.classifier.W.tobytes() == b.classifier.W.tobytes()
     assert a.numbers["grid"]["best"] == b.numbers["grid"]["best"]
     assert b.numbers["test"]["accuracy"] < 0.3 < a.numbers["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("features", ["centred", "standardised", "normalised"])
+def test_training_and_its_preparation_do_not_see_validation(digits, features):
+    """Other validation pictures and labels: the same heads, bit for bit, perhaps another choice."""
+    half, X, y = digits.train.take(slice(900)), digits.train.X[:900].copy(), digits.train.y[:900].copy()
+    X[700:], y[700:] = 255 - X[700:], np.roll(y[700:], 1)
+    options = replace(SMALL, training=Training(iterations=30), features=features, train=700, val=200)
+    a, b = (
+        run_worksheet(Dataset("digits", rows, digits.train.take(slice(900, 1000)), digits.classes), options)
+        for rows in (half, Examples(X, y))
+    )
+    for name in ("train_accuracy", "objective", "curves"):
+        assert getattr(a.search, name).tobytes() == getattr(b.search, name).tobytes()
+    assert a.classifier.preparation.mean.tobytes() == b.classifier.preparation.mean.tobytes()
+    assert not np.array_equal(a.search.val_loss, b.search.val_loss)
 
 
 def test_one_seed_gives_one_result_and_another_seed_another(digits):

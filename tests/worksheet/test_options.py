@@ -47,16 +47,19 @@ def test_an_example_that_is_the_mean_has_no_direction_and_no_nan():
 
 @pytest.mark.parametrize("features", ["standardised", "normalised"])
 def test_the_saved_model_predicts_behind_its_own_preparation(digits, features, tmp_path):
-    options = Options(Training(iterations=300), parse_axis("1e-3:1:4:log", "x"), np.array([1e-4]), features=features)
-    result = run_worksheet(digits, options)
+    axes = parse_axis("1e-3:1:4:log", "x"), np.array([1e-4])
+    result = run_worksheet(digits, Options(Training(iterations=300), *axes, features=features, val=100, test=150))
     assert result.numbers["test"]["accuracy"] > 0.9
     result.classifier.save(tmp_path / "model")
-    test = make_splits(digits).test
+    test = make_splits(digits, val=100, test=150).test
     model = load(tmp_path / "model")
     np.testing.assert_array_equal(model.predict(test.X), result.classifier.predict(test.X))
     assert np.mean(model.predict(test.X) == test.y) == result.numbers["test"]["accuracy"]
+    assert result.numbers["test"]["n"] == len(test) == 150
+    val = make_splits(digits, val=100, test=150).val
+    assert np.mean(model.predict(val.X) == val.y) != result.numbers["test"]["accuracy"]  # or either would do
     # The weights act on centred pixels, so the search's own rows give the same scores.
-    preparation = fit_preparation(make_splits(digits).train, features)
+    preparation = fit_preparation(make_splits(digits, val=100, test=150).train, features)
     scores = preparation.apply(test.X) @ result.search.W + result.search.b
     np.testing.assert_allclose(model.decision_function(test.X), scores, rtol=1e-3, atol=1e-3)
 
