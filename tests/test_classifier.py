@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -196,3 +197,20 @@ def test_a_disk_that_is_full_in_the_middle_is_one_line_and_leaves_nothing(tmp_pa
     assert done.stderr == ""
     assert done.stdout.startswith(f"{tmp_path / 'model'}: cannot be written: file too large; ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("unit_rows", [False, True])
+def test_a_loaded_model_divides_by_the_length_of_rows_if_it_was_trained_so(unit_rows, tmp_path):
+    model = make_classifier()
+    model = replace(model, preparation=replace(model.preparation, unit_rows=unit_rows))
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert again.preparation.unit_rows == unit_rows
+    np.testing.assert_array_equal(again.decision_function(images(9)), model.decision_function(images(9)))
+
+
+def test_only_classes_that_the_model_has_are_called_unlearned():
+    assert make_classifier(absent=["owl", "cow"]).unlearned == ["owl"]
+    for nothing in (None, "owl", {"owl": 1}, [["owl"]]):
+        assert make_classifier(absent=nothing).unlearned == []
+    assert make_classifier().unlearned == []

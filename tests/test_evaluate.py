@@ -255,3 +255,11 @@ def test_confusion_knows_rows_from_columns_and_counts_a_hundred_classes():
     labels = np.arange(100, dtype=np.uint8)  # 99 * 100 does not fit into a byte
     assert (confusion(labels, labels, 100) == np.eye(100)).all()
     assert confusion(np.array([], int), np.array([], int), 2).tolist() == [[0, 0], [0, 0]]
+
+
+def test_the_mean_of_float32_losses_keeps_its_digits():
+    # At W = 0 every loss is log K: float32 sums over the rows of a chunk would lose some of its digits.
+    n = 20 * CHUNK_ROWS
+    W = np.zeros((1, 10, 3), np.float32)
+    found = score_stack(np.ones((n, 1), np.float32), np.zeros(n, np.int64), W, None, "softmax")
+    np.testing.assert_allclose(found.loss, np.log(np.float32(10)).astype(np.float64), rtol=1e-9)

@@ -109,3 +109,10 @@ def test_as_many_pixels_in_another_shape_are_refused():
             preparation.apply(np.zeros(shape, np.uint8))
     with pytest.raises(DataError, match=r"have the shape 4 x 6, .* trained on 24"):
         Preparation(np.zeros(24, np.float32), (24,)).apply(np.zeros((2, 4, 6), np.uint8))
+
+
+def test_the_deviation_survives_an_offset_far_above_it():
+    X = (50_000 + np.random.default_rng(0).integers(-2, 3, (CHUNK_ROWS + 100, 4))).astype(np.float32)
+    preparation = fit_preparation(Examples(X, np.zeros(len(X), int)), "standardised")
+    assert preparation.scale is not None
+    np.testing.assert_allclose(1 / preparation.scale, X.astype(np.float64).std(axis=0), rtol=1e-6)

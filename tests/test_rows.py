@@ -8,7 +8,7 @@ import pytest
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError
 from linprobe.prepare import fit_preparation, make_splits
-from linprobe.rows import Rows, part_of
+from linprobe.rows import Rows, absent_classes, part_of, refuse_what_is_not_finite
 
 RNG = np.random.default_rng(0)
 IMAGES = Dataset(
@@ -90,3 +90,21 @@ def test_rows_of_older_versions_have_no_fingerprint():
     told = {name: value for name, value in SAID.items() if name != "fingerprint"}
     assert Rows.read(told).fingerprint is None
     assert len(Rows.read(told | {"seed": 6}).splits(IMAGES).train) == 50
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_what_is_not_finite_is_refused_in_every_split(split, value):
+    X = np.zeros((5, 3), np.float32)
+    parts = dict.fromkeys(("train", "test"), Examples(X.copy(), np.arange(5) % 3))
+    refuse_what_is_not_finite(Dataset("d", parts["train"], parts["test"], ("a", "b", "c")))
+    refuse_what_is_not_finite(IMAGES)
+    X[2, 1] = value
+    parts[split] = Examples(X, np.arange(5) % 3)
+    with pytest.raises(DataError, match=f"d: {split} has {value} in row 2, column 1"):
+        refuse_what_is_not_finite(Dataset("d", parts["train"], parts["test"], ("a", "b", "c")))
+
+
+def test_absent_classes_are_those_of_no_label():
+    assert absent_classes(np.array([0, 2, 2]), ("a", "b", "c", "d")) == ["b", "d"]
+    assert absent_classes(np.array([1, 0]), ("a", "b")) == []

@@ -66,6 +66,13 @@ def test_directions_are_orthonormal_and_the_residual_is_that_of_the_best_subspac
     assert best - 1e-6 <= basis.residual <= best * (1.1 if rows < n else 1.001) + 1e-6
 
 
+def test_few_of_many_directions_are_found_where_energy_falls_slowly():
+    X = rows_with_spectrum(900, 400, 0.995)
+    basis, _ = fit_basis(X, 10, seed=0)
+    best = residuals(X)[10]
+    assert 1 - basis.residual >= 0.99 * (1 - best)
+
+
 @pytest.mark.parametrize(("n", "features", "rank"), [(800, 400, 10), (60, 200, 9), (300, 40, 12)])
 def test_directions_are_the_singular_vectors_in_their_order(n, features, rank):
     X = rows_with_spectrum(n, features, 0.8)

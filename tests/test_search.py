@@ -218,3 +218,36 @@ def test_settings_listed_from_a_space_see_the_batches_of_the_whole_space():
     small = np.flatnonzero(whole.heads.batch_size == 8)
     found = search(train, val, Listed(space, whole.heads.take(small)), training, classes=4)
     np.testing.assert_allclose(found.curves, whole.curves[:, small], rtol=1e-4)
+
+
+def test_the_objective_counts_the_bias_as_the_training_did():
+    train, grid = clouds(100), make_grid([0.2], [0.5])
+    found = run_search(train, clouds(50, seed=1), grid, **RUN)
+    X = np.column_stack([train.X, np.ones(len(train))]).astype(np.float64)
+    expected, _ = softmax_loss_naive(np.vstack([found.W, found.b]).astype(np.float64), X, train.y, 0.5)
+    assert found.objective[0] == pytest.approx(expected, rel=1e-6)
+    assert 0.5 * np.sum(found.b.astype(np.float64) ** 2) > 1e-4 * expected  # or leaving it out would not show
+
+
+def test_screening_starts_where_training_at_full_rank_does():
+    """Steps that move nothing: what is measured is the start."""
+    train, val = clouds(200), clouds(100, seed=1)
+    space = Grid(np.array([1e-12]), np.array([0.1]), batch_sizes=16)
+    training = Training(iterations=1, seed=3)
+    found, screening = screen(train, val, space, training, rank=6, classes=4)
+    assert screening.result.train_accuracy[0] == pytest.approx(found.train_accuracy[0], abs=0.01)
+    np.testing.assert_allclose(screening.result.objective, found.objective, rtol=1e-7)
+    assert len(set(np.argmax(train.X @ found.W + found.b, axis=1).tolist())) > 1  # as at W = 0 it would not be
+
+
+def test_progress_is_told_of_all_stacks_as_one(monkeypatch):
+    monkeypatch.setattr("linprobe.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1}))
+    calls: list[tuple[int, int]] = []
+    run_search(
+        *(clouds(100), clouds(50, seed=1), make_grid([0.01, 0.1], [0.1])),
+        **dict(RUN, iterations=30),
+        progress=lambda *told: calls.append(told[:2]),
+    )
+    assert {total for _, total in calls} == {60}
+    assert calls == sorted(set(calls))
+    assert (calls[0][0], calls[-1][0]) == (1, 60)

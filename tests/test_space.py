@@ -296,6 +296,9 @@ def test_trials_are_drawn_from_the_ranges_by_the_seed(seed, count):
     assert 10 <= heads.batch_size.min() <= heads.batch_size.max() <= 100
     assert heads.learning_rate.tobytes() == again.learning_rate.tobytes()
     assert heads.learning_rate.tobytes() != other.learning_rate.tobytes()
+    # Nor with the numbers that draw the batches, or trials and batches would go together.
+    batches = grid.axes["learning_rate"].draw(np.random.default_rng(seed), count)
+    assert heads.learning_rate.tobytes() != batches.tobytes()
 
 
 def test_trials_fill_a_logarithmic_range_evenly_in_the_logarithm():

@@ -97,3 +97,15 @@ def test_nowhere_any_curvature():
     scores = 1e3 * np.eye(K)[y]
     problem = pose(np.eye(N), y, np.array([0.1]), "squared_hinge", K, None, True, "numpy")
     assert not whole_curvature(problem, np.zeros(N), scores, 0 * b, 0).any()
+
+
+def test_examples_that_cost_nothing_do_not_drown_the_few_that_do():
+    n = 20_000
+    labels = np.arange(n) % 3
+    scores = np.where(labels[:, None] == np.arange(3), 9.0, 0.0)
+    scores[:2] = 0
+    weight = np.random.default_rng(0).uniform(1, 2, n)
+    weight[:2] = 1e-4
+    find = CURVATURES["squared_hinge"]
+    found = total_curvature(find(scores.astype(np.float32), labels), weight.astype(np.float32))
+    np.testing.assert_allclose(found, total_curvature(find(scores, labels), weight), rtol=1e-5, atol=1e-12)

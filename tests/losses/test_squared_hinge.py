@@ -36,3 +36,11 @@ def test_a_loss_beyond_its_type_leaves_the_slope_right():
     losses, slope = squared_hinge(np.array([0.0, 1e30], np.float32)[None, :, None], np.array([0]))
     assert losses[0, 0] == np.finfo(np.float32).max
     np.testing.assert_array_equal(slope[0, :, 0], np.array([-2e30, 2e30], np.float32))
+
+
+def test_a_slope_beyond_its_type_is_the_largest_of_the_type():
+    # Twice 2.5e38 is no float32.
+    losses, slope = squared_hinge(np.array([0.0, 2.5e38, 0.0], np.float32)[None, :, None], np.array([0]))
+    largest = np.finfo(np.float32).max
+    assert losses[0, 0] == largest
+    np.testing.assert_array_equal(slope[0, :, 0], np.array([-largest, largest, 2], np.float32))
