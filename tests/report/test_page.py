@@ -19,7 +19,8 @@ from PIL import Image
 
 from linprobe.errors import DataError
 from linprobe.evaluate import wilson_interval
-from linprobe.report.page import MOST_BYTES, render, settings, write_page
+from linprobe.evidence import Reliability
+from linprobe.report.page import MOST_BYTES, failures, render, settings, write_page
 from linprobe.report.page.facts import facts
 from linprobe.report.page.figures import figures
 from linprobe.report.page.names import class_names, in_figure, shown
@@ -240,7 +241,7 @@ def test_the_lead_of_none_is_not_said():
 @pytest.mark.parametrize(("share", "side"), [(0.0, "lowest"), (0.04, "lowest"), (0.96, "highest"), (1.0, "highest")])
 @pytest.mark.parametrize("log", [True, False])
 def test_of_a_wide_range_the_right_end_is_named(share, side, log):
-    low, high = 1e-6, 10.0
+    low, high = 1e-10, 10.0
     best = low * (high / low) ** share if log else low + share * (high - low)
     grid = {"axes": {"reg": [low, high]}, "best": {"reg": best}, "edges": ["reg"], "trials": 9}
     ((said, option),) = settings.edges(replace(run_of("trials"), numbers={"grid": grid}))
@@ -524,6 +525,49 @@ def test_hostile_names_stay_text_everywhere():
     assert len(set(heat["y"])) == len(HOSTILE)
     for label in (*heat["y"], *(told for line in heat["hovertext"] for told in line)):
         assert not set("<>") & set(label.replace("<b>", "").replace("</b>", ""))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"),
+    [
+        (0.97, "it is surer than it is right"),
+        (0.35, "it is right more often than it is sure"),
+        (0.58, "that is the same, within the noise of 100 examples"),
+        (0.62, "that is the same, within the noise of 100 examples"),
+    ],
+)
+def test_whether_it_knows_how_sure_it_is_is_judged_by_the_noise(confidence, words):
+    run = made_up(K=2)
+    n = np.array([100, *[0] * 9])
+    found = Reliability(n, np.where(n, confidence, np.nan), np.where(n, 0.6, np.nan))
+    evidence = replace(run.evidence, counts=np.array([[30, 20], [20, 30]]), reliability=found)
+    assert words in failures.calibration(replace(run, evidence=evidence))["sentence"]
+
+
+def test_a_single_bin_without_examples_is_one():
+    run = made_up(K=2)
+    n = np.array([5, 5, 5, 0, 5, 5, 5, 5, 5, 5])
+    evidence = replace(run.evidence, reliability=Reliability(n, np.linspace(0.05, 0.95, 10), np.linspace(0.2, 1, 10)))
+    assert "The other bin has no examples." in Page(render(replace(run, evidence=evidence))).text
+
+
+def test_a_class_without_examples_is_named():
+    run = made_up(K=3, classes=("a", "b", "c"))
+    numbers = run.numbers | {"data": run.numbers["data"] | {"absent": ["b", "c"]}}
+    assert "Classes b and c have no example to learn from." in Page(render(replace(run, numbers=numbers))).text
+    assert "to learn from" not in Page(render(run)).text
+
+
+def test_a_path_that_did_not_reach_the_optimum_is_not_said_to_have():
+    run = run_of("tune")
+    shares = zip(run.numbers["grid"]["rows"], (1e-9, 0.5, 2.0), strict=True)
+    rows = [row | {"gap": share * row["objective"]} for row, share in shares]
+    far = run.numbers["refit"] | {"gap": 9.0 * run.numbers["refit"]["objective"], "relative_gap": 9.0}
+    grid = run.numbers["grid"] | {"rows": rows, "best": rows[0]}
+    text = Page(render(replace(run, numbers=run.numbers | {"grid": grid, "refit": far}))).text
+    assert "3 values of reg were solved, 1 of 3 to the optimum," in text
+    assert "No. Nothing is proven of how near this is" in text
+    assert "Yes, proven" not in text
 
 
 def test_names_are_bounded_visible_and_different():

@@ -98,7 +98,7 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") 
         notes.append("The model was not trained with softmax: its scores are not probabilities.")
         margin = predictions[0].margin
         if not several and margin is not None:
-            leads = f"The first class leads the second by {number(margin, 4)}."
+            leads = f"The first class leads the second by {f'{margin:.4f}' if margin >= 1e-4 else number(margin)}."
             notes.append(leads if margin else "The first two classes have the same score.")
     header, kinds = zip(*columns, strict=True)
     return Step(None, path, (), tuple(notes), Table(header, kinds, tuple(rows)))
