@@ -79,7 +79,6 @@ def test_a_class_that_the_model_never_saw_is_named(run, tmp_path):
     make_classifier(classes, (8, 8, 1), absent=["ten", "not a class"]).save(tmp_path / "model")
     _, out, _ = run("evaluate", "model", "digits")
     assert "Class ten has no example to learn from." in out
-    assert "chance, 0.0909" in out
     assert json.loads(run("evaluate", "model", "digits", "--json")[1])["unlearned"] == ["ten"]
 
 

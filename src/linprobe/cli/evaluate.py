@@ -116,7 +116,7 @@ def _accuracy(numbers: dict[str, Any], unlearned: list[str]) -> "Step":
     table = Table(("class", "examples", "recall", "most often taken for"), ("word", "number", "number", "word"), cells)
     data = numbers["data"]
     title = f"Accuracy on {data['source']}: {data['rows']}"
-    return Step(None, title, accuracy_rows("accuracy", numbers, len(classes)), notes, table)
+    return Step(None, title, accuracy_rows("accuracy", numbers), notes, table)
 
 
 def _certificate(proof: "Proof") -> "Step":
