@@ -638,3 +638,33 @@ def test_a_file_that_is_written_to_during_the_search_is_an_error(tmp_path, monke
     monkeypatch.setattr(folds.exact, "solve", meanwhile)
     with pytest.raises(DataError, match=r"X\.npy: was written to while X was read from it"):
         ProbeSearch(refit=False).fit(mapped, y)
+
+
+@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.parametrize("one_standard_error", [False, True])
+def test_a_setting_of_which_a_fit_failed_is_not_taken_while_another_has_not(one_standard_error, monkeypatch):
+    X, y = load_digits(return_X_y=True)
+    X, y, lost = X[:200] / 16, y[:200], {1.0, 10.0}
+    arguments = {"param_grid": {"C": [1e-4, 1.0, 10.0]}, "cv": 3, "one_standard_error": one_standard_error}
+    assert ProbeSearch(**arguments).fit(X, y).best_params_["C"] in lost
+
+    def solve_some(X, y, reg, **options):
+        found = solve(X, y, reg, **options)
+        late = np.arange(len(reg)) % 3 == 1  # one split of every setting but the first
+        late &= reg < reg.max() / 100
+        return dataclasses.replace(
+            found, gap=np.where(late, found.objective, found.gap), stopped=np.where(late, "stalled", "gap")
+        )
+
+    solve = folds.exact.solve
+    monkeypatch.setattr(folds.exact, "solve", solve_some)
+    with pytest.warns(ConvergenceWarning, match="2 of 9 fits stopped before their tolerance"):
+        search = ProbeSearch(**arguments).fit(X, y)
+    assert search.best_params_["C"] == 1e-4
+    assert search.cv_results_["rank_test_score"][0] == 3  # the table says what was measured
+    arguments["param_grid"] = {"C": [1.0, 10.0]}
+    monkeypatch.setattr(folds.exact, "solve", lambda *data, **options: dataclasses.replace(
+        solve(*data, **options), gap=np.full(6, 9.0), stopped=np.full(6, "stalled")
+    ))  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match="every setting with a score by scoring=None failed"):
+        assert ProbeSearch(**arguments, refit=False).fit(X, y).best_params_["C"] in lost

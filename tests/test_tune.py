@@ -1,6 +1,7 @@
 """Tuning against scikit-learn on the same rows; what it chooses by, what it refuses, and what it never looks at."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageEr
 from linprobe.prepare import fit_preparation, make_splits
 from linprobe.search import Resources
 from linprobe.solvers.certificate import certify
-from linprobe.tune import Options, tune
+from linprobe.solvers.exact import solve
+from linprobe.tune import Options, engines, path, tune
 from linprobe.tune.engines import default_regs
 from linprobe.tune.options import REGS
 from linprobe.tune.words import SHOWN, refit_step, settings_step
@@ -447,3 +449,43 @@ def test_a_long_table_shows_the_best():
     assert step.table.rows[0][0] == "31"
     assert step.table.rows[1][3] == "0.3900"
     assert f"The best {SHOWN} of 40" in step.notes[0]
+
+
+def failing(monkeypatch, failed):
+    """Let the fits with these values of reg fail: no weights to speak of, and nothing proven."""
+
+    def solve_some(X, y, reg, **arguments):
+        found = solve(X, y, reg, **arguments)
+        lost = np.isin(reg, failed)
+        gap, stopped = np.where(lost, 9 * found.objective, found.gap), np.where(lost, "stalled", found.stopped)
+        return replace(found, gap=gap, stopped=stopped)
+
+    for module in (path, engines):
+        monkeypatch.setattr(module, "solve", solve_some)
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_fit_that_failed_is_not_chosen_while_another_has_not(folds, monkeypatch):
+    options = Options(regs=np.array([0.01, 0.1, 1e6]), folds=folds)
+    assert tune(draw(), options).numbers["grid"]["best"]["reg"] < 1e6
+    failing(monkeypatch, [0.01, 0.1])
+    steps = []
+    result = tune(draw(), options, on_step=steps.append)
+    grid = result.numbers["grid"]
+    assert [row["status"] for row in grid["rows"]] == ["failed", "failed", "gap"]
+    assert grid["best"]["reg"] == 1e6
+    assert ("failed", "2 of 3", "nothing is proven of them; left out of the choice") in [
+        (row.what, row.found, row.expected) for row in steps[1].rows
+    ]
+
+
+def test_that_every_fit_failed_is_said_first(monkeypatch):
+    failing(monkeypatch, [0.01, 0.1])
+    steps = []
+    result = tune(draw(), Options(regs=np.array([0.01, 0.1])), on_step=steps.append)
+    assert result.numbers["grid"]["best"]["status"] == "failed"
+    assert result.numbers["grid"]["edges"] == []
+    assert result.numbers["refit"]["status"] == "failed"
+    first = steps[1].rows[0]
+    assert (first.what, first.found) == ("failed", "all 2")
+    assert "nothing is proven of the one chosen" in first.expected

@@ -30,7 +30,6 @@ __all__ = [
     "choose_device",
     "device_of",
     "exp_",
-    "first_not_finite",
     "is_sparse",
     "move",
     "namespace",
@@ -215,11 +214,8 @@ def principal_axes(G: Array) -> tuple[Array, Array]:
 
 
 def orthonormal(A: Array) -> tuple[Array, Array]:
-    """An orthonormal basis of the columns of a matrix and their coordinates in it: A (m, k), m >= k, overwritten ->
-    Q (m, k) and R (k, k), in C order, with A = Q R.
-    """
+    """Q (m, k) with orthonormal columns and R (k, k), in C order, of A = Q R (m, k), m >= k, which is overwritten."""
     if isinstance(A, np.ndarray):
-        # SciPy's, for the reasons given in `product`.
         Q, R = linalg.qr(A, mode="economic", overwrite_a=True, check_finite=False)
         return np.ascontiguousarray(Q), np.ascontiguousarray(R)
     Q, R = _torch().linalg.qr(A)
@@ -307,23 +303,6 @@ def row_chunks(rows: int, size: int) -> Iterator[slice]:
     """Slices of at most `size` rows that cover range(rows), in order."""
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
-
-
-def first_not_finite(X: Array) -> tuple[int, int] | None:
-    """Row and column of the first NaN or infinity of a matrix (n, D), dense or sparse CSR; None where there is none."""
-    if is_sparse(X):
-        for part in row_chunks(X.nnz, SWEEP_ELEMENTS):
-            wrong = np.flatnonzero(~np.isfinite(X.data[part]))
-            if len(wrong):
-                at = part.start + int(wrong[0])
-                return int(np.searchsorted(X.indptr, at, side="right")) - 1, int(X.indices[at])
-        return None
-    for rows in row_chunks(X.shape[0], max(1, SWEEP_ELEMENTS // max(1, X.shape[1]))):
-        finite = np.isfinite(to_numpy(X[rows]))
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            return rows.start + int(row), int(column)
-    return None
 
 
 def sweep_rows(array: Array) -> Iterator[slice]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from linprobe.arrays import first_not_finite, row_chunks
+from linprobe.arrays import row_chunks
 from linprobe.classifier import Classifier
 from linprobe.errors import DataError
+from linprobe.finite import first_not_finite
 from linprobe.sight import see
 from linprobe.sources.pictures import FORMAT_NAMES, MOST_BYTES
 from linprobe.sources.reading import readable, require_file, show

@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from linprobe.arrays import first_not_finite
 from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import DataError, UsageError
+from linprobe.finite import first_not_finite
 from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
 
 Part = Literal["train", "train + validation"]

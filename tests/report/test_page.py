@@ -234,8 +234,8 @@ def test_the_lead_of_none_is_not_said():
     assert "above" not in settings.lead_in_brief(a_comparison([0.5, 0.6]))
     assert "leads" not in " ".join(settings.lead(a_comparison([0.5, 0.6])))
     failed = a_comparison([0.5, 0.6])
-    failed.rows[1]["status"] = "stalled"
-    assert settings.lead(failed)[0].endswith("but its solver failed.")
+    failed.rows[1]["status"] = "failed"
+    assert settings.lead(failed)[0].endswith("but nothing is proven of it.")
 
 
 @pytest.mark.parametrize(("share", "side"), [(0.0, "lowest"), (0.04, "lowest"), (0.96, "highest"), (1.0, "highest")])

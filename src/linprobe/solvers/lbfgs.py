@@ -13,10 +13,10 @@ from scipy import linalg
 from linprobe.arrays import Array, device_of, move, namespace, product, to_numpy
 from linprobe.solvers.line_search import LineSearch
 from linprobe.solvers.metric import Metric, turn
+from linprobe.solvers.newton import bias_step, damped_step
 from linprobe.solvers.optimum import Optimum
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
-
 PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled
 # Passes after which a head takes Newton's steps, where its second derivative can be had: more for more unknowns, as
 # that costs as much as so many passes, and many more of a head in a wide stack.
@@ -157,7 +157,7 @@ class Descent:
         if self.intercept:
             near = np.flatnonzero(small <= target)
             for i, curvature in zip(near, self._curvatures(near), strict=True):
-                self.bias_step[:, i] = self._newton_of_bias(int(i), curvature)
+                self.bias_step[:, i] = bias_step(curvature, to_numpy(self.r[:, int(i)]))
             certified &= np.abs(self.bias_step).max(axis=0) <= SETTLED
             self.unsettled = (small <= target) & ~certified
         lower = (gap < 0.9 * self.best) | (self.f < self.best_objective - 10 * self.noise * np.abs(self.f))
@@ -183,7 +183,7 @@ class Descent:
 
         A strong penalty leaves so little to gain that no weights at all are near the lowest objective.
         """
-        # Gained so far, by the objectives; and at least what strong convexity says, which cancels nothing.
+        # Gained so far, by the objectives, and at least what strong convexity says, which cancels nothing.
         gained = self.null_objective - self.f - self.noise * np.abs(self.f)
         slope, square = _dot(self.W, self.g), _dot(self.W, self.W)
         if self.intercept:
@@ -198,13 +198,6 @@ class Descent:
         # most the highest curvature in the weights times rᵀs, because the curvature as a whole is not negative.
         turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r))
         return (turned**2 / self.stiffness).sum(axis=0) * self.highest * self.stiffness.max(axis=0) / (4 * self.reg)
-
-    def _newton_of_bias(self, i: int, curvature: np.ndarray) -> np.ndarray:
-        """Newton's step of a head's bias (K,), its weights held; curvature (K, K) where it stands."""
-        mean = max(float(np.trace(curvature)) / len(curvature), 1e-100)
-        # A shift of all classes changes nothing, nor does that of a class without any loss left.
-        stiffness, axes = linalg.eigh(curvature + mean / len(curvature), driver="evd")
-        return -axes @ (axes.T @ to_numpy(self.r[:, i]) / np.maximum(stiffness, 1e-9 * mean))
 
     def _curvatures(self, places: np.ndarray) -> Iterator[np.ndarray]:
         """The curvature (K, K) of the loss of each head at these places (p,), measured where they stand."""
@@ -312,32 +305,17 @@ class Descent:
     def _newton(self, i: int, curvature: Hessian) -> tuple[np.ndarray, np.ndarray]:
         """Newton's step of a head: (D, K) and (K,)."""
         hessian = curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
-        D, K = hessian.shape[0] - 1, hessian.shape[1]
         gradient = np.concatenate([to_numpy(self.g[..., i]), to_numpy(self.r[None, :, i])]).astype(np.float64)
-        diagonal = np.full((D + 1, K), self.damping[i])
-        if self.intercept:
-            # A shift of the bias of all classes changes nothing, nor does that of a class that no example can see.
-            mean = max(float(np.trace(hessian[D, :, D])) / K, 1e-300)
-            hessian[D, :, D] += mean / K
-            diagonal[D] = 1e-9 * mean
-        else:
-            hessian[D], hessian[:, :, D], diagonal[D] = 0, 0, 1
-        size = (D + 1) * K
-        matrix = hessian.reshape(size, size)
-        # What rounding may take from the smallest eigenvalue, so that there always is a factor.
-        matrix[np.diag_indices(size)] += diagonal.ravel() + 1e-14 * float(np.trace(matrix))
-        factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-        step = -linalg.cho_solve(factor, gradient.ravel(), check_finite=False).reshape(D + 1, K)
-        return step[:D].astype(gradient.dtype), step[D]
+        step = damped_step(hessian, gradient, float(self.damping[i]), intercept=self.intercept)
+        return step[:-1], step[-1]
 
     def _array(self, values: np.ndarray) -> Array:
         return move(np.ascontiguousarray(values), self.device)
 
 
 HOST_STATE = (
-    *("null_bias", "null_objective"),
-    *("reg", "damping", "start", "axes", "stiffness", "refreshed", "passes", "best", "best_objective", "waiting"),
-    *("restarts", "unsettled", "bias_step", "f", "slope"),
+    *("reg", "damping", "start", "null_bias", "null_objective", "axes", "stiffness", "refreshed", "passes", "best"),
+    *("best_objective", "waiting", "restarts", "unsettled", "bias_step", "f", "slope"),
 )
 
 

@@ -1,11 +1,16 @@
 """The whole second derivative of a head's objective, for problems that are small enough to have it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from scipy import linalg
 
 from linprobe.arrays import Array, add_gram, is_sparse, product, row_chunks, to_numpy
 from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import chunk_of
-from linprobe.solvers.problem import Problem
+
+if TYPE_CHECKING:  # which imports what remembers steps, and that takes Newton's from here
+    from linprobe.solvers.problem import Problem
 
 # Unknowns of a head, and multiplications for its second derivative: half a second at the most.
 UNKNOWNS = 2000
@@ -16,13 +21,13 @@ CHUNK_NUMBERS = 2**24
 NEGLIGIBLE = 1e-4  # of the mean curvature of an example
 
 
-def newton_fits(problem: Problem) -> bool:
+def newton_fits(problem: "Problem") -> bool:
     """Whether second derivatives are cheap enough, beside passes that grow in number instead."""
     (n, D), K = problem.X.shape, len(problem.shares)
     return (D + 1) * K <= UNKNOWNS and n * ((D + 1) * K) ** 2 <= MULTIPLICATIONS
 
 
-def whole_curvature(problem: Problem, mean: Array, W: Array, b: Array, head: int) -> np.ndarray:
+def whole_curvature(problem: "Problem", mean: Array, W: Array, b: Array, head: int) -> np.ndarray:
     """The second derivative of the mean loss in the weights, and in the bias of features about their mean, last.
 
     mean (D,), W (D, K), b (K,) of a head -> (D + 1, K, D + 1, K) float64, of the symmetric ((D + 1) K)² matrix that it
@@ -54,3 +59,32 @@ def whole_curvature(problem: Problem, mean: Array, W: Array, b: Array, head: int
             pairs = augmented[:, :, None] * (root * outer[bent])[:, None, :]
             add_gram(square, pairs.reshape(-1, (D + 1) * K), sign)
     return found
+
+
+def bias_step(curvature: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Newton's step of a head's bias (K,), its weights held: curvature (K, K) and slope (K,) where it stands."""
+    mean = max(float(np.trace(curvature)) / len(curvature), 1e-100)
+    # A shift of all classes changes nothing, nor does that of a class without any loss left.
+    stiffness, axes = linalg.eigh(curvature + mean / len(curvature), driver="evd")
+    return -axes @ (axes.T @ slope / np.maximum(stiffness, 1e-9 * mean))
+
+
+def damped_step(hessian: np.ndarray, gradient: np.ndarray, damping: float, *, intercept: bool) -> np.ndarray:
+    """Newton's step (D + 1, K), the bias last, held back in the weights by a damping of twice the penalty or more.
+
+    hessian (D + 1, K, D + 1, K), the lower triangle alone, overwritten; gradient (D + 1, K).
+    """
+    D, K = len(hessian) - 1, hessian.shape[1]
+    diagonal = np.full((D + 1, K), damping)
+    if intercept:
+        # A shift of the bias of all classes changes nothing, nor does that of a class that no example can see.
+        mean = max(float(np.trace(hessian[D, :, D])) / K, 1e-300)
+        hessian[D, :, D] += mean / K
+        diagonal[D] = 1e-9 * mean
+    else:
+        hessian[D], hessian[:, :, D], diagonal[D] = 0, 0, 1
+    matrix = hessian.reshape((D + 1) * K, -1)
+    # What rounding may take from the smallest eigenvalue, so that there always is a factor.
+    matrix[np.diag_indices(len(matrix))] += diagonal.ravel() + 1e-14 * float(np.trace(matrix))
+    factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    return -linalg.cho_solve(factor, gradient.ravel(), check_finite=False).reshape(D + 1, K)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, device_of, first_not_finite, is_sparse, move, room_for, to_numpy
+from linprobe.arrays import Array, device_of, is_sparse, move, room_for, to_numpy
 from linprobe.errors import DataError, IncompatibleError, UsageError
+from linprobe.finite import first_not_finite
 from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import default_chunk
 from linprobe.solvers.lbfgs import PAIRS

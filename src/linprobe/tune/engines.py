@@ -72,7 +72,8 @@ class Exact:
             found = cross_validate(pool, regs, parts, self.problem)
         names = ("reg", "train_accuracy", "val_accuracy", "val_loss", "objective", "gap", "iterations")
         rows = [
-            {name: getattr(found, name)[row].item() for name in names} | {"status": str(found.stopped[row])}
+            {name: getattr(found, name)[row].item() for name in names}
+            | {"status": "failed" if found.failed[row] else str(found.stopped[row])}
             for row in range(len(regs))
         ]
         if found.fold_accuracy is not None:
@@ -84,7 +85,10 @@ class Exact:
         """Weights (D, K) and bias (K,) of the chosen reg on the whole pool, and their certificate."""
         X, y, reg = self.pool.X, self.pool.y, np.array([best["reg"]])
         found = solve(X, y, reg, **self.problem)
-        told = {"iterations": int(found.iterations[0]), "status": str(found.stopped[0])}
+        told = {
+            "iterations": int(found.iterations[0]),
+            "status": "failed" if found.failed[0] else str(found.stopped[0]),
+        }
         try:
             proof = certify(X, y, found.W, found.b, reg, self.options.loss)
             objective, gap = float(proof.objective[0]), float(proof.gap[0])

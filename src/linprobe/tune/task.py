@@ -97,7 +97,12 @@ def tune(
         "axes": axes,
         "seconds": seconds,
         "best": best,
-        "edges": [name for name, values in axes.items() if at_edge(name, Axis(np.array(values)), best[name])],
+        "edges": [
+            name
+            for name, values in axes.items()
+            # What a failed fit is best at says nothing of what lies beyond.
+            if best["status"] != "failed" and at_edge(name, Axis(np.array(values)), best[name])
+        ],
         "rows": settings,
     }
     on_step(settings_step(numbers["grid"]))

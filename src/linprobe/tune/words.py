@@ -19,7 +19,11 @@ from linprobe.tune.options import Options
 
 SHOWN = 15  # rows of a table; more are for results.csv
 TITLES = {"learning_rate": "learning rate", "reg": "reg"}
-WHY = {"stalled": "rounding hides all further progress", "max_iter": "it took all the passes that it may take"}
+WHY = {
+    "failed": "nothing is proven of it",
+    "stalled": "rounding hides all further progress",
+    "max_iter": "it took all the passes that it may take",
+}
 
 
 def data_step(data: dict[str, Any], options: Options) -> Step:
@@ -47,6 +51,12 @@ def settings_step(grid: dict[str, Any]) -> Step:
     lines = [Row("compared", f"{many}, {grid['loss']}, trained{together} in {grid['seconds']:.1f} s")]
     notes = []
     if exact:
+        failed = sum(row["status"] == "failed" for row in rows)
+        if best["status"] == "failed":
+            text = "nothing is proven of the one chosen, nor of any other; give larger values of reg"
+            lines.insert(0, Row("failed", f"all {len(rows)}" if len(rows) > 1 else "the only one", text))
+        elif failed:
+            lines.append(Row("failed", f"{failed} of {len(rows)}", "nothing is proven of them; left out of the choice"))
         short = [row for row in rows if not within(row["gap"], row["objective"], grid["tol"])]
         done = "all" if not short else f"{len(rows) - len(short)} of {len(rows)}"
         lines.append(Row("proven", f"{done} within {number(grid['tol'])} of the lowest objective, relative"))

@@ -27,9 +27,9 @@ ENDED = {
     "max_iter": "after all steps",
     "no_progress": "early: no progress",
     "stalled": "stalled",
+    "failed": "failed",
     "diverged": "diverged",
 }
-ENDED_EARLY = {"stalled": "its solver failed", "max_iter": "its solver ran out of passes"}
 ALL_LOST = "All {:,} others diverged."
 ROW_BYTES = 26  # of HTML around a figure in a row
 FOLDS_LISTED = 10
@@ -169,7 +169,8 @@ def lead(settings: Settings) -> list[str]:
         ]
     second = settings.named(found.second)
     if found.examples < 0:
-        why = ENDED_EARLY.get(settings.rows[found.second]["status"], "it was left out of the choice")
+        failed = settings.rows[found.second]["status"] == "failed"
+        why = "nothing is proven of it" if failed else "it was left out of the choice"
         first = (
             f"Another ({second}) has a validation accuracy {-found.behind:.4f} higher, {-found.examples:,} of "
             f"{counted(n, 'example')}, but {why}."
