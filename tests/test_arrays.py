@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 from array_api_compat import array_namespace
-from scipy import sparse
 
 from linprobe import arrays
 from linprobe.arrays import (
@@ -198,13 +197,3 @@ def test_without_cuda_a_captured_step_is_the_step():
         del rows, table, fold
 
     assert capture(step, 4, np.zeros((8, 1)), "numpy") is step
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
-def test_the_first_value_that_is_not_finite_is_found(make, value, monkeypatch):
-    monkeypatch.setattr(arrays, "SWEEP_ELEMENTS", 10)
-    X = np.random.default_rng(0).random((30, 4)) * (np.random.default_rng(1).random((30, 4)) < 0.5)
-    assert arrays.first_not_finite(make(X)) is None
-    X[21, 3] = X[17, 2] = X[17, 1] = value
-    assert arrays.first_not_finite(make(X)) == (17, 1)

@@ -666,5 +666,8 @@ def test_a_setting_of_which_a_fit_failed_is_not_taken_while_another_has_not(one_
     monkeypatch.setattr(folds.exact, "solve", lambda *data, **options: dataclasses.replace(
         solve(*data, **options), gap=np.full(6, 9.0), stopped=np.full(6, "stalled")
     ))  # fmt: skip
-    with pytest.warns(ConvergenceWarning, match="every setting with a score by scoring=None failed"):
+    with (
+        pytest.warns(ConvergenceWarning, match="6 of 6 fits stopped"),
+        pytest.warns(ConvergenceWarning, match="every setting with a score by scoring=None failed"),
+    ):
         assert ProbeSearch(**arguments, refit=False).fit(X, y).best_params_["C"] in lost

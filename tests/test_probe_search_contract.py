@@ -190,10 +190,8 @@ def test_a_function_as_refit_chooses():
 
 @pytest.mark.parametrize(("index", "kind"), [("0", TypeError), (1.0, TypeError), (3, IndexError), (-1, IndexError)])
 def test_what_a_function_as_refit_returns_is_an_index(index, kind):
-    for search in (
-        ProbeSearch(None, GRID, refit=lambda _: index),
-        GridSearchCV(LogisticRegression(), GRID, refit=lambda _: index),
-    ):
+    own: Any = lambda _: index  # noqa: E731
+    for search in (ProbeSearch(None, GRID, refit=own), GridSearchCV(LogisticRegression(), GRID, refit=own)):
         with pytest.raises(kind):
             search.fit(NOISY, SPECIES)
 
@@ -402,7 +400,8 @@ def test_weights_go_where_they_are_requested_as_in_grid_search(fitting, scoring,
         {"sample_weight": params["sample_weight"]} if True in (fitting, scoring) else {}
     )
     found = []
-    for search in (ProbeSearch, GridSearchCV):
+    kinds: tuple[Any, ...] = (ProbeSearch, GridSearchCV)
+    for search in kinds:
         scorer: Any = get_scorer("neg_log_loss").set_score_request(sample_weight=scoring)
         own: Any = get_scorer("accuracy").set_score_request(sample_weight=False)
         asked: Any = {"log": scorer, "own": own} if several else scorer

@@ -216,8 +216,8 @@ def principal_axes(G: Array) -> tuple[Array, Array]:
 def orthonormal(A: Array) -> tuple[Array, Array]:
     """Q (m, k) with orthonormal columns and R (k, k), in C order, of A = Q R (m, k), m >= k, which is overwritten."""
     if isinstance(A, np.ndarray):
-        Q, R = linalg.qr(A, mode="economic", overwrite_a=True, check_finite=False)
-        return np.ascontiguousarray(Q), np.ascontiguousarray(R)
+        parts: Any = linalg.qr(A, mode="economic", overwrite_a=True, check_finite=False)
+        return np.ascontiguousarray(parts[0]), np.ascontiguousarray(parts[1])
     Q, R = _torch().linalg.qr(A)
     return Q.contiguous(), R.contiguous()
 

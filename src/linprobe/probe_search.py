@@ -189,7 +189,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     f"scoring={self.scoring!r} gives NaN for every setting, first on split {first}: "
                     f"{scores.reason(name, first)}; choose another score or other splits"
                 )
-            self.best_index_ = self._choose(settings, found["reg"].mean(axis=1), tables[name], failed.any(axis=1))
+            self.best_index_ = self._choose(settings, found["reg"].mean(axis=1), tables[name], np.any(failed, axis=1))
             self.best_score_ = float(self.cv_results_[f"mean_{name}"][self.best_index_])
         if hasattr(self, "best_index_"):
             self.best_params_ = settings[self.best_index_].params

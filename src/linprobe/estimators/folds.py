@@ -14,7 +14,7 @@ from linprobe.estimators.parameters import find_reg
 from linprobe.evaluate import highest
 from linprobe.objective import chunk_of, default_chunk
 from linprobe.solvers import exact
-from linprobe.solvers.problem import NEVER
+from linprobe.solvers.null import NEVER
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def cross_validate(pool: Examples, regs: np.ndarray, folds: np.ndarray, problem:
 
     shares, others = sizes / sizes.sum(), sizes[:, None] * (np.arange(parts)[:, None] != of_head)
     val_accuracy, val_loss = held_out(accuracy) @ shares, held_out(loss) @ shares
-    failed = found.failed.reshape(R, parts).any(axis=1)
+    failed = np.any(found.failed.reshape(R, parts), axis=1)
     return PathResult(
         regs,
         mean((accuracy * others).sum(axis=0) / others.sum(axis=0)),
