@@ -488,6 +488,83 @@ def test_the_default_grid_surrounds_the_estimators_own_penalty():
     assert changed.best_params_["reg"] == pytest.approx(255**2 * plain.best_params_["reg"])
 
 
+def planned(scores):
+    """A scorer that says what is planned for a penalty and a split, which the first of its examples tells."""
+
+    def score(estimator, X, y):
+        return scores[estimator.reg][int(X[0, 0])]
+
+    return score
+
+
+def failing(monkeypatch, heads):
+    """Nothing is proven of these heads, in the order of settings and splits."""
+    solve = folds.exact.solve
+
+    def broken(*arguments, **options):
+        found = solve(*arguments, **options)
+        if len(found.gap) == 1:  # the refit
+            return found
+        short = np.isin(np.arange(len(found.gap)), heads)
+        gap, stopped = np.where(short, 2 * found.objective, found.gap), np.where(short, "stalled", found.stopped)
+        return dataclasses.replace(found, gap=gap, stopped=stopped)
+
+    monkeypatch.setattr(folds.exact, "solve", broken)
+
+
+def in_two_halves():
+    """Examples the first feature of which is the number of their half, and the splits that test on one of them."""
+    X, y = noisy(60, 5)
+    X[:, 0] = np.arange(60) // 30
+    return X, y, KFold(2)
+
+
+@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore:. of . fits stopped before:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("heads", "chosen"), [([], 1), ([2, 3], 0), ([2], 0), ([3], 0), ([0, 3], 2), ([0, 1, 2, 4], 1), ([1, 3, 5], 1)]
+)
+def test_a_setting_that_failed_on_any_split_is_chosen_only_where_all_did(monkeypatch, heads, chosen):
+    X, y, cv = in_two_halves()
+    failing(monkeypatch, heads)
+    scores = planned({1.0: (0.8, 0.8), 0.1: (0.9, 0.9), 0.01: (0.7, 0.7)})
+    search = ProbeSearch(param_grid={"reg": [1.0, 0.1, 0.01]}, cv=cv, scoring=scores)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(X, y)
+    assert search.best_index_ == chosen
+    said = [str(w.message) for w in caught if "every setting" in str(w.message)]
+    assert len(said) == (len({head // 2 for head in heads}) == 3)
+
+
+@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+def test_equals_share_the_best_rank_and_the_first_is_chosen():
+    X, y, cv = in_two_halves()
+    scores = planned({8.0: (0.5, 0.5), 4.0: (0.9, 0.7), 2.0: (0.7, 0.9), 1.0: (0.6, 0.6), 0.5: (0.9, 0.7)})
+    search = ProbeSearch(param_grid={"reg": [8.0, 4.0, 2.0, 1.0, 0.5]}, cv=cv, scoring=scores).fit(X, y)
+    assert search.best_index_ == 1
+    assert search.cv_results_["rank_test_score"].tolist() == [5, 1, 1, 4, 1]
+
+
+@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+def test_a_stack_is_trained_as_its_estimator_says(calls):
+    X, y, weight = digits(3, n=60, dtype=np.float32)
+    for options in (
+        {"precision": "double", "max_iter": 77, "tol": 1e-3, "fit_intercept": False, "device": "cpu"},
+        {"precision": "single", "max_iter": 500, "tol": 1e-4, "fit_intercept": True, "device": "cpu"},
+    ):
+        calls.clear()
+        ProbeSearch(LinearSVM(**options), {"reg": [3.0, 1.0]}, cv=2).fit(X, y, weight)
+        search, refit = (call[3] for call in calls)
+        for given in (search, refit):
+            assert given["loss"] == "squared_hinge"
+            assert given["intercept"] == options["fit_intercept"]
+            assert {name: given[name] for name in ("precision", "max_iter", "tol")} == {
+                name: options[name] for name in ("precision", "max_iter", "tol")
+            }
+        np.testing.assert_allclose(refit["sample_weight"], weight)
+
+
 # ---- the contract beyond scikit-learn's own checks
 
 
