@@ -341,6 +341,8 @@ def test_rows_can_be_repeated_masked_and_counted_from_the_end():
     estimator = SoftmaxClassifier(tol=1e-9, class_weight="balanced")
     assert_the_same(ProbeSearch(estimator, LOGS, cv=cv).fit(X, y), estimator, cv, X, y)
     assert_the_same(ProbeSearch(estimator, LOGS, cv=iter(cv)).fit(X, y, weight), estimator, cv, X, y, weight)
+    plain = SoftmaxClassifier(tol=1e-9)  # whose weights are nothing but how often each row is drawn
+    assert_the_same(ProbeSearch(plain, LOGS, cv=cv[:2]).fit(X, y), plain, cv[:2], X, y)
 
 
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")

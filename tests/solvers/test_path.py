@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from linprobe.errors import IncompatibleError
+from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import fit_metric
+from linprobe.solvers.null import null_curvature
 from linprobe.solvers.optimum import Optimum
 from linprobe.solvers.path import LOOSE, STEP, STRONG, follow
 from linprobe.solvers.problem import groups, pose
@@ -159,3 +161,31 @@ def test_without_a_bias_features_vary_about_zero():
     assert not about_zero.mean.any()
     np.testing.assert_allclose(about_zero.variance, np.linalg.eigvalsh(X.T @ X / 50))
     np.testing.assert_allclose(about_mean.variance, np.linalg.eigvalsh(np.cov(X.T, bias=True)))
+
+
+def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
+    # Or a direction in the classes that was flat where it was measured would be taken for flat ever after.
+    X = np.random.default_rng(0).standard_normal((12, 3))
+    problem = posed([1.0, 1.0])
+    start = null_curvature("softmax", problem.shares, problem.null_bias)
+
+    def standing(passes):
+        return Descent(
+            lambda *_: None,
+            lambda *at: np.zeros((3, 3, len(at[2]))),
+            fit_metric(X, X),
+            reg=problem.reg,
+            start=start,
+            null=(problem.null_bias, problem.null_objective),
+            hessian=None,
+            W=np.zeros((3, 3, 2)),
+            b=problem.null_bias,
+            tol=1e-6,
+            max_iter=10,
+            passes=np.array(passes),
+            progress=None,
+        ).stiffness
+
+    at_start, later = standing([0, 0]), standing([0, 5])
+    np.testing.assert_allclose(later[:, 0], at_start[:, 0])
+    np.testing.assert_allclose(later[:, 1], at_start[:, 1] * 1e-2 / 1.01, rtol=1e-6)
