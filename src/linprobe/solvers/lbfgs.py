@@ -150,7 +150,8 @@ class Descent:
     def _land(self, taken: np.ndarray) -> np.ndarray:
         """Let heads that are done leave; which of the others had taken their step -> those that stay (h,)."""
         small = to_numpy(_sum(self.xp.astype(self.g, self.xp.float64) ** 2)) / (4 * self.reg)
-        gap = (small**0.5 + self._gap_of_bias() ** 0.5) ** 2
+        gain, drift = self._gap_of_bias()
+        gap = (small**0.5 + drift**0.5) ** 2 + gain
         scale = self._scale(gap)
         target = self.tol * scale
         certified = gap <= target
@@ -192,12 +193,13 @@ class Descent:
         lead = gap + np.maximum(np.maximum(gained, convex), 0)
         return np.minimum(np.abs(self.f), np.maximum(lead, NOTHING * np.abs(self.f)))
 
-    def _gap_of_bias(self) -> np.ndarray:
-        """What solving for the bias, which the bound supposes, could add to the gap (h,)."""
+    def _gap_of_bias(self) -> tuple[np.ndarray, np.ndarray]:
+        """What solving for the bias, which the bound supposes, gains (h,), and what it could add to the gap (h,)."""
         # Its last step s gains rᵀs and changes the gradient by the mixed curvature times s, the square of which is at
         # most the highest curvature in the weights times rᵀs, because the curvature as a whole is not negative.
         turned = np.einsum("kjh,kh->jh", self.axes, to_numpy(self.r))
-        return (turned**2 / self.stiffness).sum(axis=0) * self.highest * self.stiffness.max(axis=0) / (4 * self.reg)
+        gain = (turned**2 / self.stiffness).sum(axis=0)
+        return gain, gain * self.highest * self.stiffness.max(axis=0) / (4 * self.reg)
 
     def _curvatures(self, places: np.ndarray) -> Iterator[np.ndarray]:
         """The curvature (K, K) of the loss of each head at these places (p,), measured where they stand."""
