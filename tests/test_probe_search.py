@@ -346,6 +346,16 @@ def test_rows_can_be_repeated_masked_and_counted_from_the_end():
 
 
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.parametrize("class_weight", ["balanced", {1: 3.0}])
+def test_class_weights_are_those_of_the_classes_that_a_split_trains_on(class_weight):
+    X, y, _ = digits(3, 90)
+    without_the_first = np.flatnonzero(y > 0)
+    cv = [(without_the_first[:30], without_the_first[30:]), (np.arange(45), np.arange(45, 90))]
+    estimator: Any = SoftmaxClassifier(tol=1e-9, class_weight=class_weight)
+    assert_the_same(ProbeSearch(estimator, {"reg": [30.0, 1.0]}, cv=cv).fit(X, y), estimator, cv, X, y)
+
+
+@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 def test_groups_stay_together():
     X, y, _ = digits(4, 200)
     groups = np.arange(200) % 6
@@ -607,10 +617,11 @@ def test_fits_that_stop_early_are_counted_in_one_warning():
     X, y = noisy()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ProbeSearch(SoftmaxClassifier(max_iter=2), {"reg": [1e-4, 0.1, 1e4]}, cv=3, refit=False).fit(X, y)
+        search = ProbeSearch(SoftmaxClassifier(max_iter=2), {"reg": [1e-4, 0.1, 1e4]}, cv=3, refit=False).fit(X, y)
     (warning,) = [warning for warning in caught if warning.category is ConvergenceWarning]
     assert str(warning.message).startswith(
-        "6 of 9 fits stopped before their tolerance (max_iter), with a proven gap of"
+        "6 of 9 fits stopped before their tolerance (max_iter), with a proven gap of at most "
+        f"{(table(search, 'gap') / table(search, 'objective')).max():.1e} of the objective; raise max_iter (2)"
     )
     assert warning.filename == __file__
 

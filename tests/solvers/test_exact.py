@@ -127,12 +127,18 @@ def test_the_gap_that_is_quoted_is_the_certificates(loss):
 @BOTH
 def test_the_gap_of_a_head_that_was_stopped_bounds_what_it_lacks(loss):
     # Along the way the bias is not the best one for the weights, which the bound has to make up for.
-    X, y = draw(n=100)
-    X = 3 * X + np.linspace(0, 5, len(X))[:, None]
-    lacks = lowest(X, y, 1e-2, loss)
-    for passes in (1, 2, 3, 5):
-        found = solve(X, y, 1e-2, loss=loss, tol=1e-9, max_iter=passes)
-        assert found.objective[0] - lacks <= found.gap[0] + 1e-12
+    X, y = draw(n=100, seed=1)
+    reg = np.array([100.0, 1.0, 1e-2])
+    best = solve(X, y, reg, loss=loss, tol=1e-12)
+    assert (certify(X, y, best.W, best.b, reg, loss).gap <= 1e-11 * best.objective).all()
+    weights_alone = []
+    for passes in (1, 2, 3, 4):
+        found = solve(X, y, reg, loss=loss, tol=1e-9, max_iter=passes)
+        lacks = found.objective - best.objective
+        assert (lacks <= found.gap + 1e-12).all()
+        alone = [distance(X, y, found.W[..., h], found.b[:, h], reg[h], loss) for h in range(3)]
+        weights_alone.append((lacks > np.array(alone) + 1e-9).any())
+    assert any(weights_alone)  # or the test would show nothing of the bias
 
 
 @BOTH
@@ -450,6 +456,9 @@ def test_passes_are_bounded_in_both_precisions_together(monkeypatch):
     cut = solve(X.astype(np.float32), y, 1e-4, tol=1e-11, max_iter=single + 2)
     assert (cut.iterations[0], cut.stopped[0]) == (single + 2, "max_iter")
     assert (seen.count("float32"), seen.count("float64")) == (single + 1, 3)
+    seen.clear()
+    solve(X.astype(np.float32), y, 1e-4, tol=1e-11, max_iter=single)
+    assert "float64" not in seen
 
 
 def test_a_head_on_its_way_is_not_counted_as_done():

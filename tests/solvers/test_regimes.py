@@ -223,6 +223,26 @@ def test_a_single_weak_penalty_is_reached_by_way_of_stronger_ones(loss):
     assert found.objective[0] == pytest.approx(path.objective[-1], rel=2e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_head_that_is_lost_is_sought_again_by_way_of_stronger_ones(monkeypatch, dtype):
+    X, y = wide(n=100, D=30)
+    descend, regs = exact._descend, []
+
+    def lost_at_first(problem, metric, start, *arguments):
+        regs.append(problem.reg.tolist())
+        if 1e-4 in problem.reg and (start.W == 0).all():
+            null = problem.start("float64")
+            return replace(null, gap=null.objective, iterations=start.iterations + 1, stopped=np.array(["stalled"] * 2))
+        return descend(problem, metric, start, *arguments)
+
+    monkeypatch.setattr(exact, "_descend", lost_at_first)
+    found = solve(X.astype(dtype), y, np.array([1e-4, 1e-2]))
+    assert found.stopped.tolist() == ["gap", "gap"]
+    assert [1e-2] in regs
+    monkeypatch.undo()
+    np.testing.assert_allclose(found.objective, solve(X, y, np.array([1e-4, 1e-2])).objective, rtol=2e-6)
+
+
 @BOTH
 @pytest.mark.parametrize("sure", [1e-3, 1e-6, 1e-9])
 def test_the_curvature_of_examples_that_are_sure_of_their_label(loss, sure):
