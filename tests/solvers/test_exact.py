@@ -449,22 +449,22 @@ def test_passes_are_bounded_in_both_precisions_together(monkeypatch):
 
     looked = exact.objective_and_gradient
     monkeypatch.setattr(exact, "objective_and_gradient", watched)
-    whole = solve(X.astype(np.float32), y, 1e-4, tol=1e-11)
+    whole = solve(X.astype(np.float32), y, np.array([1e-4]), tol=1e-11)
     single = seen.count("float32") - 1  # each begins with a look at where it stands, which is no step
     assert whole.iterations[0] == single + seen.count("float64") - 1
     seen.clear()
-    cut = solve(X.astype(np.float32), y, 1e-4, tol=1e-11, max_iter=single + 2)
+    cut = solve(X.astype(np.float32), y, np.array([1e-4]), tol=1e-11, max_iter=single + 2)
     assert (cut.iterations[0], cut.stopped[0]) == (single + 2, "max_iter")
     assert (seen.count("float32"), seen.count("float64")) == (single + 1, 3)
     seen.clear()
-    solve(X.astype(np.float32), y, 1e-4, tol=1e-11, max_iter=single)
+    solve(X.astype(np.float32), y, np.array([1e-4]), tol=1e-11, max_iter=single)
     assert "float64" not in seen
 
 
 def test_a_head_on_its_way_is_not_counted_as_done():
     X, y = draw()
     told = []
-    found = solve(X, y, 1e-4, loss="squared_hinge", progress=lambda *state: told.append(state))
+    found = solve(X, y, np.array([1e-4]), loss="squared_hinge", progress=lambda *state: told.append(state))
     assert found.stopped[0] == "gap"
     assert told == [(0, 1)] * (len(told) - 1) + [(1, 1)]
     assert len(told) > 5

@@ -9,7 +9,8 @@ from linprobe.solvers.line_search import TRIES, LineSearch
 def accepts(length, found, slope_there, *, objective=0.0, slope=-1.0, noise=0.0):
     search = LineSearch(1)
     search.length[:] = length
-    return bool(search.accepts(*(np.array([v]) for v in (objective, slope, found, slope_there)), noise)[0])
+    start, there = [np.array([objective]), np.array([slope])], [np.array([found]), np.array([slope_there])]
+    return bool(search.accepts(start[0], start[1], there[0], there[1], noise)[0])
 
 
 @pytest.mark.parametrize(

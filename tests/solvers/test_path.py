@@ -1,6 +1,7 @@
 """From stronger penalties to weaker ones: who follows whom, by which steps, and what is kept."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -94,7 +95,15 @@ def test_a_head_that_was_better_stays_where_it_was_and_has_made_its_passes(objec
 
 def test_an_optimum_is_within_a_share_of_its_scale():
     each = np.zeros((1, 2, 2))
-    found = Optimum(each, each[0], np.full(2, 10.0), np.full(2, 0.5), np.array([1.0, 5.0]), np.ones(2, int), None)
+    found = Optimum(
+        each,
+        each[0],
+        np.full(2, 10.0),
+        np.full(2, 0.5),
+        np.array([1.0, 5.0]),
+        np.ones(2, int),
+        np.array(["gap", "gap"]),
+    )
     assert found.within(0.1).tolist() == [False, True]
     assert found.within(0.099).tolist() == [False, False]
 
@@ -126,7 +135,7 @@ def test_less_than_a_head_is_refused():
 
 def test_weights_are_of_mean_one_for_each_head():
     weight = np.random.default_rng(0).random((12, 2)) * [1.0, 1e6]
-    problem = posed([1.0, 1.0], weight)
+    problem: Any = posed([1.0, 1.0], weight)
     share = weight / weight.mean(axis=0)
     np.testing.assert_allclose(problem.weight, share)
     np.testing.assert_allclose(problem.mean_weight(), share.mean(axis=1))
@@ -171,8 +180,8 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
 
     def standing(passes):
         return Descent(
-            lambda *_: None,
-            lambda *at: np.zeros((3, 3, len(at[2]))),
+            cast("Any", None),
+            cast("Any", lambda *at: np.zeros((3, 3, len(at[2])))),
             fit_metric(X, X),
             reg=problem.reg,
             start=start,
