@@ -38,6 +38,7 @@ def judge_arguments(trial: Trial, convention: Convention | None, *, stable: bool
 def _in_single_precision(trial: Trial, factor: float) -> tuple[list[Fault], list[str]]:
     case = CASES["penalised"]
     held = Trial(trial.caller, trial.loss, trial.layout, trial.library, SINGLE, SINGLE, trial.added, trial.padded)
+    held.missing, held.unfinished = trial.missing, trial.unfinished
     outcome = held.call(case, dtype=np.float32)
     if outcome.crash is not None and (trial.library != "numpy" or "dtype" in outcome.crash.message):
         return [], ["It takes float64 only, and says so."]

@@ -38,8 +38,8 @@ CODES: Mapping[str, Code] = {
     "raises": Code("crashes", "It raises {error}."),
     # What comes back
     "unfinished": Code("unfinished", "{found}: the function has not been written yet."),
-    "value_unfinished": Code("unfinished", "The gradient is there, but the loss is 0: it has not been written yet."),
-    "gradient_unfinished": Code("unfinished", "The loss is right, but dW is 0 throughout: the gradient is to be done."),
+    "value_unfinished": Code("unfinished", "The loss is {found}: it has not been written yet."),
+    "gradient_unfinished": Code("unfinished", "dW {found}: the gradient of the loss is not in it yet."),
     "returns_no_pair": Code("wrong", "It must return (loss, dW), a number and an array; it returns {found}."),
     "loss_not_scalar": Code("wrong", "The loss is {found}, not one number: sum over it, and then take the mean."),
     "gradient_shape": Code("wrong", "dW is {found}, and must be shaped like W, {expected}."),
@@ -75,9 +75,9 @@ CODES: Mapping[str, Code] = {
         "wrong", "The first positive margin of an example alone counts: nothing may end the loop over the classes."
     ),
     # Scores to losses
-    "other_loss": Code("wrong", "It is the {other} loss, and a right one: the {loss} loss was asked for."),
+    "other_loss": Code("wrong", "It is the {other} loss: the {loss} loss was asked for."),
     "only_penalty": Code(
-        "wrong", "{what} holds the penalty alone: the part of the data is missing, or overwritten (=+ is not +=)."
+        "wrong", "The loss holds the penalty alone: the part of the data is missing, or overwritten (=+ is not +=)."
     ),
     "softmax_twice": Code("wrong", "Softmax is applied to what is already a probability: apply it to the scores once."),
     "column_maximum": Code(

@@ -1,6 +1,6 @@
 """From what a function answers to a verdict: is it right, and where not, what is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
@@ -14,7 +14,7 @@ from linprobe.checker.diagnosis import diagnose
 from linprobe.checker.outcome import Caller
 from linprobe.checker.penalty import Pair, judge_penalty
 from linprobe.checker.stability import find_added, judge_large_scores
-from linprobe.checker.trial import Given, Trial, plain
+from linprobe.checker.trial import Given, Part, Trial, plain
 from linprobe.checker.verdict import Convention, Fault, Judgement, Loss, Verdict
 
 ORDINARY = ("ordinary", "labels in order", "identity", "zero weights")
@@ -61,10 +61,17 @@ def judge(caller: Caller, name: str, loss: Loss | None = None) -> Verdict:
     found = _judge(caller, name, meant)
     if any(one.code in UNEXPLAINED for one in found.faults):
         other = _judge(caller, name, "hinge" if meant == "softmax" else "softmax")
-        if other.verdict in {"right", "right_unstable"}:
+        if _written_right(other):
             swapped = fault("other_loss", found.faults[0].evidence, other=other.loss, loss=meant)
-            return replace(found, faults=(swapped, *other.faults), convention=other.convention)
+            faults = sorted((swapped, *other.faults), key=lambda one: RANK[one.code])
+            return replace(found, faults=tuple(faults), convention=other.convention)
     return found
+
+
+def _written_right(verdict: Verdict) -> bool:
+    """Whether what has been written is right, and something has been."""
+    kinds = {CODES[one.code].judgement for one in verdict.faults}
+    return kinds <= {"unfinished", "right_unstable"} and not any(one.code == "unfinished" for one in verdict.faults)
 
 
 def _distance(verdict: Verdict) -> int:
@@ -89,18 +96,19 @@ def _judge_answers(trial: Trial, first: Given, findings: _Findings) -> None:
     if not _repeats(trial, findings):
         return
     findings.loop_free = _loop_free(trial)
+    ordinary = _with_telling(trial, _ask_all(trial, first, findings))
     kind = trial.call(first.case).gradient
-    if kind is not None and not np.issubdtype(kind.dtype, np.floating):
-        findings.faults.append(fault("gradient_type", {"case": str(first.case)}, found=f"numbers of type {kind.dtype}"))
+    if kind is not None and kind.ndim and not np.issubdtype(kind.dtype, np.floating):
+        findings.faults = [fault("gradient_type", {"case": str(first.case)}, found=f"numbers of type {kind.dtype}")]
+        if _factor_of_gradient(ordinary) is None:
+            return
+    findings.faults += _unfinished(trial, ordinary, cut_off=bool(findings.faults))
+    if any(one.code == "unfinished" for one in findings.faults):
         return
-    ordinary = _ask_all(trial, first, findings)
     trial.settle_precision(ordinary.values())
     find_added(trial)
-    if unfinished := _unfinished(trial, ordinary):
-        findings.faults.append(unfinished)
-        return
     wrong = diagnose(trial, ordinary)
-    findings.faults += wrong
+    findings.faults = _merged([*findings.faults, *wrong])
     if not all(given.finite for given in ordinary.values()):
         return
     _judge_penalty(trial, ordinary, findings)
@@ -108,8 +116,9 @@ def _judge_answers(trial: Trial, first: Given, findings: _Findings) -> None:
         large, notes = judge_large_scores(trial, only_finite=bool(wrong))
         findings.faults += large
         findings.notes += notes
-    if not {CODES[one.code].judgement for one in findings.faults} - {"right_unstable"}:
-        others, notes = judge_arguments(trial, findings.convention, stable=not findings.faults)
+    if not _judgements(findings) - {"right_unstable", "unfinished"}:
+        stable = "right_unstable" not in _judgements(findings)
+        others, notes = judge_arguments(trial, findings.convention, stable=stable)
         findings.faults += others
         findings.notes += notes
     if trial.single:
@@ -157,34 +166,80 @@ def _same(one: Given, other: Given) -> bool:
     return values and np.allclose(one.gradient, other.gradient, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
-def _unfinished(trial: Trial, answers: Mapping[Case, Given]) -> Fault | None:
-    """A function that gives 0 where something is to be computed."""
-    first = answers[first_case()]
-    no_value = all(given.value == 0 for given in answers.values())
-    no_gradient = all(not given.gradient.any() for given in answers.values())
-    if not (no_value or no_gradient):
+def _with_telling(trial: Trial, answers: Mapping[Case, Given]) -> Mapping[Case, Given]:
+    """And the answer where classes are absent, if it alone shows that a part which is 0 elsewhere has been written."""
+    empty = [of_part for of_part in (_factor_of_value, _factor_of_gradient) if of_part(answers) is not None]
+    absent = trial.ask(replace(CASES["absent classes"], reg=0.0)) if empty else None
+    if absent is None:
+        return answers
+    more = {**answers, absent.case: absent}
+    return more if any(of_part(more) is None for of_part in empty) else answers
+
+
+def _unfinished(trial: Trial, answers: Mapping[Case, Given], *, cut_off: bool) -> list[Fault]:
+    """What has not been written of loss and gradient, each for itself; the trial no longer judges that part."""
+    first, penalised = answers[first_case()], trial.ask(CASES["penalised"])
+    of_value, of_gradient = _factor_of_value(answers), _factor_of_gradient(answers)
+    nothing = penalised is not None and not penalised.value and not penalised.gradient.any()
+    if of_value == of_gradient == 0 and nothing and not cut_off:
+        return [fault("unfinished", trial.at_value(first), found="It returns 0 and zeros")]
+    faults: list[Fault] = []
+    unfinished: list[Part] = []
+    if of_value is not None:
+        unfinished.append("loss")
+        if of_value or (penalised is not None and penalised.value):
+            faults.append(fault("only_penalty", trial.at_value(first)))
+        else:
+            found = "None" if "loss" in trial.missing else "0"
+            faults.append(fault("value_unfinished", trial.at_value(first), found=found))
+    if of_gradient is not None:
+        unfinished.append("gradient")
+    if of_gradient is not None and not cut_off:  # what is cut off to 0 may have been written
+        penalty = of_gradient or (penalised is not None and penalised.gradient.any())
+        found = "holds the penalty alone" if penalty else _nothing(trial.call(first.case).gradient)
+        faults.append(fault("gradient_unfinished", trial.at_gradient(first), found=found))
+    trial.unfinished = frozenset(unfinished)
+    if of_value:
+        faults.append(fault("penalty_without_reg", trial.at_value(first), what="The loss"))
+    if of_gradient:
+        faults.append(fault("penalty_without_reg", trial.at_gradient(first), what="The gradient"))
+    return faults
+
+
+def _nothing(gradient: np.ndarray | None) -> str:
+    """What a dW is that has nothing in it."""
+    if gradient is None:
+        return "is None"
+    if gradient.ndim == 0:
+        return "is the number 0"
+    return "is 0 throughout"
+
+
+def _merged(faults: Sequence[Fault]) -> list[Fault]:
+    """One fault where loss and gradient forget reg alike."""
+    both = [one for one in faults if one.code == "penalty_without_reg"]
+    if len(both) < 2:
+        return list(faults)
+    one = fault("penalty_without_reg", both[0].evidence, what="Each of loss and gradient")
+    return [other for other in faults if other not in both] + [one]
+
+
+def _factor_of_value(answers: Mapping[Case, Given]) -> float | None:
+    """How many times ΣW² every value is, whatever the data; None where that is not so."""
+    return _factor([(np.array(one.value), np.sum(case.W * case.W)) for case, one in answers.items()])
+
+
+def _factor_of_gradient(answers: Mapping[Case, Given]) -> float | None:
+    """How many times W every gradient is, whatever the data; None where that is not so."""
+    return _factor([(one.gradient, case.W) for case, one in answers.items()])
+
+
+def _factor(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float | None:
+    found, penalty = (np.concatenate([np.ravel(part) for part in parts]) for parts in zip(*pairs, strict=True))
+    if not np.isfinite(found).all():
         return None
-    # What is 0 because every class occurs, or but for a penalty, has been written, and wrongly.
-    more = [given for name in ("absent classes", "penalised") if (given := trial.ask(CASES[name])) is not None]
-    penalty_alone = [
-        what
-        for what, nothing, some in (
-            ("The loss", no_value, any(given.value for given in more)),
-            ("The gradient", no_gradient, any(given.gradient.any() for given in more)),
-        )
-        if nothing and some
-    ]
-    if penalty_alone:
-        what = "Each of loss and gradient" if len(penalty_alone) == 2 else penalty_alone[0]
-        figures = trial.at_value(first) if "The loss" in penalty_alone else trial.at_gradient(first)
-        return fault("only_penalty", figures, what=what)
-    if no_value and no_gradient:
-        return fault("unfinished", trial.at_value(first), found="It returns 0 and zeros")
-    if no_value and trial.gradient_right(first):
-        return fault("value_unfinished", trial.at_value(first))
-    if no_gradient and trial.value_right(first):
-        return fault("gradient_unfinished", trial.at_gradient(first))
-    return None
+    factor = float(found @ penalty) / float(penalty @ penalty)
+    return factor if np.allclose(found, factor * penalty, rtol=1e-6, atol=0) else None
 
 
 def _judge_penalty(trial: Trial, ordinary: Mapping[Case, Given], findings: _Findings) -> None:
@@ -214,6 +269,10 @@ def _judge_penalty(trial: Trial, ordinary: Mapping[Case, Given], findings: _Find
     findings.faults += faults
 
 
+def _judgements(findings: _Findings) -> set[Judgement]:
+    return {CODES[one.code].judgement for one in findings.faults}
+
+
 def _turned(given: Given, of_value: int, of_gradient: int) -> Given:
     return Given(given.case, of_value * given.value, of_gradient * given.gradient)
 
@@ -238,14 +297,14 @@ def _time(trial: Trial, findings: _Findings) -> None:
         return
     outcome = trial.call(whole)
     findings.seconds = outcome.seconds if outcome.crash is None else None
-    if not findings.faults:
+    if not _judgements(findings) - {"unfinished"}:
         one = compare(trial, whole, outcome, {"half": 0.5}.get(findings.convention or "", 1.0), "wrong_value")
         findings.faults += [one] if one is not None else []
 
 
 def _verdict(name: str, trial: Trial, findings: _Findings, *, answered: bool) -> Verdict:
     """All of it, the root of the faults first."""
-    kinds = {CODES[one.code].judgement for one in findings.faults}
+    kinds = _judgements(findings)
     # What is wrong at scores of any size need not be said of large ones again.
     said = [one for one in findings.faults if one.code != "wrong_at_large_scores" or "wrong" not in kinds]
     faults = tuple(sorted(said, key=lambda one: RANK[one.code]))
@@ -255,7 +314,7 @@ def _verdict(name: str, trial: Trial, findings: _Findings, *, answered: bool) ->
         name,
         judgement,
         trial.loss,
-        findings.convention,
+        None if trial.unfinished else findings.convention,
         trial.layout if answered and not any(one.code == "unfinished" for one in faults) else None,
         findings.loop_free,
         findings.seconds,

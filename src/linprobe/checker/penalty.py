@@ -24,6 +24,7 @@ def judge_penalty(trial: Trial, pairs: Sequence[Pair]) -> tuple[Convention | Non
     tolerance = ROUNDING_SINGLE if trial.single else ROUNDING
     value = _common([_value(pair, tolerance) for pair in pairs], pairs)
     gradient = _common([_gradient(pair, tolerance) for pair in pairs], pairs)
+    value, gradient = _as_if_finished(trial, value, gradient)
     convention = CONVENTIONS.get(value) if isinstance(value, float) and gradient == 2 * value else None
     if convention is not None:
         return convention, []
@@ -32,9 +33,22 @@ def judge_penalty(trial: Trial, pairs: Sequence[Pair]) -> tuple[Convention | Non
     if divided[0] is not None and len(set(divided)) == 1:
         squares = divided[0] * given.case.reg * float(np.sum(given.case.W**2))
         figures = evidence(given.case, "loss", without.value + squares, given.value)
-        of_gradient = [] if gradient is None else _of_gradient(trial, pairs[0], divided[0], gradient)
+        of_gradient = (
+            []
+            if gradient is None or "gradient" in trial.unfinished
+            else _of_gradient(trial, pairs[0], divided[0], gradient)
+        )
         return None, [fault("penalty_precedence", figures), *of_gradient]
     return None, _faults(trial, pairs[0], value, gradient)
+
+
+def _as_if_finished(trial: Trial, value: Any, gradient: Any) -> tuple[Any, Any]:
+    """A part that has not been written will have the penalty that the other one asks for; none where both have none."""
+    if "gradient" in trial.unfinished and gradient in {0.0, None} and value != 0.0:
+        return value, (2 * value if value in {1.0, 0.5} else 2.0)
+    if "loss" in trial.unfinished and value == 0.0 and gradient != 0.0:
+        return (gradient / 2 if gradient in {2.0, 1.0} else 1.0), gradient
+    return value, gradient
 
 
 def _value(pair: Pair, tolerance: float) -> float | str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from linprobe.checker.cases import Case
 from linprobe.checker.outcome import Caller, Outcome
 from linprobe.checker.truth import DOUBLE, SINGLE, Answer, answer, tolerances, value_with_added
 from linprobe.checker.verdict import Layout, Loss
+
+Part = Literal["loss", "gradient"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,8 @@ class Trial:
     dtype, of W and X; unit and unit_of_gradient, the unit roundoffs that value and gradient are held to; added, eps
     where it takes log(p + eps) or no p below it, and padded, where it divides by more than the sum of exp by that: said
     once and then allowed for; changed, which of W, X, y a call has changed, and in which case first; supplied, what its
-    file lacks.
+    file lacks; missing, which of loss and gradient came back as None, or dW as one 0, in the first case: read as 0 from
+    then on; unfinished, which of them have not been written and are not judged.
     """
 
     caller: Caller
@@ -47,6 +50,8 @@ class Trial:
     dtype: type = np.float64
     changed: dict[str, Case] = field(default_factory=dict)
     supplied: dict[str, None] = field(default_factory=dict)
+    missing: frozenset[Part] = frozenset()
+    unfinished: frozenset[Part] = frozenset()
 
     def call(self, case: Case, *, dtype: type | None = None, count: bool = False) -> Outcome:
         """The outcome as it is."""
@@ -65,6 +70,10 @@ class Trial:
     def read(self, case: Case, outcome: Outcome) -> Given | None:
         """What an outcome says in our layout; None where it is not one number and an array shaped like W."""
         loss, gradient = outcome.loss, outcome.gradient
+        if "loss" in self.missing & left_out(outcome):
+            loss = np.zeros(())
+        if "gradient" in self.missing & left_out(outcome):
+            gradient = np.zeros(case.W.shape if self.layout == "DC" else case.W.T.shape)
         if loss is None or gradient is None or loss.size != 1 or np.iscomplexobj(loss) or np.iscomplexobj(gradient):
             return None
         gradient = gradient if self.layout == "DC" else gradient.T
@@ -78,7 +87,9 @@ class Trial:
         return any(self.value_right(given, one) and self.gradient_right(given, one) for one in factors)
 
     def value_right(self, given: Given, factor: float = 1.0) -> bool:
-        """Whether the value is right, up to rounding."""
+        """Whether the value is right, up to rounding; one that is unfinished is not judged."""
+        if "loss" in self.unfinished:
+            return True
         value, _ = self.expected(given.case, factor)
         allowed, _ = tolerances(given.case, self.loss, self.unit)
         if self.added and self.loss == "softmax":
@@ -88,7 +99,9 @@ class Trial:
         return bool(abs(given.value - value) <= allowed + 2 * self.added + 2 * self.padded)
 
     def gradient_right(self, given: Given, factor: float = 1.0) -> bool:
-        """Whether the gradient is right, up to rounding."""
+        """Whether the gradient is right, up to rounding; one that is unfinished is not judged."""
+        if "gradient" in self.unfinished:
+            return True
         _, gradient = self.expected(given.case, factor)
         _, allowed = tolerances(given.case, self.loss, self.unit_of_gradient)
         padded = 2 * self.padded * np.abs(given.case.X).mean(axis=0)[:, None]
@@ -112,7 +125,7 @@ class Trial:
         if self.dtype == np.float32:
             self.unit = self.unit_of_gradient = SINGLE
             return
-        if not all(map(self.gradient_right, answers)) and all(map(_gradient_is_single, answers)):
+        if not all(map(self.gradient_right, answers)) and _are_all_single(answers):
             self.unit_of_gradient = SINGLE
         if not all(map(self.value_right, answers)):
             close = all(
@@ -138,6 +151,20 @@ class Trial:
     def entry(self, d: int, c: int) -> str:
         """An entry of dW as the function itself lays it out."""
         return f"dW[{d}, {c}]" if self.layout == "DC" else f"dW[{c}, {d}]"
+
+
+def left_out(outcome: Outcome) -> frozenset[Part]:
+    """Which part of a pair is None, or dW the number 0, where the other is something."""
+    loss, gradient = outcome.loss, outcome.gradient
+    if outcome.returned == "a pair whose first part is None":
+        return frozenset({"loss"})
+    number = loss is not None and loss.size == 1 and gradient is not None and gradient.ndim == 0 and not gradient.any()
+    return frozenset({"gradient"} if number or outcome.returned == "a pair whose second part is None" else ())
+
+
+def _are_all_single(answers: Collection[Given]) -> bool:
+    """Whether every dW is made of float32 numbers; of one that is 0 nothing can be known."""
+    return all(one.gradient.any() and _gradient_is_single(one) for one in answers)
 
 
 def _gradient_is_single(given: Given) -> bool:
@@ -168,5 +195,5 @@ def plain(figure: Any) -> Any:
     """A number with as many digits as matter, words as they are."""
     if isinstance(figure, str):
         return figure
-    number = float(figure)
+    number = float(figure) + 0.0  # of -0.0 too
     return float(f"{number:.12g}") if np.isfinite(number) else str(number)
