@@ -26,7 +26,7 @@ CODES: Mapping[str, Code] = {
     ),
     "mixed_indentation": Code("crashes", "Tabs and spaces are mixed in the indentation: use four spaces throughout."),
     "syntax_error": Code("crashes", "Python cannot read the file: {error}."),
-    "missing_import": Code("crashes", "{name} is used but never imported or defined: add the import to the file."),
+    "missing_import": Code("crashes", "{name} is used but not defined: import it, or correct the name."),
     "import_fails": Code("crashes", "The file stops while it is being imported: {error}."),
     # The call
     "hangs": Code("crashes", "No answer within {seconds:g} s on {examples} examples: look for a loop that never ends."),

@@ -113,9 +113,7 @@ def _judge_answers(trial: Trial, first: Given, findings: _Findings) -> None:
         return
     _judge_penalty(trial, ordinary, findings)
     if not {one.code for one in wrong} & INFINITE_ANYWAY:
-        large, notes = judge_large_scores(trial, only_finite=bool(wrong))
-        findings.faults += large
-        findings.notes += notes
+        findings.faults += judge_large_scores(trial, only_finite=bool(wrong))
     if not _judgements(findings) - {"right_unstable", "unfinished"}:
         stable = "right_unstable" not in _judgements(findings)
         others, notes = judge_arguments(trial, findings.convention, stable=stable)

@@ -8,10 +8,6 @@ from linprobe.checker.trial import Given, Trial
 from linprobe.checker.truth import value_with_added
 from linprobe.checker.verdict import Fault
 
-UNDERFLOW = (
-    "Where a score is hundreds below the largest, its probability is 0 in floating point, and -log(p) no finite "
-    "number; scores - log(sum(exp(scores))) has no such limit."
-)
 EXCUSED = {"dominant", "underflow"}
 SMALLEST = 740.0  # -log of about the smallest number above 0
 LARGEST_ADDED = 1e-2
@@ -32,10 +28,9 @@ def find_added(trial: Trial) -> None:
             trial.added = added
 
 
-def judge_large_scores(trial: Trial, *, only_finite: bool) -> tuple[list[Fault], list[str]]:
-    """Faults, and notes on what is within custom; only_finite, where the function is wrong at ordinary scores too."""
+def judge_large_scores(trial: Trial, *, only_finite: bool) -> list[Fault]:
+    """The faults; only_finite, where the function is wrong at ordinary scores too."""
     failed: dict[str, Fault] = {}
-    notes: list[str] = []
     for case in LARGE_SCORES[_size(trial)]:
         name = case.name.removesuffix(", float32")
         outcome = trial.call(case)
@@ -46,14 +41,14 @@ def judge_large_scores(trial: Trial, *, only_finite: bool) -> tuple[list[Fault],
         elif name in EXCUSED and not trial.added and _value_underflows(trial, given):
             # -log(p) of a p that has underflown to 0 is what most people hand in, and what they are taught; so is a sum
             # over all classes of which all but one are times 0.
-            notes.append(UNDERFLOW)
+            continue
         elif not given.finite or not (only_finite or trial.right(given)):
             failed[name] = _differs(trial, given)
     capped = []
     if trial.added:
         far = trial.ask(next(one for one in LARGE_SCORES[_size(trial)] if one.name.startswith("far")))
         capped = [] if far is None else [fault("capped_logarithm", trial.at_value(far), found=trial.added)]
-    return [*_named(failed), *capped], list(dict.fromkeys(notes))
+    return [*_named(failed), *capped]
 
 
 def _value_underflows(trial: Trial, given: Given) -> bool:
