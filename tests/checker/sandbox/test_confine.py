@@ -16,7 +16,8 @@ from linprobe.checker.sandbox.confine import ALL, LITTLE_MEMORY, NO_NETWORK, NO_
 ARGUMENTS = (np.ones((3, 2)), np.ones((4, 3)), np.zeros(4, int), 0.5)
 
 PRELUDE = """
-import contextlib, ctypes, mmap, os, pathlib, resource, shutil, signal, socket, subprocess, sys, tempfile, threading
+import contextlib, ctypes, fcntl, mmap, os, pathlib, resource, shutil, signal, socket, subprocess, sys, tempfile
+import threading
 libc = ctypes.CDLL(None, use_errno=True)
 
 def system(number, *arguments):
@@ -163,6 +164,13 @@ def test_there_are_no_other_processes(needs, attempted):
         "renice": "os.setpriority(os.PRIO_PROCESS, os.getppid(), os.getpriority(os.PRIO_PROCESS, os.getppid()))",
         "limit-parent": "resource.prlimit(os.getppid(), resource.RLIMIT_CPU)",
         "queue": "1 / (libc.sigqueue(os.getppid(), 0, 0) == 0)",
+        # Signals that the kernel sends for a file that is ready. Nobody is the owner here: 0 is no process.
+        "owner": "fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, 0)",
+        "owner-ex": "fcntl.fcntl(os.pipe()[0], 15, bytes(8))",
+        "which-signal": "fcntl.fcntl(os.pipe()[0], 10, 0)",
+        "owner-ioctl": "fcntl.ioctl(os.pipe()[0], 0x8901, bytes(4))",
+        "group-ioctl": "fcntl.ioctl(os.pipe()[0], 0x8902, bytes(4))",
+        "another-user": "os.setresuid(*os.getresuid())",
     }
     ended = attempted(attempts)
     assert {ended.pop("system"), ended.pop("queue")} == {"ZeroDivisionError"}

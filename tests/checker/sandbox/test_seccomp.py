@@ -82,6 +82,21 @@ def test_what_is_refused_is_refused_and_nothing_else(machine):
         ("ioctl", (1, 0x5401), ALLOWED),  # is it a terminal?
         ("ioctl", (3, 0x40086602), REFUSED),
         ("ioctl", (3, 0x401C5820), REFUSED),
+        ("ioctl", (3, 0x8901), REFUSED),  # FIOSETOWN
+        ("ioctl", (3, 0x8902), REFUSED),  # SIOCSPGRP
+        ("ioctl", (3, 0x540E), REFUSED),
+        ("ioctl", (0, 0x5412), REFUSED),
+        ("ioctl", (3, 0xFFFF_0000_8901), REFUSED),  # the kernel looks at 32 bits of it
+        ("ioctl", (3, 0x5421), ALLOWED),  # FIONBIO
+        ("fcntl", (3, 8, 1), REFUSED),  # F_SETOWN
+        ("fcntl", (3, 10, 9), REFUSED),  # F_SETSIG
+        ("fcntl", (3, 15, 0x7FFF00000000), REFUSED),  # F_SETOWN_EX
+        ("fcntl", (3, 1024, 0), REFUSED),
+        ("fcntl", (3, 4, 0o4000), ALLOWED),  # F_SETFL
+        ("fcntl", (3, 1030), ALLOWED),  # F_DUPFD_CLOEXEC
+        ("prctl", (1, 0), REFUSED),  # PR_SET_PDEATHSIG
+        ("prctl", (2, 0x7FFF00000000), ALLOWED),
+        ("prctl", (15, 0x7FFF00000000), ALLOWED),  # PR_SET_NAME
     ],
 )
 def test_arguments_decide(machine, name, arguments, expected):
@@ -106,4 +121,7 @@ def test_numbers_are_the_kernels(machine, header):
     assert not wrong
     # What the header does not have is either newer than it or not there on this processor.
     absent = {name for name, row in known.items() if name not in defined and row[column] is not None}
-    assert absent <= {"fchmodat2", "setxattrat", "removexattrat", "open_tree_attr", "file_setattr"}
+    assert absent <= {"fchmodat2", "setxattrat", "removexattrat", "open_tree_attr", "file_setattr"} | {
+        "getxattrat",
+        "listxattrat",
+    }

@@ -1,8 +1,9 @@
 """A filter of system calls for this process and all its threads, for good: no other process, no network, no settings.
 
-Linux only, on x86-64 and 64-bit ARM. What is refused fails with EPERM, as if the user were not allowed to. Writing
-files is not in here but in `confine`, where Landlock knows which folder a path lies in; here are the changes to files
-that Landlock does not see. Numbers: asm/unistd_64.h and asm-generic/unistd.h; the filter: linux/seccomp.h, linux/bpf.h.
+Linux only, on x86-64 and 64-bit ARM. What is refused fails with EPERM, as if the user were not allowed to. Reading and
+writing files is not in here but in `confine`, where Landlock knows which folder a path lies in; here is what can be
+done with files that Landlock does not see. Numbers: asm/unistd_64.h and asm-generic/unistd.h; the filter:
+linux/seccomp.h, linux/bpf.h.
 """
 
 import ctypes
@@ -30,6 +31,16 @@ REFUSED: Mapping[str, tuple[int | None, int | None]] = {
     # Memory that no limit counts, or that outlives the process.
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190),
     "msgget": (68, 186), "mq_open": (240, 180), "userfaultfd": (323, 282),
+    # What others keep in memory of that kind, or attach to files, and what they do with files.
+    "shmat": (30, 196), "shmctl": (31, 195), "msgrcv": (70, 188), "msgsnd": (69, 189), "msgctl": (71, 187),
+    "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192),
+    "getxattr": (191, 8), "lgetxattr": (192, 9), "fgetxattr": (193, 10), "getxattrat": (464, 464),
+    "listxattr": (194, 11), "llistxattr": (195, 12), "flistxattr": (196, 13), "listxattrat": (465, 465),
+    "inotify_init": (253, None), "inotify_init1": (294, 26),
+    # Another user's rights; to take them on also cancels the signal that is sent when the parent ends.
+    "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143),
+    "setgroups": (116, 159), "setresuid": (117, 147), "setresgid": (119, 149), "setfsuid": (122, 151),
+    "setfsgid": (123, 152), "capset": (126, 91),
     # The process's own limits.
     "setrlimit": (160, 164),
     # Files' owners, permissions, times and attributes, everywhere; Landlock knows truncate since version 3 only.
@@ -59,6 +70,7 @@ REFUSED: Mapping[str, tuple[int | None, int | None]] = {
 LOOKED_AT: Mapping[str, tuple[int, int]] = {
     "clone": (56, 220), "clone3": (435, 435), "kill": (62, 129), "tgkill": (234, 131),
     "prlimit64": (302, 261), "mmap": (9, 222), "ioctl": (16, 29),
+    "fcntl": (72, 25), "prctl": (157, 167),
 }
 # fmt: on
 SECCOMP = (317, 277)
@@ -68,13 +80,18 @@ AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 CLONE_THREAD = 0x10000
 SHARED_ANONYMOUS = 0x21
 SET_FLAGS, SET_XFLAGS = 0x40086602, 0x401C5820  # FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR
-PR_SET_NO_NEW_PRIVS, SET_MODE_FILTER, FILTER_FLAG_TSYNC = 38, 1, 1
+FIOSETOWN, SIOCSPGRP = 0x8901, 0x8902
+TIOCSCTTY, TIOCSTI = 0x540E, 0x5412  # to take over a terminal, and to type into it
+F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE = 8, 10, 15, 1024
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, SET_MODE_FILTER, FILTER_FLAG_TSYNC = 1, 38, 1, 1
 
 LOAD, JUMP_EQUAL, JUMP_ABOVE, JUMP_BITS, AND, RETURN = 0x20, 0x15, 0x25, 0x45, 0x54, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 ALLOW, KILL_PROCESS, ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 
 Step = tuple[int, int, int, int]  # code, how far to jump when true, when false, operand
+REFUSE: Step = (RETURN, 0, 0, ERROR | errno.EPERM)
+PERMIT: Step = (RETURN, 0, 0, ALLOW)
 
 
 def install() -> bool:
@@ -100,9 +117,8 @@ def give_up_privileges() -> bool:
 def program(machine: str, pid: int) -> list[Step]:
     """The filter for a machine, "x86_64" or "aarch64", and the process that it is for."""
     column = _column(machine)
-    refuse: Step = (RETURN, 0, 0, ERROR | errno.EPERM)
+    refuse, allow = REFUSE, PERMIT
     absent: Step = (RETURN, 0, 0, ERROR | errno.ENOSYS)
-    allow: Step = (RETURN, 0, 0, ALLOW)
     itself = [_argument(0), (JUMP_EQUAL, 0, 1, pid), allow, refuse]
     special = {
         # Threads, but no processes; those who try clone3 first are told that there is only clone.
@@ -118,8 +134,11 @@ def program(machine: str, pid: int) -> list[Step]:
         ],
         # Memory that is shared with nobody is none that RLIMIT_DATA counts.
         "mmap": [_argument(3), (AND, 0, 0, SHARED_ANONYMOUS), (JUMP_EQUAL, 0, 1, SHARED_ANONYMOUS), refuse, allow],
-        # To make a file immutable, an open descriptor is enough.
-        "ioctl": [_argument(1), *[(JUMP_EQUAL, 1, 0, SET_FLAGS), (JUMP_EQUAL, 0, 1, SET_XFLAGS)], refuse, allow],
+        # To make a file immutable, an open descriptor is enough; so it is to have a signal sent to whomever one names.
+        "ioctl": _unless(1, SET_FLAGS, SET_XFLAGS, FIOSETOWN, SIOCSPGRP, TIOCSCTTY, TIOCSTI),
+        "fcntl": _unless(1, F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE),
+        # It was asked for before any code of others ran, and stays.
+        "prctl": _unless(0, PR_SET_PDEATHSIG),
     }
     steps: list[Step] = [
         (LOAD, 0, 0, ARCHITECTURE),
@@ -144,3 +163,10 @@ def _column(machine: str) -> int:
 def _argument(index: int, *, high: bool = False) -> Step:
     """Load half of an argument."""
     return (LOAD, 0, 0, ARGUMENTS + 8 * index + 4 * high)
+
+
+def _unless(index: int, *values: int) -> list[Step]:
+    """Allow a call unless an argument is one of these."""
+    last = len(values) - 1
+    compared: list[Step] = [(JUMP_EQUAL, last - k, int(k == last), value) for k, value in enumerate(values)]
+    return [_argument(index), *compared, REFUSE, PERMIT]
