@@ -11,7 +11,16 @@ import psutil
 import pytest
 
 from linprobe.checker.sandbox import process
-from linprobe.checker.sandbox.confine import ALL, LITTLE_MEMORY, NO_NETWORK, NO_PROCESSES, NO_WRITING, SMALL_FILES
+from linprobe.checker.sandbox.confine import (
+    ALL,
+    LITTLE_MEMORY,
+    NO_NETWORK,
+    NO_PROCESSES,
+    NO_READING,
+    NO_WRITING,
+    SMALL_FILES,
+    readable,
+)
 
 ARGUMENTS = (np.ones((3, 2)), np.ones((4, 3)), np.zeros(4, int), 0.5)
 
@@ -58,7 +67,7 @@ def test_linux_has_all_of_it(in_force):
         pytest.skip("only Linux has all of it")
     if NO_WRITING not in in_force or NO_NETWORK not in in_force:
         pytest.skip("this kernel, or what it runs in, does not offer Landlock and seccomp")
-    assert in_force == (LITTLE_MEMORY, SMALL_FILES, NO_WRITING, NO_NETWORK, NO_PROCESSES)
+    assert set(in_force) == set(ALL)
 
 
 def test_nothing_is_changed_outside_the_scratch_folder(needs, attempted, tmp_path):
@@ -106,6 +115,66 @@ def test_nothing_is_changed_outside_the_scratch_folder(needs, attempted, tmp_pat
     assert (neighbour.stat().st_mode, neighbour.stat().st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
     assert own.is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "hw", "temporary"]
+
+
+def test_nothing_of_others_is_read(needs, attempted, tmp_path, monkeypatch):
+    needs(NO_READING, NO_PROCESSES)
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    folder = tmp_path / "hw"
+    folder.mkdir()
+    neighbour, table = folder / "neighbour.py", folder / "grades.csv"
+    neighbour.write_text("kept = 1\n")
+    table.write_text("1,2\n")
+    others, held = process.scratch.make()  # as of another submission that is judged at the same time
+    (others / "first.py").write_text("kept = 1\n")
+    parent = "/proc/{os.getppid()}"
+    attempts = {
+        "neighbour": f"open({str(neighbour)!r}).read()",
+        "the-original": f"open({str(folder / 'softmax.py')!r}).read()",
+        "of-another-run": f"open({str(others / 'first.py')!r}).read()",
+        "folder": f"os.listdir({str(folder)!r})",
+        "temporary": f"os.listdir({str(others.parent)!r})",
+        "above": "os.listdir(pathlib.Path(__file__).parents[2])",
+        "link": f"(os.symlink({str(neighbour)!r}, 'link'), open('link'))",
+        "hard-link": f"os.link({str(neighbour)!r}, 'hard')",
+        "through-root": f"open('/proc/self/root' + {str(neighbour)!r})",
+        "through-a-path": f"open('/proc/self/fd/%d' % os.open({str(neighbour)!r}, os.O_PATH))",
+        "c": f"1 / (1 + ctypes.CDLL(None).open({str(neighbour).encode()!r}, 0))",
+        "numpy": f"__import__('numpy').loadtxt({str(table)!r})",
+        "import": f"(sys.path.append({str(folder)!r}), __import__('neighbour'))",
+        "attributes": f"os.getxattr({str(neighbour)!r}, 'user.x')",
+        "watch": "1 / (1 + libc.inotify_init())",
+        "passwords": "open('/etc/passwd').read()",
+        "home": f"os.listdir({str(Path.home())!r})",
+        "root": "os.listdir('/')",
+        "processes": "os.listdir('/proc')",
+        "own-environment": "open('/proc/self/environ').read()",
+        **{name: f"open(f'{parent}/{name}', 'rb').read(1)" for name in ("environ", "cmdline", "maps", "mem", "status")},
+        "parents-folder": f"os.readlink(f'{parent}/cwd')",
+        "parents-files": f"os.listdir(f'{parent}/fd')",
+    }
+    try:
+        ended = attempted(attempts)
+    finally:
+        process.scratch.remove(others)
+        os.close(held)
+    assert (ended.pop("c"), ended.pop("watch"), ended.pop("import")) == (
+        *["ZeroDivisionError"] * 2,
+        "ModuleNotFoundError",
+    )
+    assert ended.pop("through-root") in {"PermissionError", "FileNotFoundError"}
+    assert ended.pop("hard-link") in {"PermissionError", "OSError"}
+    assert set(ended.values()) == {"PermissionError"}, ended
+
+
+def test_libraries_can_be_read_and_no_folder_that_the_original_lies_in(monkeypatch):
+    site = str(Path(np.__file__).parents[1])
+    monkeypatch.setattr(sys, "path", [*sys.path, "/course", "relative", ""])
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/lib-of-mine:/course/ada")
+    found = readable("/copy", "/course/ada")
+    assert {site, "/lib-of-mine", "/copy", "/usr/lib"} <= set(found)
+    assert not {"/course", "/course/ada", "relative", ""} & set(found)
+    assert site not in readable("/copy", f"{site}/numpy/mine")
 
 
 def test_the_scratch_folder_is_there_to_write_in(attempted):
@@ -211,7 +280,8 @@ def test_only_what_it_needs_is_known_to_it(attempted, monkeypatch):
         "files": "1 / (len(os.listdir('/dev/fd')) == 6)",
     }
     ended = attempted(attempts)
-    assert (ended.pop("input"), ended.pop("terminal")) == ("EOFError", "OSError")
+    assert ended.pop("input") == "EOFError"
+    assert ended.pop("terminal") in {"OSError", "PermissionError"}
     assert set(ended.values()) == {"DONE"}, ended
 
 

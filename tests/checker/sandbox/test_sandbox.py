@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from linprobe.checker.outcome import Crash
+from linprobe.checker.sandbox.confine import END_WITH_US
 from linprobe.checker.sandbox.supervisor import LARGEST_FILE, LONGEST_OUTPUT, MOST_STARTS, Sandbox
 from linprobe.errors import DataError, LinprobeError
 
@@ -270,6 +272,74 @@ def test_a_parent_that_is_killed_leaves_no_process_that_waits(tmp_path):
     parent.kill()
     parent.communicate()
     worker.wait(60)
+
+
+HANG = """
+import ctypes, os, signal, time
+
+libc = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+for number in signal.valid_signals() - {9, 19}:
+    signal.signal(number, signal.SIG_IGN)
+libc.prctl(1, 0, 0, 0, 0)
+libc.setfsuid(12345)
+libc.setfsuid(0)
+print("hangs", flush=True)
+time.sleep(10**6)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("in_a_thread", [False, True])
+def test_a_process_ends_with_its_parent_and_the_next_run_sweeps(needs, tmp_path, monkeypatch, end, in_a_thread):
+    needs(END_WITH_US)
+    (tmp_path / "hangs.py").write_text(HANG)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    program = f"""
+    import signal, threading
+    from linprobe.checker.sandbox.supervisor import Sandbox
+
+    for ignored in (signal.SIGHUP, signal.SIGTERM):  # by whoever started the tests
+        signal.signal(ignored, signal.SIG_DFL)
+
+    class Shown(Sandbox):
+        def _print(self, piece):
+            print(piece.decode(), flush=True)
+
+    def load():
+        Shown({str(tmp_path / "hangs.py")!r}, seconds=1000).load()
+
+    if {in_a_thread}:
+        thread = threading.Thread(target=load)
+        thread.start()
+        thread.join()
+    else:
+        load()
+    """
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        worker = None
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline() == "hangs\n"
+            (worker,) = psutil.Process(parent.pid).children()
+            parent.send_signal(end)
+            assert parent.wait(30) == -end
+            worker.wait(10)
+        finally:
+            parent.kill()
+            if worker is not None and worker.is_running():
+                worker.kill()
+    assert len(list(temporary.iterdir())) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    (tmp_path / "good.py").write_text(GOOD)
+    with Sandbox(tmp_path / "good.py") as sandbox:
+        assert sandbox.load() == ["f"]
+        assert len(list(temporary.iterdir())) == 1
+    assert not list(temporary.iterdir())
 
 
 def test_a_deadline_holds_for_a_message_that_never_gets_through(sandboxed):

@@ -1,15 +1,12 @@
 """A process for code that is not trusted: started with next to nothing, given deadlines, and ended for good."""
 
 import contextlib
-import errno
 import math
 import os
-import secrets
 import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,10 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.sandbox import wire
+from linprobe.checker.sandbox import scratch, wire
 
-LARGEST_SCRATCH = 64 * 2**20  # bytes; a single file may have a quarter of that
-MOST_ENTRIES = 2_000  # of the scratch folder
 LOOK_SECONDS = 0.1  # how often the scratch folder is looked at
 PIECE, PIECES = 2**16, 16  # bytes of output taken at once, and how often in a row: as much as a pipe may hold
 
@@ -51,15 +46,21 @@ class FullError(Exception):
 class Process:
     """The worker in a process of its own, with pipes to it and an empty folder to work in; `end` takes all of it away.
 
-    printed, called with each piece of what it prints; cpu_seconds, how much processor time it may take in all.
+    file, whose text is `source`: the process gets a copy, in a folder without anything else. printed, called with each
+    piece of what it prints; cpu_seconds, how much processor time it may take in all.
     """
 
-    def __init__(self, printed: Callable[[bytes], None], cpu_seconds: float) -> None:
+    def __init__(self, file: Path, source: bytes, printed: Callable[[bytes], None], cpu_seconds: float) -> None:
         self._printed = printed
         self._look = 0.0
         with contextlib.ExitStack() as undo:
-            self._scratch = Path(tempfile.mkdtemp(prefix="linprobe-check-"))
-            undo.callback(remove, self._scratch)
+            folder, held = scratch.make()
+            undo.callback(os.close, held)
+            undo.callback(scratch.remove, folder)
+            self._scratch, self.copy = folder / "scratch", folder / "file" / file.name
+            self._scratch.mkdir()
+            self.copy.parent.mkdir()
+            self.copy.write_bytes(source)
             with contextlib.ExitStack() as theirs:
                 requests, self._requests = _pipe(theirs, undo)
                 self._replies, replies = _pipe(undo, theirs)
@@ -68,9 +69,9 @@ class Process:
                     os.set_blocking(descriptor, False)
                 home = dict.fromkeys(("HOME", "TMPDIR"), str(self._scratch))
                 inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-                command = [sys.executable, *OPTIONS, "-c", PROGRAM, str(requests), str(replies)]
+                told = (requests, replies, math.ceil(cpu_seconds), os.getpid(), self.copy.parent, file.parent)
                 self._process = subprocess.Popen(  # noqa: S603 - this Python, and arguments of ours
-                    [*command, str(math.ceil(cpu_seconds))],
+                    [sys.executable, *OPTIONS, "-c", PROGRAM, *map(str, told)],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -113,7 +114,7 @@ class Process:
                 raise TimeoutError
             if now >= self._look:
                 self._look = now + LOOK_SECONDS
-                if _is_full(self._scratch):
+                if scratch.is_full(self._scratch):
                     raise FullError
             ready = {one for one, _ in poll.poll(1000 * min(deadline - now, LOOK_SECONDS))}
             if self._output in ready and not self._drain():
@@ -145,45 +146,3 @@ def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[i
     for owner, end in zip((reader, writer), ends, strict=True):
         owner.callback(os.close, end)
     return ends
-
-
-def _is_full(folder: Path) -> bool:
-    """Whether there is more below a folder than a loss function has any reason to write."""
-    folders, entries, size = [str(folder)], 0, 0
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as found:
-                for entry in found:
-                    entries += 1
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    else:
-                        size += 512 * entry.stat(follow_symlinks=False).st_blocks
-                    if entries > MOST_ENTRIES or size > LARGEST_SCRATCH:
-                        return True
-        except OSError as error:  # it goes on changing
-            if error.errno == errno.ENAMETOOLONG:
-                return True
-    return False
-
-
-def remove(top: Path) -> None:
-    """Delete a folder with whatever is in it: folders in folders to any depth, also those that nobody may enter."""
-    # What lies two levels down is lifted to the first, until nothing does: no path gets long, and nothing recurses.
-    name = secrets.token_hex(8)
-    lifted = 0
-    with contextlib.suppress(OSError):
-        while folders := [entry.path for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]:
-            for folder in folders:
-                Path(folder).chmod(0o700)
-                for entry in list(os.scandir(folder)):
-                    if entry.is_dir(follow_symlinks=False):
-                        Path(entry.path).chmod(0o700)
-                        lifted += 1
-                        Path(entry.path).rename(top / f"{name}-{lifted}")
-                    else:
-                        Path(entry.path).unlink()
-                Path(folder).rmdir()
-        for entry in list(os.scandir(top)):
-            Path(entry.path).unlink()
-        top.rmdir()

@@ -46,7 +46,7 @@ class Sandbox:
                 f"{os.fspath(path)}: other people's code runs in a process of its own, for which this needs Linux or "
                 "macOS; for a function of your own, use linprobe.check_loss(f)"
             )
-        self.path = _python_file(Path(path))
+        self.path, self._source = _python_file(Path(path))
         self.seconds = seconds
         self.crash: Crash | None = None
         self.notes: list[str] = []
@@ -77,7 +77,7 @@ class Sandbox:
         """Import the file in a fresh process: the names of the functions it defines, None where the import fails."""
         self._end()
         process = self._start()
-        request = {"path": str(self.path), "libraries": LIBRARIES[1:]}
+        request = {"path": str(process.copy), "libraries": LIBRARIES[1:]}
         try:
             names, self.crash = self._ask(process, request, (), _loaded)
         except _StoppedError as stopped:
@@ -104,7 +104,7 @@ class Sandbox:
 
     def _start(self) -> Process:
         self._starts += 1
-        self._process = process = Process(self._print, BURN * self.seconds)
+        self._process = process = Process(self.path, self._source, self._print, BURN * self.seconds)
         try:
             greeting, _ = process.ask(None, (), START_SECONDS)
         except (EOFError, TimeoutError) as error:
@@ -198,8 +198,8 @@ def _loaded(reply: wire.Message, _: object) -> tuple[tuple[str, ...], Crash | No
     return wire.texts(reply, "names"), wire.to_crash(reply)
 
 
-def _python_file(path: Path) -> Path:
-    """The absolute path of a file that may be given to Python; DataError for what is none."""
+def _python_file(path: Path) -> tuple[Path, bytes]:
+    """The absolute path of a file that may be given to Python, and its bytes; DataError for what is none."""
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -219,4 +219,4 @@ def _python_file(path: Path) -> Path:
         )
     if not os.access(path, os.R_OK):
         raise DataError(f"{path}: may not be read; change its permissions: chmod u+r {path}")
-    return path.resolve()
+    return path.resolve(), path.read_bytes()

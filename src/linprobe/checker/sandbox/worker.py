@@ -22,15 +22,16 @@ import numpy as np
 from linprobe.checker.invoke import invoke, to_crash
 from linprobe.checker.outcome import Crash, Outcome
 from linprobe.checker.sandbox import wire
-from linprobe.checker.sandbox.confine import confine
+from linprobe.checker.sandbox.confine import confine, readable
 from linprobe.checker.sandbox.shims import COURSE, PACKAGE, Shims
 
 
 def main() -> None:
     """Serve requests until there are no more: `load` first, then `call`, any number of times."""
-    requests, replies, cpu_seconds = (int(argument) for argument in sys.argv[1:])
+    requests, replies, cpu_seconds, parent = (int(argument) for argument in sys.argv[1:5])
+    file, original = sys.argv[5:]
     sys.argv = [""]
-    wire.send(replies, {"in_force": confine(str(Path.cwd()), cpu_seconds)})
+    wire.send(replies, {"in_force": confine(str(Path.cwd()), readable(file, original), cpu_seconds, parent)})
     try:
         _serve(requests, replies)
     except MemoryError:  # of which the file has kept all
@@ -97,12 +98,10 @@ class _Served:
 def load(path: Path, shims: Shims) -> types.ModuleType | Crash:
     """The module that a Python file defines, with what it needs supplied, or how its import ended.
 
-    Its relative imports, and those from the course's package, find the files beside it. path, absolute.
+    It is the only file of the course's package that is there. path, absolute.
     """
-    folder = path.parent
-    sys.path.append(str(folder))  # last: a random.py beside it is not meant
-    _make_package(COURSE, [folder / COURSE, folder, *([folder.parent] if folder.name == "classifiers" else [])])
-    _make_package(PACKAGE, [folder, folder / COURSE / "classifiers"])
+    _make_package(COURSE, [])
+    _make_package(PACKAGE, [path.parent])
     name = f"{PACKAGE}.{path.stem}"
     try:
         with warnings.catch_warnings(action="ignore"):

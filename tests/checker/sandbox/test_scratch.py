@@ -1,9 +1,10 @@
 import os
 import stat
+import tempfile
 
 import pytest
 
-from linprobe.checker.sandbox.process import remove
+from linprobe.checker.sandbox.scratch import make, remove, sweep
 
 
 def test_a_folder_is_removed_whatever_is_in_it(tmp_path):
@@ -46,3 +47,35 @@ def test_a_nest_of_folders_is_removed_to_any_depth(tmp_path, monkeypatch):
 
 def test_a_folder_that_is_gone_is_no_matter(tmp_path):
     remove(tmp_path / "gone")
+
+
+def test_only_folders_that_nobody_holds_any_more_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    in_use, held = make()
+    left, not_held = make()
+    (left / "scratch").mkdir()
+    os.close(not_held)
+    (tmp_path / "linprobe-check-file").write_text("kept")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "linprobe-check-link").symlink_to(elsewhere)
+    try:
+        sweep()
+        assert {entry.name for entry in tmp_path.iterdir()} == {
+            *(in_use.name, "elsewhere", "linprobe-check-file", "linprobe-check-link")
+        }
+    finally:
+        os.close(held)
+    another, held = make()
+    os.close(held)
+    assert another.is_dir()
+    assert not in_use.exists()
+
+
+def test_a_folder_of_another_user_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, held = make()
+    os.close(held)
+    monkeypatch.setattr(os, "geteuid", lambda: left.stat().st_uid + 1)
+    sweep()
+    assert left.exists()
