@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from linprobe.checker.sandbox import process
 from linprobe.cli import main
 
 FILES = Path(__file__).resolve().parents[1] / "checker" / "corpus" / "files"
@@ -134,7 +135,7 @@ def test_a_file_that_is_no_python_and_names_no_function_has_one_reason(check, tm
     (tmp_path / "export.py").write_text("%matplotlib inline\nimport numpy as np\n")
     code, out, err = check(tmp_path / "export.py")
     assert (code, err) == (2, "")
-    assert "note  Python cannot read the file: invalid syntax in line 1." in out
+    assert "note  Python cannot read the file: “invalid syntax” in line 1." in out
     assert "verdict" not in out
 
 
@@ -159,3 +160,17 @@ def test_a_fault_of_ours_with_one_submission_does_not_stop_the_others(check, tmp
     assert "\n" not in ada["notes"][0]
     assert len(ada["notes"][0]) < 300
     assert [one["verdict"] for one in ben["functions"]] == ["right", "right"]
+
+
+def test_a_missing_protection_is_said_of_a_file_and_of_a_folder(check, tmp_path, monkeypatch):
+    started = process.PROGRAM.removesuffix("main()")
+    ours = "from linprobe.checker.sandbox import confine; confine._restrict_files = lambda *_: False; main()"
+    monkeypatch.setattr(process, "PROGRAM", started + ours)
+    said = "no reading of other files, no writing outside the scratch folder"
+    for text in ("def softmax_loss_naive(W, X, y, reg): return 1 / 0", "def softmax_loss_naive(:"):
+        (tmp_path / "losses.py").write_text(text)
+        for path in (tmp_path / "losses.py", tmp_path):
+            _, out, _ = check(path)
+            out = " ".join(out.split())
+            assert "Not enforced on this system: " in out
+            assert said in out

@@ -51,11 +51,7 @@ def no_answer(trial: Trial, outcome: Outcome) -> Fault:
     crash = outcome.crash
     at_home = None if crash is not None and crash.kind in ENDS else _at_the_exercise(trial)
     if at_home is not None:
-        hint = (
-            "it is right at 500 x 3,073 x 10 only"
-            if crash is None
-            else f"elsewhere it raises {crash.kind}: {crash.message}"
-        )
+        hint = "it is right at 500 x 3,073 x 10 only" if crash is None else f"elsewhere it raises {crash.words}"
         return fault("hard_coded_size", place(crash), hint=hint)
     return of_outcome(trial, outcome, first_case())
 
@@ -96,22 +92,25 @@ def _at_the_exercise(trial: Trial) -> Given | None:
 
 def of_crash(crash: Crash, case: Case | None = None) -> Fault:
     """The fault of a call that ended without an answer, or of an import."""
-    error = f"{crash.kind}: {crash.message}".removesuffix(": ")
+    error = crash.words
     where = {**({} if case is None else {"case": str(case)}), **place(crash)}
     if crash.kind == "PermissionError":
-        error += " (it may not start processes, use the network or write outside its own folder)"
+        error += "; it may not read other files, write outside its own folder, start processes or use the network"
+    if crash.kind == "ModuleNotFoundError":
+        error += "; what lies beside the file is not there when it runs"
     match crash.kind:
         case "timeout":
             return fault("hangs", where, seconds=float(crash.message or 0), examples=0 if case is None else len(case.y))
         case "memory":
             return fault("out_of_memory", where)
         case "SystemExit" | "exit":
-            return fault("exits", where, error=crash.message or "sys.exit()")
+            return fault("exits", where, error=f"“{crash.message}”" if crash.message else "sys.exit()")
         case "signal":
             return fault("killed", where, error=crash.message)
         case "NameError":
             name = crash.message.partition("'")[2].partition("'")[0]
-            return fault("missing_import", where, name=name)
+            if name.isidentifier():
+                return fault("missing_import", where, name=name)
         case "NotImplementedError":
             return fault("unfinished", where, found="It raises NotImplementedError")
     return fault("raises", where, error=error if crash.line is None else f"{error}, in line {crash.line}")

@@ -20,7 +20,7 @@ from linprobe.checker.judge import judge
 from linprobe.checker.outcome import Crash, Outcome
 from linprobe.checker.sandbox.confine import ALL
 from linprobe.checker.sandbox.supervisor import Sandbox
-from linprobe.checker.verdict import FileVerdict, Loss, Verdict
+from linprobe.checker.verdict import NOT_ENFORCED, FileVerdict, Loss, Verdict
 from linprobe.errors import UsageError
 
 EXERCISE: Mapping[str, Loss] = {
@@ -59,12 +59,14 @@ def check_file(
     _check(loss)
     with Sandbox(Path(path), seconds=seconds) as sandbox:
         defined = sandbox.load() or []
+        lacking = [one for one in ALL if one not in sandbox.in_force]
+        unprotected = [NOT_ENFORCED + ", ".join(lacking)] if lacking else []
         if sandbox.crash is not None:
             names = [function] if function else _named_in(Path(path))
             one = _of_import(sandbox.crash)
             verdicts = [Verdict(name, "crashes", EXERCISE.get(name) or loss, faults=(one,)) for name in names]
             reason = [] if names else [f"{one.message} It has none of the exercise's functions."]
-            return FileVerdict(os.fspath(path), tuple(verdicts), (*sandbox.notes, *reason))
+            return FileVerdict(os.fspath(path), tuple(verdicts), (*sandbox.notes, *reason, *unprotected))
         if function is not None and function not in defined:
             raise UsageError(f"{path}: has no function {function!r}; its functions: {_some(defined)}")
         names = [function] if function else [name for name in EXERCISE if name in defined]
@@ -83,9 +85,7 @@ def check_file(
             notes.append(
                 f"Of the exercise's functions it has none. It has: {_some(defined)}; name one: --function NAME."
             )
-        if lacking := [one for one in ALL if one not in sandbox.in_force]:
-            notes.append(f"This system let it run without: {', '.join(lacking)}.")
-        return FileVerdict(os.fspath(path), tuple(verdicts), (*notes, *_disagreements(verdicts)))
+        return FileVerdict(os.fspath(path), tuple(verdicts), (*notes, *unprotected, *_disagreements(verdicts)))
 
 
 def _some(names: list[str]) -> str:
@@ -158,10 +158,11 @@ def _of_import(crash: Crash) -> Any:
     if crash.kind in {"SyntaxError", "IndentationError"}:
         if "call to 'print'" in crash.message:
             return fault("python2_print", where)
-        return fault("syntax_error", where, error=crash.message + place)
+        return fault("syntax_error", where, error=f"“{crash.message}”{place}")
     if crash.kind in {"timeout", "memory", "exit", "SystemExit", "signal"}:
         return fault("import_fails", where, error=of_crash(crash).message)
-    return fault("import_fails", where, error=f"{crash.kind}: {crash.message}{place}")
+    beside = "; what lies beside the file is not there when it runs" if crash.kind == "ModuleNotFoundError" else ""
+    return fault("import_fails", where, error=f"{crash.words}{place}{beside}")
 
 
 def _disagreements(verdicts: list[Verdict]) -> list[str]:

@@ -23,6 +23,12 @@ class Crash:
     line: int | None = None
     text: str | None = None
 
+    @property
+    def words(self) -> str:
+        """What was raised, with the message marked as the function's own words."""
+        message = self.message.replace("\N{RIGHT DOUBLE QUOTATION MARK}", '"')
+        return f"{self.kind} (its own words: “{message}”)" if message else self.kind
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:

@@ -36,7 +36,7 @@ def judge_large_scores(trial: Trial, *, only_finite: bool) -> list[Fault]:
         outcome = trial.call(case)
         given = trial.read(case, outcome)
         if given is None:
-            error = "no answer" if outcome.crash is None else f"{outcome.crash.kind}: {outcome.crash.message}"
+            error = "no answer" if outcome.crash is None else outcome.crash.words
             failed[name] = fault("wrong_at_large_scores", {"case": str(case)}, hint=f"{error}.")
         elif name in EXCUSED and not trial.added and _value_underflows(trial, given):
             # -log(p) of a p that has underflown to 0 is what most people hand in, and what they are taught; so is a sum

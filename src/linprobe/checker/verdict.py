@@ -10,6 +10,7 @@ Layout = Literal["DC", "CD"]
 Convention = Literal["full", "half"]
 
 RIGHT, NOT_RIGHT, NOT_JUDGED = 0, 1, 2
+NOT_ENFORCED = "Not enforced on this system: "  # how the note begins that names the missing protections
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _folder(folder: Path, function: str | None, loss: str | None, as_json: bool)
     from rich.markup import escape
 
     from linprobe.checker.folder import check_folder, submissions
-    from linprobe.checker.verdict import NOT_JUDGED, NOT_RIGHT, RIGHT
+    from linprobe.checker.verdict import NOT_ENFORCED, NOT_JUDGED, NOT_RIGHT, RIGHT
     from linprobe.cli.output import say
     from linprobe.cli.words import one_line
     from linprobe.errors import UsageError
@@ -117,8 +117,10 @@ def _folder(folder: Path, function: str | None, loss: str | None, as_json: bool)
     paths = submissions(folder)
     console = Console(highlight=False)
     statuses = []
+    unprotected: dict[str, None] = {}
     for verdict in check_folder(paths):
         statuses.append(verdict.exit_status)
+        unprotected.update(dict.fromkeys(note for note in verdict.notes if note.startswith(NOT_ENFORCED)))
         if as_json:
             say(json.dumps(verdict.to_json()))
             continue
@@ -129,6 +131,8 @@ def _folder(folder: Path, function: str | None, loss: str | None, as_json: bool)
         right = statuses.count(RIGHT)
         files = "file is" if len(statuses) == 1 else "files are"
         console.print(f"\n{right} of {len(statuses)} {files} right.")
+        for note in unprotected:
+            console.print(note, soft_wrap=True)
     if all(status == NOT_JUDGED for status in statuses):
         return NOT_JUDGED
     return RIGHT if all(status == RIGHT for status in statuses) else NOT_RIGHT
