@@ -180,7 +180,7 @@ RETURNS = {
     "many axes": ("2.5, np.zeros((1,) * 40)", f"a pair whose second part is an array of shape {(1,) * 40}"),
     "objects": ("2.5, np.array([object()])", "a pair whose second part is an array of object of shape (1,)"),
     "an endless iterator": ("iter(int, 1)", "a callable_iterator"),
-    "a class with a long name": ("type('\\x1b' + 'x' * 10**6, (), {})()", "a " + "x" * 197 + "…"),
+    "a class with a long name": ("type('\\x1b' + 'x' * 10**6, (), {})()", "something of its own making"),
     "not a number": ("float('nan'), W * np.inf", ""),
     "very large integers": ("10**5000, W", "a pair whose first part is an int"),
     "more than its file": ("2.5, W, __builtins__", "a tuple of 3"),
@@ -219,8 +219,48 @@ def test_an_import_that_does_not_end_is_ended(sandboxed, body):
     assert sandbox.function("f")(*ARGUMENTS).crash == sandbox.crash
 
 
-def test_names_by_the_thousand_are_cut_short(sandboxed):
-    sandbox = sandboxed("for i in range(10**5): globals()[f'f{i}'] = lambda: None\n")
-    names = sandbox.load()
-    assert names is not None
-    assert len(names) == 2_000
+def test_names_by_the_thousand_are_not_told(sandboxed):
+    sandbox = sandboxed("def f(): pass\nfor i in range(10**5): globals()[f'f{i}'] = lambda: None\n")
+    assert sandbox.load() == ["f"]
+
+
+FORGED = """
+import json, os, struct
+
+SAID = "what was read elsewhere"
+message = {
+    "names": ["f", SAID, "smu" "ggled", "f"], "missing": {SAID: 1, "np": 10**400}, "libraries": [SAID],
+    "notes": [SAID, SAID + " is not installed: its calls do nothing.",
+              "smu" "ggled is not installed: its calls do nothing."],
+    "crash": CRASH,
+}
+header = json.dumps({"message": message, "arrays": []}).encode()
+for fd in range(3, 64):
+    try: os.write(fd, struct.pack("<I", len(header)) + header)
+    except OSError: pass
+def f(W, X, y, reg): pass
+"""
+
+
+def test_a_forged_answer_carries_no_text(sandboxed):
+    sandbox = sandboxed(FORGED.replace("CRASH", "None"))
+    assert sandbox.load() == ["f"]
+    told = repr((sandbox.notes, sandbox.missing, sandbox.libraries))
+    assert "elsewhere" not in told
+    assert "smuggled" not in told
+
+
+@pytest.mark.parametrize("kind", ["timeout", "exit", "signal"])
+def test_how_it_ended_is_not_its_to_say(sandboxed, kind):
+    sandbox = sandboxed(FORGED.replace("CRASH", f"dict(kind={kind!r}, message=SAID)"))
+    assert sandbox.load() is None
+    assert sandbox.crash == Crash("signal", "what it answers cannot be read")
+
+
+def test_a_forged_error_has_the_text_of_its_line_and_a_known_name(sandboxed):
+    crash = "dict(kind=SAID, message=SAID, line=4, text=SAID)"
+    sandbox = sandboxed(FORGED.replace("CRASH", crash))
+    assert sandbox.load() is None
+    said = "what was read elsewhere"
+    assert sandbox.crash == Crash("Exception", said, 4, f'SAID = "{said}"')
+    assert sandbox.crash.words == f"Exception (its own words: “{said}”)"

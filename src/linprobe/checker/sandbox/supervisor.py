@@ -17,8 +17,9 @@ from typing import TypeVar
 import numpy as np
 
 from linprobe.arrays import LIBRARIES
-from linprobe.checker.outcome import Caller, Crash, Outcome, plain_text
+from linprobe.checker.outcome import Caller, Crash, Outcome
 from linprobe.checker.sandbox import wire
+from linprobe.checker.sandbox.believed import Believed
 from linprobe.checker.sandbox.process import FullError, Process
 from linprobe.errors import DataError, IncompatibleError, LinprobeError
 
@@ -47,6 +48,7 @@ class Sandbox:
                 "macOS; for a function of your own, use linprobe.check_loss(f)"
             )
         self.path, self._source = _python_file(Path(path))
+        self._believed = Believed(self._source)
         self.seconds = seconds
         self.crash: Crash | None = None
         self.notes: list[str] = []
@@ -79,10 +81,10 @@ class Sandbox:
         process = self._start()
         request = {"path": str(process.copy), "libraries": LIBRARIES[1:]}
         try:
-            names, self.crash = self._ask(process, request, (), _loaded)
+            names, self.crash = self._ask(process, request, (), self._loaded)
         except _StoppedError as stopped:
             self.crash = stopped.crash
-        return None if self.crash else list(names)
+        return None if self.crash else names
 
     def function(self, name: str) -> Caller:
         """A function of the file, called in its process."""
@@ -98,7 +100,7 @@ class Sandbox:
             return Outcome(0.0, crash=self.crash)
         start = time.monotonic()
         try:
-            return self._ask(self._process, request, arrays, wire.to_outcome)
+            return self._ask(self._process, request, arrays, self._outcome)
         except _StoppedError as stopped:
             return Outcome(time.monotonic() - start, crash=stopped.crash)
 
@@ -146,8 +148,14 @@ class Sandbox:
         missing = [(name, line) for name, line in wire.field(reply, "missing", dict).items() if type(line) is int]
         loaded = wire.texts(reply, "libraries")
         self.libraries = tuple(name for name in LIBRARIES if name == LIBRARIES[0] or name in loaded)
-        self.notes += [note for note in wire.texts(reply, "notes") if note not in self.notes]
-        self.missing += [(plain_text(name), line) for name, line in missing if (name, line) not in self.missing]
+        self.notes += [note for note in self._believed.notes(wire.texts(reply, "notes")) if note not in self.notes]
+        self.missing += [one for one in self._believed.missing(missing, LIBRARIES) if one not in self.missing]
+
+    def _loaded(self, reply: wire.Message, _: object) -> tuple[list[str], Crash | None]:
+        return self._believed.names(wire.texts(reply, "names")), self._believed.crash(wire.to_crash(reply))
+
+    def _outcome(self, reply: wire.Message, arrays: list[np.ndarray]) -> Outcome:
+        return self._believed.outcome(wire.to_outcome(reply, arrays))
 
     def _print(self, piece: bytes) -> None:
         # A character has at most four bytes.
@@ -192,10 +200,6 @@ class _StoppedError(Exception):
     def __init__(self, crash: Crash) -> None:
         super().__init__(crash)
         self.crash = crash
-
-
-def _loaded(reply: wire.Message, _: object) -> tuple[tuple[str, ...], Crash | None]:
-    return wire.texts(reply, "names"), wire.to_crash(reply)
 
 
 def _python_file(path: Path) -> tuple[Path, bytes]:

@@ -20,6 +20,7 @@ from linprobe.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_t
 LARGEST_HEADER = 2**20
 MOST_ARRAYS = 8
 MOST_TEXTS = 2_000
+LONGEST_CALL, MOST_LINES = 1e6, 10**12  # seconds, and lines of Python that one may run
 TYPES = {
     "|b1",
     "|i1",
@@ -133,7 +134,9 @@ def to_outcome(message: Message, arrays: Sequence[np.ndarray]) -> Outcome:
     changed = texts(message, "changed")
     seconds = field(message, "seconds", float)
     known = names in {(), ("loss",), ("gradient",), ("loss", "gradient")}
-    if not known or len(names) != len(arrays) or not set(changed) <= {"W", "X", "y"} or not math.isfinite(seconds):
+    lines = None if message.get("lines") is None else field(message, "lines", int)
+    bounded = 0 <= seconds <= LONGEST_CALL and 0 <= (lines or 0) <= MOST_LINES
+    if not known or len(names) != len(arrays) or not set(changed) <= {"W", "X", "y"} or not bounded:
         raise WireError("no outcome")
     parts = dict(zip(names, arrays, strict=True))
     return Outcome(
@@ -142,7 +145,7 @@ def to_outcome(message: Message, arrays: Sequence[np.ndarray]) -> Outcome:
         parts.get("gradient"),
         plain_text(field(message, "returned", str)),
         changed,
-        None if message.get("lines") is None else field(message, "lines", int),
+        lines,
         to_crash(message),
         texts(message, "supplied"),
     )
