@@ -13,6 +13,7 @@ from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.prepare import fit_preparation, make_splits
 from linprobe.search import Resources
+from linprobe.solvers import exact
 from linprobe.solvers.certificate import certify
 from linprobe.solvers.exact import solve
 from linprobe.tune import Options, engines, path, tune
@@ -489,3 +490,17 @@ def test_that_every_fit_failed_is_said_first(monkeypatch):
     first = steps[1].rows[0]
     assert (first.what, first.found) == ("failed", "all 2")
     assert "nothing is proven of the one chosen" in first.expected
+
+
+@pytest.mark.parametrize(("precision", "products"), [("double", {"float64"}), ("single", {"float32"})])
+def test_precision_is_that_of_all_products_and_of_the_model(precision, products, monkeypatch):
+    seen = set()
+
+    def watched(X, y, W, *arguments, **options):
+        seen.add(str(W.dtype))
+        return objective_and_gradient(X, y, W, *arguments, **options)
+
+    objective_and_gradient = exact.objective_and_gradient
+    monkeypatch.setattr(exact, "objective_and_gradient", watched)
+    result = tune(draw(), Options(regs=np.array([0.01, 1.0]), precision=precision))
+    assert seen == products == {str(result.classifier.W.dtype)}

@@ -18,8 +18,7 @@ from linprobe.solvers.optimum import Optimum
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled
-# Passes after which a head takes Newton's steps, where its second derivative can be had: more for more unknowns, as
-# that costs as much as so many passes, and many more of a head in a wide stack.
+# Passes before Newton's steps: more for more unknowns, whose second derivative costs as much as so many passes.
 NEWTON, NEWTON_UNKNOWNS = 30, 8
 EASED = 4  # by so much less a head is held back in Newton's steps after one that was not too long
 SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
@@ -83,7 +82,6 @@ class Descent:
         self.waiting, self.restarts = np.zeros(h, int), np.zeros(h, int)
         self.damping = 2 * reg
         self.unsettled, self.bias_step = np.zeros(h, bool), np.zeros(start.shape[1:])
-        # Nowhere to go yet.
         self.dW, self.db, self.shift, self.slope = W * 0, self.b * 0, self.b * 0, np.zeros(h)
         self.search = LineSearch(h)
 
