@@ -156,7 +156,9 @@ def test_sums_of_many_float32_losses_keep_their_digits():
     _, of_a_chunk, _ = objective_and_gradient(
         X[:2048], y[:2048], np.zeros((1, 10, 1), np.float32), np.zeros((10, 1), np.float32), "softmax", np.zeros(1)
     )
-    assert dW[0, 0, 0] == pytest.approx(of_a_chunk[0, 0, 0], rel=16 * 2.0**-24)
+    # Both round as BLAS pleases, but more chunks lose no more than one does and the 16 additions.
+    lost, lost_in_a_chunk = abs(dW[0, 0, 0] + 0.9), abs(of_a_chunk[0, 0, 0] + 0.9)
+    assert lost <= lost_in_a_chunk + 0.9 * 16 * 2.0**-24
 
 
 def test_pixels_are_converted_chunk_by_chunk():

@@ -86,6 +86,7 @@ def test_what_the_caller_has_set_up_disturbs_nothing(entry):
         assert check_loss(entry.function, loss="hinge")
 
 
+@pytest.mark.real_data
 @given(st.sampled_from(QUICK), drawn_faults)
 @settings(max_examples=30, deadline=None)
 def test_no_small_fault_is_called_right(entry, fault):
@@ -168,6 +169,7 @@ def in_older_layout(f):
     return older
 
 
+@pytest.mark.real_data
 @given(other_hinges(), st.sampled_from([lambda f: f, in_older_layout]))
 @settings(max_examples=30, deadline=None)
 def test_no_other_hinge_is_called_right(other, layout):

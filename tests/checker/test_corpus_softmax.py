@@ -101,6 +101,7 @@ def test_the_verdict_is_the_same_for_a_loss_found_out(entry):
     assert replace(named, seconds=None) == replace(found_out, seconds=None)
 
 
+@pytest.mark.real_data
 @given(entry=st.sampled_from(QUICK), fault=drawn_faults)
 @example(entry=QUICK[0], fault=Drawn("a factor", True, 1e-6, 0, 2.0))
 @example(entry=QUICK[1], fault=Drawn("a factor", False, -1e-6, 0, 2.0))

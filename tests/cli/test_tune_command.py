@@ -203,7 +203,9 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "linprobe: interrupted; nothing was kept\n")
+    # What a shell calls 130: Python ends by the signal itself where it fell into code that an import makes.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert err == "linprobe: interrupted; nothing was kept\n"
     assert list(tmp_path.iterdir()) == []
 
 
