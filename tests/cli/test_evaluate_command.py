@@ -109,8 +109,8 @@ def changed(model, change):
             return replace(model, W=model.W * np.where(np.arange(64) == 20, np.float32(-1), np.float32(1))[:, None])
         case "class names":
             return replace(model, classes=(*model.classes[1:], model.classes[0]))
-        case "a huge bias":
-            return replace(model, b=np.where(np.arange(10) == 0, 1e9, b))
+        case "a huge bias" | "the hugest bias":
+            return replace(model, b=np.where(np.arange(10) == 0, 1e9 if change == "a huge bias" else 1e308, b))
         case "the loss":
             return replace(model, about=about | {"loss": "squared_hinge"})
         case _:  # the seed
@@ -118,7 +118,8 @@ def changed(model, change):
 
 
 @pytest.mark.parametrize(
-    "change", ["reg", "a flipped bit", "a sign", "class names", "a huge bias", "the loss", "the seed"]
+    "change",
+    ["reg", "a flipped bit", "a sign", "class names", "a huge bias", "the hugest bias", "the loss", "the seed"],
 )
 def test_what_is_not_the_optimum_is_not_called_proven(change, run, tuned, tmp_path):
     changed(linprobe.load(tmp_path / "run" / "model.safetensors"), change).save(tmp_path / "other")
