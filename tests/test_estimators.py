@@ -3,6 +3,7 @@
 import math
 import pickle
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from linprobe import LinearSVM, SoftmaxClassifier
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.estimators import classifiers
+from linprobe.losses import LOSSES
 from linprobe.solvers.certificate import certify
 
 
@@ -467,7 +469,7 @@ def test_senseless_parameters_are_refused_with_a_way_out(make, parameters, kind,
 
 def test_the_hinge_and_the_exact_solver_do_not_go_together():
     X, y, _ = make_problem()
-    with pytest.raises(IncompatibleError, match="Use loss='squared_hinge', or solver='sgd'"):
+    with pytest.raises(IncompatibleError, match="use the loss squared_hinge, or the solver sgd"):
         LinearSVM(loss="hinge").fit(X, y)
     with pytest.raises(UsageError, match="loss is 'log'; use one of: squared_hinge, hinge"):
         LinearSVM().set_params(loss="log").fit(X, y)
@@ -496,10 +498,8 @@ def test_results_that_are_not_finite_never_come_out(monkeypatch, field):
 
 
 def test_descent_that_explodes_is_an_error(monkeypatch):
-    from linprobe.estimators import descent
-
     X, y, _ = make_problem()
-    monkeypatch.setitem(descent.CURVATURE, "squared_hinge", (1e-9, False))
+    monkeypatch.setitem(LOSSES, "squared_hinge", replace(LOSSES["squared_hinge"], steepest=lambda _: 1e-9))
     with pytest.raises(DivergedError, match="use solver='exact'"):
         LinearSVM(solver="sgd").fit(X, y)
 

@@ -14,7 +14,7 @@ from linprobe.evaluate import wilson_interval
 from linprobe.evidence import observe
 from linprobe.prepare import Features, Preparation
 from linprobe.rows import Rows, refuse_what_is_not_finite
-from linprobe.solvers.certificate import CERTIFIABLE, certify
+from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.tune.options import TOLERANCE
 
 # The mean in the file is that of the rows it was fitted on, but for how another machine rounds.
@@ -151,7 +151,7 @@ def prove(classifier: Classifier, dataset: Dataset) -> Proof:
     told = (rows.trained_on, len(examples), str(loss), reg, tolerance, stored)
     if str(loss) not in CERTIFIABLE:
         way = f"train with linprobe tune --loss {' or '.join(CERTIFIABLE)}"
-        return Proof(*told, why=f"the {loss} loss has no certificate, because it is not smooth; {way}")
+        return Proof(*told, why=f"{no_certificate(str(loss))}; {way}")
     if reg == 0:
         return Proof(*told, why="reg is 0, and without a penalty there is no certificate; train with a small reg")
     W = classifier.W

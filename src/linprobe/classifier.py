@@ -13,6 +13,7 @@ from scipy.special import softmax
 from linprobe import __version__
 from linprobe.errors import DataError, IncompatibleError, UnsafeFileError
 from linprobe.evaluate import highest
+from linprobe.losses import LOSSES
 from linprobe.prepare import Preparation
 from linprobe.tensors import Kind, damaged, read, short, warn_unchecked, write
 
@@ -56,7 +57,8 @@ class Classifier:
     @property
     def probabilistic(self) -> bool:
         """Whether its scores are log-probabilities but for a constant: those of softmax are, an SVM's are not."""
-        return self.about.get("loss") == "softmax"
+        loss = LOSSES.get(str(self.about.get("loss")))
+        return loss is not None and loss.probabilities
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """The probability of every class: scores (n, K) -> (n, K) float64. Raises IncompatibleError for an SVM."""

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from linprobe.arrays import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
-from linprobe.losses import find_loss
+from linprobe.losses import Loss, find_loss
 
 # Scores of this many rows at a time stay in the processor's cache for a stack of a hundred heads.
 CHUNK_ROWS = 512
@@ -24,7 +24,7 @@ class StackScore:
     loss: np.ndarray
 
 
-def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str) -> StackScore:
+def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str | Loss) -> StackScore:
     """Accuracy and mean loss of every head of a stack; NaN for heads whose weights are, or whose scores overflow.
 
     X (n, D) float, y (n,) int in [0, K), W (D, K, H), b (K, H) or None; n >= 1. Computed where W is, NumPy or a torch
@@ -33,7 +33,7 @@ def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str) -> Sta
     Rows come in chunks, so the scores never take more than a few megabytes.
     """
     device, (features, classes, heads) = device_of(W), W.shape
-    xp, loss_of = namespace(W), find_loss(loss)
+    xp, value_and_slope = namespace(W), find_loss(loss).value_and_slope
     # The type of the product: into an array of another type, BLAS would write nothing.
     dtype = xp.result_type(move(X[:1], device), W)
     flat = xp.astype(W.reshape(features, classes * heads), dtype, copy=False)
@@ -51,7 +51,7 @@ def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str) -> Sta
             if b is not None:
                 scores += b
             correct += xp.sum(highest(scores) == labels[:, None], axis=0)
-            total += xp.sum(loss_of(scores, labels)[0], axis=0, dtype=xp.float64)
+            total += xp.sum(value_and_slope(scores, labels)[0], axis=0, dtype=xp.float64)
     right, losses = to_numpy(correct), to_numpy(total)
     trained = np.isfinite(losses)
     return StackScore(np.where(trained, right / len(X), np.nan), np.where(trained, losses / len(X), np.nan))

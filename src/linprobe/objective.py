@@ -34,7 +34,7 @@ def objective_and_gradient(
 
     X (n, D), of any numeric dtype, or a sparse matrix; y (n,) int in [0, K); W (D, K, H) float; b (K, H), or None for
     heads without a bias;
-    loss, a name in LOSSES or such a function; reg (H,) >= 0; sample_weight (n,) or (n, H), >= 0, one per example
+    loss, one of LOSSES or its name; reg (H,) >= 0; sample_weight (n,) or (n, H), >= 0, one per example
     unless given; reg_bias, whether the penalty counts b too; chunk_rows, rows per pass, chosen from K and H unless
     given -> objective (H,), dW (D, K, H), db (K, H), or None without b; all float64, and all new arrays.
     Products run in the dtype of W, and where W is: rows of X that are elsewhere are moved there chunk by chunk. What is
@@ -42,7 +42,7 @@ def objective_and_gradient(
     it needs memory for the scores of one chunk, one product of W's shape, and a chunk of X when its dtype is not W's.
     Raises UsageError for shapes that do not fit, labels outside [0, K) and weights that are negative or sum to zero.
     """
-    xp, loss = namespace(W), find_loss(loss)
+    xp, value_and_slope = namespace(W), find_loss(loss).value_and_slope
     D, K, H = W.shape
     n = X.shape[0]
     reg = xp.asarray(reg, dtype=xp.float64, device=W.device)
@@ -67,7 +67,7 @@ def objective_and_gradient(
         product(features, flat, xp.reshape(scores, (-1, K * H)))
         if b is not None:
             scores += b
-        losses, slope = loss(scores, labels)
+        losses, slope = value_and_slope(scores, labels)
         losses = xp.astype(losses, xp.float64)
         if sample_weight is None:
             losses /= n
@@ -122,7 +122,8 @@ def loss_and_gradient(
     One product, one loss, one product back: for data that fits in memory, without the stack's checks and chunks.
     """
     slope = X @ W
-    losses, _ = find_loss(loss)(slope[:, :, None], np.asarray(y))  # the scores are overwritten by their slope
+    # The scores are overwritten by their slope.
+    losses, _ = find_loss(loss).value_and_slope(slope[:, :, None], np.asarray(y))
     dW = X.T @ slope
     dW /= len(X)
     dW += 2 * reg * W

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from linprobe.losses import find_loss
-from linprobe.losses.curvature import CURVATURES, total_curvature
+from linprobe.losses import LOSSES, SmoothLoss, find_loss, smooth_loss
+from linprobe.losses.curvature import total_curvature
 from linprobe.objective import objective_and_gradient
 from linprobe.solvers.newton import whole_curvature
 from linprobe.solvers.problem import pose
 
 N, D, K = 23, 5, 4
+SMOOTH = [name for name, loss in LOSSES.items() if isinstance(loss, SmoothLoss)]
 
 
 def draw(seed=0):
@@ -28,31 +29,32 @@ def differences(f, x, h=1e-6):
     return np.array(rows)
 
 
-@pytest.mark.parametrize("loss", CURVATURES)
+@pytest.mark.parametrize("loss", SMOOTH)
 def test_of_every_example_it_is_the_derivative_of_the_slope(loss):
     rng = np.random.default_rng(1)
     scores, labels = 2 * rng.normal(size=(N, K)), rng.integers(0, K, N)
-    diagonal, outers = CURVATURES[loss](scores.copy(), labels)
+    diagonal, outers = smooth_loss(loss).curvature(scores.copy(), labels)
     assert (diagonal >= 0).all()
     for i in range(N):
         found = np.diag(diagonal[i]) + sum(sign * np.outer(outer[i], outer[i]) for sign, outer in outers)
-        slope = lambda s, i=i: find_loss(loss)(s[None, :, None].copy(), labels[i : i + 1])[1][0, :, 0]  # noqa: E731
+        slope = lambda s, i=i: find_loss(loss).value_and_slope(s[None, :, None].copy(), labels[i : i + 1])[1][0, :, 0]  # noqa: E731
         np.testing.assert_allclose(found, differences(slope, scores[i]), atol=1e-8)
 
 
-@pytest.mark.parametrize("loss", CURVATURES)
+@pytest.mark.parametrize("loss", SMOOTH)
 def test_the_total_is_the_weighted_sum(loss):
     rng = np.random.default_rng(2)
     scores, labels, weight = 2 * rng.normal(size=(N, K)), rng.integers(0, K, N), rng.random(N)
+    curvature = smooth_loss(loss).curvature
     expected = sum(
-        weight[i] * total_curvature(CURVATURES[loss](scores[i : i + 1].copy(), labels[i : i + 1]), np.ones(1))
+        weight[i] * total_curvature(curvature(scores[i : i + 1].copy(), labels[i : i + 1]), np.ones(1))
         for i in range(N)
     )
-    found = total_curvature(CURVATURES[loss](scores.copy(), labels), weight)
+    found = total_curvature(smooth_loss(loss).curvature(scores.copy(), labels), weight)
     np.testing.assert_allclose(found, expected, atol=1e-13)
 
 
-@pytest.mark.parametrize("loss", CURVATURES)
+@pytest.mark.parametrize("loss", SMOOTH)
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_whole_of_it_is_the_derivative_of_the_gradient(loss, make, weighted, monkeypatch):
@@ -78,7 +80,7 @@ def test_the_whole_of_it_is_the_derivative_of_the_gradient(loss, make, weighted,
     np.testing.assert_allclose(np.tril(found), np.tril(expected), atol=1e-7)
 
 
-@pytest.mark.parametrize("loss", CURVATURES)
+@pytest.mark.parametrize("loss", SMOOTH)
 def test_examples_without_curvature_to_speak_of_are_left_out(loss, monkeypatch):
     X, y, W, b = draw()
     W = 30 * W  # most examples are far from any boundary
@@ -106,6 +108,6 @@ def test_examples_that_cost_nothing_do_not_drown_the_few_that_do():
     scores[:2] = 0
     weight = np.random.default_rng(0).uniform(1, 2, n)
     weight[:2] = 1e-4
-    find = CURVATURES["squared_hinge"]
+    find = smooth_loss("squared_hinge").curvature
     found = total_curvature(find(scores.astype(np.float32), labels), weight.astype(np.float32))
     np.testing.assert_allclose(found, total_curvature(find(scores, labels), weight), rtol=1e-5, atol=1e-12)

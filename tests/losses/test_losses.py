@@ -80,7 +80,7 @@ CASES = {
 def test_value_and_slope_agree_with_the_truth(name, truth, case):
     scores, labels = CASES[case]()
     expected_losses, expected_slope = truth(name, scores, labels)
-    losses, slope = LOSSES[name](scores, labels)
+    losses, slope = LOSSES[name].value_and_slope(scores, labels)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-12, atol=1e-12 * np.abs(expected_losses).max())
     np.testing.assert_allclose(slope, expected_slope, rtol=1e-12, atol=1e-12)
 
@@ -95,7 +95,7 @@ def test_value_and_slope_agree_with_the_truth(name, truth, case):
 def test_any_spread_and_shape_agrees_with_the_loops(name, shape, spread, seed):
     scores, labels = draw(*shape, spread=spread, seed=seed)
     expected_losses, expected_slope = slow(name, scores, labels)
-    losses, slope = LOSSES[name](scores, labels)
+    losses, slope = LOSSES[name].value_and_slope(scores, labels)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(slope, expected_slope, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(slope.sum(axis=1) / np.maximum(1, np.abs(slope).max(axis=1)), 0, atol=1e-13 * shape[1])
@@ -104,13 +104,13 @@ def test_any_spread_and_shape_agrees_with_the_loops(name, shape, spread, seed):
 @EVERY
 def test_the_slope_is_what_central_differences_measure(name):
     scores, labels = draw(20, 6, 2, spread=2.0)
-    losses, slope = LOSSES[name](scores.copy(), labels)
-    step = 1e-6
+    value_and_slope, step = LOSSES[name].value_and_slope, 1e-6
+    losses, slope = value_and_slope(scores.copy(), labels)
     for k in range(6):
         up, down = scores.copy(), scores.copy()
         up[:, k] += step
         down[:, k] -= step
-        measured = (LOSSES[name](up, labels)[0] - LOSSES[name](down, labels)[0]) / (2 * step)
+        measured = (value_and_slope(up, labels)[0] - value_and_slope(down, labels)[0]) / (2 * step)
         # Rounding of the losses, and the third derivative: at most 1 for softmax, none elsewhere.
         np.testing.assert_allclose(measured, slope[:, k], atol=1e-9 * (1 + losses.max()))
 
@@ -126,7 +126,7 @@ def test_extreme_scores_give_finite_losses_that_are_right(name, dtype):
     exact = [[Fraction(float(value)) for value in row] for row in scores]
     stack = scores[:, :, None].copy()
     with np.errstate(all="raise"):  # not even a warning escapes
-        losses, slope = LOSSES[name](stack, labels)
+        losses, slope = LOSSES[name].value_and_slope(stack, labels)
     assert np.isfinite(losses).all()
     assert np.isfinite(slope).all()
     for i, (row, y) in enumerate(zip(exact, labels, strict=True)):
@@ -148,9 +148,9 @@ def test_extreme_scores_give_finite_losses_that_are_right(name, dtype):
 @EVERY
 def test_a_score_that_is_not_a_number_spoils_its_own_head_only_and_silently(name):
     scores, labels = draw(6, 10, 4)
-    good, _ = LOSSES[name](scores.copy(), labels)
+    good, _ = LOSSES[name].value_and_slope(scores.copy(), labels)
     scores[2, 5, 1] = np.nan
-    losses, _ = LOSSES[name](scores, labels)
+    losses, _ = LOSSES[name].value_and_slope(scores, labels)
     assert np.isnan(losses[2, 1])
     losses[2, 1] = good[2, 1]
     np.testing.assert_array_equal(losses, good)
@@ -161,10 +161,10 @@ def test_a_score_that_is_not_a_number_spoils_its_own_head_only_and_silently(name
 @pytest.mark.parametrize("K", [2, 10, 63, 64, 100, 1000])
 def test_a_stack_equals_its_heads_bit_for_bit(name, dtype, K):
     scores, labels = draw(7, K, 100, dtype=dtype)
-    losses, slope = LOSSES[name](scores.copy(), labels)
+    losses, slope = LOSSES[name].value_and_slope(scores.copy(), labels)
     for heads in (slice(0, 1), slice(41, 42), slice(99, 100), slice(3, 5), slice(10, 13), slice(0, 50), slice(33, 100)):
         alone = np.ascontiguousarray(scores[:, :, heads])
-        its_losses, its_slope = LOSSES[name](alone, labels)
+        its_losses, its_slope = LOSSES[name].value_and_slope(alone, labels)
         np.testing.assert_array_equal(its_losses, losses[:, heads])
         np.testing.assert_array_equal(its_slope, slope[:, :, heads])
 
@@ -172,9 +172,9 @@ def test_a_stack_equals_its_heads_bit_for_bit(name, dtype, K):
 @EVERY
 def test_examples_do_not_know_each_other(name):
     scores, labels = draw(40, 10, 3, dtype=np.float32)
-    losses, slope = LOSSES[name](scores.copy(), labels)
+    losses, slope = LOSSES[name].value_and_slope(scores.copy(), labels)
     for rows in (slice(0, 1), slice(17, 29)):
-        its_losses, its_slope = LOSSES[name](scores[rows].copy(), labels[rows])
+        its_losses, its_slope = LOSSES[name].value_and_slope(scores[rows].copy(), labels[rows])
         np.testing.assert_array_equal(its_losses, losses[rows])
         np.testing.assert_array_equal(its_slope, slope[rows])
 
@@ -184,7 +184,7 @@ def test_the_slope_is_the_memory_of_the_scores_and_labels_stay(name):
     scores, labels = draw(20, 10, 3, dtype=np.float32)
     kept = labels.copy()
     labels.setflags(write=False)
-    losses, slope = LOSSES[name](scores, labels)
+    losses, slope = LOSSES[name].value_and_slope(scores, labels)
     assert slope is scores
     assert not np.shares_memory(losses, scores)
     assert losses.dtype == slope.dtype == np.float32
@@ -197,7 +197,7 @@ def test_a_view_into_a_larger_array_is_served_in_place(name):
     whole, labels = draw(20, 10, 8)
     scores = whole[:, :, 2:5]
     expected_losses, expected_slope = slow(name, scores, labels)
-    losses, _ = LOSSES[name](scores, labels)
+    losses, _ = LOSSES[name].value_and_slope(scores, labels)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(whole[:, :, 2:5], expected_slope, rtol=1e-12, atol=1e-12)
 
@@ -207,7 +207,7 @@ def test_a_view_into_a_larger_array_is_served_in_place(name):
 def test_temporary_memory_stays_below_that_of_the_scores(name, shape):
     scores, labels = draw(*shape, dtype=np.float32)
     tracemalloc.start()
-    LOSSES[name](scores, labels)
+    LOSSES[name].value_and_slope(scores, labels)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.75 * scores.nbytes
@@ -225,7 +225,7 @@ def test_float32_is_within_its_rounding_of_float64(name, spread, K, seed):
     u = 2.0**-24
     width = (scores.max(axis=1) - scores.min(axis=1)).astype(np.float64)
     exact_losses, exact_slope = slow(name, scores.astype(np.float64), labels)
-    losses, slope = LOSSES[name](scores.copy(), labels)
+    losses, slope = LOSSES[name].value_and_slope(scores.copy(), labels)
     if name == "softmax":
         assert (np.abs(losses - exact_losses) <= u * (2 * width + 2 * exact_losses + K + 16)).all()
         probability = exact_slope.copy()
@@ -256,8 +256,8 @@ def test_torch_tensors_get_the_same_numbers(name, dtype, shape):
     torch = pytest.importorskip("torch")
     scores, labels = draw(*shape, dtype=dtype)
     tensor = torch.tensor(scores)
-    losses, slope = LOSSES[name](tensor, torch.tensor(labels))
-    expected_losses, expected_slope = LOSSES[name](scores, labels)
+    losses, slope = LOSSES[name].value_and_slope(tensor, torch.tensor(labels))
+    expected_losses, expected_slope = LOSSES[name].value_and_slope(scores, labels)
     assert slope.data_ptr() == tensor.data_ptr()
     digits = 32 * np.finfo(dtype).eps
     np.testing.assert_allclose(losses.numpy(), expected_losses, rtol=digits, atol=digits)
@@ -269,15 +269,15 @@ def test_torch_tensors_with_extreme_scores_stay_finite(name):
     torch = pytest.importorskip("torch")
     largest = float(np.finfo(np.float32).max)
     scores = torch.tensor([[largest, -largest, 1e30], [-largest, -largest, largest]])[:, :, None]
-    losses, slope = LOSSES[name](scores, torch.tensor([1, 0]))
+    losses, slope = LOSSES[name].value_and_slope(scores, torch.tensor([1, 0]))
     assert bool(torch.isfinite(losses).all())
     assert bool(torch.isfinite(slope).all())
 
 
 def test_a_loss_is_found_by_its_name():
-    assert find_loss("softmax") is softmax
-    assert find_loss("hinge") is hinge
-    assert find_loss(hinge) is hinge
-    assert find_loss("squared_hinge") is squared_hinge
+    assert find_loss("softmax").value_and_slope is softmax
+    assert find_loss("hinge").value_and_slope is hinge
+    assert find_loss("squared_hinge").value_and_slope is squared_hinge
+    assert find_loss(LOSSES["hinge"]) is LOSSES["hinge"]
     with pytest.raises(UsageError, match=r"^loss 'svm' is unknown; use one of: softmax, hinge, squared_hinge$"):
         find_loss("svm")

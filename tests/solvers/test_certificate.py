@@ -4,6 +4,7 @@ import ast
 import inspect
 import math
 import tracemalloc
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -15,9 +16,11 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from linprobe.errors import IncompatibleError, UsageError
+from linprobe.losses import LOSSES
+from linprobe.losses import dual as dual_points
 from linprobe.losses.reference import softmax_loss_naive, squared_hinge_loss_naive
 from linprobe.objective import objective_and_gradient
-from linprobe.solvers import _certified_rows, _dual_points, certificate
+from linprobe.solvers import _certified_rows, certificate
 from linprobe.solvers.certificate import certify
 
 LOOPS = {"softmax": softmax_loss_naive, "squared_hinge": squared_hinge_loss_naive}
@@ -260,7 +263,7 @@ def test_a_repair_that_would_turn_slopes_negative_is_refused():
 
 @EVERY
 @pytest.mark.parametrize("apart", [False, True])
-def test_the_gap_is_objective_less_dual_value_at_a_feasible_point(loss, apart, monkeypatch):
+def test_the_gap_is_objective_less_dual_value_at_a_feasible_point(loss, apart):
     if apart:
         (X, y, weight), reg = separable(), 1e-4
         W, b, _ = fit(X, y, loss, reg, weight)
@@ -269,11 +272,11 @@ def test_the_gap_is_objective_less_dual_value_at_a_feasible_point(loss, apart, m
         rng = np.random.default_rng(2)
         (X, y), weight, reg, W = draw(n=200), rng.uniform(0, 2, 200), 0.1, rng.standard_normal((3, 4))
         b = fit_bias(X, y, W, loss, weight) + 3e-5 * rng.standard_normal(4)
-    points_of, cost, longest = certificate.CERTIFIABLE[loss]
-    seen = []
-    spy = lambda points, v, y: seen.append(points.moved(v, y)) or cost(points, v, y)  # noqa: E731
-    monkeypatch.setitem(certificate.CERTIFIABLE, loss, (points_of, spy, longest))
-    objective, gap = certify_one(X, y, W, b, loss, reg, weight)
+    own, seen = LOSSES[loss].dual, []
+    assert own is not None
+    spy = lambda points, v, y: seen.append(points.moved(v, y)) or own.cost(points, v, y)  # noqa: E731
+    spied = replace(LOSSES[loss], dual=replace(own, cost=spy))
+    objective, gap = certify_one(X, y, W, b, spied, reg, weight)
     (slopes,) = seen
     share = weight / weight.sum()
     np.testing.assert_allclose(share @ slopes / objective, 0, atol=1e-15)
@@ -504,7 +507,10 @@ def test_what_overflows_is_refused(loss, intercept):
 
 
 BAD = {
-    "the hinge": ({"loss": "hinge"}, "no certificate for the loss 'hinge'; train with 'softmax' or 'squared_hinge'"),
+    "the hinge": (
+        {"loss": "hinge"},
+        "is not smooth, and has no certificate; use the loss softmax or squared_hinge",
+    ),
     "no penalty": ({"reg": [0.0]}, "without a penalty there is no bound; train with a small reg above 0"),
     "negative reg": ({"reg": [-1.0]}, "reg is -1; it must be positive"),
     "nan reg": ({"reg": [math.nan]}, r"reg is nan at \(0,\)"),
@@ -551,8 +557,13 @@ def test_a_feature_that_is_not_finite_is_named(kind, bad, monkeypatch):
 
 
 def test_it_shares_no_code_with_what_it_judges():
-    own = certificate, _certified_rows, _dual_points
+    own = certificate, _certified_rows, dual_points
     nodes = [node for module in own for node in ast.walk(ast.parse(inspect.getsource(module)))]
     known = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     known = {name for name in known if name.startswith("linprobe")} - {module.__name__ for module in own}
-    assert known == {"linprobe.arrays", "linprobe.errors"}
+    assert known == {"linprobe.arrays", "linprobe.errors", "linprobe.losses"}
+    # Of a loss it takes the dual, and nothing that a solver computes with.
+    imported = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "linprobe.losses"]
+    assert {alias.name for node in imported for alias in node.names} == {"LOSSES", "Loss", "find_loss"}
+    touched = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    assert not touched & {"value_and_slope", "curvature", "reference"}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from linprobe.errors import IncompatibleError
+from linprobe.losses import smooth_loss
 from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import fit_metric
 from linprobe.solvers.null import null_curvature
@@ -176,7 +177,7 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
     # Or a direction in the classes that was flat where it was measured would be taken for flat ever after.
     X = np.random.default_rng(0).standard_normal((12, 3))
     problem = posed([1.0, 1.0])
-    start = null_curvature("softmax", problem.shares, problem.null_bias)
+    start = null_curvature(smooth_loss("softmax"), problem.shares, problem.null_bias)
 
     def standing(passes):
         return Descent(

@@ -8,7 +8,8 @@ from regimes import Case, pairwise, solved, value  # pyright: ignore[reportMissi
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from linprobe.losses.curvature import CURVATURES, total_curvature
+from linprobe.losses import smooth_loss
+from linprobe.losses.curvature import total_curvature
 from linprobe.solvers import exact, metric
 from linprobe.solvers.certificate import certify
 from linprobe.solvers.exact import solve
@@ -126,7 +127,7 @@ def test_what_single_precision_cannot_finish_double_does(monkeypatch):
 @pytest.mark.parametrize("counts", [[5, 5, 5], [1, 1, 98], [0, 3, 7], [1, 999, 20], [4, 0, 0]])
 def test_the_null_model_is_the_best_that_a_bias_alone_can_do(loss, counts):
     shares = np.array(counts) / sum(counts)
-    b, objective = null_model(loss, np.stack([shares, np.roll(shares, 1)], axis=1), intercept=True)
+    b, objective = null_model(smooth_loss(loss), np.stack([shares, np.roll(shares, 1)], axis=1), intercept=True)
     X, y = np.zeros((sum(counts), 1)), np.repeat(np.arange(3), counts)
     seen = np.flatnonzero(counts)
 
@@ -170,7 +171,7 @@ def test_a_gap_is_weighed_against_what_there_is_to_gain(loss):
     reg = np.array([1e4, 1.0, 1e-2, 1e-6])
     found = solve(X, y, reg, loss=loss, tol=1e-3)
     best = solve(X, y, reg, loss=loss, tol=1e-12)
-    null = null_model(loss, np.bincount(y)[:, None] / len(y), intercept=True)[1]
+    null = null_model(smooth_loss(loss), np.bincount(y)[:, None] / len(y), intercept=True)[1]
     assert (found.objective - best.objective <= 1e-3 * (null - best.objective) * 1.001).all()
     assert (found.objective - best.objective <= 1e-3 * found.objective).all()
     assert (found.scale <= found.objective).all()
@@ -253,7 +254,7 @@ def test_the_curvature_of_examples_that_are_sure_of_their_label(loss, sure):
     scores[np.arange(50), labels] -= np.log(sure) if loss == "softmax" else sure
     weight = rng.random(50) / 50
     single, double = (
-        total_curvature(CURVATURES[loss](scores.astype(dtype), labels), weight.astype(dtype))
+        total_curvature(smooth_loss(loss).curvature(scores.astype(dtype), labels), weight.astype(dtype))
         for dtype in (np.float32, np.float64)
     )
     np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-7 * np.abs(double).max())

@@ -7,6 +7,7 @@ import numpy as np
 from linprobe.arrays import Products, to_numpy
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.estimators.inputs import Features, chunks, moments
+from linprobe.losses import find_loss
 from linprobe.objective import objective_and_gradient
 from linprobe.solvers.exact import Optimum
 from linprobe.solvers.settings import Heads, Training
@@ -14,10 +15,6 @@ from linprobe.solvers.sgd import train_stack
 
 BATCH_SIZE = 200
 MOMENTUM = 0.9
-
-# The most that the slope of a loss in an example's scores changes per change of those: the largest eigenvalue of the
-# Hessian, once for every class or not. The hinge has none; its slope changes by as much as K over a margin of 1.
-CURVATURE = {"softmax": (0.5, False), "squared_hinge": (2.0, True), "hinge": (1.0, True)}
 
 
 def descend(
@@ -54,9 +51,8 @@ def descend(
     for rows in chunks(X):
         standard[rows] = (X[rows] - centre) / spread
     batch, reg_of_copy = min(BATCH_SIZE, len(X)), reg / spread**2
-    curvature, per_class = CURVATURE[loss]
     square = _batch_square(standard, sample_weight, batch, intercept=intercept)
-    rate = 1 / (curvature * (classes if per_class else 1) * square + 2 * reg_of_copy)
+    rate = 1 / (find_loss(loss).steepest(classes) * square + 2 * reg_of_copy)
     solution = train_stack(
         standard,
         y,

@@ -8,6 +8,7 @@ import numpy as np
 
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.inputs import Features, moments
+from linprobe.losses import smooth_loss
 
 # The default λ in units of the features' mean variance, which makes the classifier the same for X and for 255·X.
 SCALE = 0.01
@@ -25,10 +26,8 @@ def check_parameters(estimator: Any, loss: str) -> None:
         value = getattr(estimator, name)
         if not isinstance(value, str) or value not in choices:
             raise UsageError(f"{name} is {value!r}; use one of: {', '.join(choices)}")
-    if loss == "hinge" and estimator.solver == "exact":
-        raise IncompatibleError(
-            "the exact solver needs a smooth loss; hinge is not. Use loss='squared_hinge', or solver='sgd'"
-        )
+    if estimator.solver == "exact":
+        smooth_loss(loss)
     _check_penalty(estimator.reg, estimator.C, estimator.solver)
     if not (_is_number(estimator.tol) and estimator.tol > 0):
         raise UsageError(f"tol is {estimator.tol!r}; give a number above 0, the gap as a share of the objective")

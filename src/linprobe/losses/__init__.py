@@ -1,31 +1,86 @@
-"""Losses: functions of the scores and the labels; they know nothing of features, weights or the penalty.
+"""The losses: one record each. A new one is a file with its function, and a record here."""
 
-Each takes scores (n, K, H), which it overwrites, and labels (n,), integers in [0, K), and gives the losses (n, H) and
-their slope in the scores (n, K, H), which is the memory of the scores. NumPy arrays and torch tensors alike.
-"""
+import math
 
-from collections.abc import Callable
-
-from linprobe.arrays import Array
-from linprobe.errors import UsageError
+from linprobe.errors import IncompatibleError, UsageError
+from linprobe.losses import dual, reference
+from linprobe.losses.curvature import Curvature
 from linprobe.losses.hinge import hinge
-from linprobe.losses.softmax import softmax
-from linprobe.losses.squared_hinge import squared_hinge
+from linprobe.losses.record import NEVER, Loss, SmoothLoss
+from linprobe.losses.softmax import softmax, softmax_curvature, softmax_start
+from linprobe.losses.squared_hinge import squared_hinge, squared_hinge_curvature
 
-__all__ = ["LOSSES", "Loss", "find_loss", "hinge", "softmax", "squared_hinge"]
+__all__ = [
+    "LOSSES",
+    "NEVER",
+    "Curvature",
+    "Loss",
+    "SmoothLoss",
+    "find_loss",
+    "hinge",
+    "smooth_loss",
+    "softmax",
+    "squared_hinge",
+]
 
-Loss = Callable[[Array, Array], tuple[Array, Array]]
-
-LOSSES: dict[str, Loss] = {"softmax": softmax, "hinge": hinge, "squared_hinge": squared_hinge}
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        SmoothLoss(
+            name="softmax",
+            classifier="Softmax classifier",
+            value_and_slope=softmax,
+            reference=reference.softmax_loss_naive,
+            at_equal_scores=math.log,
+            steepest=lambda _: 0.5,
+            probabilities=True,
+            workspace=0.0,
+            curvature=softmax_curvature,
+            start=softmax_start,
+            dual=dual.SOFTMAX,
+        ),
+        # With all scores equal, each of the K - 1 wrong classes misses the margin by exactly one.
+        Loss(
+            name="hinge",
+            classifier="Linear SVM",
+            value_and_slope=hinge,
+            reference=reference.svm_loss_naive,
+            at_equal_scores=lambda classes: classes - 1.0,
+            steepest=float,
+        ),
+        SmoothLoss(
+            name="squared_hinge",
+            classifier="Linear SVM, squared hinge",
+            value_and_slope=squared_hinge,
+            reference=reference.squared_hinge_loss_naive,
+            at_equal_scores=lambda classes: classes - 1.0,
+            steepest=lambda classes: 2.0 * classes,
+            curvature=squared_hinge_curvature,
+            curvature_jumps=True,
+            dual=dual.SQUARED_HINGE,
+        ),
+    )
+}
 
 
 def find_loss(loss: str | Loss) -> Loss:
-    """The loss function of a name; a function is handed back as it is.
+    """The record of a name; a record is handed back as it is.
 
     Raises UsageError for a name that LOSSES does not have.
     """
-    if not isinstance(loss, str):
+    if isinstance(loss, Loss):
         return loss
     if loss not in LOSSES:
         raise UsageError(f"loss {loss!r} is unknown; use one of: {', '.join(LOSSES)}")
     return LOSSES[loss]
+
+
+def smooth_loss(loss: str | Loss) -> SmoothLoss:
+    """The record of a loss that the exact solver can take; raises IncompatibleError for one that it can't."""
+    found = find_loss(loss)
+    if not isinstance(found, SmoothLoss):
+        raise IncompatibleError(
+            f"the exact solver needs a smooth loss, and {found.name} is not; use the loss squared_hinge, or the "
+            "solver sgd"
+        )
+    return found

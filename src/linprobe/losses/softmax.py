@@ -4,6 +4,8 @@ import numpy as np
 
 from linprobe.arrays import Array, cap_, exp_, namespace
 from linprobe.losses._fold import fold
+from linprobe.losses.curvature import Curvature
+from linprobe.losses.record import NEVER
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")
@@ -36,3 +38,18 @@ def softmax(scores: Array, labels: Array) -> tuple[Array, Array]:
     losses -= at_label
     largest = float(xp.finfo(scores.dtype).max)
     return cap_(losses, largest), scores
+
+
+def softmax_curvature(scores: Array, labels: Array) -> Curvature:
+    """diag(p) − p pᵀ: scores (n, K), overwritten, labels (n,)."""
+    xp = namespace(scores)
+    _, slope = softmax(scores[:, :, None], labels)
+    p = slope[:, :, 0]
+    p[xp.arange(len(labels), device=scores.device), labels] += 1
+    return Curvature(p, ((-1.0, p),))
+
+
+def softmax_start(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best bias without weights, and its loss: shares (K, H) of the classes -> (K, H), (H,), their entropy."""
+    logarithms = np.log(np.where(shares > 0, shares, 1.0))
+    return np.where(shares > 0, logarithms, NEVER), -(shares * logarithms).sum(axis=0)

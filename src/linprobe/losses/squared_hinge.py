@@ -4,6 +4,7 @@ import numpy as np
 
 from linprobe.arrays import Array, cap_, namespace, row_chunks
 from linprobe.losses._fold import fold
+from linprobe.losses.curvature import Curvature
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")
@@ -33,3 +34,22 @@ def squared_hinge(scores: Array, labels: Array) -> tuple[Array, Array]:
     cap_(scores, largest)
     scores[rows, labels] = -cap_(fold(xp.add, scores), largest)
     return cap_(losses, largest), scores
+
+
+def squared_hinge_curvature(scores: Array, labels: Array) -> Curvature:
+    """Sum over wrong classes j with a loss of 2 (e_j − e_y)(e_j − e_y)ᵀ: scores (n, K), overwritten, labels (n,)."""
+    xp = namespace(scores)
+    rows = xp.arange(len(labels), device=scores.device)
+    scores -= scores[rows, labels][:, None] - 1
+    active = xp.astype(scores > 0, scores.dtype)
+    active[rows, labels] = 0
+    count = xp.sum(active, axis=1)
+    diagonal = 2 * active
+    diagonal[rows, labels] = 2 * count
+    # The products of active and label, as the difference of two squares: of nothing where nothing is active, or the
+    # rounding of many such examples would drown the few others.
+    one = xp.astype(count > 0, scores.dtype)
+    less, more = active, xp.asarray(active, copy=True)
+    less[rows, labels] -= one
+    more[rows, labels] += one
+    return Curvature(diagonal, ((1.0, less), (-1.0, more)))

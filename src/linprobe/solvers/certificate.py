@@ -1,6 +1,7 @@
 """How far heads can be from their optimum, proven from X, y, W, b and λ alone. The proof: docs/certificate.md.
 
-Independent, on purpose, of what it judges: nothing here comes from the losses, the objective or the solvers.
+Independent, on purpose, of what it judges: nothing here comes from what the solvers compute with; of a loss it takes
+the dual alone.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from linprobe.errors import IncompatibleError, UsageError
+from linprobe.losses import LOSSES, Loss, find_loss
+from linprobe.losses.dual import BIAS_TOLERANCE, Dual
 from linprobe.solvers._certified_rows import UNDERFLOW, UNIT, Stack, sum_rows
-from linprobe.solvers._dual_points import BIAS_TOLERANCE, divergence, softmax, squared_hinge, squares
 
 # A bias that is further off than BIAS_TOLERANCE, or leaves sums of slopes that no step of it takes away, was not fit.
 # It is refused, unless that costs no more than this share of the objective.
@@ -43,7 +45,7 @@ def certify(
     W: npt.ArrayLike,
     b: npt.ArrayLike | None,
     reg: npt.ArrayLike,
-    loss: str,
+    loss: str | Loss,
     *,
     sample_weight: npt.ArrayLike | None = None,
 ) -> Certificate:
@@ -56,28 +58,31 @@ def certify(
     Raises IncompatibleError where nothing can be certified: another loss, reg = 0, a bias that is not the best one for
     the weights. Raises UsageError for arguments that do not fit each other, or are not finite.
     """
-    if loss not in CERTIFIABLE:
-        raise IncompatibleError(
-            f"certify: there is no certificate for the loss {loss!r}; train with {' or '.join(map(repr, CERTIFIABLE))}"
-        )
+    found = find_loss(loss)
+    if found.dual is None:
+        raise IncompatibleError(f"certify: {no_certificate(found.name)}; use the loss {' or '.join(CERTIFIABLE)}")
     stack = Stack.of(X, y, W, b, reg, sample_weight)
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-        certificate = _certify(stack, *CERTIFIABLE[loss])
+        certificate = _certify(stack, found.dual)
     if not (np.isfinite(certificate.objective) & np.isfinite(certificate.gap)).all():
         raise UsageError(TOO_LARGE)
     return certificate
 
 
-# For each loss its points, what a step of them costs, and the longest step that surely leaves them where the
-# conjugate is finite: a step of 0.25 takes at most half off a probability.
-CERTIFIABLE = {"softmax": (softmax, divergence, 0.25), "squared_hinge": (squared_hinge, squares, BIAS_TOLERANCE)}
+CERTIFIABLE = tuple(loss.name for loss in LOSSES.values() if loss.dual)
 
 
-def _certify(stack: Stack, points_of: Any, cost: Any, longest: float) -> Certificate:
-    """Objective and gap of a checked stack, for a loss as CERTIFIABLE has it."""
+def no_certificate(loss: str) -> str:
+    """Why a loss without a dual has none."""
+    return f"the {loss} loss is not smooth, and has no certificate"
+
+
+def _certify(stack: Stack, dual: Dual) -> Certificate:
+    """Objective and gap of a checked stack."""
+    points_of, longest = dual.points, dual.longest
     H, D, K = stack.W.shape
     never = np.where(stack.possible, 0, -np.inf)
-    step = np.zeros((H, K)) if stack.b is None else _steps(stack, points_of, longest, never)
+    step = np.zeros((H, K)) if stack.b is None else _steps(stack, dual, never)
     off = np.abs(step).max(axis=1)
     step[off > longest] = 0
     # Of every head, sums over the examples: numbers, in _bound's order, and then numbers for each class.
@@ -96,7 +101,7 @@ def _certify(stack: Stack, points_of: Any, cost: Any, longest: float) -> Certifi
                     [
                         weight * given,
                         weight * (highest - points.loss),
-                        weight * cost(points, step[head], labels),
+                        weight * dual.cost(points, step[head], labels),
                         weight * np.sum(slopes * errors, axis=1),
                         sizes * (weight * slopes.sum(axis=1) + UNDERFLOW),
                         sizes * weight,
@@ -146,13 +151,13 @@ def _bound(
     return objective, gap, moved, left_cost
 
 
-def _steps(stack: Stack, points_of: Any, longest: float, never: np.ndarray) -> np.ndarray:
+def _steps(stack: Stack, dual: Dual, never: np.ndarray) -> np.ndarray:
     """The steps of the bias (H, K) after which every class's slopes add up to 0, or to as little as steps can do."""
     H, _, K = stack.W.shape
     sums, slopes, exchange = np.zeros((H, K)), np.zeros(H), np.zeros((H, K, K))
     for chunk in stack.chunks():
         for head, weight in enumerate(chunk.weights.T):
-            points = points_of(chunk.margins(head) + never[head], chunk.labels)
+            points = dual.points(chunk.margins(head) + never[head], chunk.labels)
             sums[head] += sum_rows(weight[:, None] * points.slope)
             slopes[head] += np.sum(weight @ np.abs(points.slope))
             exchange[head] += points.givers.T @ (weight[:, None] * points.takers)
@@ -166,7 +171,7 @@ def _steps(stack: Stack, points_of: Any, longest: float, never: np.ndarray) -> n
         laplacian = np.diag(edges.sum(axis=1)) - edges
         curvature, directions = np.linalg.eigh(laplacian)
         # Classes that exchange next to nothing would turn rounding into a long step.
-        kept = curvature > NOISE * slopes[head] / longest
+        kept = curvature > NOISE * slopes[head] / dual.longest
         directions = directions[:, kept]
         steps[head] = -directions @ ((sums[head] @ directions) / curvature[kept])
     return steps

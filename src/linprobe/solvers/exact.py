@@ -8,7 +8,7 @@ import numpy as np
 
 from linprobe.arrays import Array, device_of, is_sparse, move, namespace, product, quiet, row_chunks, to_numpy
 from linprobe.errors import UsageError
-from linprobe.losses.curvature import CURVATURES, total_curvature
+from linprobe.losses.curvature import total_curvature
 from linprobe.objective import chunk_of, default_chunk, objective_and_gradient
 from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import Metric, fit_metric
@@ -92,7 +92,7 @@ def solve(
         descend = _Descend(metric, room, max_iter, memory, progress, H, H - len(heads))
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
-        if problem.loss == "squared_hinge" and max(problem.X.shape) <= PATH_SIZE and not result.iterations.any():
+        if problem.loss.curvature_jumps and max(problem.X.shape) <= PATH_SIZE and not result.iterations.any():
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, result, heads, metric.highest(), goal, descend)
         else:
@@ -167,7 +167,7 @@ def _descend(
                 product(features, flat, scores.reshape(len(labels), -1))
                 scores += bias
                 for i, place in enumerate(places):
-                    of_each = CURVATURES[problem.loss](xp.asarray(scores[..., i], copy=True), labels)
+                    of_each = problem.loss.curvature(xp.asarray(scores[..., i], copy=True), labels)
                     found[..., place] += to_numpy(total_curvature(of_each, xp.astype(weight[part, i], W.dtype)))
         return found
 

@@ -6,7 +6,6 @@ import numpy as np
 from scipy import linalg
 
 from linprobe.arrays import Array, add_gram, is_sparse, product, row_chunks, to_numpy
-from linprobe.losses.curvature import CURVATURES
 from linprobe.objective import chunk_of
 
 if TYPE_CHECKING:  # which imports what remembers steps, and that takes Newton's from here
@@ -47,7 +46,7 @@ def whole_curvature(problem: "Problem", mean: Array, W: Array, b: Array, head: i
         # SciPy's products, as everywhere: NumPy has a pool of threads of its own.
         scores = np.empty((len(features), K))
         product(features, weight, scores)
-        diagonal, outers = CURVATURES[problem.loss](scores + bias, labels[rows][seen].astype(np.int64))
+        diagonal, outers = problem.loss.curvature(scores + bias, labels[rows][seen].astype(np.int64))
         # Where λ is small, few examples have a curvature to speak of: the others would cost as much.
         trace = of_each[:, 0] * (diagonal.sum(axis=1) + sum(sign * (outer**2).sum(axis=1) for sign, outer in outers))
         bent = trace > NEGLIGIBLE * trace.mean()

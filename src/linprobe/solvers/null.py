@@ -2,22 +2,19 @@
 
 import numpy as np
 
-from linprobe.losses import find_loss
-from linprobe.losses.curvature import CURVATURES, total_curvature
+from linprobe.losses import NEVER, SmoothLoss
+from linprobe.losses.curvature import total_curvature
 
-NEVER = -1e30  # the bias of a class that a head has no example of: its probability is 0, whatever the scores
 STEPS = 50  # of Newton, and halvings of each, at the most; three of them were seen
 
 
-def null_model(loss: str, shares: np.ndarray, *, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
+def null_model(loss: SmoothLoss, shares: np.ndarray, *, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
     """The bias of the null model and its objective: shares (K, H) of the classes, by weight -> b (K, H), (H,)."""
     if not intercept:
         b = np.zeros_like(shares)
-        at_zero, _ = find_loss(loss)(np.zeros((1, len(b), 1)), np.zeros(1, int))  # the same whatever the class
-        return b, np.full(b.shape[1], at_zero[0, 0])
-    if loss == "softmax":
-        seen = np.where(shares > 0, shares, 1.0)
-        return np.where(shares > 0, np.log(seen), NEVER), -(shares * np.log(seen)).sum(axis=0)
+        return b, np.full(b.shape[1], loss.at_equal_scores(len(b)))
+    if loss.start is not None:
+        return loss.start(shares)
     # Heads that share their examples, as those of a path do, share this too.
     different, which = np.unique(shares, axis=1, return_inverse=True)
     found = [_newton(loss, of_head) for of_head in different.T]
@@ -25,23 +22,23 @@ def null_model(loss: str, shares: np.ndarray, *, intercept: bool) -> tuple[np.nd
     return b[:, which], objective[which]
 
 
-def null_curvature(loss: str, shares: np.ndarray, b: np.ndarray) -> np.ndarray:
+def null_curvature(loss: SmoothLoss, shares: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The curvature of the mean loss in a shift of all scores, without weights: (K, H), (K, H) -> (K, K, H)."""
     # There, all examples of a class have the same scores: one of each, with the weight of all, says the same.
     labels, curvature = np.arange(len(b)), np.empty((len(b), *b.shape))
     for head in range(b.shape[1]):
         scores = np.tile(b[:, head], (len(b), 1))
-        curvature[..., head] = total_curvature(CURVATURES[loss](scores, labels), shares[:, head])
+        curvature[..., head] = total_curvature(loss.curvature(scores, labels), shares[:, head])
     return curvature
 
 
-def _newton(loss: str, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _newton(loss: SmoothLoss, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best bias of one head: shares (K,) -> b (K,), objective ()."""
     seen, labels = shares > 0, np.arange(len(shares))
     b = np.where(seen, 0.0, NEVER)
 
     def look(b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        losses, slope = find_loss(loss)(np.tile(b, (len(b), 1))[:, :, None], labels)
+        losses, slope = loss.value_and_slope(np.tile(b, (len(b), 1))[:, :, None], labels)
         return shares @ losses[:, 0], shares @ slope[:, :, 0]
 
     objective, slope = look(b)

@@ -7,6 +7,7 @@ import numpy as np
 
 from linprobe.arrays import SWEEP_ELEMENTS
 from linprobe.errors import IncompatibleError
+from linprobe.losses import find_loss
 from linprobe.solvers.settings import Heads, Training
 from linprobe.solvers.sgd import STEPS_AHEAD, record_interval
 
@@ -99,8 +100,9 @@ def stack_bytes(count: int, heads: Heads, training: Training, work: Work) -> int
         # Numbers per example and head: in softmax its sums, in the highest score a running maximum and two labels of 8
         # bytes. Many classes are folded in blocks of 16; the hinge marks the scores above 0 in a byte each, the squared
         # hinge squares a quarter of them at a time.
+        workspace = int(itemsize * find_loss(training.loss).workspace)
         shares = 6 * itemsize + 8 + (16 * itemsize if work.classes >= 64 else 0)
-        return rows * (columns * (itemsize + itemsize // 4 * (training.loss != "softmax")) + count * shares)
+        return rows * (columns * (itemsize + workspace) + count * shares)
 
     steps = training.steps(work.examples, batch)
     ahead = min(STEPS_AHEAD, record_interval(steps))

@@ -9,7 +9,7 @@ import numpy as np
 from linprobe.arrays import Array, device_of, is_sparse, move, room_for, to_numpy
 from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.finite import first_not_finite
-from linprobe.losses.curvature import CURVATURES
+from linprobe.losses import Loss, SmoothLoss, smooth_loss
 from linprobe.objective import default_chunk
 from linprobe.solvers.lbfgs import PAIRS
 from linprobe.solvers.metric import FULL_FEATURES, Metric
@@ -33,7 +33,7 @@ class Problem:
     X: Array
     y: Array
     reg: np.ndarray
-    loss: str
+    loss: SmoothLoss
     weight: Array | None
     shares: np.ndarray
     intercept: bool
@@ -106,17 +106,14 @@ def pose(
     X: Array,
     y: np.ndarray,
     reg: np.ndarray,
-    loss: str,
+    loss: str | Loss,
     classes: int | None,
     sample_weight: np.ndarray | None,
     intercept: bool,
     device: str,
 ) -> Problem:
     """The problem, with everything checked that can be before the first pass."""
-    if loss not in CURVATURES:
-        raise IncompatibleError(
-            f"the exact solver needs a smooth loss, and {loss} is not; use loss='squared_hinge', or solver='sgd'"
-        )
+    smooth = smooth_loss(loss)
     reg, y = np.atleast_1d(np.asarray(reg, np.float64)), np.asarray(y)
     if reg.ndim != 1 or not np.isfinite(reg).all() or (reg < 0).any():
         raise UsageError("reg must be positive numbers, one for each head")
@@ -140,8 +137,8 @@ def pose(
     if device != "numpy" and not is_sparse(X) and room_for(X, device):
         X = move(X, device)
     moved = None if weight is None else move(weight, device)
-    null = null_model(loss, shares, intercept=intercept)
-    return Problem(X, move(y.astype(np.int64), device), reg, loss, moved, shares, intercept, *null)
+    null = null_model(smooth, shares, intercept=intercept)
+    return Problem(X, move(y.astype(np.int64), device), reg, smooth, moved, shares, intercept, *null)
 
 
 def _mean_one(weight: np.ndarray, n: int, H: int) -> np.ndarray:

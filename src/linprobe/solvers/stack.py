@@ -46,7 +46,7 @@ class Stack:
         xp = namespace(X)
         self.xp, self.X, self.y, self.training, self.products = xp, X, y, training, products
         self.shape = (X.shape[1], classes, len(heads))
-        self.loss = find_loss(training.loss)
+        self.loss = find_loss(training.loss).value_and_slope
         self.learning_rate, self.reg = heads.learning_rate.copy(), heads.reg.copy()
         self.momentum = heads.momentum
         self.scale = np.ones(len(heads))

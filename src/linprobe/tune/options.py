@@ -7,7 +7,7 @@ import numpy as np
 
 from linprobe.dataset import Dataset
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.losses import find_loss
+from linprobe.losses import find_loss, smooth_loss
 from linprobe.prepare import Features
 from linprobe.solvers.exact import Precision
 from linprobe.space import Axis
@@ -63,10 +63,7 @@ class Options:
             raise UsageError(f"--folds {self.folds}: one part is held out of all; give 2 or more")
 
     def _check_exact(self) -> None:
-        if self.loss == "hinge":
-            raise IncompatibleError(
-                "the exact solver needs a smooth loss, and hinge is not; use --loss squared_hinge, or --solver sgd"
-            )
+        smooth_loss(self.loss)
         if self.learning_rates is not None:
             raise IncompatibleError("--learning-rate: the exact solver has none; leave it out, or use --solver sgd")
         if self.tol is not None and not 0 < self.tol < 1:

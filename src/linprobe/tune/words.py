@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from linprobe.losses import LOSSES
 from linprobe.steps import (
     Row,
     Step,
@@ -127,7 +128,7 @@ def refit_step(refit: dict[str, Any], best: dict[str, Any], loss: str, tol: floa
         Row("objective", f"{refit['objective']:.6g}", f"mean {loss} loss + reg x ΣW²"),
     ]
     if "gap" not in refit:
-        way = "--solver exact" + (" --loss squared_hinge" if loss == "hinge" else "")
+        way = "--solver exact" + ("" if LOSSES[loss].dual else " --loss squared_hinge")
         notes = (f"How near this is to the optimum is not known: SGD proves nothing, {way} does.",)
     elif refit["gap"] is None:
         notes = (f"How near this is to the optimum is not proven{_why(refit['status'])}. Raise reg, or --tol.",)

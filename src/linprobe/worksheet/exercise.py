@@ -21,7 +21,7 @@ from linprobe.solvers.plan import Plan
 from linprobe.solvers.sgd import Progress, Training
 from linprobe.space import Axis, Grid, Space, Trials
 from linprobe.steps import Step
-from linprobe.worksheet.checks import NAIVE, first_loss, gradient_check, vectorized
+from linprobe.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
 from linprobe.worksheet.optimum import find_optimum
 from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
 from linprobe.worksheet.steps import (
@@ -90,8 +90,8 @@ def run_worksheet(
         raise IncompatibleError(
             f"{dataset.name}: holds features, and the worksheet is about images; give a source of images"
         )
-    if options.training.loss not in NAIVE:
-        raise IncompatibleError(f"the worksheet has no loops for {options.training.loss!r}; use {' or '.join(NAIVE)}")
+    if options.training.loss not in TAUGHT:
+        raise IncompatibleError(f"the worksheet has no loops for {options.training.loss!r}; use {' or '.join(TAUGHT)}")
     splits = make_splits(
         dataset, seed=options.training.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
     )

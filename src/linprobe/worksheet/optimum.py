@@ -9,7 +9,7 @@ from linprobe.dataset import Examples
 from linprobe.errors import IncompatibleError
 from linprobe.evaluate import score_stack
 from linprobe.search import Resources, SearchResult
-from linprobe.solvers.certificate import CERTIFIABLE, certify
+from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.solvers.exact import solve
 from linprobe.solvers.problem import solve_bytes
 from linprobe.solvers.settings import Training
@@ -29,8 +29,8 @@ def find_optimum(
     reg = np.array([winner["reg"]])
     if training.loss not in CERTIFIABLE:
         return {
-            "skipped": f"the {training.loss} loss is not smooth, so that its optimum cannot be certified; that of its "
-            "smooth neighbour can: linprobe tune --loss squared_hinge"
+            "skipped": f"{no_certificate(training.loss)}; that of its smooth neighbour has one: "
+            "linprobe tune --loss squared_hinge"
         }
     if reg[0] == 0:
         return {"skipped": "reg is 0, and without a penalty there need not be an optimum; linprobe tune tries others"}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from linprobe.evaluate import wilson_interval
+from linprobe.losses import LOSSES
 from linprobe.report.page import failures, settings
 from linprobe.report.page.names import class_names, shown
 from linprobe.report.page.pictures import template_pictures
@@ -22,7 +23,6 @@ from linprobe.worksheet.steps import (
     vectorized_step,
 )
 
-CLASSIFIERS = {"softmax": "Softmax classifier", "hinge": "Linear SVM", "squared_hinge": "Linear SVM, squared hinge"}
 DONE = 1e-3  # above the lowest objective, relative: what no figure of the page would show
 SAID_ELSEWHERE = ("data", "fingerprint", "version")  # of the options
 LONGEST = 600  # characters of a sentence that names classes
@@ -38,7 +38,7 @@ def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
     return {
         "title": shown(run.numbers["data"]["source"], 80),
         "kind": "worksheet" if "first_loss" in run.numbers else "tune",
-        "heading": CLASSIFIERS.get(run.numbers["options"]["loss"], "Linear classifier"),
+        "heading": loss.classifier if (loss := LOSSES.get(run.numbers["options"]["loss"])) else "Linear classifier",
         "lede": _lede(run),
         "absent": without_examples([shown(name) for name in run.numbers["data"].get("absent", ())]),
         "cards": [_accuracy(run), _winner(run, found), _card("solver", "Is the solver done?", solver), weakest],

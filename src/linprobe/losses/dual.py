@@ -1,13 +1,14 @@
 """What the certificate makes of margins: losses, slopes, and the cost of moving slopes. The proof: docs/certificate.md.
 
-Like the certificate it shares nothing with what that judges.
+Like the certificate it shares nothing with what that judges: not the functions that solvers call.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BIAS_TOLERANCE", "Points", "divergence", "softmax", "squared_hinge", "squares"]
+__all__ = ["BIAS_TOLERANCE", "SOFTMAX", "SQUARED_HINGE", "Dual", "Points"]
 
 # A bias is taken for the best one where no score is off by more than this: float32 rounds a bias of 1,000 by 3e-5.
 BIAS_TOLERANCE = 1e-4
@@ -42,7 +43,7 @@ class Points:
         return _balanced(np.maximum(slope, 0), labels)
 
 
-def softmax(margins: np.ndarray, labels: np.ndarray) -> Points:
+def _softmax(margins: np.ndarray, labels: np.ndarray) -> Points:
     """Cross-entropy; with givers p and takers p / 2, classes k and j exchange p_k p_j (v_j - v_k)."""
     each = np.arange(len(labels))
     highest = np.maximum(margins.max(axis=1), 0)
@@ -56,13 +57,13 @@ def softmax(margins: np.ndarray, labels: np.ndarray) -> Points:
     return Points(highest + np.log1p(beyond_one), slope, p, p / 2)
 
 
-def divergence(points: Points, v: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _divergence(points: Points, v: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """KL(p + change ‖ p) for a step v: p (1 + z) log(1 + z) summed, z the relative change; less p z, whose sum is 0."""
     z = points.ahead(v, labels)
     return np.sum(points.givers * ((1 + z) * np.log1p(z) - z), axis=1)
 
 
-def squared_hinge(margins: np.ndarray, labels: np.ndarray) -> Points:
+def _squared_hinge(margins: np.ndarray, labels: np.ndarray) -> Points:
     """Squared hinge; the label gives, and a wrong class takes as the loss is curved, but never more than it has."""
     each = np.arange(len(labels))
     terms = np.maximum(1 + margins, 0)
@@ -73,9 +74,22 @@ def squared_hinge(margins: np.ndarray, labels: np.ndarray) -> Points:
     return Points(np.sum(terms**2, axis=1), _balanced(2 * terms, labels), label, takers)
 
 
-def squares(points: Points, v: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _squares(points: Points, v: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Sum over the wrong classes of (change / 2)² for a step v."""
     return np.sum((points.takers * points.ahead(v, labels) / 2) ** 2, axis=1)
+
+
+@dataclass(frozen=True)
+class Dual:
+    """A loss as the certificate sees it.
+
+    points(margins (m, K), labels (m,)) -> Points; cost(points, v (K,), labels) -> (m,), what a step v of the bias costs
+    the bound; longest, the longest step that surely leaves the slopes where the conjugate is finite.
+    """
+
+    points: Callable[[np.ndarray, np.ndarray], Points]
+    cost: Callable[[Points, np.ndarray, np.ndarray], np.ndarray]
+    longest: float
 
 
 def _balanced(slope: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -84,3 +98,8 @@ def _balanced(slope: np.ndarray, labels: np.ndarray) -> np.ndarray:
     slope[each, labels] = 0
     slope[each, labels] = -slope.sum(axis=1)
     return slope
+
+
+# A step of 0.25 takes at most half off a probability.
+SOFTMAX = Dual(_softmax, _divergence, 0.25)
+SQUARED_HINGE = Dual(_squared_hinge, _squares, BIAS_TOLERANCE)
