@@ -33,16 +33,16 @@ MAY_KNOW = {
     "search": {
         *("errors", "arrays", "dataset", "checkpoint", "evaluate", "screening", "solvers", "space"),
     },
-    "estimators": {"errors", "arrays", "finite", "evaluate", "objective", "solvers"},
+    "estimators": {"errors", "arrays", "finite", "losses", "evaluate", "objective", "solvers"},
     "probe_search": {"errors", "estimators", "solvers"},
-    "classifier": {"", "errors", "evaluate", "prepare", "tensors"},
+    "classifier": {"", "errors", "evaluate", "losses", "prepare", "tensors"},
     "sight": {"errors", "sources"},
     "predict": {"errors", "arrays", "finite", "classifier", "sight", "sources"},
     "evidence": {"arrays", "classifier", "dataset", "evaluate"},
     "steps": set(),
     "rows": {"errors", "arrays", "finite", "dataset", "prepare"},
     "assess": {
-        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers", "tune"),
+        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers", "steps", "tune"),
     },
     "tune": {
         *("", "errors", "arrays", "dataset", "prepare", "rows", "solvers", "space", "search", "evaluate"),
@@ -57,6 +57,7 @@ MAY_KNOW = {
         *(
             "",
             "errors",
+            "losses",
             "publish",
             "search",
             "space",

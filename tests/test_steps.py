@@ -68,6 +68,7 @@ def test_one_is_singular():
     assert accuracy_rows("accuracy", measured_accuracy(1, 1))[1].expected == "from 1 example"
     assert without_examples([]) == ()
     assert without_examples(["a"]) == ("Class a has no example to learn from.",)
+    assert without_examples(["a"], "in train") == ("Class a has no example in train.",)
     assert without_examples(["a", "b", "c"]) == ("Classes a, b and c have no example to learn from.",)
     (many,) = without_examples([*"abcdefg", "h" * 100_000])
     assert many == "Classes a, b, c, d, e and 3 more have no example to learn from."

@@ -278,7 +278,7 @@ REFUSED = {
     "negative": ({"regs": np.array([-1.0, 1.0])}, UsageError, "--reg"),
     "NaN": ({"regs": np.array([np.nan])}, UsageError, "--reg"),
     "no values": ({"regs": np.array([])}, UsageError, "--reg"),
-    "hinge": ({"loss": "hinge"}, IncompatibleError, "squared_hinge, or --solver sgd"),
+    "hinge": ({"loss": "hinge"}, IncompatibleError, "squared_hinge, or the solver sgd"),
     "unknown loss": ({"loss": "huber"}, UsageError, "huber"),
     "unknown solver": ({"solver": "newton"}, UsageError, "--solver newton"),
     "learning rate": ({"learning_rates": np.array([1.0])}, IncompatibleError, "--learning-rate"),
@@ -393,6 +393,19 @@ def test_a_class_without_examples_is_named():
     assert tune(dataset, Options(regs=np.array([1.0]), tol=0.1)).classifier.unlearned == []
 
 
+def test_a_class_of_validation_alone_is_learned_by_folds_and_by_the_refit():
+    dataset, steps = draw(40, 4, 3), []
+    splits = make_splits(dataset, seed=0, **Options().sizes(dataset))
+    late = np.array([any((row == seen).all() for seen in splits.val.X) for row in dataset.train.X])
+    y = np.where(late, 3, dataset.train.y)
+    moved = Dataset("drawn", Examples(dataset.train.X, y), None, ("a", "b", "c", "late"))
+    held_out = tune(moved, Options(regs=np.array([1.0]), tol=0.1), on_step=steps.append)
+    assert steps[0].notes == ("Class late has no example in train, only in validation.",)
+    assert held_out.numbers["data"]["absent"] == held_out.classifier.unlearned == []
+    tune(moved, Options(regs=np.array([1.0]), tol=0.1, folds=2), on_step=(folds := []).append)
+    assert folds[0].notes == ()
+
+
 def test_sgd_searches_learning_rates_and_refits_the_best(digits):
     steps = []
     options = Options("sgd", "hinge", np.array([0.01, 1.0]), np.array([1e-4, 1e-3, 1e30]))
@@ -475,7 +488,7 @@ def test_a_fit_that_failed_is_not_chosen_while_another_has_not(folds, monkeypatc
     grid = result.numbers["grid"]
     assert [row["status"] for row in grid["rows"]] == ["failed", "failed", "gap"]
     assert grid["best"]["reg"] == 1e6
-    assert ("failed", "2 of 3", "nothing is proven of them; left out of the choice") in [
+    assert ("failed", "2 of 3", "the solver failed at them; left out of the choice") in [
         (row.what, row.found, row.expected) for row in steps[1].rows
     ]
 
@@ -489,7 +502,7 @@ def test_that_every_fit_failed_is_said_first(monkeypatch):
     assert result.numbers["refit"]["status"] == "failed"
     first = steps[1].rows[0]
     assert (first.what, first.found) == ("failed", "all 2")
-    assert "nothing is proven of the one chosen" in first.expected
+    assert "the solver failed at the one chosen" in first.expected
 
 
 @pytest.mark.parametrize(("precision", "products"), [("double", {"float64"}), ("single", {"float32"})])

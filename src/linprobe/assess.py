@@ -15,6 +15,7 @@ from linprobe.evidence import observe
 from linprobe.prepare import Features, Preparation
 from linprobe.rows import Rows, refuse_what_is_not_finite
 from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
+from linprobe.steps import at_most, number
 from linprobe.tune.options import TOLERANCE
 
 # The mean in the file is that of the rows it was fitted on, but for how another machine rounds.
@@ -142,6 +143,7 @@ def prove(classifier: Classifier, dataset: Dataset) -> Proof:
             f"({about.get('data')}, {_short(about.get('fingerprint'))}; this has {_short(dataset.fingerprint)}); a "
             "certificate is about those rows: give that source, as it was"
         )
+    classifier.preparation.apply(dataset.train.X[:0])  # which refuses examples of another shape
     rows, loss, reg = Rows.read(about.get("rows")), about.get("loss"), _number(about, "reg")
     stored = about.get("tol") is not None
     numbers = _class_numbers(classifier, dataset)
@@ -162,12 +164,12 @@ def prove(classifier: Classifier, dataset: Dataset) -> Proof:
         found = certify(examples.X, numbers[examples.y], W[:, :, None], classifier.b[:, None], [reg], str(loss))
     except UsageError as error:
         # What it ends with is advice to whoever called it.
-        finding, *_ = str(error).removeprefix("certify: ").rpartition("; ")
+        finding, *_ = str(error).removeprefix("certify: ").replace("(head 0 by", "(by").rpartition("; ")
         return Proof(*told, why=f"{finding}; {advice}")
     objective, gap = float(found.objective[0]), float(found.gap[0])
     if gap <= tolerance * objective:
         return Proof(*told, objective, gap)
-    finding = f"the gap is {gap / objective:.1e} of the objective, the tolerance is {tolerance:g}"
+    finding = f"the gap is {at_most(gap / objective)} of the objective, the tolerance is {number(tolerance)}"
     return Proof(*told, objective, gap, f"{finding}; {advice}")
 
 

@@ -67,7 +67,8 @@ class Classifier:
                 f"a model trained with the loss {short(self.about.get('loss'))} has scores but no probabilities; "
                 "train one with softmax, or read its scores"
             )
-        return softmax(scores.astype(np.float64), axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers may be a model's, too
+            return softmax(scores.astype(np.float64), axis=1)
 
     @property
     def white(self) -> float:

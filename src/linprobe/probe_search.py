@@ -30,7 +30,7 @@ from linprobe.estimators.scoring import (
     read_measures,
     read_scorers,
 )
-from linprobe.solvers.exact import Optimum
+from linprobe.solvers.optimum import Optimum, proven_share
 
 OF_THE_BEST = ("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_")
 
@@ -274,8 +274,8 @@ def _warn_of_gaps(optimum: Optimum, estimator: Any) -> None:
     if late.any():
         reasons = ", ".join(sorted(set(optimum.stopped[late].tolist())))
         warnings.warn(
-            f"{late.sum():,} of {len(late):,} fits stopped before their tolerance ({reasons}), with a proven gap of at "
-            f"most {(optimum.gap / optimum.objective)[late].max():.1e} of the objective; raise max_iter "
+            f"{late.sum():,} of {len(late):,} fits stopped before their tolerance ({reasons}), the farthest with "
+            f"{proven_share((optimum.gap / optimum.objective)[late].max())}; raise max_iter "
             f"({estimator.max_iter:,}) or tol ({estimator.tol:g}), or take the weakest penalties out of the grid",
             ConvergenceWarning,
             stacklevel=3,

@@ -103,16 +103,16 @@ def proven(objective: float, gap: float) -> str:
     )
 
 
-def without_examples(absent: Sequence[str]) -> tuple[str, ...]:
-    """That classes were not among the examples to learn from, if any were not."""
+def without_examples(absent: Sequence[str], where: str = "to learn from") -> tuple[str, ...]:
+    """That classes were not among the examples, if any were not."""
     if not absent:
         return ()
     names = [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in absent[:NAMED]]
     if len(absent) == 1:
-        return (f"Class {names[0]} has no example to learn from.",)
+        return (f"Class {names[0]} has no example {where}.",)
     rest = len(absent) - len(names)
     listed = f"{', '.join(names)} and {rest:,} more" if rest else f"{', '.join(names[:-1])} and {names[-1]}"
-    return (f"Classes {listed} have no example to learn from.",)
+    return (f"Classes {listed} have no example {where}.",)
 
 
 def wider(name: str, best: float, *, low: bool) -> str:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import warnings
 from dataclasses import replace
 
@@ -32,8 +33,14 @@ def test_the_runs_own_figure_again_with_recall_and_certificate(run, tuned):
     assert f"{refit['objective']:.10g}" in out
     assert "1,618 examples, train + validation" in out
     assert "Certificate: proven" in out
-    assert "1e-06 of the objective the one it was trained with" in " ".join(out.split())
     said = " ".join(out.split())
+    assert "1e-6 of the objective the one it was trained with" in said
+    # What is printed of a bound is one, too.
+    printed = re.search(r"gap at most ([^ ]+) ([^ ]+) of the objective", said)
+    exact = json.loads(run("evaluate", "run/model.safetensors", "digits", "--certify", "--json")[1])["certificate"]
+    assert printed is not None
+    for text, truth in zip(printed.groups(), (exact["gap"], exact["relative_gap"]), strict=True):
+        assert truth <= float(text) <= 1.1 * truth
     assert "at this reg no linear classifier has an objective below" in said
     assert len([line for line in out.splitlines() if line.strip()[:1].isdigit() and "%" not in line]) == 10
 

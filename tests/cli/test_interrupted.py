@@ -255,6 +255,11 @@ def test_where_nothing_is_kept_that_is_said(run, monkeypatch, tmp_path):
     monkeypatch.setattr("linprobe.tune.engines.solve", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     assert run("tune", "digits", "--out", "run")[::2] == (130, "linprobe: interrupted; nothing was kept\n")
     assert names(tmp_path) == []
+    # The exact solver goes on from nothing: what SGD had kept is not its own.
+    (tmp_path / "run.checkpoint").touch()
+    status, _, err = run("tune", "digits", "--out", "run")
+    assert (status, err) == (130, "linprobe: interrupted; nothing was kept, and run.checkpoint is as it was before\n")
+    assert names(tmp_path) == ["run.checkpoint"]
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path):

@@ -49,6 +49,14 @@ def test_a_table_for_every_file(run, folder):
     assert len([line for line in lines if line.strip()]) == 2 * 4
 
 
+def test_a_class_without_examples_is_never_predicted_and_has_no_number(run, folder):
+    model = load(folder / "model")
+    replace(model, b=np.where(np.arange(len(CLASSES)) == 1, -1e30, model.b)).save(folder / "model")
+    out = run("predict", "model", "a.png", "--top", len(CLASSES))[1]
+    assert next(line for line in out.splitlines() if CLASSES[1] in line).split()[-1] == "never"
+    assert "0000000000" not in out
+
+
 def test_json_has_full_precision_and_is_the_only_output(run, folder):
     numbers, err = predicted(run, "model", "a.png", "--top", "3")
     assert err == ""

@@ -142,7 +142,7 @@ WRONG = {
     "negative": (["digits", "--reg=-1,1"], 2, ["--reg", "above 0"]),
     "NaN": (["digits", "--reg", "nan"], 2, ["--reg"]),
     "words": (["digits", "--reg", "a:b:c"], 2, ["a:b:c", "LO:HI:COUNT"]),
-    "hinge": (["digits", "--loss", "hinge"], 2, ["hinge", "squared_hinge", "--solver sgd"]),
+    "hinge": (["digits", "--loss", "hinge"], 2, ["hinge", "squared_hinge", "the solver sgd"]),
     "unknown loss": (["digits", "--loss", "huber"], 2, ["huber", "squared_hinge"]),
     "learning rate": (["digits", "--learning-rate", "1e-3"], 2, ["--learning-rate", "--solver sgd"]),
     "tolerance": (["digits", "--tol", "0"], 2, ["--tol 0"]),

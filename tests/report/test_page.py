@@ -664,6 +664,26 @@ def places(value, path=()):
 WRONG = (None, True, 0, -1, 1.5, float("nan"), 10**400, "x", [], {}, [1], {"a": 1}, [None])
 
 
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [
+        ("folds", lambda numbers: numbers["data"].update(absent=None)),
+        ("folds", lambda numbers: numbers["grid"].update(tol=None)),
+        ("folds", lambda numbers: numbers["grid"].update(axes={})),
+        ("folds", lambda numbers: numbers["grid"]["axes"].update(reg=[1])),
+        ("folds", lambda numbers: numbers["grid"]["rows"][0].pop("objective")),
+        ("folds", lambda numbers: numbers["grid"]["rows"][0].pop("gap")),
+        ("worksheet", lambda numbers: numbers["optimum"].update(tol=None)),
+    ],
+)
+def test_what_only_some_runs_need_is_asked_of_those(kind, damage):
+    run = run_of(kind)
+    numbers = copy.deepcopy(run.numbers)
+    damage(numbers)
+    with pytest.raises(UnfitError, match=r"absent|grid|optimum"):
+        require_needs(replace(run, numbers=numbers))
+
+
 @pytest.mark.parametrize("kind", ["worksheet", "screening", "folds", "sgd"])
 def test_whatever_is_wrong_in_run_json_is_said_before_the_page_is_made(kind):
     """What of the numbers passes the look at them makes a page: what fails then is a bug of ours."""

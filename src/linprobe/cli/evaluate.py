@@ -120,18 +120,18 @@ def _accuracy(numbers: dict[str, Any], unlearned: list[str]) -> "Step":
 
 
 def _certificate(proof: "Proof") -> "Step":
-    from linprobe.steps import Row, Step, proven
+    from linprobe.steps import Row, Step, at_most, number, proven
 
     whose = "the one it was trained with" if proof.stored else "the default: its file has none"
     rows = [
         Row("trained on", f"{proof.n:,} examples, {proof.rows}"),
-        Row("objective", f"mean {proof.loss} loss + {proof.reg:.6g} x ΣW²"),
-        Row("tolerance", f"{proof.tolerance:g} of the objective", whose),
+        Row("objective", f"mean {proof.loss} loss + {number(proof.reg, 6)} x ΣW²"),
+        Row("tolerance", f"{number(proof.tolerance)} of the objective", whose),
     ]
     if proof.objective is not None and proof.gap is not None:
         rows += [
             Row("here", f"{proof.objective:.10g}"),
-            Row("gap at most", f"{proof.gap:.2e}", f"{proof.relative_gap:.1e} of the objective"),
+            Row("gap at most", at_most(proof.gap, 3), f"{at_most(proof.relative_gap or 0)} of the objective"),
         ]
     if not proof.proven or proof.objective is None or proof.gap is None:
         return Step(None, "Certificate: not proven", tuple(rows), (f"Not proven: {proof.why}.",))

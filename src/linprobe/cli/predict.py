@@ -105,8 +105,11 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") 
 
 
 def _cells(one: "Ranked") -> tuple[str, ...]:
+    from linprobe.losses import NEVER
+
     found = () if one.probability is None else (f"{one.probability:.4f}", _bar(one.probability))
-    return (one.name, *found, f"{one.score:.4f}")
+    # Of a class without examples the bias alone makes the score what it is.
+    return (one.name, *found, f"{one.score:.4f}" if one.score > NEVER / 2 else "never")
 
 
 def _bar(share: float) -> str:

@@ -31,9 +31,10 @@ def resumable(saved: Path, every: float) -> "Iterator[Callable[[dict[str, Any]],
         if not saved.exists():
             raise InterruptedWorkError("interrupted; nothing was kept") from interrupt
         kept = made[-1].kept if made else None
-        what = f"{kept} are kept" if kept else "what was kept before is still"
+        if not kept:
+            raise InterruptedWorkError(f"interrupted; nothing was kept, and {saved} is as it was before") from interrupt
         raise InterruptedWorkError(
-            f"interrupted; {what} in {saved}; run the same command again to go on"
+            f"interrupted; {kept} are kept in {saved}; run the same command again to go on"
         ) from interrupt
     except DivergedError:
         _remove(made)  # it ended, and is to be tried with other settings

@@ -112,7 +112,8 @@ def tune(
     )
     may_use = resources(device, "float32", memory)
     console = Console(quiet=as_json, highlight=False)
-    default = Path("runs") / f"tune-{Path(source).stem}-{loss}"
+    # A name of its own for each solver: only SGD goes on from the checkpoint beside the folder.
+    default = Path("runs") / f"tune-{Path(source).stem}-{loss}{'' if solver == 'exact' else '-sgd'}"
     with claimed(out or default, or_next=out is None) as folder:
         saved = folder.with_name(f"{folder.name}.checkpoint")
         for path in (folder, saved):

@@ -180,7 +180,9 @@ def worksheet(
                 )
             numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
         show(folder, run_views(folder, result, numbers))
-    close(console, folder, numbers, as_json=as_json)
-    if hand_in is not None:
-        # A cell does a part of what the run did. One that takes ten times as long hangs.
-        hand_in.make(console, limit=600 + 10 * (time.monotonic() - started))
+    try:
+        close(console, folder, numbers, as_json=as_json)
+    finally:  # where its output has nowhere to go, too
+        if hand_in is not None:
+            # A cell does a part of what the run did. One that takes ten times as long hangs.
+            hand_in.make(console, limit=600 + 10 * (time.monotonic() - started))

@@ -27,6 +27,7 @@ from linprobe.estimators.inputs import (
 )
 from linprobe.estimators.parameters import check_parameters, find_reg
 from linprobe.solvers import exact
+from linprobe.solvers.optimum import proven_share
 
 
 class _LinearClassifier(ClassifierMixin, BaseEstimator):
@@ -156,11 +157,11 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
     def _warn(self) -> None:
         """Say how far the exact solver came, and what would take it further."""
         ways = [f"raise max_iter ({self.max_iter:,})"] if self.stopped_ == "max_iter" else []
-        ways += ["set precision='double'"] if self.precision != "double" else []
+        ways += ["set precision='double'"] if self.precision == "single" else []
         ways += [f"raise tol ({self.tol:g})", f"raise the penalty (λ is {self.reg_:.2g})"]
         warnings.warn(
-            f"{type(self).__name__} stopped ({self.stopped_}) after {self.n_iter_:,} iterations, with a proven gap of "
-            f"{self.gap_ / self.objective_:.1e} of the objective; {' or '.join(ways)}",
+            f"{type(self).__name__} stopped ({self.stopped_}) after {self.n_iter_:,} iterations, with "
+            f"{proven_share(self.gap_ / self.objective_)}; {' or '.join(ways)}",
             ConvergenceWarning,
             stacklevel=3,
         )
@@ -184,8 +185,8 @@ class SoftmaxClassifier(_LinearClassifier):
     Attributes: classes_ (K,). coef_ (K, D) and intercept_ (K,); for two classes, as in scikit-learn, the difference of
     the second and the first: (1, D) and (1,), of which the objective's W holds minus and plus one half. reg_, the λ
     used. objective_ of these weights, without the bias's penalty with both solvers. gap_: the optimum lies no deeper
-    than this below objective_ (NaN for "sgd"). n_iter_; stopped_, "gap", "max_iter" or "stalled"; n_features_in_,
-    feature_names_in_.
+    than this below objective_ (NaN for "sgd"). n_iter_; stopped_, "gap", "max_iter", "stalled" or "failed";
+    n_features_in_, feature_names_in_.
     """
 
     def predict_proba(self, X: Any) -> np.ndarray:

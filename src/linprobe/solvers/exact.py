@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from linprobe.arrays import Array, device_of, is_sparse, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.arrays import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
 from linprobe.errors import UsageError
 from linprobe.losses.curvature import total_curvature
 from linprobe.objective import chunk_of, default_chunk, objective_and_gradient
@@ -68,7 +68,7 @@ def solve(
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
     posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device)
     K, H, span = len(posed.shares), len(posed.reg), None
-    if spans(X.shape) and not is_sparse(X) and (memory is None or sum(solve_bytes(X.shape, K, 1, 8, device)) <= memory):
+    if spans(X.shape) and (memory is None or sum(solve_bytes(X.shape, K, 1, 8, device)) <= memory):
         problem, span = turned(posed, "float32" if precision == "single" else "float64")
     double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
@@ -77,7 +77,9 @@ def solve(
         like = problem.array([], phase)
         heads = np.flatnonzero(~result.within(tol) & (result.iterations < max_iter))
         room = solve_bytes(X.shape, K, H, like.dtype.itemsize, device, span=span is not None)
-        if not len(heads) or (phase != phases[0] and memory is not None and sum(room) > memory):
+        # Without a metric single precision could do nothing, and what was not done is refused below.
+        short = metric is not None and memory is not None and sum(room) > memory
+        if not len(heads) or (phase != phases[0] and short):
             break
         if metric is None or (result.stopped[heads] != "gap").any():
             # What single precision knows of the curvature does not do for what it could not finish.
@@ -97,13 +99,14 @@ def solve(
             result = follow(problem, result, heads, metric.highest(), goal, descend)
         else:
             result = result.replaced(heads, descend(problem.take(heads), result.take(heads), goal))
-        result = lawful(problem, result)
-        lost = np.flatnonzero(~result.within(LOOSE) & (result.iterations < max_iter))
+        result = lawful(problem, result, goal)
+        lost = np.flatnonzero((result.failed | ~result.within(LOOSE)) & (result.iterations < max_iter))
         if phase == phases[-1] and len(lost):
-            result = lawful(problem, follow(problem, result, lost, metric.highest(), tol, descend))
-    # Those that float32 had brought to its own goal, and for which no passes were left.
+            result = lawful(problem, follow(problem, result, lost, metric.highest(), tol, descend), tol)
+    # Those that float32 had brought to its own goal, and for which no passes were left, or no memory.
     short = (result.stopped == "gap") & ~result.within(tol)
-    result = replace(result, stopped=np.where(short, "max_iter", result.stopped))
+    reason = np.where(result.iterations < max_iter, "stalled", "max_iter")
+    result = replace(result, stopped=np.where(short, reason, result.stopped))
     return result if span is None else span.back(result, intercept=intercept)
 
 

@@ -257,8 +257,8 @@ class Descent:
             by = np.where(self.search.length < 1, self.search.length, EASED)
             self.damping = np.where(near, np.maximum(self.damping / by, 2 * self.reg), self.damping)
             for i in np.flatnonzero(near):
-                step_W, step_b = self._newton(int(i), self.hessian)
-                dW[..., int(i)], shift[:, int(i)] = move(step_W, self.device), move(step_b, self.device)
+                if (step := self._newton(int(i), self.hessian)) is not None:
+                    dW[..., int(i)], shift[:, int(i)] = self._array(step[:-1]), self._array(step[-1])
         # Only the bias is left to settle.
         for i in np.flatnonzero(taken & self.unsettled):
             dW[..., int(i)] = 0
@@ -302,12 +302,11 @@ class Descent:
             p += sb * c
         return -q, -p
 
-    def _newton(self, i: int, curvature: Hessian) -> tuple[np.ndarray, np.ndarray]:
-        """Newton's step of a head: (D, K) and (K,)."""
+    def _newton(self, i: int, curvature: Hessian) -> np.ndarray | None:
+        """Newton's step of a head (D + 1, K), the bias last, or None."""
         hessian = curvature(self.W[..., i], self.b[..., i], int(self.heads[i]))
         gradient = np.concatenate([to_numpy(self.g[..., i]), to_numpy(self.r[None, :, i])]).astype(np.float64)
-        step = damped_step(hessian, gradient, float(self.damping[i]), intercept=self.intercept)
-        return step[:-1], step[-1]
+        return damped_step(hessian, gradient, float(self.damping[i]), intercept=self.intercept)
 
     def _array(self, values: np.ndarray) -> Array:
         return move(np.ascontiguousarray(values), self.device)

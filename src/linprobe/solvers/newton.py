@@ -19,6 +19,9 @@ CHUNK_NUMBERS = 2**24
 
 NEGLIGIBLE = 1e-4  # of the mean curvature of an example
 
+# What rounding may take from the smallest eigenvalue, as a share of their sum: the first that leaves a factor is taken.
+LIFTS = (1e-14, 1e-12, 1e-10, 1e-8)
+
 
 def newton_fits(problem: "Problem") -> bool:
     """Whether second derivatives are cheap enough, beside passes that grow in number instead."""
@@ -68,10 +71,11 @@ def bias_step(curvature: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return -axes @ (axes.T @ slope / np.maximum(stiffness, 1e-9 * mean))
 
 
-def damped_step(hessian: np.ndarray, gradient: np.ndarray, damping: float, *, intercept: bool) -> np.ndarray:
+def damped_step(hessian: np.ndarray, gradient: np.ndarray, damping: float, *, intercept: bool) -> np.ndarray | None:
     """Newton's step (D + 1, K), the bias last, held back in the weights by a damping of twice the penalty or more.
 
-    hessian (D + 1, K, D + 1, K), the lower triangle alone, overwritten; gradient (D + 1, K).
+    hessian (D + 1, K, D + 1, K), the lower triangle alone, overwritten; gradient (D + 1, K). None where rounding leaves
+    nothing of the smallest curvature, as beside a feature a million times as large as the others.
     """
     D, K = len(hessian) - 1, hessian.shape[1]
     diagonal = np.full((D + 1, K), damping)
@@ -83,7 +87,12 @@ def damped_step(hessian: np.ndarray, gradient: np.ndarray, damping: float, *, in
     else:
         hessian[D], hessian[:, :, D], diagonal[D] = 0, 0, 1
     matrix = hessian.reshape((D + 1) * K, -1)
-    # What rounding may take from the smallest eigenvalue, so that there always is a factor.
-    matrix[np.diag_indices(len(matrix))] += diagonal.ravel() + 1e-14 * float(np.trace(matrix))
-    factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-    return -linalg.cho_solve(factor, gradient.ravel(), check_finite=False).reshape(D + 1, K)
+    trace, own = float(np.trace(matrix)), np.diag(matrix) + diagonal.ravel()
+    for lift in LIFTS:
+        np.fill_diagonal(matrix, own + lift * trace)
+        try:
+            factor = linalg.cho_factor(matrix, lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            continue
+        return -linalg.cho_solve(factor, gradient.ravel(), check_finite=False).reshape(D + 1, K)
+    return None

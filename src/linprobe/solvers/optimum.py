@@ -12,7 +12,8 @@ class Optimum:
     W (D, K, H) in the type that it was found in, b (K, H) float64, 0 without an intercept; objective, and the gap: a
     bound of it less the lowest possible one (H,), float64; scale (H,), what the tolerance is a share of: the objective,
     or what there is to gain over no weights and the best bias, where that is less; iterations (H,): passes over the
-    data; stopped (H,): "gap", within the tolerance, "stalled", rounding hides all further progress, or "max_iter".
+    data; stopped (H,): "gap", within the tolerance, "stalled", rounding hides all further progress, "max_iter", or
+    "failed", above where a stronger penalty on the same examples ended, where it therefore stands now.
     """
 
     W: np.ndarray
@@ -29,8 +30,8 @@ class Optimum:
 
     @property
     def failed(self) -> np.ndarray:
-        """Heads (H,) that stopped short with nothing proven: the bound is no better than 0, which is lowest of all."""
-        return (self.stopped != "gap") & ~(self.gap < self.objective)
+        """Heads (H,) known to be wrong: "failed", or short with no bound better than 0, which is lowest of all."""
+        return (self.stopped == "failed") | (self.stopped != "gap") & ~(self.gap < self.objective)
 
     def take(self, heads: np.ndarray) -> "Optimum":
         """Some of the heads."""
@@ -38,7 +39,7 @@ class Optimum:
 
     def replaced(self, heads: np.ndarray, found: "Optimum") -> "Optimum":
         """The same with what was found for some of the heads, in the wider type of both."""
-        if len(heads) == len(self.gap):
+        if np.array_equal(heads, np.arange(len(self.gap))):
             return found
         parts = []
         for field in fields(self):
@@ -47,3 +48,8 @@ class Optimum:
             old[..., heads] = new
             parts.append(old)
         return Optimum(*parts)
+
+
+def proven_share(share: float) -> str:
+    """What is proven where the gap is this share of the objective, in words."""
+    return f"a proven gap of {share:.1e} of the objective" if share < 1 else "nothing proven"

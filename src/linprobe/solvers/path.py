@@ -52,17 +52,18 @@ def follow(
     return found
 
 
-def lawful(problem: Problem, found: Optimum) -> Optimum:
+def lawful(problem: Problem, found: Optimum, tol: float) -> Optimum:
     """The same, but no head above its neighbour: the lowest objective never grows as the penalty falls.
 
     A head that is above where its stronger neighbour stands, or above the null model, has failed, and is put there. Its
     bound follows from the neighbour's: the lowest objective is concave in the penalty, and not negative without any.
     """
+    nulls = problem.start(str(found.W.dtype))
     order = np.argsort(-problem.reg, kind="stable")  # none before its stronger neighbour
     for head, near in zip(order, problem.neighbours()[order], strict=True):
         at = np.array([head])
-        best = problem.take(at).start(str(found.W.dtype))
-        best = replace(best, gap=best.objective, scale=best.objective)
+        null = nulls.take(at)
+        best = replace(null, gap=null.objective)
         if near >= 0:
             other, ratio = found.take(np.array([near])), problem.reg[at] / problem.reg[near]
             square = np.sum(np.square(other.W, dtype=np.float64))
@@ -71,8 +72,11 @@ def lawful(problem: Problem, found: Optimum) -> Optimum:
             if objective[0] < best.objective[0]:
                 best = replace(_moved(other, best), objective=objective, gap=objective - bound)
         if not found.objective[head] <= best.objective[0] * (1 + ROUNDING):
-            stopped = np.array(["max_iter" if found.stopped[head] == "max_iter" else "stalled"])
-            found = found.replaced(at, replace(best, iterations=found.iterations[at], stopped=stopped))
+            # As the solver does: the gap counts against what there is to gain, where that is less than the objective.
+            scale = np.minimum(best.objective, best.gap + np.maximum(null.objective - best.objective, 0))
+            best = replace(best, scale=scale, iterations=found.iterations[at])
+            best = replace(best, stopped=np.where(best.within(tol), "gap", "failed"))
+            found = found.replaced(at, best)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class Problem:
 
     def weight_of(self, heads: np.ndarray) -> Array | None:
         """The weights of some of the heads: None, (n,) or (n, h)."""
-        if self.weight is None or self.weight.ndim == 1 or len(heads) == self.weight.shape[1]:
+        if self.weight is None or self.weight.ndim == 1 or np.array_equal(heads, np.arange(self.weight.shape[1])):
             return self.weight
         return self.weight[:, move(heads, device_of(self.y))]
 
@@ -94,8 +95,8 @@ class Problem:
         H, group = len(self.reg), np.zeros(len(self.reg), int)
         if self.weight is not None and self.weight.ndim == 2:
             known: dict[bytes, int] = {}
-            columns = np.ascontiguousarray(to_numpy(self.weight).T)
-            group = np.array([known.setdefault(column.tobytes(), len(known)) for column in columns])
+            columns = (np.ascontiguousarray(column) for column in to_numpy(self.weight).T)
+            group = np.array([known.setdefault(sha256(column.data).digest(), len(known)) for column in columns])
         found, order = np.full(H, -1), np.lexsort((-self.reg, group))
         same = group[order[1:]] == group[order[:-1]]
         found[order[1:][same]] = order[:-1][same]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linprobe.arrays import Array, namespace, orthonormal, row_chunks, to_numpy
+from linprobe.arrays import Array, is_sparse, namespace, orthonormal, product, row_chunks, to_numpy
 from linprobe.objective import chunk_of
 from linprobe.solvers.metric import CHUNK_ROWS, feature_mean
 from linprobe.solvers.optimum import Optimum
@@ -26,9 +26,12 @@ class Span:
         """An optimum in the coordinates of the basis (r, K, H) as one of the features (D, K, H)."""
         basis, centre = to_numpy(self.basis), to_numpy(self.centre)
         r, K, H = found.W.shape
-        W = (basis @ found.W.reshape(r, K * H)).reshape(-1, K, H)
-        b = found.b - np.tensordot(centre, W, 1) if intercept else found.b
-        return replace(found, W=W.astype(found.W.dtype), b=b)
+        W = np.empty((len(basis), K * H))
+        product(basis, np.ascontiguousarray(found.W.reshape(r, K * H), np.float64), W)
+        W = W.reshape(-1, K, H).astype(found.W.dtype, copy=False)
+        # For the weights as they are handed over: what rounding changes of them, times the centre, may be much.
+        b = found.b - np.tensordot(centre, W.astype(np.float64, copy=False), 1) if intercept else found.b
+        return replace(found, W=W, b=b)
 
 
 def turned(problem: Problem, dtype: str) -> tuple[Problem, Span]:
@@ -42,6 +45,7 @@ def turned(problem: Problem, dtype: str) -> tuple[Problem, Span]:
         centre = feature_mean(problem.X, np.full(n, 1 / n) if weight is None else weight / weight.sum(), like)
     columns = xp.empty((D, n), dtype=xp.float64, device=like.device)
     for rows in row_chunks(n, CHUNK_ROWS):
-        columns[:, rows] = (chunk_of(problem.X, rows, like) - centre).T
+        part = chunk_of(problem.X, rows, like)
+        columns[:, rows] = ((part.toarray() if is_sparse(part) else part) - centre).T
     basis, coordinates = orthonormal(columns)
     return replace(problem, X=xp.astype(coordinates.T, getattr(xp, dtype), copy=True)), Span(centre, basis)

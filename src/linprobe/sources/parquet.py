@@ -270,7 +270,7 @@ def _why_outside(file: _File, label: int, classes: int) -> str:
     with _explained(file.path):
         highest = require("pyarrow.compute", "parquet").max(file.parquet.read([file.label]).column(0)).as_py()
     count = classes or (highest + 1 if highest < MOST_CLASSES else 0)
-    expected = f"0 to {count - 1:,}" if count else "0 to K - 1 for K classes"
+    expected = f"0 to {count - 1:,}" if count > 1 else "0 alone" if count else "0 to K - 1 for K classes"
     if label < 0:
         return (
             f"has label {label}, where {expected} are expected; -1 often means that a label is withheld or missing: "

@@ -115,4 +115,4 @@ def make_folds(y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...]) -
 
 
 def _worst(stopped: np.ndarray) -> str:
-    return next((word for word in ("stalled", "max_iter") if word in stopped), "gap")
+    return next((word for word in ("failed", "stalled", "max_iter") if word in stopped), "gap")

@@ -72,7 +72,8 @@ def tune(
             "shape": list(dataset.train.X.shape[1:]),
             "features": pool.X.shape[1],
             **{name: len(getattr(splits, name)) for name in ("train", "val", "test")},
-            "absent": absent_classes(splits.train.y, dataset.classes),
+            "absent": absent_classes(pool.y, dataset.classes),
+            "absent_from_train": [] if options.folds else absent_classes(splits.train.y, dataset.classes),
         }
     }
     on_step(data_step(numbers["data"], options))

@@ -21,7 +21,7 @@ from linprobe.tune.options import Options
 SHOWN = 15  # rows of a table; more are for results.csv
 TITLES = {"learning_rate": "learning rate", "reg": "reg"}
 WHY = {
-    "failed": "nothing is proven of it",
+    "failed": "the solver failed there",
     "stalled": "rounding hides all further progress",
     "max_iter": "it took all the passes that it may take",
 }
@@ -39,7 +39,9 @@ def data_step(data: dict[str, Any], options: Options) -> Step:
         Row("splits", f"{train}, test {data['test']:,}"),
         Row("features", f"{data['features']:,}, {options.features}"),
     )
-    return Step(1, "Data", rows, without_examples(data["absent"]))
+    late = [name for name in data["absent_from_train"] if name not in data["absent"]]
+    notes = without_examples(data["absent"]) + without_examples(late, "in train, only in validation")
+    return Step(1, "Data", rows, notes)
 
 
 def settings_step(grid: dict[str, Any]) -> Step:
@@ -54,10 +56,10 @@ def settings_step(grid: dict[str, Any]) -> Step:
     if exact:
         failed = sum(row["status"] == "failed" for row in rows)
         if best["status"] == "failed":
-            text = "nothing is proven of the one chosen, nor of any other; give larger values of reg"
+            text = "the solver failed at the one chosen, as at all others; give larger values of reg"
             lines.insert(0, Row("failed", f"all {len(rows)}" if len(rows) > 1 else "the only one", text))
         elif failed:
-            lines.append(Row("failed", f"{failed} of {len(rows)}", "nothing is proven of them; left out of the choice"))
+            lines.append(Row("failed", f"{failed} of {len(rows)}", "the solver failed at them; left out of the choice"))
         short = [row for row in rows if not within(row["gap"], row["objective"], grid["tol"])]
         done = "all" if not short else f"{len(rows) - len(short)} of {len(rows)}"
         lines.append(Row("proven", f"{done} within {number(grid['tol'])} of the lowest objective, relative"))

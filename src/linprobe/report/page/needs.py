@@ -34,6 +34,11 @@ def require_needs(run: Run) -> None:
             raise UnfitError(f"grid.edges: names {name[:40]!r}, which is no axis")
     if len(run.steps) and run.curves.shape[1] != len(rows):
         raise UnfitError(f"grid.rows: has {len(rows):,} settings for {run.curves.shape[1]:,} loss curves")
+    told_axes = {name: values for name, values in grid["axes"].items() if name in axes}
+    if not told_axes or any(len({row[name] for row in rows}) > len(told_axes[name]) for name in told_axes):
+        raise UnfitError("grid.axes: have not all the values of grid.rows")
+    if grid.get("solver") == "exact":
+        _table({"tol": _NUMBER, "rows": _many(_table({"objective": _NUMBER, "gap": _or_none(_NUMBER)}))})(grid, "grid")
     if "screening" in grid:
         screened = [_axes(row) for row in grid["screening"]["rows"]]
         if any(row.keys() != AXES.keys() for row in screened) or any(_axes(row) not in screened for row in rows):
@@ -123,7 +128,7 @@ def _optimum(value: Any, place: str) -> None:
     _table({}, {"objective": _NUMBER})(value, place)
     if "skipped" not in value:
         sgd = _table({"objective": _NUMBER, "relative_excess": _NUMBER, "val_accuracy": _SHARE})
-        figures = dict.fromkeys(("reg", "objective", "gap", "relative_gap"), _NUMBER)
+        figures = dict.fromkeys(("reg", "objective", "gap", "relative_gap", "tol"), _NUMBER)
         _table({**figures, "val_accuracy": _SHARE, "sgd": sgd})(value, place)
 
 
@@ -151,7 +156,7 @@ _NUMBERS = _table(
         "options": _table({"loss": _text}),
         "data": _table(
             {"source": _anything, "fingerprint": _anything, "train": _COUNT, "val": _SOME},
-            {"test": _COUNT, "dev": _COUNT},
+            {"test": _COUNT, "dev": _COUNT, "absent": _many(_text, 0)},
         ),
         "grid": _GRID,
         "test": _table({"accuracy": _SHARE, "interval": _many(_SHARE, 2, 2), "n": _COUNT}),
