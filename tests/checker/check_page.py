@@ -3,8 +3,11 @@
 For each code of `CODES`, the example of the corpus that is marked as such, or a small file, and the learner's message.
 """
 
+import functools
 import inspect
+import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +41,40 @@ FILES = {
 
 def render() -> str:
     """The page."""
-    parts = []
-    for code in CODES:
-        example, language, fault = _example(code)
-        judgement = CODES[code].judgement
-        said = f"> **{judgement}**: {fault.message}\n{_evidence(fault)}"
-        parts.append(f"### `{code}`\n\n```{language}\n{example.strip()}\n```\n\n{said}")
-    return TEMPLATE.read_text(encoding="utf-8").replace("{codes}\n", "\n".join(parts))
+    return TEMPLATE.read_text(encoding="utf-8").replace("{codes}\n", "\n".join(map(section, CODES)))
 
 
-def _example(code: str) -> tuple[str, str, Fault]:
+def section(code: str, faults: Sequence[Fault] | None = None) -> str:
+    """What the page has of a code; faults: those of its example in the corpus, where they are known already."""
+    example, language, fault = _example(code, faults)
+    said = f"> **{CODES[code].judgement}**: {fault.message}\n{_evidence(fault)}"
+    return f"### `{code}`\n\n```{language}\n{example.strip()}\n```\n\n{said}"
+
+
+@functools.cache
+def sections() -> dict[str, str]:
+    """The same as `section` of every code, as the page has it now."""
+    before = TEMPLATE.read_text(encoding="utf-8").removesuffix("{codes}\n")
+    written = PAGE.read_text(encoding="utf-8").removeprefix(before)
+    parts = re.split("\n(?=### `)", written)
+    return {part.partition("`")[2].partition("`")[0]: part for part in parts}
+
+
+def assert_up_to_date(code: str, faults: Sequence[Fault] | None = None) -> None:
+    """That the page has of a code what `section` makes of it."""
+    assert sections()[code] == section(code, faults), (
+        "docs/check.md is not what the checker says now; make it anew: python tests/checker/check_page.py"
+    )
+
+
+def _example(code: str, faults: Sequence[Fault] | None) -> tuple[str, str, Fault]:
     """The source of the example of a code, how it is to be shown, and its fault."""
     if code in FILES:
         fault = _of(code, _checked(FILES[code]))
         return FILES[code].replace("\t", "→   "), "py", fault
     entry = next(entry for entry in ENTRIES if entry.example and entry.codes[0] == code)
     source = _source(entry.function)
-    fault = _of(code, check_loss(entry.untouched(), entry.loss).faults)
+    fault = _of(code, check_loss(entry.untouched(), entry.loss).faults if faults is None else faults)
     if "line" in fault.evidence:  # that of the corpus; a reader counts in what the page shows
         source = f"import numpy as np\n\n\n{source}"
         fault = _of(code, _checked(source, entry.name, entry.loss))
@@ -76,7 +96,7 @@ def _checked(text: str, function: str | None = None, loss: Any = None) -> tuple[
         return check_file(path, function, loss, seconds=2).functions[0].faults
 
 
-def _of(code: str, faults: tuple[Fault, ...]) -> Fault:
+def _of(code: str, faults: Sequence[Fault]) -> Fault:
     return next(fault for fault in faults if fault.code == code)
 
 

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 from itertools import cycle
 
+import check_page
 import numpy as np
 import pytest
 from corpus import everything  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -38,6 +39,12 @@ BETWEEN = {
     "loss_goes_on_growing",
     "hinge_where_softmax_is_asked_for",
 }  # of the size of neither loss
+# What tells one loss from the other is the number of faults, known and unknown: one function for each that there is.
+OF_EACH_KIND = {
+    (entry.verdict, len(entry.codes), entry.layout): entry
+    for entry in SOFTMAX
+    if entry.verdict != "right" and entry.name not in BETWEEN and not entry.function.__module__.endswith("torch")
+}
 
 
 def each(entries: list[Entry]) -> pytest.MarkDecorator:
@@ -77,7 +84,7 @@ def test_a_right_function_agrees_with_the_loops(entry, shape):
 
 @each(SOFTMAX)
 def test_each_function_gets_its_verdict(entry):
-    verdict = check_loss(entry.function, loss="softmax")
+    verdict = check_loss(entry.untouched() if entry.example else entry.function, loss="softmax")
     codes = [fault.code for fault in verdict.faults]
     assert (verdict.verdict, codes[:1]) == (entry.verdict, list(entry.codes[:1]) or codes[:1])
     assert set(entry.codes) <= set(codes)
@@ -88,17 +95,22 @@ def test_each_function_gets_its_verdict(entry):
     for fact in ("convention", "layout", "loop_free"):
         asserted = getattr(entry, fact)
         assert asserted is None or getattr(verdict, fact) == asserted, fact
+    if entry.example:
+        check_page.assert_up_to_date(entry.codes[0], verdict.faults)
 
 
-@each([entry for entry in SOFTMAX if entry.name not in BETWEEN])
+@each(list(OF_EACH_KIND.values()))
 def test_the_loss_is_found_out(entry):
     assert judge(_Here(entry.function), "f").loss == "softmax"
 
 
-@each(QUICK)
+@each(QUICK[:2])
 def test_the_verdict_is_the_same_for_a_loss_found_out(entry):
-    named, found_out = check_loss(entry.function, loss="softmax"), check_loss(entry.function)
-    assert replace(named, seconds=None) == replace(found_out, seconds=None)
+    verdicts = check_loss(entry.function, loss="softmax"), check_loss(entry.function)
+    named, found_out = (
+        replace(one, seconds=None, notes=[note for note in one.notes if "slow" not in note]) for one in verdicts
+    )
+    assert named == found_out
 
 
 @pytest.mark.real_data
