@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -12,16 +13,31 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import linprobe
+from linprobe.cli import main
 from linprobe.prepare import make_splits
 from makers import write_cifar10  # pyright: ignore[reportMissingImports]
 from models import make_classifier  # pyright: ignore[reportMissingImports]
 
 
+@pytest.fixture(scope="module")
+def tuning(tmp_path_factory):
+    """A run of tune, made once and without its page."""
+    folder = tmp_path_factory.mktemp("tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("linprobe.report.folder.tuned_views", lambda *_: {})
+        patch.setattr("sys.argv", ["linprobe", "tune", "digits", "--reg", "1,10", "--out", "run"])
+        with pytest.raises(SystemExit) as left:
+            main()
+    assert left.value.code == 0
+    return folder / "run"
+
+
 @pytest.fixture
-def tuned(run, tmp_path):
+def tuned(tuning, tmp_path):
     """A run of tune in the folder `run`: what its run.json says."""
-    assert run("tune", "digits", "--reg", "1,10", "--out", "run")[0] == 0
-    return json.loads((tmp_path / "run" / "run.json").read_text())
+    shutil.copytree(tuning, tmp_path / "run")
+    return json.loads((tuning / "run.json").read_text())
 
 
 def test_the_runs_own_figure_again_with_recall_and_certificate(run, tuned):
@@ -71,9 +87,8 @@ def test_a_test_split_of_its_own_is_used_whole(run, tmp_path):
     assert "from 40 examples" in out
 
 
-def test_many_classes_are_cut_to_the_worst(run, tmp_path, monkeypatch):
+def test_many_classes_are_cut_to_the_worst(run, tuned, monkeypatch):
     monkeypatch.setattr(importlib.import_module("linprobe.cli.evaluate"), "CLASSES", 3)
-    run("tune", "digits", "--reg", "100", "--out", "run")
     _, out, _ = run("evaluate", "run/model.safetensors", "digits")
     recall = [float(line.split()[2]) for line in out.splitlines() if line.strip()[:1].isdigit() and "%" not in line]
     classes = json.loads(run("evaluate", "run/model.safetensors", "digits", "--json")[1])["classes"]

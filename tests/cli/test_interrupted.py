@@ -154,13 +154,14 @@ def test_a_checkpoint_of_other_work_is_refused_and_the_difference_named(tmp_path
 
 
 @pytest.mark.parametrize("there", ["data", "version"])
-def test_a_checkpoint_of_other_data_or_of_another_version_is_refused(there, tmp_path, monkeypatch):
+def test_a_checkpoint_of_other_data_or_of_another_version_is_refused(there, run, tmp_path, monkeypatch):
     """Made with the identity that a run has, but for one thing."""
-    if there == "version":
-        monkeypatch.setattr("linprobe.checkpoint.__version__", "0.0.1")
     saved = tmp_path / "run.checkpoint"
-    Checkpoint(saved, {"data": "sha256:0"} if there == "data" else {}, every=0).offer(lambda: {"step": 1})
-    status, _, err = end(start(tmp_path, "--out", "run"))
+    with monkeypatch.context() as patch:
+        if there == "version":
+            patch.setattr("linprobe.checkpoint.__version__", "0.0.1")
+        Checkpoint(saved, {"data": "sha256:0"} if there == "data" else {}, every=0).offer(lambda: {"step": 1})
+    status, _, err = run("worksheet", "digits", *SMALL, "--out", "run")
     assert status == 2
     assert ('version is "0.0.1" there' if there == "version" else 'data is "sha256:0" there') in err
     assert err.count("\n") == 1
@@ -262,22 +263,19 @@ def test_where_nothing_is_kept_that_is_said(run, monkeypatch, tmp_path):
     assert names(tmp_path) == ["run.checkpoint"]
 
 
-def test_a_damaged_checkpoint_is_one_line(tmp_path):
+def test_a_damaged_checkpoint_is_one_line(run, tmp_path):
     (tmp_path / "run.checkpoint").write_bytes(b"linprobe-checkpoint-1\n and no more")
-    status, _, err = end(start(tmp_path, "--out", "run"))
+    status, _, err = run("worksheet", "digits", *SMALL, "--out", "run")
     assert status == 1
     assert err.startswith("linprobe: run.checkpoint: ")
     assert err.count("\n") == 1
 
 
-def test_after_success_or_divergence_no_checkpoint_remains(tmp_path):
-    quick = ["--iterations", "200", "--checkpoint-every", "0"]
-    good, bad = (
-        start(tmp_path, "--out", "run", *quick),
-        start(tmp_path, "--out", "bad", *quick, "--learning-rate", "1e30"),
-    )
-    assert end(good)[::2] == (0, "")
-    status, _, err = end(bad)
+def test_after_success_or_divergence_no_checkpoint_remains(interrupted, tmp_path):
+    quick = [*QUICK["worksheet"], "--checkpoint-every", "0"]
+    assert interrupted(quick)[:3:2] == (0, "")
+    assert names(tmp_path) == ["run"]
+    status, _, err, _ = interrupted([*quick, "--force", "--learning-rate", "1e30"])
     assert status == 1
     assert "diverged" in err
     assert names(tmp_path) == ["run"]
@@ -323,7 +321,7 @@ def test_two_at_once_get_two_folders_or_one_is_refused(tmp_path):
             process.communicate()
 
 
-def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
+def test_what_a_killed_process_left_is_swept_and_nothing_else(run, tmp_path):
     ours = [tmp_path / ".run.0123456789abcdef.partial", tmp_path / ".run.checkpoint.0123456789abcdef.partial"]
     ours[0].mkdir()
     (ours[0] / "grid.png").touch()
@@ -334,7 +332,7 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path):
     old = tmp_path / ".run.fedcba9876543210.old"  # killed between the two renames of --force
     old.mkdir()
     (old / "run.json").write_text("{}")
-    status, _, err = end(start(tmp_path, "--out", "run"))
+    status, _, err = run("worksheet", "digits", *SMALL, "--out", "run")
     assert status == 2
     assert "run: exists and is not empty" in err
     assert names(tmp_path) == sorted([*others, "run"])
