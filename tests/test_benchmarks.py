@@ -1,7 +1,7 @@
 """The benchmarks run: what they print is measured where it means something."""
 
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -10,12 +10,20 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-def run(name: str, *arguments: str) -> str:
-    command = [sys.executable, "-W", "error", str(BENCHMARKS / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """What a benchmark prints."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+    def call(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(BENCHMARKS / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return call
 
 
-def test_the_gpu_benchmark_runs_on_the_cpu():
+def test_the_gpu_benchmark_runs_on_the_cpu(run):
     pytest.importorskip("torch")
     tiny = ["--rows=60", "--features=8", "--heads=4", "--iterations=6", "--batch-size=5", "--repeat=1"]
     out = run("gpu.py", "--device", "cpu", *tiny)
@@ -27,13 +35,13 @@ def test_the_gpu_benchmark_runs_on_the_cpu():
 
 
 @pytest.mark.real_data
-def test_the_gpu_benchmark_takes_real_data():
+def test_the_gpu_benchmark_takes_real_data(run):
     pytest.importorskip("torch")
     tiny = ["--heads=2", "--iterations=3", "--batch-size=5", "--repeat=1"]
     assert "64 features, 10 classes; 2 settings" in run("gpu.py", "digits", "--device", "cpu", *tiny)
 
 
-def test_without_a_device_the_gpu_benchmark_says_so():
+def test_without_a_device_the_gpu_benchmark_says_so(run):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
@@ -42,7 +50,7 @@ def test_without_a_device_the_gpu_benchmark_says_so():
     ]
 
 
-def test_the_path_of_the_gpu_benchmark_runs_on_the_cpu():
+def test_the_path_of_the_gpu_benchmark_runs_on_the_cpu(run):
     pytest.importorskip("torch")
     tiny = ["--rows=2100", "--features=16", "--classes=5", "--heads=6"]
     out = run("gpu.py", "--path", "--device", "cpu", *tiny)

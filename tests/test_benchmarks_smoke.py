@@ -1,14 +1,14 @@
 """The benchmarks run and print their tables; what they measure is for a quiet machine, not for a test."""
 
 import importlib
-import os
-import subprocess
+import runpy
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from linprobe.solvers.exact import solve
 
@@ -22,20 +22,25 @@ def part(monkeypatch):
     return importlib.import_module
 
 
-def table(script: str, *arguments: str) -> dict[str, list[str]]:
+@pytest.fixture
+def table(monkeypatch, capsys):
     """What a benchmark prints on digits: the cells of each row by its name, which ends where the cells begin."""
-    command = [sys.executable, str(BENCHMARKS / script), "digits", *arguments]
-    # What waits for other threads waits long on a busy machine, and nothing is measured here.
-    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    printed = subprocess.run(command, capture_output=True, text=True, check=False, env=alone)
-    assert printed.returncode == 0, printed.stderr
-    rows = {}
-    for line in printed.stdout.splitlines():
-        rows.setdefault(line[:50].strip(), []).append(line[50:].strip())
-    return rows
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+    def call(script: str, *arguments: str) -> dict[str, list[str]]:
+        monkeypatch.setattr(sys, "argv", [script, "digits", *arguments])
+        # What waits for other threads waits long on a busy machine, and nothing is measured here.
+        with threadpool_limits(1):
+            runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
+        rows = {}
+        for line in capsys.readouterr().out.splitlines():
+            rows.setdefault(line[:50].strip(), []).append(line[50:].strip())
+        return rows
+
+    return call
 
 
-def test_grid_prints_the_stack_the_loop_the_products_and_the_screened_grids():
+def test_grid_prints_the_stack_the_loop_the_products_and_the_screened_grids(table):
     rows = table("grid.py", "--iterations", "5", "--heads-measured", "1")
     for name in (
         "as one stack, evaluation included",
@@ -57,7 +62,7 @@ def test_grid_prints_the_stack_the_loop_the_products_and_the_screened_grids():
 
 
 @pytest.mark.real_data
-def test_peers_prints_a_row_for_each():
+def test_peers_prints_a_row_for_each(table):
     rows = table("peers.py", "--iterations", "5", "--heads-measured", "1")
     assert rows["ours, as one stack, float32"][0].split()[2] == "1.0"
     assert len(rows["the worksheet's loop, float64"][0].split()) == 4
@@ -66,7 +71,7 @@ def test_peers_prints_a_row_for_each():
     assert (rows[torch][0] == "not installed") == (find_spec("torch") is None)
 
 
-def test_growth_prints_a_table_for_each_size():
+def test_growth_prints_a_table_for_each_size(table):
     rows = table("growth.py", "--iterations", "4", "--width-iterations", "2", "--most-heads", "60")
     for name in ("heads", "training rows, 60 heads", "features, 60 heads", "columns of a stack, 60 heads, 2 steps"):
         assert "stacks" in rows[name][0], name
@@ -76,7 +81,7 @@ def test_growth_prints_a_table_for_each_size():
 
 
 @pytest.mark.real_data
-def test_exact_prints_the_path_its_products_and_what_others_take_to_its_objective():
+def test_exact_prints_the_path_its_products_and_what_others_take_to_its_objective(table):
     rows = table("exact.py", "--quick", "--repeat", "1")
     for name in (
         "linprobe, 10 λ at once (median of 1)",
@@ -97,7 +102,7 @@ def test_exact_prints_the_path_its_products_and_what_others_take_to_its_objectiv
 
 
 @pytest.mark.real_data
-def test_probe_prints_a_row_for_each_search_and_how_far_they_agree():
+def test_probe_prints_a_row_for_each_search_and_how_far_they_agree(table):
     rows = table("probe.py", "--quick")
     assert rows["linprobe ProbeSearch"][0].split()[1] == "1.0"
     for name in ("GridSearchCV, n_jobs=None", "GridSearchCV, n_jobs=2"):

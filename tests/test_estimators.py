@@ -35,8 +35,8 @@ from linprobe.solvers.certificate import certify
         SoftmaxClassifier(C=10.0, class_weight="balanced", precision="double"),
         LinearSVM(),
         LinearSVM(reg=0.01),
-        SoftmaxClassifier(solver="sgd"),
-        LinearSVM(loss="hinge", solver="sgd"),
+        SoftmaxClassifier(solver="sgd", max_iter=200),
+        LinearSVM(loss="hinge", solver="sgd", max_iter=200),
     ]
 )
 def test_scikit_learn_finds_nothing_to_complain_about(estimator, check):

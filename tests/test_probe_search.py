@@ -45,8 +45,8 @@ def one_thread():
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 @parametrize_with_checks(
     [
-        ProbeSearch(cv=2),
-        ProbeSearch(LinearSVM(), {"C": [0.1, 1.0], "class_weight": [None, "balanced"]}, cv=2),
+        ProbeSearch(param_grid={"C": [0.1, 1.0]}, cv=2),
+        ProbeSearch(LinearSVM(tol=1e-4), {"C": [0.1], "class_weight": [None, "balanced"]}, cv=2),
     ]
 )
 def test_scikit_learn_finds_nothing_to_complain_about(estimator, check):
@@ -101,24 +101,36 @@ C_GRID = {"C": [1e-5, 1e-4, 3e-3]}
 
 
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
-@pytest.mark.parametrize("make", [SoftmaxClassifier, LinearSVM])
 @pytest.mark.parametrize(
-    ("grid", "cv", "classes", "labels", "container", "weighted"),
+    ("make", "grid", "cv", "classes", "labels", "container", "weighted"),
     [
-        (LOGS, 3, 10, "int", np.asarray, False),
-        (C_GRID, 3, 10, "str", np.asarray, False),
-        (C_GRID, 3, 2, "str", np.asarray, True),
-        (LOGS, KFold(3, shuffle=True, random_state=0), 4, "int", sp.csr_array, True),
-        (C_GRID, StratifiedKFold(3, shuffle=True, random_state=0), 10, "int", sp.csc_matrix, True),
-        (C_GRID, PredefinedSplit(np.arange(250) % 3 - 1), 10, "int", np.asarray, True),
-        (C_GRID, PredefinedSplit(np.where(np.arange(250) < 200, -1, 0)), 10, "str", sp.csr_array, False),
-        (LOGS, [(np.arange(200), np.arange(200, 250)), (np.arange(50, 250), np.arange(50))], 10, "int", list, False),
-        ({"reg": ["scale", 3.0]}, ShuffleSplit(2, train_size=0.3, random_state=0), 10, "int", np.asarray, True),
+        (SoftmaxClassifier, LOGS, 3, 10, "int", np.asarray, False),
+        (SoftmaxClassifier, C_GRID, 3, 10, "str", np.asarray, False),
+        (LinearSVM, C_GRID, 3, 2, "str", np.asarray, True),
+        (SoftmaxClassifier, LOGS, KFold(3, shuffle=True, random_state=0), 4, "int", sp.csr_array, True),
         (
-            {**C_GRID, "class_weight": [None, "balanced", {0: 3.0, 1: 0.2}], "fit_intercept": [True, False]},
+            *(SoftmaxClassifier, C_GRID, StratifiedKFold(3, shuffle=True, random_state=0), 10, "int", sp.csc_matrix),
+            True,
+        ),
+        (SoftmaxClassifier, C_GRID, PredefinedSplit(np.arange(250) % 3 - 1), 10, "int", np.asarray, True),
+        (LinearSVM, C_GRID, PredefinedSplit(np.where(np.arange(250) < 200, -1, 0)), 10, "str", sp.csr_array, False),
+        (
+            *(SoftmaxClassifier, LOGS, [(np.arange(200), np.arange(200, 250)), (np.arange(50, 250), np.arange(50))]),
+            *(10, "int", list, False),
+        ),
+        (
+            *(LinearSVM, {"reg": ["scale", 3.0]}, ShuffleSplit(2, train_size=0.3, random_state=0)),
+            *(10, "int", np.asarray, True),
+        ),
+        (
+            *(SoftmaxClassifier, {**C_GRID, "class_weight": [None, "balanced", {0: 3.0, 1: 0.2}]}),
             *(2, 3, "int", np.asarray, True),
         ),
-        ([C_GRID, {"reg": [1.0], "tol": [1e-10]}], 2, 5, "bool", np.asarray, False),
+        (
+            *(LinearSVM, {"C": [1e-4, 3e-3], "class_weight": [None, "balanced"], "fit_intercept": [True, False]}),
+            *(2, 3, "int", np.asarray, True),
+        ),
+        (LinearSVM, [C_GRID, {"reg": [1.0], "tol": [1e-10]}], 2, 5, "bool", np.asarray, False),
     ],
 )
 def test_scores_and_optima_are_those_of_fits_one_at_a_time(make, grid, cv, classes, labels, container, weighted):
@@ -316,10 +328,17 @@ def test_a_torch_device_gives_the_same_scores(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 @pytest.mark.filterwarnings("ignore:The least populated class")
-@pytest.mark.parametrize("make", [SoftmaxClassifier, LinearSVM])
-@pytest.mark.parametrize("intercept", [True, False])
-@pytest.mark.parametrize("classes", [3, 5])
-@pytest.mark.parametrize("scoring", ["accuracy", accuracy])
+@pytest.mark.parametrize(
+    ("make", "intercept", "classes", "scoring"),  # every pair of values once at least
+    [
+        (SoftmaxClassifier, True, 3, "accuracy"),
+        (SoftmaxClassifier, False, 5, accuracy),
+        (LinearSVM, True, 5, "accuracy"),
+        (LinearSVM, False, 3, accuracy),
+        (SoftmaxClassifier, True, 5, accuracy),
+        (SoftmaxClassifier, False, 3, "accuracy"),
+    ],
+)
 def test_a_class_that_a_split_lacks_is_left_out_as_grid_search_does(make, intercept, classes, scoring):
     X, y, weight = digits(classes, 150)
     order = np.argsort(y != classes - 1, kind="stable")  # the last class first: the first fold has to do without

@@ -72,21 +72,23 @@ def log_losses(estimator, X, y):
 # ---- scores
 
 
-@pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize(
-    ("scoring", "refit"),
+    ("scoring", "refit", "train"),
     [
-        (None, True),
-        ("neg_log_loss", "anything true"),
-        (["accuracy", "neg_log_loss"], "neg_log_loss"),
-        (("accuracy", "neg_log_loss"), "accuracy"),
-        (["accuracy"], "accuracy"),
-        ({"log": "neg_log_loss", "own": lambda model, *_: model.coef_[0, 0]}, "own"),
-        ({"log": "neg_log_loss", "top": make_scorer(top_k_accuracy_score, response_method="predict_proba")}, False),
-        ({"log": "neg_log_loss", "hits": "accuracy"}, lambda results: results["rank_test_log"].argmax()),
-        (log_losses, "log"),
-        (log_losses, False),
-        (lambda *_: {"score": 0.5}, "score"),
+        (None, True, True),
+        ("neg_log_loss", "anything true", False),
+        (["accuracy", "neg_log_loss"], "neg_log_loss", False),
+        (("accuracy", "neg_log_loss"), "accuracy", True),
+        (["accuracy"], "accuracy", False),
+        ({"log": "neg_log_loss", "own": lambda model, *_: model.coef_[0, 0]}, "own", True),
+        (
+            {"log": "neg_log_loss", "top": make_scorer(top_k_accuracy_score, response_method="predict_proba")},
+            *(False, True),
+        ),
+        ({"log": "neg_log_loss", "hits": "accuracy"}, lambda results: results["rank_test_log"].argmax(), False),
+        (log_losses, "log", True),
+        (log_losses, False, False),
+        (lambda *_: {"score": 0.5}, "score", False),
     ],
 )
 def test_scores_and_results_are_those_of_grid_search(scoring, refit, train):
@@ -391,9 +393,11 @@ def test_groups_reach_a_nested_search():
 
 
 @pytest.mark.usefixtures("routing")
-@pytest.mark.parametrize("fitting", [True, False, "of_fit"])
-@pytest.mark.parametrize("scoring", [True, False, "of_score"])
-@pytest.mark.parametrize("several", [True, False])
+@pytest.mark.parametrize(
+    ("fitting", "scoring", "several"),
+    [(True, True, False), (True, False, True), (True, "of_score", True), (False, True, True), (False, False, False),
+     (False, "of_score", False), ("of_fit", True, True), ("of_fit", False, True), ("of_fit", "of_score", False)],
+)  # fmt: skip
 def test_weights_go_where_they_are_requested_as_in_grid_search(fitting, scoring, several):
     params: Any = {"of_fit": WEIGHT, "of_score": WEIGHT[::-1], "sample_weight": np.roll(WEIGHT, 3)}
     params = {name: value for name, value in params.items() if name in (fitting, scoring)} | (

@@ -6,11 +6,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from safetensors import safe_open
 
 from linprobe.checkpoint import Checkpoint
@@ -29,7 +29,7 @@ FOREVER = ["--iterations", "100000000"]
 
 def start(folder, *arguments, **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "linprobe", "worksheet", "digits", *SMALL, *arguments],
+        [*COMMAND, "worksheet", "digits", *SMALL, *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}, **options,
     )  # fmt: skip

@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from PIL import Image
 
 import linprobe
@@ -103,7 +103,8 @@ def test_json_is_the_only_output(run, tmp_path):
     assert json.loads(out) == read(tmp_path / "run")[0]
 
 
-def test_the_default_folder_is_a_new_one_each_time(run, tmp_path):
+def test_the_default_folder_is_a_new_one_each_time(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("linprobe.report.folder.tuned_views", lambda *_: {})
     for _ in range(2):
         assert run("tune", "digits", *QUICK)[0] == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
@@ -180,7 +181,7 @@ def test_wrong_input_gets_one_line_and_leaves_nothing(case, run, tmp_path):
 
 def start(folder, *arguments, **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "linprobe", "tune", "digits", "--out", "run", *arguments],
+        [*COMMAND, "tune", "digits", "--out", "run", *arguments],
         cwd=folder, env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "100", "TERM": "xterm"}, **options,
     )  # fmt: skip
 

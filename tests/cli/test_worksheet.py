@@ -3,13 +3,11 @@
 import csv
 import json
 import os
-import signal
 import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
+from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from PIL import Image
 from safetensors import safe_open
 
@@ -73,7 +71,8 @@ def test_json_is_the_only_output(run, tmp_path):
     assert json.loads(out) == json.loads((tmp_path / "run" / "run.json").read_text())
 
 
-def test_the_default_folder_is_a_new_one_each_time(run, tmp_path):
+def test_the_default_folder_is_a_new_one_each_time(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("linprobe.report.folder.run_views", lambda *_: {})
     for _ in range(2):
         assert run("worksheet", *QUICK)[0] == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
@@ -153,50 +152,20 @@ def test_wrong_input_gets_one_line_and_leaves_nothing(case, run, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def start(folder, *arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "linprobe", "worksheet", "--out", "run", *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-    )  # fmt: skip
-
-
-def test_ctrl_c_in_mid_training_leaves_no_half_written_file(tmp_path):
-    process = start(tmp_path, "--iterations", "100000000")
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".run.*")):  # the folder in the making appears before the work starts
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.startswith("linprobe: interrupted; ")
-    assert err.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] in ([], ["run.checkpoint"])  # on a slow machine it is still early
-
-
-def test_a_full_disk_gets_one_line_and_leaves_nothing(tmp_path):
-    import resource
-
-    limit = 1_000  # smaller than run.json: writing fails as on a full disk, but with "file too large"
-
-    def full():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    process = start(tmp_path, *QUICK, preexec_fn=full)
-    _, err = process.communicate(timeout=100)
-    assert process.returncode == 1
+def test_a_full_disk_gets_one_line_and_leaves_nothing(run, tmp_path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Smaller than run.json: writing fails as on a full disk, but with "file too large".
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    try:
+        status, _, err = run("worksheet", "--out", "run", *QUICK)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert status == 1
     assert err.startswith("linprobe: run")
     assert "cannot be written: file too large" in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_closed_pipe_is_no_error(tmp_path):
-    command = f"{sys.executable} -m linprobe worksheet --json --out run {' '.join(QUICK)} | true"
-    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
-    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["worksheet", "--help"], ["fetch", "--help"], ["--version"], []])
@@ -225,7 +194,7 @@ def test_the_terminal_shows_a_bar_with_the_running_loss(tmp_path):
 
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "linprobe", "worksheet", "--out", "run", "--iterations", "3000", *QUICK[2:]],
+        [*COMMAND, "worksheet", "--out", "run", "--iterations", "1000", *QUICK[2:]],
         cwd=tmp_path, stdout=follower, stderr=follower, env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
     )  # fmt: skip
     os.close(follower)
@@ -241,4 +210,4 @@ def test_the_terminal_shows_a_bar_with_the_running_loss(tmp_path):
     os.close(leader)
     assert process.wait(timeout=60) == 0
     assert b"lowest loss" in screen
-    assert b"3000/3000" in screen or b"/3000" in screen
+    assert b"/1000" in screen
