@@ -157,8 +157,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "another file of 8 GB": lambda: gzip.compress(header("readme.html", 8 * 2**30)) + zeros(256 * MIB),
     "a size beyond 64 bits": lambda: gzip.compress(header(f"{FOLDER}/data_batch_1", 2**70)),
     "a negative size": lambda: gzip.compress(header(f"{FOLDER}/data_batch_1", -(2**40))),
-    "many files of 60 MiB": lambda: b"".join(
-        gzip.compress(header(f"{number}", 60 * MIB), 1) + gzip.compress(bytes(60 * MIB), 1) for number in range(12)
+    "many files of 60 MiB": lambda: gzip.compress(bytes(60 * MIB), 1).join(
+        gzip.compress(header(f"{number}", 60 * MIB), 1) for number in range(13)
     ),
     "long name of 1 GiB": lambda: gzip.compress(header("././@LongLink", 2**30, tarfile.GNUTYPE_LONGNAME))
     + zeros(2**30),
@@ -177,7 +177,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         + header(f"{FOLDER}/data_batch_1", 512) + b"9999999999\n".ljust(512, b"\0")
     ),
     "very many files": lambda: gzip.compress(many_small() * 20),
-    "empty gzip members": lambda: gzip.compress(b"") * 200_000,
+    "empty gzip members": lambda: gzip.compress(b"") * 50_000,
 }  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def test_a_bomb_costs_little_time_and_little_memory(tmp_path, name):
     path.write_bytes(BOMBS[name]())
     before = everything_under(tmp_path)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         message = complaint(lambda: read_cifar10(path))
         peak = tracemalloc.get_traced_memory()[1]
@@ -196,7 +196,7 @@ def test_a_bomb_costs_little_time_and_little_memory(tmp_path, name):
     assert message.startswith(str(path))
     assert message.isprintable()
     assert peak < 16 * MIB, f"{peak / MIB:.0f} MiB"
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert everything_under(tmp_path) == before
 
 

@@ -190,7 +190,7 @@ BOMBS = {
 def test_a_bomb_costs_little_time_and_little_memory(name):
     raw = BOMBS[name]
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         message = complaint(lambda: unpickle(raw, "file"))
         peak = tracemalloc.get_traced_memory()[1]
@@ -200,16 +200,16 @@ def test_a_bomb_costs_little_time_and_little_memory(name):
         assert message.startswith("file: ")
     assert len(message) < 400
     assert peak < 10 * MIB + 200 * len(raw), f"{peak / MIB:.0f} MiB for {len(raw):,} bytes"
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("operation", [b"]", b"}", b"(", b")", b"N", b"K\x01", b"]q\x00", b"]\x94", b"U\x02ab"])
 def test_a_file_of_nothing_but_operations_stops(operation):
     raw = P4 + operation * (2 * MOST_OPERATIONS)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(UnsafeFileError, match="has more than 500,000 operations"):
         unpickle(raw, "file")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_memory_stays_within_a_limit_set_from_outside(tmp_path):

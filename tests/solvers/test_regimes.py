@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from regimes import Case, pairwise, solved, value  # pyright: ignore[reportMissingImports]
+from regimes import CS, Case, pairwise, solved, value  # pyright: ignore[reportMissingImports]
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 
 @pytest.mark.parametrize("case", pairwise(), ids=str)
 def test_every_head_is_proven_or_as_good_as_anybody_elses(case):
-    short, _, _ = solved(case)
+    short, _, _ = solved(case, CS[1::2])
     assert [head for head in short if not head.right] == []
 
 

@@ -124,7 +124,7 @@ def test_resumed_from_random_moments_it_ends_with_the_same_bits(case, tmp_path):
     uninterrupted = train(case, saver=calls.append)
     assert_same(train(case), uninterrupted)
     assert_same(train(case, saver=lambda state: state()), uninterrupted)  # being looked at changes nothing
-    moments = np.random.default_rng(sum(map(ord, case))).integers(0, len(calls), 3)
+    moments = np.random.default_rng(sum(map(ord, case))).integers(0, len(calls), 2)
     for number, moment in enumerate([*moments, len(calls) - 1]):
         # The last state may be older than the interruption: some steps are then done twice.
         solution = resumed(case, tmp_path / str(number), [moment], kept_every=1 + number % 3)
@@ -212,7 +212,7 @@ def finish(process):
     return out
 
 
-@pytest.mark.parametrize(("kills", "iterations"), [(15, 1200), pytest.param(100, 8000, marks=pytest.mark.real_data)])
+@pytest.mark.parametrize(("kills", "iterations"), [(8, 1200), pytest.param(100, 8000, marks=pytest.mark.real_data)])
 def test_killed_at_random_moments_it_ends_with_the_same_bits(kills, iterations, tmp_path):
     path = tmp_path / "work.checkpoint"
     expected = finish(start(path, iterations, "unwatched"))
