@@ -14,7 +14,8 @@ help: ## Say what can be made
 demo: $(VENV)/installed ## Run the worksheet on the digits that ship with scikit-learn
 	$(BIN)/linprobe worksheet
 
-test: $(VENV)/installed-test ## Run the tests, but for the slow ones on all of CIFAR-10
+test: $(VENV)/installed-test ## Run the tests, but for the slow ones on all of CIFAR-10: at most 5 minutes on two cores
+	@echo "The tests take at most 5 minutes on two cores."
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/installed-check ## Check format, lint and types
