@@ -20,7 +20,7 @@ CS = np.logspace(-5, 6, 12)
 
 @dataclass(frozen=True)
 class Case:
-    """A stack: one penalty a head, on rows of this kind."""
+    """A stack: one penalty a head, all of CS, on rows of this kind."""
 
     loss: str
     dtype: str
@@ -43,9 +43,9 @@ class Case:
             X[:, :: self.D // 20] = 0
         return X.astype(self.dtype), y
 
-    def reg(self, Cs: np.ndarray) -> np.ndarray:
-        """λ of every C, the same as scikit-learn's."""
-        return 1 / ((1 if self.K == 2 else 2) * Cs * self.n)
+    def reg(self) -> np.ndarray:
+        """λ (12,) of every C, the same as scikit-learn's."""
+        return 1 / ((1 if self.K == 2 else 2) * CS * self.n)
 
 
 CASES = tuple(
@@ -94,13 +94,13 @@ class Short:
         return self.objective <= self.peer_objective * (1 + 1e-6) and self.accuracy >= self.peer_accuracy
 
 
-def solved(case: Case, Cs: np.ndarray = CS) -> tuple[list[Short], np.ndarray, float]:
-    """The heads of a case without a proof, the passes of all (C,), and seconds.
+def solved(case: Case) -> tuple[list[Short], np.ndarray, float]:
+    """The heads of a case without a proof, the passes of all (12,), and seconds.
 
     All objectives are computed here, in float64, from the definition.
     """
     X, y = case.rows()
-    reg = case.reg(Cs)
+    reg = case.reg()
     started = time.process_time()
     found = solve(X, y, reg, loss=case.loss, classes=case.K)
     seconds = time.process_time() - started
@@ -108,12 +108,12 @@ def solved(case: Case, Cs: np.ndarray = CS) -> tuple[list[Short], np.ndarray, fl
     for head in np.flatnonzero(found.stopped != "gap"):
         W, b = found.W[..., head].astype(np.float64), found.b[:, head]
         ours, accuracy = value(rows, y, W, b, reg[head], case.loss), np.mean((rows @ W + b).argmax(1) == y)
-        C, K = float(Cs[head]), case.K
+        C, K = float(CS[head]), case.K
         W, b = scikit_learn(rows, y, C, K) if case.loss == "softmax" else scipy_lbfgs(rows, y, reg[head], K)
         peer, peer_accuracy = value(rows, y, W, b, reg[head], case.loss), np.mean((rows @ W + b).argmax(1) == y)
         short.append(
             Short(
-                float(Cs[head]), str(found.stopped[head]), ours, float(found.gap[head]), accuracy, peer, peer_accuracy
+                float(CS[head]), str(found.stopped[head]), ours, float(found.gap[head]), accuracy, peer, peer_accuracy
             )
         )
     return short, found.iterations, seconds
