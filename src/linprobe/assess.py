@@ -15,7 +15,8 @@ from linprobe.evidence import observe
 from linprobe.prepare import Features, Preparation
 from linprobe.rows import Rows, refuse_what_is_not_finite
 from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
-from linprobe.steps import at_most, number
+from linprobe.steps import at_most, brief, number
+from linprobe.tensors import short
 from linprobe.tune.options import TOLERANCE
 
 # The mean in the file is that of the rows it was fitted on, but for how another machine rounds.
@@ -95,7 +96,7 @@ def _class_numbers(classifier: Classifier, dataset: Dataset) -> np.ndarray:
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise DataError(
-            f"{dataset.name}: has the class {unknown[0]}{more}, which the model does not know; give data of its "
+            f"{dataset.name}: has the class {brief(unknown[0])}{more}, which the model does not know; give data of its "
             f"classes: {_listed(classifier.classes)}"
         )
     return np.array([classifier.classes.index(name) for name in dataset.classes])
@@ -178,7 +179,7 @@ def _number(about: Mapping[str, Any], name: str) -> float:
     value = about.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
         raise DataError(
-            f"the model's file says that {name} is {value}, which no training leaves; train the model again"
+            f"the model's file says that {name} is {short(value)}, which no training leaves; train the model again"
         )
     return float(value)
 
@@ -197,7 +198,7 @@ def _advice(solver: Any) -> str:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return ", ".join(map(brief, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _short(fingerprint: Any) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ MODEL = Kind(
     "train the model again",
 )
 
+TEXTS = ("loss", "solver", "features", "data", "fingerprint", "version")  # of what is told about a model
+
 # 224 x 224 x 3 pixels and 5,000 classes stay below it. A file can claim more than it takes on the disk.
 MOST_BYTES = 2**32
 
@@ -42,9 +45,21 @@ class Classifier:
     preparation: Preparation
     about: Mapping[str, Any] = field(default_factory=dict)
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Scores (n, K) of examples as the source gave them, X (n, *shape)."""
-        return self.preparation.apply(X) @ self.W + self.b
+    def decision_function(self, X: np.ndarray, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
+        """Scores (n, K) of examples as the source gave them, X (n, *shape).
+
+        Summed in `dtype`, or in float64 where that is too narrow for them. Raises DataError where float64 is, too.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = self.preparation.apply(X, dtype) @ self.W + self.b
+        most = np.finfo(scores.dtype).max / 4  # so that differences of scores stay finite too
+        if -most <= scores.min(initial=0) and scores.max(initial=0) <= most:  # which NaN fails
+            return scores
+        if np.dtype(dtype) != np.float64:
+            return self.decision_function(X, np.float64)
+        raise DataError(
+            "the model's weights give scores beyond what float64 can hold; train it again, on smaller features"
+        )
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The class with the highest score for each example of X (n, *shape) -> labels (n,) int."""
@@ -124,8 +139,11 @@ def load(path: Path | str) -> Classifier:
     if not isinstance(about, dict):
         raise damaged(path, MODEL, "about is not a table")
     white = about.get("white", 255)
-    if not (type(white) in (int, float) and 0 < white < math.inf):
+    if not (type(white) in (int, float) and 0 < white <= sys.float_info.max):
         raise damaged(path, MODEL, "white is not the value of a pixel")
+    for name in TEXTS:
+        if not isinstance(about.get(name), str | None):
+            raise damaged(path, MODEL, f"{name} is not a text")
     features = math.prod(shape)
     expected = {"W": (features, len(classes)), "b": (len(classes),), "mean": (features,)}
     for name, array in tensors.items():

@@ -62,7 +62,10 @@ def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bo
         _check_finite(part, path, chunk.start, single)
         if invert:
             part = classifier.white - part.astype(np.float64)
-        scores = classifier.preparation.apply(part, np.float64) @ classifier.W + classifier.b
+        try:
+            scores = classifier.decision_function(part, np.float64)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
         for row, prediction in enumerate(_rank(classifier, scores, top), start=chunk.start):
             predictions.append(Prediction(None if single else row, *prediction))
     return predictions

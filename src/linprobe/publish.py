@@ -93,15 +93,25 @@ def claimed(path: Path, *, or_next: bool = False) -> Iterator[Path]:
     """
     from filelock import Timeout
 
+    if path.name in ("", ".."):
+        raise UsageError(
+            f"{path}: is a folder that is there already, not a new one; name one to make, such as runs/first"
+        )
     names = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
     for folder in names if or_next else [path]:
         if or_next and os.path.lexists(folder):
             continue
-        lock = _lock(folder)
         try:
+            lock = _lock(folder)
             lock.acquire()
         except Timeout:
             continue
+        except (OSError, NotImplementedError) as error:  # a link in its place, no such folder, a disk without locks
+            place = getattr(error, "filename", None) or "the folder for temporary files"
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            raise OutputError(
+                f"{path}: cannot be locked: {place}: {reason}; remove it, or name another place in TMPDIR"
+            ) from error
         try:
             yield folder
         finally:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 NAMED = 5  # classes in a sentence; of more, their number
 LONGEST = 40  # characters of a name in a sentence
+LONGEST_CELL = 100  # and in a table, which has a line for it
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ def at_most(value: float, digits: int = 2) -> str:
     return number(value, digits, ROUND_CEILING)
 
 
+def brief(name: str, most: int = LONGEST) -> str:
+    """A name as a sentence or a table shows it: its beginning, where it is longer than anybody reads."""
+    return name if len(name) <= most else f"{name[:most]}…"
+
+
 def counted(n: int, what: str) -> str:
     """So many of something: 1 example, 2 examples, 3 classes."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}{'es' if what.endswith('s') else 's'}"
@@ -107,7 +113,7 @@ def without_examples(absent: Sequence[str], where: str = "to learn from") -> tup
     """That classes were not among the examples, if any were not."""
     if not absent:
         return ()
-    names = [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in absent[:NAMED]]
+    names = [brief(name) for name in absent[:NAMED]]
     if len(absent) == 1:
         return (f"Class {names[0]} has no example {where}.",)
     rest = len(absent) - len(names)

@@ -633,6 +633,10 @@ DAMAGED = {
     "no examples": edited(lambda numbers: numbers["data"].update(val=0)),
     "a grid that is a list": edited(lambda numbers: numbers.update(grid=[])),
     "versions of nothing": edited(lambda numbers: numbers.update(versions={})),
+    "absent classes that are a number": edited(lambda numbers: numbers["data"].update(absent=10**400)),
+    "a tolerance beyond float64": edited(lambda numbers: numbers["grid"].update(tol=10**400)),
+    "an exact solver without a tolerance": edited(lambda numbers: numbers["grid"].update(solver="exact")),
+    "axes of one value": edited(lambda numbers: numbers["grid"].update(axes={"reg": [1]})),
     "half a worksheet": edited(lambda numbers: numbers.update(first_loss={})),
 }
 
@@ -684,7 +688,7 @@ def test_what_only_some_runs_need_is_asked_of_those(kind, damage):
         require_needs(replace(run, numbers=numbers))
 
 
-@pytest.mark.parametrize("kind", ["worksheet", "screening", "folds", "sgd"])
+@pytest.mark.parametrize("kind", ["worksheet", "screening", "folds", "sgd", "tune"])
 def test_whatever_is_wrong_in_run_json_is_said_before_the_page_is_made(kind):
     """What of the numbers passes the look at them makes a page: what fails then is a bug of ours."""
     run, rng = run_of(kind), random.Random(0)

@@ -1,15 +1,18 @@
 """The command line: one file per command; arguments in, library call, words out."""
 
-import signal
 import sys
 import warnings
 
+from linprobe.cli import interrupt  # before all that takes its time to import
+
+# isort: split
 import typer
 
 from linprobe import __version__
 from linprobe.cli.check import check
 from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
+from linprobe.cli.interrupt import INTERRUPTED
 from linprobe.cli.output import answer, lasting_output, lost_output
 from linprobe.cli.predict import predict
 from linprobe.cli.report import report
@@ -17,8 +20,6 @@ from linprobe.cli.tune import tune
 from linprobe.cli.words import complain, explain
 from linprobe.cli.worksheet import worksheet
 from linprobe.errors import LinprobeError, UncheckedFileWarning
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="linprobe",
@@ -53,12 +54,14 @@ def options(
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 the work failed, 2 wrong usage, 130 interrupted; errors are one line."""
-    signal.signal(signal.SIGTERM, _leave)
     warnings.showwarning = _warn
-    with lasting_output():
-        status = _run()
-        sys.stdout.flush()
-        sys.stderr.flush()
+    try:
+        with lasting_output():
+            status = _run()
+            sys.stdout.flush()
+            sys.stderr.flush()
+    except KeyboardInterrupt:  # before or after the work
+        status = complain("interrupted", INTERRUPTED)
     sys.exit(status)
 
 
@@ -89,13 +92,11 @@ def _warn(message: Warning | str, category: type[Warning], filename: str, lineno
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
-def _leave(number: int, _frame: object) -> None:
-    # Leave through the open `with` blocks, so that a polite kill leaves nothing half-written either.
-    sys.exit(128 + number)
-
-
 def _usage(error: Exception) -> str:
     message = getattr(error, "format_message", error.__str__)().rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "linprobe"
     return f"{message}; see {command} --help"
+
+
+interrupt.over()

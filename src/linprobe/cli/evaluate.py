@@ -96,7 +96,7 @@ def _other_data(data: dict[str, Any]) -> "Step":
 
 
 def _accuracy(numbers: dict[str, Any], unlearned: list[str]) -> "Step":
-    from linprobe.steps import Step, Table, accuracy_rows, without_examples
+    from linprobe.steps import LONGEST_CELL, Step, Table, accuracy_rows, brief, without_examples
 
     classes = numbers["classes"]
     shown = [one for one in classes if one["n"]]
@@ -106,10 +106,10 @@ def _accuracy(numbers: dict[str, Any], unlearned: list[str]) -> "Step":
         shown = sorted(shown, key=lambda one: one["recall"])[:CLASSES]
     cells = tuple(
         (
-            one["class"],
+            brief(one["class"], LONGEST_CELL),
             f"{one['n']:,}",
             f"{one['recall']:.4f}",
-            f"{one['mistaken_for']} ({one['times']:,})" if one["times"] else "-",
+            f"{brief(one['mistaken_for'], LONGEST_CELL)} ({one['times']:,})" if one["times"] else "-",
         )
         for one in shown
     )

@@ -106,10 +106,12 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") 
 
 def _cells(one: "Ranked") -> tuple[str, ...]:
     from linprobe.losses import NEVER
+    from linprobe.steps import LONGEST_CELL, brief, number
 
     found = () if one.probability is None else (f"{one.probability:.4f}", _bar(one.probability))
+    score = f"{one.score:.4f}" if abs(one.score) < 1e9 else number(one.score)
     # Of a class without examples the bias alone makes the score what it is.
-    return (one.name, *found, f"{one.score:.4f}" if one.score > NEVER / 2 else "never")
+    return (brief(one.name, LONGEST_CELL), *found, score if one.score > NEVER / 2 else "never")
 
 
 def _bar(share: float) -> str:

@@ -6,6 +6,8 @@ import traceback
 
 from linprobe.errors import LinprobeError
 
+LONGEST = 2_000  # characters of a line; a path alone may have 4,096, which nobody reads
+
 
 def complain(message: str, status: int = 1) -> int:
     """Say what went wrong in one line on standard error; gives the exit status back."""
@@ -28,5 +30,7 @@ def explain(error: Exception) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text without the line breaks and control characters that a terminal would obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    """Text without the line breaks and control characters that a terminal would obey, of a bounded length."""
+    line = "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    # What was found may be of any length; what it ends with is what to do.
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import reprlib
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -30,9 +31,11 @@ def check_parameters(estimator: Any, loss: str) -> None:
         smooth_loss(loss)
     _check_penalty(estimator.reg, estimator.C, estimator.solver)
     if not (_is_number(estimator.tol) and estimator.tol > 0):
-        raise UsageError(f"tol is {estimator.tol!r}; give a number above 0, the gap as a share of the objective")
+        raise UsageError(
+            f"tol is {reprlib.repr(estimator.tol)}; give a number above 0, the gap as a share of the objective"
+        )
     if not (isinstance(estimator.max_iter, (int, np.integer)) and estimator.max_iter >= 1):
-        raise UsageError(f"max_iter is {estimator.max_iter!r}; give a whole number of at least 1")
+        raise UsageError(f"max_iter is {reprlib.repr(estimator.max_iter)}; give a whole number of at least 1")
 
 
 def find_reg(reg: Any, C: Any, X: Features, weight: np.ndarray | None, classes: int) -> float:
@@ -63,9 +66,9 @@ def _check_penalty(reg: Any, C: Any, solver: str) -> None:
     if C is not None and not scale:
         raise IncompatibleError("reg and C are two spellings of the same penalty; give one of them")
     if C is not None and not (_is_number(C) and C > 0):
-        raise UsageError(f"C is {C!r}; give a number above 0")
+        raise UsageError(f"C is {reprlib.repr(C)}; give a number above 0")
     if C is None and not scale and not (_is_number(reg) and reg >= 0 and math.isfinite(reg)):
-        raise UsageError(f"reg is {reg!r}; give a number above 0, or 'scale'")
+        raise UsageError(f"reg is {reprlib.repr(reg)}; give a number above 0, or 'scale'")
     none = (not scale and reg == 0) if C is None else math.isinf(C)
     if none and solver == "exact":
         raise IncompatibleError(
@@ -76,4 +79,9 @@ def _check_penalty(reg: Any, C: Any, solver: str) -> None:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and not math.isnan(value)
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return not math.isnan(value)
+    except OverflowError:  # a whole number beyond what float64 can hold
+        return False

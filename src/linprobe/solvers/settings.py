@@ -1,6 +1,7 @@
 """What a stack is trained with: the settings of each head, and what all heads share."""
 
 import math
+import reprlib
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -10,6 +11,12 @@ import numpy.typing as npt
 from linprobe.errors import IncompatibleError, UsageError
 
 Schedule = Literal["constant", "cosine", "step"]
+
+
+def check_seed(seed: int) -> None:
+    """Raise UsageError for a seed that the draws, or a model's file, have no room for."""
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"the seed is {reprlib.repr(seed)}; give a whole number from 0 to {2**63 - 1}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +82,7 @@ class Training:
     intercept: Literal["penalized", "none"] = "penalized"
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if self.iterations < 1:
             raise UsageError(f"iterations must be at least 1, not {self.iterations}")
         if self.epochs is not None and not (0 < self.epochs < math.inf):

@@ -10,6 +10,7 @@ from linprobe.errors import IncompatibleError, UsageError
 from linprobe.losses import find_loss, smooth_loss
 from linprobe.prepare import Features
 from linprobe.solvers.exact import Precision
+from linprobe.solvers.settings import check_seed
 from linprobe.space import Axis
 
 Solver = Literal["exact", "sgd"]
@@ -51,6 +52,7 @@ class Options:
 
     def __post_init__(self) -> None:
         find_loss(self.loss)
+        check_seed(self.seed)
         if self.solver not in ("exact", "sgd"):
             raise UsageError(f"--solver {self.solver}: is unknown; use exact or sgd")
         if self.solver == "exact":

@@ -32,13 +32,14 @@ def require_needs(run: Run) -> None:
     for name in grid["edges"]:
         if name not in grid["axes"] or name not in axes:
             raise UnfitError(f"grid.edges: names {name[:40]!r}, which is no axis")
+    if grid["settings"] != 1 and not any(len(values) > 1 for values in grid["axes"].values()):
+        raise UnfitError("grid.axes: have one value each, for several settings")
+    if grid.get("solver") == "exact":
+        for one in rows:
+            _table({"gap": _or_none(_NUMBER), "objective": _NUMBER})(one, "grid.rows")
+        _table({"tol": _NUMBER})(grid, "grid")
     if len(run.steps) and run.curves.shape[1] != len(rows):
         raise UnfitError(f"grid.rows: has {len(rows):,} settings for {run.curves.shape[1]:,} loss curves")
-    told_axes = {name: values for name, values in grid["axes"].items() if name in axes}
-    if not told_axes or any(len({row[name] for row in rows}) > len(told_axes[name]) for name in told_axes):
-        raise UnfitError("grid.axes: have not all the values of grid.rows")
-    if grid.get("solver") == "exact":
-        _table({"tol": _NUMBER, "rows": _many(_table({"objective": _NUMBER, "gap": _or_none(_NUMBER)}))})(grid, "grid")
     if "screening" in grid:
         screened = [_axes(row) for row in grid["screening"]["rows"]]
         if any(row.keys() != AXES.keys() for row in screened) or any(_axes(row) not in screened for row in rows):
@@ -145,6 +146,7 @@ _GRID = _table(
     },
     {
         "folds": _or_none(_COUNT),
+        "tol": _NUMBER,
         "published_val_accuracy": _or_none(_SHARE),
         "screening": _table({"rank": _COUNT, "residual": _NUMBER, "retrained": _COUNT, "rows": _ROWS}),
     },
