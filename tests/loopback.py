@@ -202,6 +202,16 @@ def drip(talk: Talk) -> None:
     talk.hang_up()
 
 
+def drip_headers(talk: Talk) -> None:
+    """Never silent for long, and its headers never done: a byte every 50 ms."""
+    talk.write(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(1_000):
+        talk.write(b"X-Patience: 1\r\n")
+        if talk.loopback.closing.wait(0.05):
+            break
+    talk.hang_up()
+
+
 def status(code: int, **headers: str) -> Act:
     def act(talk: Talk) -> None:
         talk.send(Answer(code, {"Content-Length": "4"}, b"no!\n"), **headers)

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import random
+import socket
 import ssl
 import tempfile
 from collections.abc import Callable
@@ -210,6 +211,34 @@ def test_a_stall_ends_the_attempt(server, misbehaviour):
     server.script.append(misbehaviour)
     assert fetch("cifar10", timeout=0.4).read_bytes() == server.body
     assert len(server.asked) >= 2
+
+
+def test_headers_that_drip_end_the_attempt(server):
+    server.script.append(act.drip_headers)
+    assert fetch("cifar10", timeout=0.4).read_bytes() == server.body
+    assert len(server.asked) >= 2
+    server.script.extend([act.drip_headers] * 2)
+    with pytest.raises(DownloadError, match=r"tried 2 times, the last time it sent no whole answer in 0\.8 s") as error:
+        fetch("cifar10", source=f"{server.url}?", sha256="0" * 64, timeout=0.4, attempts=2)
+    one_line(error)
+
+
+@pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_a_name_that_does_not_resolve_is_not_asked_for_again(number, monkeypatch):
+    asked = []
+
+    def unknown(*arguments, **_):
+        asked.append(arguments[0])
+        raise socket.gaierror(number, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    found = (
+        r"^https://example\.invalid/x: cannot be found \(.*Name or service not known\); check this machine's network"
+    )
+    with pytest.raises(DownloadError, match=found) as error:
+        fetch("cifar10", source="https://example.invalid/x", attempts=6, backoff=60)
+    one_line(error)
+    assert len(asked) == 1
 
 
 def test_nobody_listens():

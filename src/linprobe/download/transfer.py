@@ -5,12 +5,14 @@ import datetime
 import email.utils
 import logging
 import re
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from linprobe import __version__
 from linprobe.download.partial import Note, Partial, Progress
@@ -148,7 +150,7 @@ def _receive(client: "httpx.Client", order: Order, partial: Partial, progress: P
         return  # whole already: whoever fetched it did not live to publish it
     if note is None or have > (order.limit if total is None else total):
         have = 0
-    with _answer(client, order, _headers(note if have else None, have)) as response:
+    with _answer(client, order, _headers(note if have else None, have), timeout) as response:
         status = response.status_code
         if status == 206 and have and note:
             total = _check_rest(order, partial, response, note, have, total)
@@ -254,12 +256,67 @@ def _new_note(url: str, response: "httpx.Response", total: int | None) -> Note:
     return Note(digest(url), kept("etag"), kept("last-modified"), total)
 
 
+class _Watch:
+    """Ends a connection whose answer has not begun in time: a byte now and then keeps any time limit of a read away."""
+
+    def __init__(self, seconds: float) -> None:
+        self.fired = False
+        self._connection: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """What httpx tells of its work: of interest is the connection, before and beneath all encryption."""
+        if event == "connection.connect_tcp.complete":
+            # A second handle on it: encryption takes the first away.
+            self._connection = info["return_value"].get_extra_info("socket").dup()
+            if self.fired:
+                self._end()
+
+    def over(self) -> None:
+        """The answer is there."""
+        self._timer.cancel()
+
+    def close(self) -> None:
+        """Whatever became of it."""
+        self._timer.cancel()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _end(self) -> None:
+        self.fired = True
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+
 @contextlib.contextmanager
-def _answer(client: "httpx.Client", order: Order, headers: Mapping[str, str]) -> Iterator["httpx.Response"]:
+def _no_longer_than(seconds: float) -> Iterator[_Watch]:
+    """Wait for the beginning of an answer, its headers, so many seconds in all. Raises TransientError."""
+    watch = _Watch(seconds)
+    try:
+        yield watch
+    except Exception as error:
+        if watch.fired:
+            raise TransientError(f"sent no whole answer in {seconds:g} s") from error
+        raise
+    finally:
+        watch.close()
+
+
+@contextlib.contextmanager
+def _answer(
+    client: "httpx.Client", order: Order, headers: Mapping[str, str], timeout: float
+) -> Iterator["httpx.Response"]:
     """The response at the end of the redirects, which are followed only where may_follow allows."""
     place = client.build_request("GET", order.url).url
     for _ in range(REDIRECTS + 1):
-        with client.stream("GET", place, headers=headers) as response:
+        with (
+            _no_longer_than(2 * timeout) as watch,
+            client.stream("GET", place, headers=headers, extensions={"trace": watch.trace}) as response,
+        ):
+            watch.over()
             if response.status_code not in MOVED:
                 yield response
                 return
@@ -292,6 +349,8 @@ def _sort(order: Order, error: Exception, timeout: float) -> NoReturn:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             _give_up(order, f"cannot prove who it is ({text})", "check this machine's clock, certificates and proxy")
+        if isinstance(cause, socket.gaierror):
+            _give_up(order, f"cannot be found ({text})", "check this machine's network, and run it again")
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)):
         _give_up(order, f"cannot be asked ({text})", order.advice)
@@ -306,7 +365,9 @@ def _client(order: Order, timeout: float) -> "httpx.Client":
     import httpx
 
     try:
-        return httpx.Client(timeout=timeout, follow_redirects=False)
+        # A connection for each request: it is the one that its watch has seen.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.Client(timeout=timeout, follow_redirects=False, limits=limits)
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         text = " ".join(str(error).split())
         _give_up(order, f"cannot be asked ({text})", "check the proxy and certificate variables of the environment")
