@@ -42,7 +42,8 @@ MAY_KNOW = {
     "steps": set(),
     "rows": {"errors", "arrays", "finite", "dataset", "prepare"},
     "assess": {
-        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers", "steps", "tune"),
+        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers", "tune"),
+        *("steps", "tensors"),
     },
     "tune": {
         *("", "errors", "arrays", "dataset", "prepare", "rows", "solvers", "space", "search", "evaluate"),

@@ -52,8 +52,7 @@ class Classifier:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self.preparation.apply(X, dtype) @ self.W + self.b
-        most = np.finfo(scores.dtype).max / 4  # so that differences of scores stay finite too
-        if -most <= scores.min(initial=0) and scores.max(initial=0) <= most:  # which NaN fails
+        if np.isfinite(scores).all():
             return scores
         if np.dtype(dtype) != np.float64:
             return self.decision_function(X, np.float64)
@@ -82,7 +81,8 @@ class Classifier:
                 f"a model trained with the loss {short(self.about.get('loss'))} has scores but no probabilities; "
                 "train one with softmax, or read its scores"
             )
-        with np.errstate(over="ignore", invalid="ignore"):  # the largest numbers may be a model's, too
+        # The largest numbers may be a model's, too, and one score further below the highest than float64 reaches.
+        with np.errstate(over="ignore", invalid="ignore"):
             return softmax(scores.astype(np.float64), axis=1)
 
     @property

@@ -13,6 +13,7 @@ from linprobe.losses import Loss, find_loss
 
 # Scores of this many rows at a time stay in the processor's cache for a stack of a hundred heads.
 CHUNK_ROWS = 512
+CHUNK_SCORES = 2**24  # and so many scores, of many classes, at the most
 DEVICE_CHUNKS = 16  # times as many on a CUDA device, which has no such cache and needs more at a time to be busy
 
 
@@ -39,6 +40,7 @@ def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str | Loss)
     flat = xp.astype(W.reshape(features, classes * heads), dtype, copy=False)
     chunk = CHUNK_ROWS * (DEVICE_CHUNKS if device == "cuda" else 1)
     like = {"dtype": dtype, "device": W.device}
+    chunk = max(1, min(chunk, CHUNK_SCORES // (classes * heads)))
     buffer = xp.empty((min(chunk, len(X)), classes, heads), **like)
     correct = xp.zeros((heads,), dtype=xp.int64, device=W.device)
     total = xp.zeros((heads,), dtype=xp.float64, device=W.device)

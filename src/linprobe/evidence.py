@@ -9,7 +9,7 @@ from linprobe.classifier import Classifier
 from linprobe.dataset import Examples
 from linprobe.evaluate import confusion
 
-CHUNK_ROWS = 4096
+CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more
 MISTAKES = 24
 
@@ -71,7 +71,8 @@ class Mistakes:
 
 def observe(classifier: Classifier, examples: Examples) -> Evidence:
     """Look at examples once, in chunks of rows."""
-    parts = [_look(classifier, examples.take(rows)) for rows in row_chunks(len(examples), CHUNK_ROWS)]
+    chunk = max(1, min(CHUNK_ROWS, CHUNK_SCORES // len(classifier.classes)))
+    parts = [_look(classifier, examples.take(rows)) for rows in row_chunks(len(examples), chunk)]
     predicted, confidence = (np.concatenate(part) for part in zip(*parts, strict=True))
     wrong = np.flatnonzero(predicted != examples.y)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")[:MISTAKES]]
@@ -89,7 +90,9 @@ def _look(classifier: Classifier, examples: Examples) -> tuple[np.ndarray, np.nd
     predicted, rows = classifier.decide(scores), np.arange(len(scores))
     if classifier.probabilistic:
         return predicted, classifier.probabilities(scores)[rows, predicted]
-    return predicted, (scores[rows, predicted] - scores[rows, examples.y]).astype(np.float64)
+    with np.errstate(over="ignore"):
+        lead = scores[rows, predicted].astype(np.float64) - scores[rows, examples.y]
+    return predicted, np.minimum(lead, np.finfo(np.float64).max)
 
 
 def measure_reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Reliability:

@@ -18,6 +18,7 @@ from linprobe.sources.reading import readable, require_file, show
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
 CHUNK_ELEMENTS = 2**22
+MOST = float(np.finfo(np.float64).max)
 
 # What NumPy raises on damaged .npy files, whose header is a Python literal.
 _BROKEN = (
@@ -139,7 +140,9 @@ def _rank(classifier: Classifier, scores: np.ndarray, top: int) -> Iterator[tupl
             )
             for k in classes[:top]
         )
-        yield ranked, float(values[classes[0]] - values[classes[1]]) if len(classes) > 1 else None
+        # Half of each, so that what leads by more than float64 can hold leads by the most that it can.
+        lead = min(values[classes[0]] / 2 - values[classes[1]] / 2, MOST / 2) * 2 if len(classes) > 1 else None
+        yield ranked, None if lead is None else float(lead)
 
 
 def _times(shape: tuple[int, ...]) -> str:

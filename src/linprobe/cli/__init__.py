@@ -9,6 +9,7 @@ from linprobe.cli import interrupt  # before all that takes its time to import
 import typer
 
 from linprobe import __version__
+from linprobe.cli.arguments import refuse_little_address_space
 from linprobe.cli.check import check
 from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
@@ -20,6 +21,8 @@ from linprobe.cli.tune import tune
 from linprobe.cli.words import complain, explain
 from linprobe.cli.worksheet import worksheet
 from linprobe.errors import LinprobeError, UncheckedFileWarning
+
+COMPUTING = ("worksheet", "tune", "evaluate", "predict")  # which load what computes
 
 app = typer.Typer(
     name="linprobe",
@@ -68,6 +71,8 @@ def main() -> None:
 def _run() -> int:
     """Run the command and say what went wrong; gives the exit status."""
     try:
+        if sys.argv[1:2] and sys.argv[1] in COMPUTING and not {"-h", "--help"}.intersection(sys.argv):
+            refuse_little_address_space()
         status = app(standalone_mode=False)
         if lost := lost_output():
             complain(f"{lost}; what is missing there is lost")

@@ -1,5 +1,6 @@
 """What several commands can be told in the same words, and what people write made into what the library takes."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from linprobe.errors import UsageError
+from linprobe.errors import IncompatibleError, UsageError
 
 if TYPE_CHECKING:
     from linprobe.arrays import Precision
@@ -41,6 +42,10 @@ OutOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier run there.", rich_help_panel=OUTPUT)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print run.json, only that.", rich_help_panel=OUTPUT)]
+
+# Of addresses, most of which are never used: what NumPy, SciPy and scikit-learn reserve, and each thread of two BLAS.
+LIBRARIES, OF_THREAD, MOST_THREADS = 700 * 2**20, 100 * 2**20, 64
+SPARE = 200 * 2**20  # for libraries that come later, such as those of the pictures
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -77,10 +82,34 @@ def resources(device: Device, precision: "Precision", memory: str | None) -> "Ca
     products = Products(choose_device(device, precision), precision)
 
     def look() -> Resources:
-        held = psutil.Process().memory_info().rss
-        return Resources(products, bound or held + psutil.virtual_memory().available // 2, held)
+        used = psutil.Process().memory_info()
+        most = bound or used.rss + psutil.virtual_memory().available // 2
+        if (limit := address_space()) is not None:
+            most = min(most, used.rss + limit - used.vms - SPARE)
+        return Resources(products, most, used.rss)
 
     return look
+
+
+def address_space() -> int | None:
+    """The bytes of addresses that the system lets a process have, `ulimit -v`; None where there is no such limit."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has none
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def refuse_little_address_space() -> None:
+    """Raise IncompatibleError where the libraries alone would fill it: some of them wait for it without end."""
+    limit, threads = address_space(), min(os.cpu_count() or 1, MOST_THREADS)
+    needed = LIBRARIES + OF_THREAD * threads
+    if limit is not None and limit < needed:
+        raise IncompatibleError(
+            f"the system allows {limit / 2**20:,.0f} MiB of addresses, and the libraries alone reserve "
+            f"{needed / 2**20:,.0f} MiB; allow more (ulimit -v unlimited), and bound the memory with --memory"
+        )
 
 
 def _line(text: str) -> str:

@@ -7,15 +7,15 @@ import logging
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from linprobe import __version__
 from linprobe.download.partial import Note, Partial, Progress
+from linprobe.download.patience import no_longer_than
 from linprobe.download.urls import digest, may_follow, shown
 from linprobe.errors import DownloadError
 
@@ -256,55 +256,6 @@ def _new_note(url: str, response: "httpx.Response", total: int | None) -> Note:
     return Note(digest(url), kept("etag"), kept("last-modified"), total)
 
 
-class _Watch:
-    """Ends a connection whose answer has not begun in time: a byte now and then keeps any time limit of a read away."""
-
-    def __init__(self, seconds: float) -> None:
-        self.fired = False
-        self._connection: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """What httpx tells of its work: of interest is the connection, before and beneath all encryption."""
-        if event == "connection.connect_tcp.complete":
-            # A second handle on it: encryption takes the first away.
-            self._connection = info["return_value"].get_extra_info("socket").dup()
-            if self.fired:
-                self._end()
-
-    def over(self) -> None:
-        """The answer is there."""
-        self._timer.cancel()
-
-    def close(self) -> None:
-        """Whatever became of it."""
-        self._timer.cancel()
-        if self._connection is not None:
-            self._connection.close()
-
-    def _end(self) -> None:
-        self.fired = True
-        if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._connection.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def _no_longer_than(seconds: float) -> Iterator[_Watch]:
-    """Wait for the beginning of an answer, its headers, so many seconds in all. Raises TransientError."""
-    watch = _Watch(seconds)
-    try:
-        yield watch
-    except Exception as error:
-        if watch.fired:
-            raise TransientError(f"sent no whole answer in {seconds:g} s") from error
-        raise
-    finally:
-        watch.close()
-
-
 @contextlib.contextmanager
 def _answer(
     client: "httpx.Client", order: Order, headers: Mapping[str, str], timeout: float
@@ -312,8 +263,9 @@ def _answer(
     """The response at the end of the redirects, which are followed only where may_follow allows."""
     place = client.build_request("GET", order.url).url
     for _ in range(REDIRECTS + 1):
+        late = TransientError(f"sent no whole answer in {2 * timeout:g} s")
         with (
-            _no_longer_than(2 * timeout) as watch,
+            no_longer_than(2 * timeout, late) as watch,
             client.stream("GET", place, headers=headers, extensions={"trace": watch.trace}) as response,
         ):
             watch.over()

@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 from linprobe.arrays import row_chunks
 from linprobe.errors import IncompatibleError, UsageError
 
-__all__ = ["UNDERFLOW", "UNIT", "Chunk", "Stack", "sum_rows"]
+__all__ = ["CHUNK_FEATURES", "CHUNK_ROWS", "CHUNK_SCORES", "UNDERFLOW", "UNIT", "Chunk", "Stack", "sum_rows"]
 
 SMALLEST_WEIGHT = 1e-290  # of an example, as a share of all: smaller ones underflow
 

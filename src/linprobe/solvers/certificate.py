@@ -13,7 +13,7 @@ import numpy.typing as npt
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.losses import LOSSES, Loss, find_loss
 from linprobe.losses.dual import BIAS_TOLERANCE, Dual
-from linprobe.solvers._certified_rows import UNDERFLOW, UNIT, Stack, sum_rows
+from linprobe.solvers._certified_rows import CHUNK_FEATURES, CHUNK_ROWS, CHUNK_SCORES, UNDERFLOW, UNIT, Stack, sum_rows
 
 # A bias that is further off than BIAS_TOLERANCE, or leaves sums of slopes that no step of it takes away, was not fit.
 # It is refused, unless that costs no more than this share of the objective.
@@ -70,6 +70,14 @@ def certify(
 
 
 CERTIFIABLE = tuple(loss.name for loss in LOSSES.values() if loss.dual)
+
+
+def certify_bytes(shape: tuple[int, int], K: int) -> int:
+    """Memory that certifying one head takes besides the data: dense X (n, D), K classes."""
+    # The second derivative in the bias, its axes and LAPACK's workspace; weights and gradients; a chunk of rows.
+    n, D = shape
+    rows = max(1, min(CHUNK_FEATURES // D, CHUNK_SCORES // K, CHUNK_ROWS, n))
+    return 16 * 8 * K**2 + 8 * 8 * D * K + rows * (16 * 8 * K + 3 * 8 * D)
 
 
 def no_certificate(loss: str) -> str:

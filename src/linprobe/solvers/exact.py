@@ -66,7 +66,7 @@ def solve(
     """
     if not (tol >= 0 and max_iter >= 1):
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
-    posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device)
+    posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
     K, H, span = len(posed.shares), len(posed.reg), None
     if spans(X.shape) and (memory is None or sum(solve_bytes(X.shape, K, 1, 8, device)) <= memory):
         problem, span = turned(posed, "float32" if precision == "single" else "float64")

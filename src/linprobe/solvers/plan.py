@@ -129,8 +129,9 @@ def stack_bytes(count: int, heads: Heads, training: Training, work: Work) -> int
 def results_bytes(heads: Heads, training: Training, work: Work) -> int:
     """Memory of what is kept of all heads: a loss curve each, and the weights of the best."""
     records = _records(training.steps(work.examples, int(heads.batch_size.max())))
-    # Curves are twice there when the first ones come in.
-    return len(heads) * (2 * 8 * records + 300) + 3 * work.features * work.classes * work.itemsize
+    # Curves are twice there when the first ones come in. The confusions of the best are counted, and written.
+    confusions = 3 * 8 * work.classes**2
+    return len(heads) * (2 * 8 * records + 300) + 3 * work.features * work.classes * work.itemsize + confusions
 
 
 def _records(steps: int) -> int:

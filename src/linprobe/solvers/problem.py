@@ -112,8 +112,9 @@ def pose(
     sample_weight: np.ndarray | None,
     intercept: bool,
     device: str,
+    memory: int | None = None,
 ) -> Problem:
-    """The problem, with everything checked that can be before the first pass."""
+    """The problem, with everything checked that can be before the first pass, and before much memory is asked for."""
     smooth = smooth_loss(loss)
     reg, y = np.atleast_1d(np.asarray(reg, np.float64)), np.asarray(y)
     if reg.ndim != 1 or not np.isfinite(reg).all() or (reg < 0).any():
@@ -130,6 +131,7 @@ def pose(
     K = int(y.max()) + 1 if classes is None else classes
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
         raise UsageError(f"labels must be whole numbers from 0 to {K - 1}; y has {y.min()} to {y.max()}")
+    groups(1, solve_bytes((1, 1), K, 1, 4, device), memory)  # what the classes alone ask for, or it is refused
     weight = None if sample_weight is None else _mean_one(np.array(sample_weight, np.float64), len(y), len(reg))
     if weight is None or weight.ndim == 1:
         shares = np.repeat(np.bincount(y, weight, minlength=K)[:, None], len(reg), axis=1) / len(y)
@@ -197,8 +199,10 @@ def solve_bytes(
         return fixed + 3 * 8 * n * D, each + 2 * 8 * D * K
     chunk, rank = default_chunk(K, heads, device), min(D, n)
     # XᵀX, its principal axes, LAPACK's workspace of twice their size and a copy; a chunk of X, centred; BLAS's panels.
-    fixed = 5 * D * rank * size + 3 * chunk * D * size + 32 * 2**20
-    return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size
+    # Curvatures of a loss in the scores: one at a time with its axes and LAPACK's workspace, and five of every head.
+    square = 8 * K**2
+    fixed = 5 * D * rank * size + 3 * chunk * D * size + 8 * square + 32 * 2**20
+    return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size + 5 * square
 
 
 def groups(heads: int, room: tuple[int, int], memory: int | None) -> int:

@@ -12,9 +12,10 @@ from linprobe.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.evaluate import score_stack
 from linprobe.search import Resources, SearchResult, penalty, search
-from linprobe.solvers.certificate import certify
+from linprobe.solvers.certificate import certify, certify_bytes
 from linprobe.solvers.exact import solve
 from linprobe.solvers.plan import Plan
+from linprobe.solvers.problem import groups, solve_bytes
 from linprobe.solvers.settings import Training
 from linprobe.solvers.sgd import train_stack
 from linprobe.space import Grid
@@ -41,8 +42,9 @@ class Exact:
         progress: Callable[[int, int], None] | None,
         checkpoint: Callable[[dict[str, Any]], Checkpoint | None],
     ) -> None:
-        del on_plan, checkpoint  # which are about stacks of SGD
+        del checkpoint  # which is about stacks of SGD
         self.pool, self.train, self.classes, self.options = pool, train, classes, options
+        self.on_plan, self.resources = on_plan, resources
         self.told = {"tol": options.tol or TOLERANCE, "precision": options.precision}
         memory = resources.memory
         if memory is not None and memory < resources.held:
@@ -65,6 +67,9 @@ class Exact:
         learn = pool.take(slice(self.train)) if folds is None else pool
         asked = values_of(self.options.regs)
         regs = default_regs(learn.X) if asked is None else asked
+        plan = self._plan(len(regs) * (folds or 1))
+        if self.on_plan is not None:
+            self.on_plan(plan)
         if folds is None:
             found = follow_path(learn, pool.take(slice(self.train, None)), regs, self.problem)
         else:
@@ -80,6 +85,24 @@ class Exact:
             for row, accuracy in zip(rows, found.fold_accuracy, strict=True):
                 row["fold_accuracy"] = accuracy.tolist()
         return found, rows
+
+    def _plan(self, heads: int) -> Plan:
+        """The stacks of so many heads, and the memory of all that follows; IncompatibleError where it is short."""
+        shape, K, (held, memory) = self.pool.X.shape, len(self.classes), (self.resources.held, self.resources.memory)
+        sizes = [4, 8] if self.options.precision == "auto" else [4 if self.options.precision == "single" else 8]
+        rooms = [solve_bytes(shape, K, heads, size, self.problem["device"]) for size in sizes]
+        stacks = tuple(np.array_split(np.arange(heads), groups(heads, rooms[0], self.problem["memory"])))
+        after = certify_bytes(shape, K) + 3 * 8 * K**2  # the proof, and the confusions
+        if memory is not None and held + after > memory:
+            raise IncompatibleError(
+                f"the proof of {K:,} classes needs {(held + after) / 2**20:,.0f} MiB, {held / 2**20:,.0f} MiB of it "
+                f"for the data, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory"
+            )
+        widest = len(stacks[0])
+        most = max(fixed + widest * each for fixed, each in rooms)
+        results = 3 * 8 * shape[1] * K * heads if len(stacks) > 1 else 0
+        needed = held + max(after, most + results)
+        return Plan(stacks, needed if memory is None else min(needed, memory), held, widest)
 
     def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Weights (D, K) and bias (K,) of the chosen reg on the whole pool, and their certificate."""

@@ -9,7 +9,6 @@ process runs without it, and `confine` does not name it.
 import contextlib
 import ctypes
 import os
-import resource
 import signal
 import stat
 import struct
@@ -77,6 +76,8 @@ def confine(scratch: str, readable: Sequence[str], cpu_seconds: int, parent: int
     if seccomp.install():
         return [*in_force, NO_NETWORK, NO_PROCESSES, *([END_WITH_US] if ends else [])]
     # Without the filter: a network of its own, with nobody on it, and no process or thread more, save for root.
+    import resource  # not there on Windows, where no sandbox is
+
     is_root = os.geteuid() == 0
     if sys.platform == "linux" and ctypes.CDLL(None).unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:
         in_force.append(NO_NETWORK)
@@ -100,6 +101,8 @@ def _limit(cpu_seconds: int) -> list[str]:
 
 def _set(which: int, value: int) -> bool:
     """Lower a limit to a value, unless it is there or below."""
+    import resource
+
     _, hard = resource.getrlimit(which)
     lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
     with contextlib.suppress(OSError, ValueError):

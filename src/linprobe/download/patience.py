@@ -1,0 +1,56 @@
+"""A limit for how long a server may take to begin its answer."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class Watch:
+    """Ends a connection whose answer has not begun in time: a byte now and then keeps any time limit of a read away."""
+
+    def __init__(self, seconds: float) -> None:
+        self.fired = False
+        self._connection: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """What httpx tells of its work: of interest is the connection, before and beneath all encryption."""
+        if event == "connection.connect_tcp.complete":
+            # A second handle on it: encryption takes the first away.
+            self._connection = info["return_value"].get_extra_info("socket").dup()
+            if self.fired:
+                self._end()
+
+    def over(self) -> None:
+        """The answer is there."""
+        self._timer.cancel()
+
+    def close(self) -> None:
+        """Whatever became of it."""
+        self._timer.cancel()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _end(self) -> None:
+        self.fired = True
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def no_longer_than(seconds: float, late: Exception) -> Iterator[Watch]:
+    """Wait for the beginning of an answer, its headers, so many seconds in all; `late` is raised after that."""
+    watch = Watch(seconds)
+    try:
+        yield watch
+    except Exception as error:
+        if watch.fired:
+            raise late from error
+        raise
+    finally:
+        watch.close()
