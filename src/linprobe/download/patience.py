@@ -1,6 +1,9 @@
-"""A limit for how long a server may take to begin its answer."""
+"""How long a server is waited for: what it asks for itself, and a limit for the beginning of its answer."""
 
 import contextlib
+import datetime
+import email.utils
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -54,3 +57,17 @@ def no_longer_than(seconds: float, late: Exception) -> Iterator[Watch]:
         raise
     finally:
         watch.close()
+
+
+def retry_after(value: str | None, now: datetime.datetime) -> float:
+    """Seconds that a Retry-After header asks for, 0 when there is none or it is not understood. RFC 9110, 10.2.3."""
+    value = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return float(value)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return max(0.0, (moment - now).total_seconds())

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import email.utils
 import logging
 import re
 import socket
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from linprobe import __version__
 from linprobe.download.partial import Note, Partial, Progress
-from linprobe.download.patience import no_longer_than
+from linprobe.download.patience import no_longer_than, retry_after
 from linprobe.download.urls import digest, may_follow, shown
 from linprobe.errors import DownloadError
 
@@ -125,20 +124,6 @@ def transfer(
             if partial.size():
                 advice = f"run it again to continue after the {partial.size():,} bytes that are kept"
             _give_up(order, f"{tried}{error}", advice)
-
-
-def retry_after(value: str | None, now: datetime.datetime) -> float:
-    """Seconds that a Retry-After header asks for, 0 when there is none or it is not understood. RFC 9110, 10.2.3."""
-    value = (value or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return max(0.0, (moment - now).total_seconds())
 
 
 def _receive(client: "httpx.Client", order: Order, partial: Partial, progress: Progress | None, timeout: float) -> None:

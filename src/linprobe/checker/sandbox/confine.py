@@ -69,6 +69,8 @@ def confine(scratch: str, readable: Sequence[str], cpu_seconds: int, parent: int
 
     scratch, where it may write; readable, what else it may read; parent, the process with which it ends.
     """
+    import resource  # not there on Windows, where no sandbox is
+
     in_force = _limit(cpu_seconds)
     ends = _end_with(parent)
     if _restrict_files(scratch, readable):
@@ -76,8 +78,6 @@ def confine(scratch: str, readable: Sequence[str], cpu_seconds: int, parent: int
     if seccomp.install():
         return [*in_force, NO_NETWORK, NO_PROCESSES, *([END_WITH_US] if ends else [])]
     # Without the filter: a network of its own, with nobody on it, and no process or thread more, save for root.
-    import resource  # not there on Windows, where no sandbox is
-
     is_root = os.geteuid() == 0
     if sys.platform == "linux" and ctypes.CDLL(None).unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:
         in_force.append(NO_NETWORK)
@@ -87,6 +87,8 @@ def confine(scratch: str, readable: Sequence[str], cpu_seconds: int, parent: int
 
 
 def _limit(cpu_seconds: int) -> list[str]:
+    import resource  # not there on Windows, where no sandbox is
+
     _set(resource.RLIMIT_CORE, 0)
     _set(resource.RLIMIT_NOFILE, OPEN_FILES)
     _set(resource.RLIMIT_CPU, cpu_seconds)  # for the day when nobody is left to end it
