@@ -13,10 +13,10 @@ HIDDEN = ("fcntl", "resource", "termios", "pwd", "grp", "tty", "pty")
 WITHOUT = f"""
 import builtins, importlib, pkgutil, signal, sys
 real = builtins.__import__
-def hiding(name, globals=None, *others):
+def hiding(name, globals=None, *others, **named):
     if name in {HIDDEN!r} and str((globals or dict()).get("__name__")).startswith("linprobe"):
         raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-    return real(name, globals, *others)
+    return real(name, globals, *others, **named)
 builtins.__import__ = hiding
 """
 
@@ -48,7 +48,7 @@ def test_tune_and_predict_work(tmp_path):
     done = python(
         """
         import numpy as np
-        from linprobe.cli import _run, interrupt
+        from linprobe.cli import _run
         sys.argv = ["linprobe", "tune", "digits", "--reg", "0.1", "--out", "run"]
         assert _run() == 0
         np.save("one.npy", np.zeros((8, 8, 1)))
