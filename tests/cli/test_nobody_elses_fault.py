@@ -121,7 +121,7 @@ def test_a_white_that_no_pixel_has_is_damage(white, tmp_path):
 def test_a_parameter_beyond_float64_is_refused_in_a_short_line(name):
     X = np.random.default_rng(0).normal(size=(20, 3))
     with pytest.raises(UsageError, match=f"^{name} is 1000") as caught:
-        SoftmaxClassifier(**{name: HUGE}).fit(X, np.arange(20) % 2)
+        SoftmaxClassifier().set_params(**{name: HUGE}).fit(X, np.arange(20) % 2)
     assert len(str(caught.value)) < 200
 
 
