@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCE ?= digits
+# pip says what it fetches and installs: a first time takes a minute or two, and silence would look like a fault.
+INSTALL = @echo "Installing into $(VENV): a minute or two the first time" && \
+	$(BIN)/python -m pip install --disable-pip-version-check --editable
 # A test process for every core, and no more threads than that.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
@@ -46,20 +49,21 @@ clean: ## Remove the virtual environment and what tools left behind
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "linprobe needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	$(INSTALL) '.[all]'
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
+	$(INSTALL) '.[all,test]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-check: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[all,test,check]'
+	$(INSTALL) '.[all,test,check]'
 	@touch $@ $(VENV)/installed $(VENV)/installed-test
 
 $(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[all,docs]'
+	$(INSTALL) '.[all,docs]'
 	@touch $@ $(VENV)/installed

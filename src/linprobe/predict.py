@@ -1,5 +1,6 @@
 """What a classifier says about a file: a picture, or an array of examples."""
 
+import os
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from linprobe.sources.pictures import FORMAT_NAMES, MOST_BYTES
 from linprobe.sources.reading import readable, require_file, show
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what is picked out of a folder; a file may have any name
 CHUNK_ELEMENTS = 2**22
 MOST = float(np.finfo(np.float64).max)
 
@@ -72,6 +74,32 @@ def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bo
     return predictions
 
 
+def files_of(classifier: Classifier, path: Path) -> list[Path]:
+    """The files that a path stands for: itself or, of a folder, all in it and in its folders that the model can take.
+
+    Those are pictures for a model of pictures, else .npy arrays; hidden files are left out. Raises DataError for a
+    folder that has none, or that cannot be read.
+    """
+    with readable(path):
+        if not path.is_dir():
+            return [path]
+        shape = classifier.preparation.shape
+        endings = PICTURES if len(shape) == 3 and shape[2] in (1, 3) else (".npy",)
+        found: list[Path] = []
+        for folder, folders, names in os.walk(path, onerror=_raise):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            wanted = sorted(name for name in names if name.lower().endswith(endings) and not name.startswith("."))
+            found += [Path(folder, name) for name in wanted]
+    if not found:
+        what = f"{FORMAT_NAMES} pictures" if endings is PICTURES else ".npy arrays"
+        raise DataError(f"{path}: this folder has no {what}; give one that has some, or a file")
+    return found
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
 def examples(classifier: Classifier, path: Path) -> tuple[np.ndarray, bool]:
     """The examples of a file (n, *shape), and whether it is a picture or an array that is itself a single example."""
     shape = classifier.preparation.shape
@@ -79,7 +107,7 @@ def examples(classifier: Classifier, path: Path) -> tuple[np.ndarray, bool]:
         return _open_array(path, shape)
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise DataError(
-            f"{path}: is no .npy array, and this model takes only those: it was trained on examples of the shape "
+            f"{path}: is not a .npy array, and this model takes only those: it was trained on examples of the shape "
             f"{_times(shape)}, not on pictures with 1 or 3 channels; save them with numpy.save"
         )
     require_file(path, MOST_BYTES, f"give a {FORMAT_NAMES} picture, or a .npy array")
@@ -104,7 +132,8 @@ def _open_array(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, bool]:
             warnings.simplefilter("ignore")
             array = np.load(path, mmap_mode="r")
     except _BROKEN as error:
-        raise DataError(f"{path}: is no readable .npy array ({show(str(error))}); save it with numpy.save") from error
+        finding = f"is not a readable .npy array ({show(str(error))})"
+        raise DataError(f"{path}: {finding}; save it with numpy.save") from error
     if array.dtype.kind not in "uif":
         raise DataError(f"{path}: holds {show(str(array.dtype))}, integers or floats are expected; convert them first")
     if array.shape == shape:

@@ -222,7 +222,7 @@ def _explained(path: Path, block: Path | None = None) -> Iterator[None]:
     except OSError as error:
         if block is not None and not _concerns(error, block):
             raise
-        # Only the making of the parents meets a file that exists, and it means one that is no folder.
+        # Only the making of the parents meets a file that exists, and it means one that is not a folder.
         number = errno.ENOTDIR if isinstance(error, FileExistsError) else error.errno
         reason = os.strerror(number).lower() if number else str(error)
         raise OutputError(f"{path}: cannot be written: {reason}; name a place with room that you may write") from error

@@ -21,7 +21,7 @@ def see(encoded: bytes, shape: tuple[int, int, int], white: float, place: str, *
     """A PNG, JPEG or WebP picture as a model sees it, before its preparation: float64 of `shape`.
 
     shape: (height, width, channels) of the model, 1 channel or 3; white: the value that white had in training. Raises
-    DataError naming `place` for what is no such picture, UnsafeFileError for one with too many pixels or bytes.
+    DataError naming `place` for what is not such a picture, UnsafeFileError for one with too many pixels or bytes.
     """
     from PIL import Image
 

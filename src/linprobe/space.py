@@ -150,13 +150,21 @@ def parse_axis(text: str, name: str) -> Axis:
     parts = text.split(":")
     try:
         if len(parts) == 1:
-            return Axis(np.array([float(part) for part in text.split(",")]))
+            return Axis(np.array([_number(part) for part in text.split(",")]))
         if len(parts) == 3 or (len(parts) == 4 and parts[3] == "log"):
             log = len(parts) == 4
-            return Axis(_spaced(float(parts[0]), float(parts[1]), int(parts[2]), log=log), ranged=True, log=log)
+            low, high, count = _number(parts[0]), _number(parts[1]), _number(parts[2], whole=True)
+            return Axis(_spaced(low, high, int(count), log=log), ranged=True, log=log)
         raise ValueError("neither a range nor a list")
     except ValueError as error:
         raise UsageError(f"{name} {' '.join(text.split())}: {error}; write {SPELLINGS}") from error
+
+
+def _number(text: str, *, whole: bool = False) -> float:
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        raise ValueError(f"{text.strip()!r} is not a {'whole ' if whole else ''}number") from None
 
 
 def _spaced(low: float, high: float, count: int, *, log: bool) -> np.ndarray:

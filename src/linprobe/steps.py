@@ -10,6 +10,27 @@ NAMED = 5  # classes in a sentence; of more, their number
 LONGEST = 40  # characters of a name in a sentence
 LONGEST_CELL = 100  # and in a table, which has a line for it
 
+# What settings and their figures are called, on a terminal and on the page alike, and why their training ended.
+AXES = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
+TITLES = AXES | {
+    "train_accuracy": "train",
+    "val_accuracy": "validation",
+    "fold_accuracy": "folds",
+    "val_loss": "validation loss",
+    "objective": "objective",
+    "gap": "proven gap",
+    "iterations": "iterations",
+    "status": "ended",
+}
+ENDED = {
+    "gap": "proven",
+    "max_iter": "after all steps",
+    "no_progress": "early: no progress",
+    "stalled": "stalled",
+    "failed": "failed",
+    "diverged": "diverged",
+}
+
 
 @dataclass(frozen=True)
 class Row:

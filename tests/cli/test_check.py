@@ -109,7 +109,7 @@ def test_the_projects_own_losses_are_right(check, name):
     [
         ([], "there is no file to judge; give one: linprobe check FILE, or --function FILE:NAME"),
         (["nowhere.py"], "nowhere.py: cannot be opened (No such file or directory); give a Python file"),
-        (["softmax.py", "--loss", "mse"], "--loss is 'mse'; it is softmax or hinge"),
+        (["softmax.py", "--loss", "mse"], "--loss mse: choose from softmax, hinge"),
         (
             ["softmax.py", "--function", "nope"],
             "softmax.py: has no function 'nope'; its functions: softmax_loss_naive, ",

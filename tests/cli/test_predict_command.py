@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +96,66 @@ def test_an_svm_has_scores_and_a_margin_but_no_probabilities(run, folder):
     assert "probability" not in run("predict", "svm", "x.npy")[1]
 
 
+@pytest.fixture
+def pictures_folder(folder):
+    """A folder of pictures, with folders in it, and what is to be left alone."""
+    place = folder / "photos"
+    for name, of in {
+        "b.PNG": "a",
+        "a.webp": "b",
+        "cats/c.jpeg": "a",
+        "cats/old/d.jpg": "b",
+        ".thumbs/e.png": "a",
+    }.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes((folder / f"{of}.png").read_bytes())
+    for name in ("._b.png", "Thumbs.db", "notes.txt", "labels.npy"):
+        (place / name).write_bytes(b"not a picture")
+    return ["a.webp", "b.PNG", "cats/c.jpeg", "cats/old/d.jpg"]
+
+
+def test_a_folder_stands_for_the_pictures_in_it(run, folder, pictures_folder):
+    status, out, err = run("predict", "model", "photos", "a.png")
+    assert (status, err) == (0, "")
+    numbers, _ = predicted(run, "model", "photos", "a.png")
+    of_folder, (single,) = numbers["predictions"][:-1], numbers["predictions"][-1:]
+    assert [one["file"] for one in of_folder] == [str(Path("photos", name)) for name in pictures_folder]
+    alone = {name: predicted(run, "model", f"{name}.png")[0]["predictions"][0]["top"] for name in "ab"}
+    assert [one["top"] for one in of_folder] == [alone[name] for name in "baab"]
+    assert single["file"] == "a.png"
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    assert lines[:2] == [["photos"], ["file", "class", "probability", "score"]]
+    for line, name, one in zip(lines[2:], pictures_folder, of_folder, strict=False):
+        assert [*line[:3], line[-1]] == [name, one["class"], f"{one['probability']:.4f}", f"{one['score']:.4f}"]
+    assert lines[6] == ["a.png"]
+
+
+def test_what_cannot_be_read_in_a_folder_is_named_and_the_rest_predicted(run, folder, pictures_folder):
+    (folder / "photos" / "words.png").write_text("words")
+    (folder / "empty").mkdir()
+    status, out, err = run("predict", "svm", "photos", "empty")
+    assert status == 1
+    assert err.splitlines()[0].startswith("linprobe: photos/words.png: ")
+    assert err.splitlines()[1:] == [
+        "linprobe: empty: this folder has no PNG, JPEG or WebP pictures; give one that has some, or a file"
+    ]
+    assert all(name in out for name in pictures_folder)
+    assert out.count("its scores are not probabilities") == 1
+    assert "error" in predicted(run, "svm", "empty", expected=1)[0]["predictions"][0]
+
+
+def test_a_folder_stands_for_arrays_where_the_model_takes_those(run, folder):
+    (folder / "arrays").mkdir()
+    np.save(folder / "arrays" / "rows.npy", np.zeros((3, 90)))
+    np.save(folder / "arrays" / "one.npy", np.zeros(90))
+    (folder / "arrays" / "a.png").write_bytes((folder / "a.png").read_bytes())
+    numbers, _ = predicted(run, "rows", "arrays")
+    assert [(Path(one["file"]).name, one["row"]) for one in numbers["predictions"]] == [
+        ("one.npy", None), *(("rows.npy", row) for row in range(3)),
+    ]  # fmt: skip
+    assert run("predict", "rows", "arrays")[0] == 0
+
+
 def test_inverted(run, folder):
     for name, pixels in zip("ab", pictures(2), strict=True):
         (folder / f"not-{name}.png").write_bytes(picture(255 - pixels))
@@ -155,7 +216,7 @@ def test_pictures_for_a_model_of_rows(run, folder):
 WRONG = {
     "no model": (["nosuch", "a.png"], 1, "nosuch: does not exist"),
     "no model file": (["a.png", "a.png"], 1, "give a model file that linprobe wrote"),
-    "no file": (["model"], 2, "IMAGE_OR_ARRAY"),
+    "no file": (["model"], 2, "INPUT is missing"),
     "no class": (["model", "a.png", "--top", "0"], 2, "--top"),
 }
 

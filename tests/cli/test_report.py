@@ -55,14 +55,20 @@ def test_another_file_is_written_when_asked_for(run, folder, tmp_path):
     assert (folder / "report.html").stat().st_mtime_ns == before.st_mtime_ns
 
 
+def test_for_programs_it_prints_where_the_page_is(run, folder):
+    status, out, err = run("report", "run", "--json", "--out", "page.html")
+    assert (status, err) == (0, "")
+    assert json.loads(out) == {"run": "run", "page": "page.html", "bytes": (folder.parent / "page.html").stat().st_size}
+
+
 WRONG = {
-    "nothing": (["report"], 2, ["Missing argument"]),
-    "no folder": (["report", "nowhere"], 1, ["nowhere: is no folder", "linprobe worksheet"]),
-    "a file": (["report", "run/run.json"], 1, ["run.json: is no folder"]),
+    "nothing": (["report"], 2, ["RUN is missing"]),
+    "no folder": (["report", "nowhere"], 1, ["nowhere: is not a folder", "linprobe worksheet"]),
+    "a file": (["report", "run/run.json"], 1, ["run.json: is not a folder"]),
     "another folder": (["report", "."], 1, ["holds no run.json"]),
     "out below a file": (["report", "run", "--out", "run/run.json/page.html"], 1, ["run/run.json/page.html"]),
     "out is a folder": (["report", "run", "--out", "run"], 1, ["run: is a folder; name a file"]),
-    "unknown option": (["report", "run", "--json"], 2, ["--json"]),
+    "unknown option": (["report", "run", "--jso"], 2, ["--jso: is not an option", "did you mean --json?"]),
 }
 
 

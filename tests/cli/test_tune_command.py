@@ -51,6 +51,13 @@ def test_the_run_folder_of_a_path(run, tmp_path):
         assert f"{known['objective']:.6g}" in out
         assert f"{known['val_accuracy']:.4f}" in out
         assert at_most(known["gap"]) in out
+    # In the page's words.
+    page = (folder / "report.html").read_text()
+    for title in ("validation", "proven gap", "ended"):
+        assert title in re.split(r"  +", next(line for line in out.splitlines() if " objective " in line).strip())
+        assert f">{title}</" in page
+    assert sum(line.endswith(" proven") for line in map(str.rstrip, out.splitlines())) == 3
+    assert page.count(">proven</td>") >= 3
     marked = [line for line in out.splitlines() if "→" in line]
     assert len(marked) == 1
     assert f" {number(numbers['grid']['best']['reg'])} " in marked[0]

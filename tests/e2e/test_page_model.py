@@ -431,11 +431,11 @@ def test_from_the_keyboard_alone(digits, predict, open_page):
     page.wait_for_selector("#model-answer[data-class]")
     assert_agrees(page, predict(digits, content))
 
-    # On to the samples: the first is a mistake of the run, and taken for what the run took it for.
+    # On to the samples: the first is a mistake of the run, and predicted as the run predicted it.
     page.locator("#model-pick").focus()
     page.keyboard.press("Tab")
     mistakes, classes = run.evidence.mistakes, run.classifier.classes
-    name = f"{classes[mistakes.labels[0]]}, taken for {classes[mistakes.predicted[0]]}"
+    name = f"{classes[mistakes.labels[0]]}, predicted as {classes[mistakes.predicted[0]]}"
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == name
     page.keyboard.press("Enter")
     buffer = io.BytesIO()

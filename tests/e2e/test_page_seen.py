@@ -6,7 +6,8 @@ import pytest
 
 from linprobe.report.page import render
 from linprobe.report.page.names import class_names
-from linprobe.report.page.settings import TITLES, settings_of
+from linprobe.report.page.settings import settings_of
+from linprobe.steps import TITLES
 from runs import HOSTILE, made_up, run_of  # pyright: ignore[reportMissingImports]
 
 WIDE, PHONE, WIDEST = (1440, 900), (390, 844), (2560, 1440)
@@ -99,7 +100,7 @@ def test_pointing_at_a_confusion_says_it_in_words(show):
         "confusion",
         (8, 1),
         (10, 10),
-        f"{counts[8, 1]} of {counts[8].sum()} examples of 8 taken for 1",
+        f"{counts[8, 1]} of {counts[8].sum()} examples of 8 predicted as 1",
     )
 
 
@@ -191,7 +192,7 @@ def test_hostile_names_are_words_and_nothing_else(show):
     ticks = "() => [...document.querySelectorAll('#plot-confusion .ytick text')].map((tick) => tick.textContent)"
     assert sorted(page.evaluate(ticks)) == sorted(f"\u2068{name}\u2069" for name in class_names(names, 16))
     K = len(names)
-    hover_cell(page, "confusion", (0, 13), (K, K), f"examples of {names[0]} taken for {names[13]}")
+    hover_cell(page, "confusion", (0, 13), (K, K), f"examples of {names[0]} predicted as {names[13]}")
     assert page.locator("img[src='x'], [onerror], main script").count() == 0
     assert dialogs == []
 

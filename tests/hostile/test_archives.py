@@ -241,16 +241,16 @@ def packed(content: bytes) -> bytes:
     ("raw", "finding"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04 a zip", "is no intact tar.gz: Not a gzipped file"),
+        (b"PK\x03\x04 a zip", "is not an intact tar.gz: Not a gzipped file"),
         (b"\x1f\x8b", "ends before its content does"),
         (b"\x1f\x8b\x08\x04" + b"\0" * 6 + b"\xff\xff", "ends before its content does"),
-        (packed(b""), "is no intact tar.gz: empty file"),
-        (packed(b"no tar at all" * 100), "is no intact tar.gz"),
+        (packed(b""), "is not an intact tar.gz: empty file"),
+        (packed(b"no tar at all" * 100), "is not an intact tar.gz"),
         (packed(bytes(10_240)), "has no batches.meta, data_batch_1"),
         (packed(bytes(10_240))[:-1], "ends before its content does"),
-        (packed(bytes(10_240))[:-8] + b"\0" * 8, "is no intact tar.gz: CRC check failed"),
-        (packed(bytes(10_240)) + b"rubbish", "is no intact tar.gz: Not a gzipped file"),
-        (b"\x1f\x8b\x08" + b"\0" * 7 + b"\xff" * 100, "is no intact tar.gz"),
+        (packed(bytes(10_240))[:-8] + b"\0" * 8, "is not an intact tar.gz: CRC check failed"),
+        (packed(bytes(10_240)) + b"rubbish", "is not an intact tar.gz: Not a gzipped file"),
+        (b"\x1f\x8b\x08" + b"\0" * 7 + b"\xff" * 100, "is not an intact tar.gz"),
     ],
 )
 def test_what_is_no_archive(tmp_path, raw, finding):

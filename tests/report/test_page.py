@@ -28,6 +28,7 @@ from linprobe.report.page.needs import UnfitError, require_needs
 from linprobe.report.page.pictures import mistake_pictures, template_pictures
 from linprobe.report.page.settings import settings_of
 from linprobe.report.run import write_evidence
+from linprobe.steps import TITLES
 from runs import HOSTILE, KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
 
 PAGES: dict[str, "Page"] = {}
@@ -157,7 +158,7 @@ def test_the_headline_states_the_figures_of_the_run(kind):
         ("momentum", ["2 momenta", "2 batch sizes", "Each cell has the best of all values of momentum and batch size"]),
         ("one setting", ["One setting was trained by SGD", "There was no other.", "without another to compare with"]),
         ("one example", ["of 1 test example right", "compared on another", "on 1 test example that"]),
-        ("features", ["rows of 12 features, not pictures", "taken for"]),
+        ("features", ["rows of 12 features, not pictures", "predicted as"]),
     ],
 )  # fmt: skip
 def test_each_kind_of_run_says_what_is_special_about_it(kind, words):
@@ -276,7 +277,7 @@ def test_the_heat_map_has_every_figure_of_every_setting():
         for name in ("learning_rate", "reg", "train_accuracy", "val_accuracy", "val_loss", "objective"):
             assert float(told[name]) == pytest.approx(row[name], rel=6e-3, abs=5e-5)
     for place, name in enumerate(settings_of(run).columns):
-        assert f"{settings.TITLES[name]} <b>%{{customdata[{place}]}}</b>" in heat["hovertemplate"]
+        assert f"{TITLES[name]} <b>%{{customdata[{place}]}}</b>" in heat["hovertemplate"]
     frame = figure.layout["shapes"][0]
     chosen = grid["best"]
     assert frame["x0"] + 0.5 == grid["axes"]["reg"].index(chosen["reg"])
@@ -372,7 +373,7 @@ def test_the_confusion_matrix_tells_its_counts_in_words():
     np.testing.assert_allclose(share, expected, atol=0.5)
     i, j = np.argwhere((counts > 0) & ~np.eye(10, dtype=bool))[0]
     assert heat["hovertext"][i][j].startswith(
-        f"{counts[i, j]} of {counts[i].sum()} examples of <b>\u2068{i}\u2069</b> taken for <b>\u2068{j}\u2069</b>"
+        f"{counts[i, j]} of {counts[i].sum()} examples of <b>\u2068{i}\u2069</b> predicted as <b>\u2068{j}\u2069</b>"
     )
 
 

@@ -81,8 +81,8 @@ def complaint(folder):
 
 
 BROKEN = {
-    "no folder": (lambda folder: folder / "nothing", "is no folder"),
-    "a file": (lambda folder: folder / "run.json", "is no folder"),
+    "no folder": (lambda folder: folder / "nothing", "is not a folder"),
+    "a file": (lambda folder: folder / "run.json", "is not a folder"),
     "an empty folder": (lambda folder: [(folder / "run.json").unlink(), folder][1], "holds no run.json"),
 }
 

@@ -306,7 +306,7 @@ def test_what_is_no_parquet_file_is_said_in_one_line(tmp_path):
     path.write_bytes(b"")
     assert "is empty" in refused(path)
     path.write_bytes(b"PAR1 and nothing PAR1")
-    assert "is no intact parquet file" in refused(path)
+    assert "is not an intact parquet file" in refused(path)
 
 
 def test_a_truncated_or_damaged_file_is_a_data_error_or_reads(tmp_path):

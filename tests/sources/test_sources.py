@@ -69,7 +69,7 @@ def test_home_is_found(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "finding"),
     [
-        ("digit", "digit: unknown source, did you mean digits?"),
+        ("digit", "digit: unknown source, did you mean digits? A source is digits"),
         ("Digits", "Digits: unknown source, did you mean digits?"),
         ("cifar-10", "cifar-10: unknown source, did you mean cifar10?"),
         ("CIFAR10", "CIFAR10: unknown source, did you mean cifar10?"),
@@ -82,8 +82,8 @@ def test_home_is_found(tmp_path, monkeypatch):
         ("~nobody-of-this-name/x", "~nobody-of-this-name/x: does not exist"),
         ("bad\0name", "bad\\x00name: unknown source"),
         ("two\nlines", "two\\nlines: unknown source"),
-        ("photo.txt", "photo.txt: this file is of no kind that linprobe reads"),
-        ("bare", "bare: this folder holds nothing that linprobe reads"),
+        ("photo.txt", "photo.txt: linprobe can't read this kind of file; a source is digits"),
+        ("bare", "bare: this folder has nothing that linprobe can read; a source is digits"),
     ],
 )
 def test_what_is_unknown_is_answered_with_what_is_known(tmp_path, monkeypatch, source, finding):

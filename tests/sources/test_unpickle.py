@@ -109,8 +109,8 @@ def test_arrays_share_the_memory_of_the_file_and_cannot_be_written():
     ("raw", "finding"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04", "is no pickle of protocol 2 to 5"),
-        (pickle.dumps({}, 0), "is no pickle of protocol 2 to 5"),
+        (b"PK\x03\x04", "is not a pickle of protocol 2 to 5"),
+        (pickle.dumps({}, 0), "is not a pickle of protocol 2 to 5"),
         (b"\x80\x01}.", "protocol 1"),
         (b"\x80\x09}.", "protocol 9"),
         (pickle.dumps([1], 2), "holds no dictionary"),

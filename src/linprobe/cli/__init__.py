@@ -13,7 +13,9 @@ from linprobe.cli.arguments import refuse_little_address_space
 from linprobe.cli.check import check
 from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
+from linprobe.cli.help import WIDEST, Command, Group
 from linprobe.cli.interrupt import INTERRUPTED
+from linprobe.cli.mistakes import mistake
 from linprobe.cli.output import answer, lasting_output, lost_output
 from linprobe.cli.predict import predict
 from linprobe.cli.report import report
@@ -26,18 +28,14 @@ COMPUTING = ("worksheet", "tune", "evaluate", "predict")  # which load what comp
 
 app = typer.Typer(
     name="linprobe",
+    cls=Group,
     help="Train, tune, certify and look at linear classifiers: the whole grid at once.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
-app.command()(worksheet)
-app.command()(tune)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(report)
-app.command()(check)
-app.command()(fetch)
+for command in (worksheet, tune, evaluate, predict, report, check, fetch):
+    app.command(cls=Command)(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -46,13 +44,17 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
-    version: bool = typer.Option(
+    context: typer.Context,
+    version: bool = typer.Option(  # noqa: ARG001 (its callback is all)
         False, "--version", callback=_show_version, is_eager=True, help="Print the version and stop."
     ),
 ) -> None:
-    """Hold what comes before the command."""
+    """Hold what comes before the command; without one, show what there is."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main() -> None:
@@ -73,7 +75,7 @@ def _run() -> int:
     try:
         if sys.argv[1:2] and sys.argv[1] in COMPUTING and not {"-h", "--help"}.intersection(sys.argv):
             refuse_little_address_space()
-        status = app(standalone_mode=False)
+        status = app(prog_name="linprobe", standalone_mode=False)
         if lost := lost_output():
             complain(f"{lost}; what is missing there is lost")
         if status == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
@@ -83,7 +85,7 @@ def _run() -> int:
     except LinprobeError as error:
         return complain(explain(error), error.exit_status)
     except typer.exceptions.TyperException as error:
-        return complain(_usage(error), 2)
+        return complain(mistake(error), 2)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is ours
         return complain(explain(error))
     return status if isinstance(status, int) else 0
@@ -95,13 +97,6 @@ def _warn(message: Warning | str, category: type[Warning], filename: str, lineno
         complain(f"warning: {message}")
     else:
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
-
-
-def _usage(error: Exception) -> str:
-    message = getattr(error, "format_message", error.__str__)().rstrip(".")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "linprobe"
-    return f"{message}; see {command} --help"
 
 
 interrupt.over()

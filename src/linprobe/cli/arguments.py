@@ -17,14 +17,38 @@ if TYPE_CHECKING:
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Features = Literal["centred", "standardised", "normalised"]
 Device = Literal["cpu", "cuda", "auto"]
+SOURCES = ("digits", "cifar10")
 
 AXIS = "LO:HI:COUNT (evenly spaced), LO:HI:COUNT:log (evenly in the logarithm) or a list, 1e-7,3e-7."
-SOURCE = "digits, cifar10, a CIFAR-10 folder or tar.gz, a parquet file or folder."
 SETTINGS, TRAINING, SPLITS = "What to compare", "How to train", "Splits"
 MACHINE, OUTPUT = "The machine", "Output"
 
+
+def complete_source(incomplete: str) -> list[str]:
+    """What a shell offers for a source: names beside files; files alone are left to the shell."""
+    names = [name for name in SOURCES if name.startswith(incomplete)]
+    folder, begin = os.path.split(incomplete)
+    if not names or folder:
+        return []
+    with os.scandir() as entries:
+        paths = sorted(
+            f"{entry.name}/" if entry.is_dir() else entry.name
+            for entry in entries
+            if entry.name.startswith(begin) and not entry.name.startswith(".")
+        )
+    return names + paths
+
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help=f"{', '.join(SOURCES)}, a CIFAR-10 folder or tar.gz, a parquet file or folder.",
+        autocompletion=complete_source,
+    ),
+]
+ModelArgument = Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.")]
 FeaturesOption = Annotated[Features, typer.Option(help="What is done to the rows.", rich_help_panel=TRAINING)]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of every draw.", rich_help_panel=TRAINING)]
+SeedOption = Annotated[int, typer.Option(min=0, help="The random seed.", rich_help_panel=TRAINING)]
 TrainOption = Annotated[int | None, typer.Option(min=1, help="Training examples.", rich_help_panel=SPLITS)]
 ValOption = Annotated[int | None, typer.Option(min=1, help="Validation examples.", rich_help_panel=SPLITS)]
 TestOption = Annotated[int | None, typer.Option(min=1, help="Test examples.", rich_help_panel=SPLITS)]
@@ -64,7 +88,7 @@ def parse_rank(text: str | None, name: str) -> int | Literal["auto"] | None:
     if text is None or text == "auto":
         return text
     if not re.fullmatch(r"0{0,9}[1-9][0-9]{0,8}", text):
-        raise UsageError(f"{name} {_line(text)}: is no rank; give a number of directions, 1 or more, or auto")
+        raise UsageError(f"{name} {_line(text)}: is not a rank; give a number of directions, 1 or more, or auto")
     return int(text)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from linprobe.checker import Fault, FileVerdict, Verdict
+
+Loss = Literal["softmax", "hinge"]
 
 LOOKS = {
     "right": "[green]✓ right[/]",
@@ -27,7 +29,7 @@ LOOPS = {True: "none", False: "over N", None: ""}
 def check(
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A Python file, or a folder of submissions.", show_default=False),
+        typer.Argument(help="A Python file, or a folder of submissions.", metavar="FILE", show_default=False),
     ] = None,
     function: Annotated[
         str | None,
@@ -38,8 +40,8 @@ def check(
         ),
     ] = None,
     loss: Annotated[
-        str | None,
-        typer.Option(help="What it should be: softmax or hinge. By its name and its answers if not given."),
+        Loss | None,
+        typer.Option(help="What it should be; by its name and its answers, unless given."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdict as JSON; one line a file for a folder.")
@@ -78,22 +80,14 @@ def _named(path: Path | None, function: str | None) -> tuple[Path, str | None]:
     return path, name or None
 
 
-def _loss(loss: str | None) -> Any:
-    from linprobe.errors import UsageError
-
-    if loss not in {None, "softmax", "hinge"}:
-        raise UsageError(f"--loss is {loss!r}; it is softmax or hinge")
-    return loss
-
-
-def _file(path: Path, function: str | None, loss: str | None, as_json: bool) -> int:
+def _file(path: Path, function: str | None, loss: Loss | None, as_json: bool) -> int:
     """The verdict on one file; gives the exit status."""
     from rich.console import Console
 
     from linprobe.checker import check_file
     from linprobe.cli.output import say
 
-    verdict = check_file(path, function, _loss(loss))
+    verdict = check_file(path, function, loss)
     if as_json:
         say(json.dumps(verdict.to_json(), indent=2))
     else:
@@ -101,7 +95,7 @@ def _file(path: Path, function: str | None, loss: str | None, as_json: bool) -> 
     return verdict.exit_status
 
 
-def _folder(folder: Path, function: str | None, loss: str | None, as_json: bool) -> int:
+def _folder(folder: Path, function: str | None, loss: Loss | None, as_json: bool) -> int:
     """A line for each submission of a folder; gives the exit status."""
     from rich.console import Console
     from rich.markup import escape

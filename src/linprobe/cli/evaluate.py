@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linprobe.cli.arguments import SOURCE
+from linprobe.cli.arguments import ModelArgument, SourceArgument
 
 if TYPE_CHECKING:
     from linprobe.assess import Proof
@@ -19,8 +18,8 @@ CLASSES = 20  # in the table; of more, those with the lowest recall
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.", show_default=False)],
-    source: Annotated[str, typer.Argument(help=SOURCE, show_default=False)],
+    model: ModelArgument,
+    source: SourceArgument,
     certify: Annotated[
         bool,
         typer.Option("--certify", help="Prove how near the model is to the optimum of the rows it was trained on."),
@@ -113,7 +112,8 @@ def _accuracy(numbers: dict[str, Any], unlearned: list[str]) -> "Step":
         )
         for one in shown
     )
-    table = Table(("class", "examples", "recall", "most often taken for"), ("word", "number", "number", "word"), cells)
+    header = ("class", "examples", "recall", "most often confused with")
+    table = Table(header, ("word", "number", "number", "word"), cells)
     data = numbers["data"]
     title = f"Accuracy on {data['source']}: {data['rows']}"
     return Step(None, title, accuracy_rows("accuracy", numbers), notes, table)
@@ -131,7 +131,7 @@ def _certificate(proof: "Proof") -> "Step":
     if proof.objective is not None and proof.gap is not None:
         rows += [
             Row("here", f"{proof.objective:.10g}"),
-            Row("gap at most", at_most(proof.gap, 3), f"{at_most(proof.relative_gap or 0)} of the objective"),
+            Row("proven gap", at_most(proof.gap), f"{at_most(proof.relative_gap or 0.0, 1)} of the objective"),
         ]
     if not proof.proven or proof.objective is None or proof.gap is None:
         return Step(None, "Certificate: not proven", tuple(rows), (f"Not proven: {proof.why}.",))

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
     from linprobe.download import Progress
 
+# The library's own choices, said again: importing them here would load its client before `--help` is answered.
+DATASETS = ("cifar10",)
+
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="The dataset: cifar10.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="The dataset: cifar10.", autocompletion=lambda: list(DATASETS))],
     source: Annotated[
         str | None,
         typer.Option(

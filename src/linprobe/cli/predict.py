@@ -3,9 +3,11 @@
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from linprobe.cli.arguments import ModelArgument
 
 if TYPE_CHECKING:
     from linprobe.classifier import Classifier
@@ -14,26 +16,27 @@ if TYPE_CHECKING:
 
 ROWS = 20  # of an array, on the screen
 BAR = 20  # characters of a probability of 1
+SCORES = "The model was not trained with softmax: its scores are not probabilities."
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.", show_default=False)],
-    files: Annotated[
+    model: ModelArgument,
+    inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE_OR_ARRAY...",
-            help="PNG, JPEG or WebP pictures; .npy arrays of one or of n examples, as the source gave them.",
-            show_default=False,
+            metavar="INPUT",
+            help="PNG, JPEG or WebP pictures, folders of them, .npy arrays of one or of n examples.",
         ),
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     invert: Annotated[bool, typer.Option("--invert", help="Light for dark: for dark ink on light paper.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, only that.")] = False,
 ) -> None:
-    """Say what a saved model takes pictures or arrays for.
+    """Predict the classes of pictures or arrays with a saved model.
 
-    A picture is cut to the model's aspect ratio about its middle and resized; one of the right size is taken as it is.
+    A picture is cut to the model's aspect ratio about its middle and resized; one of the right size is used as it is.
+    An array has examples as the source gave them. A folder stands for all pictures in it and in its folders.
 
     A file that cannot be read gets a line on standard error; the others are still predicted, and the exit status is 1.
     """
@@ -44,29 +47,42 @@ def predict(
     from linprobe.cli.screen import print_step
     from linprobe.cli.words import complain
     from linprobe.errors import DataError, UsageError
-    from linprobe.predict import predict_file
+    from linprobe.predict import files_of, predict_file
 
     classifier = load(model)
     if invert and len(classifier.preparation.shape) != 3:
         raise UsageError(f"--invert: {model} was not trained on pictures, there is nothing light or dark; leave it out")
     console = Console(highlight=False)
     found: list[dict[str, Any]] = []
-    failed = False
-    for path in files:
+
+    def fail(path: Path, error: DataError) -> None:
+        found.append({"file": os.fspath(path), "error": str(error)})
+        complain(str(error))
+
+    for given in inputs:
+        paths: list[Path] = []
+        pictures: list[tuple[str, Prediction]] = []  # of a folder, which has one table for all of them
         try:
-            predictions = predict_file(classifier, path, top=top, invert=invert)
+            paths = files_of(classifier, given)
         except DataError as error:
-            failed = True
-            found.append({"file": os.fspath(path), "error": str(error)})
-            complain(str(error))
-            continue
-        found += [{"file": os.fspath(path), **_numbers(prediction)} for prediction in predictions]
-        if not as_json:
-            print_step(console, _step(str(path), predictions, classifier))
+            fail(given, error)
+        for path in paths:
+            try:
+                predictions = predict_file(classifier, path, top=top, invert=invert)
+            except DataError as error:
+                fail(path, error)
+                continue
+            found += [{"file": os.fspath(path), **_numbers(prediction)} for prediction in predictions]
+            if path != given and predictions[0].row is None:
+                pictures.append((str(path.relative_to(given)), predictions[0]))
+            elif not as_json:
+                print_step(console, _step(str(path), predictions, classifier))
+        if pictures and not as_json:
+            print_step(console, _folder_step(str(given), pictures, classifier))
     if as_json:
         answer(json.dumps({"model": str(model), "predictions": found}, indent=2))
     require_output()
-    if failed:
+    if any("error" in one for one in found):
         raise typer.Exit(1)
 
 
@@ -84,9 +100,7 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") 
     from linprobe.steps import Step, Table, number
 
     probabilistic, several = classifier.probabilistic, predictions[0].row is not None
-    columns = [("class", "word"), ("probability", "number"), ("", "word"), ("score", "number")]
-    if not probabilistic:
-        columns = [columns[0], columns[-1]]
+    columns = _columns(classifier)
     rows = [_cells(one) for prediction in predictions[:ROWS] for one in prediction.top[: 1 if several else None]]
     notes = []
     if several:
@@ -95,13 +109,28 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") 
         if len(predictions) > ROWS:
             notes.append(f"The first {ROWS} of {len(predictions):,} rows; --json has them all.")
     if not probabilistic:
-        notes.append("The model was not trained with softmax: its scores are not probabilities.")
+        notes.append(SCORES)
         margin = predictions[0].margin
         if not several and margin is not None:
             leads = f"The first class leads the second by {f'{margin:.4f}' if margin >= 1e-4 else number(margin)}."
             notes.append(leads if margin else "The first two classes have the same score.")
     header, kinds = zip(*columns, strict=True)
     return Step(None, path, (), tuple(notes), Table(header, kinds, tuple(rows)))
+
+
+def _folder_step(path: str, pictures: "list[tuple[str, Prediction]]", classifier: "Classifier") -> "Step":
+    """The first class of each picture of a folder."""
+    from linprobe.steps import Step, Table
+
+    header, kinds = zip(("file", "word"), *_columns(classifier), strict=True)
+    rows = tuple((name, *_cells(prediction.top[0])) for name, prediction in pictures)
+    return Step(None, path, (), () if classifier.probabilistic else (SCORES,), Table(header, kinds, rows))
+
+
+def _columns(classifier: "Classifier") -> "list[tuple[str, Literal['word', 'number']]]":
+    """Heads and kinds of what `_cells` has for a class."""
+    shares = (("probability", "number"), ("", "word")) if classifier.probabilistic else ()
+    return [("class", "word"), *shares, ("score", "number")]
 
 
 def _cells(one: "Ranked") -> tuple[str, ...]:

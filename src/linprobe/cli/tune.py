@@ -10,7 +10,6 @@ import typer
 from linprobe.cli.arguments import (
     AXIS,
     SETTINGS,
-    SOURCE,
     SPLITS,
     TRAINING,
     DeviceOption,
@@ -20,6 +19,7 @@ from linprobe.cli.arguments import (
     MemoryOption,
     OutOption,
     SeedOption,
+    SourceArgument,
     TestOption,
     TrainOption,
     ValOption,
@@ -32,7 +32,7 @@ Precision = Literal["auto", "single", "double"]
 
 
 def tune(
-    source: Annotated[str, typer.Argument(help=SOURCE, show_default=False)],
+    source: SourceArgument,
     solver: Annotated[
         Solver, typer.Option(help="The proven optimum for each reg, or SGD for each learning rate and reg.")
     ] = "exact",
@@ -74,7 +74,7 @@ def tune(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the best reg, prove how near each optimum is, refit on train + validation, and measure test once.
+    """Find the best reg, prove how near each optimum is, and measure test once.
 
     Validation has a tenth of the training examples, and test is the source's own split, else another tenth.
 

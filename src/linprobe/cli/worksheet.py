@@ -12,7 +12,6 @@ from linprobe.cli.arguments import (
     AXIS,
     MACHINE,
     SETTINGS,
-    SOURCE,
     SPLITS,
     TRAINING,
     DeviceOption,
@@ -22,6 +21,7 @@ from linprobe.cli.arguments import (
     MemoryOption,
     OutOption,
     SeedOption,
+    SourceArgument,
     TestOption,
     TrainOption,
     ValOption,
@@ -35,7 +35,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def worksheet(
-    source: Annotated[str, typer.Argument(help=SOURCE)] = "digits",
+    source: SourceArgument = "digits",
     loss: Annotated[Loss, typer.Option(help="The loss to train with.")] = "softmax",
     learning_rate: Annotated[
         str | None, typer.Option(metavar="AXIS", help=f"Learning rates to try: {AXIS}", rich_help_panel=SETTINGS)
@@ -48,12 +48,12 @@ def worksheet(
         str, typer.Option(metavar="AXIS", help="Momenta to try, likewise.", rich_help_panel=SETTINGS)
     ] = "0",
     batch_size: Annotated[
-        str, typer.Option(metavar="AXIS", help="Examples of a step, likewise.", rich_help_panel=SETTINGS)
+        str, typer.Option(metavar="AXIS", help="Examples in each step, likewise.", rich_help_panel=SETTINGS)
     ] = "200",
     trials: Annotated[
         int | None,
         typer.Option(
-            min=1, help="So many random settings from these ranges, not their grid.", rich_help_panel=SETTINGS
+            min=1, help="Try this many random settings from these ranges, not all of them.", rich_help_panel=SETTINGS
         ),
     ] = None,
     screen: Annotated[
@@ -83,7 +83,9 @@ def worksheet(
     ] = 0.0,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop a setting after so many validations without better.", rich_help_panel=TRAINING),
+        typer.Option(
+            min=1, help="Stop a setting after so many validations without improvement.", rich_help_panel=TRAINING
+        ),
     ] = None,
     features: FeaturesOption = "centred",
     seed: SeedOption = 0,
@@ -105,7 +107,7 @@ def worksheet(
     pdf: PdfOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do the softmax or SVM worksheet: load, check the loss, tune on validation, test once, look at the templates.
+    """Do the softmax or SVM worksheet, from the first loss to the templates.
 
     Interrupted, it goes on where it was when the same command is run again.
     """

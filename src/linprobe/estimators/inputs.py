@@ -220,7 +220,7 @@ def _check_structure(X: Features) -> None:
         X.check_format(full_check=True)
     except ValueError as error:
         raise UsageError(
-            f"X is no valid sparse matrix ({error}); build it again from rows, columns and values"
+            f"X is not a valid sparse matrix ({error}); build it again from rows, columns and values"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""confusion.png: which class is taken for which."""
+"""confusion.png: which class is predicted as which."""
 
 import os
 from collections.abc import Sequence

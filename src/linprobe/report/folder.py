@@ -180,7 +180,7 @@ def _classifier_views(folder: Path, numbers: dict[str, Any], classifier: Classif
         draw_templates(folder / "templates.png", classifier.templates, classifier.classes, title=title)
 
     def draw_counts() -> None:
-        title = f"{numbers['data']['source']}: what the test examples are taken for"
+        title = f"{numbers['data']['source']}: what the test examples are predicted as"
         draw_confusion(folder / "confusion.png", confusion, classifier.classes, title=title)
 
     pictures = len(classifier.preparation.shape) == 3

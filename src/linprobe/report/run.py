@@ -53,7 +53,7 @@ def read_run(folder: Path) -> Run:
     """Read a run folder that `linprobe worksheet` or `linprobe tune` left. Raises DataError for any other folder."""
     path = folder / "run.json"
     if not path.is_file():
-        finding = "holds no run.json" if folder.is_dir() else "is no folder"
+        finding = "holds no run.json" if folder.is_dir() else "is not a folder"
         raise DataError(f"{folder}: {finding}; give a folder that linprobe worksheet or linprobe tune left")
     try:
         numbers = json.loads(path.read_text(encoding="utf-8"))
@@ -107,6 +107,6 @@ def _read_arrays(path: Path, K: int, shape: tuple[int, ...]) -> dict[str, np.nda
         if array.dtype.kind not in kinds or not finite or (name in WHOLE and (array < 0).any()):
             raise DataError(f"{path}: {name} does not hold what it must ({array.dtype}); make the run again")
     if not arrays["counts"].any() or (bins and not arrays["reliability.n"].any()):
-        raise DataError(f"{path}: knows of no example; make the run again")
+        raise DataError(f"{path}: has no example; make the run again")
     warn_unchecked(path, KIND, metadata)
     return arrays

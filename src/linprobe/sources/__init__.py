@@ -55,7 +55,8 @@ def open_dataset(source: str | os.PathLike[str]) -> Dataset:
         kind = next((kind for kind in PATHS if exists and kind.recognises(path)), None)
     if kind is not None:
         return kind.read(path)
-    raise UsageError(f"{_finding(os.fspath(source), path, exists)}; a source is {_known()}")
+    finding = _finding(os.fspath(source), path, exists)
+    raise UsageError(f"{finding}{' A' if finding.endswith('?') else '; a'} source is {_known()}")
 
 
 def _home(path: Path) -> Path:
@@ -68,8 +69,9 @@ def _home(path: Path) -> Path:
 def _finding(source: str, path: Path, exists: bool) -> str:
     place = show(source, 200) or "(empty)"
     if exists:
-        what = "folder holds nothing" if path.is_dir() else "file is of no kind"
-        return f"{place}: this {what} that linprobe reads"
+        if path.is_dir():
+            return f"{place}: this folder has nothing that linprobe can read"
+        return f"{place}: linprobe can't read this kind of file"
     near = difflib.get_close_matches(source.lower().removeprefix("./"), NAMES, n=1, cutoff=0.6)
     if near:
         return f"{place}: unknown source, did you mean {near[0]}?"

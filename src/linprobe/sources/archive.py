@@ -48,7 +48,7 @@ def members(path: Path, folder: str, names: tuple[str, ...], largest: int) -> Ge
     """Give (name, content) of the files `folder`/`names` in a tar.gz, in the order of the archive.
 
     `largest`: bytes of a member, whether wanted or not. Raises UnsafeFileError for links, devices, paths that leave the
-    archive, names that come twice and for bombs, DataError for what is no complete tar.gz. Writes nothing anywhere.
+    archive, names that come twice and for bombs, DataError for what is not a complete tar.gz. Writes nothing anywhere.
     """
     require_file(path, MOST_BYTES, CIFAR10_AGAIN)
     with readable(path), path.open("rb") as file:
@@ -63,7 +63,7 @@ def members(path: Path, folder: str, names: tuple[str, ...], largest: int) -> Ge
         except EOFError as error:
             raise DataError(f"{path}: ends before its content does; {CIFAR10_AGAIN}") from error
         except _BROKEN as error:
-            raise DataError(f"{path}: is no intact tar.gz: {show(str(error))}; {CIFAR10_AGAIN}") from error
+            raise DataError(f"{path}: is not an intact tar.gz: {show(str(error))}; {CIFAR10_AGAIN}") from error
 
 
 def _wanted(

@@ -104,7 +104,7 @@ def _batch(raw: bytes, place: str) -> _Batch:
         kind = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
         raise DataError(f"{place}: its data is {kind}, where uint8 (n, {PIXELS}) is expected; {CIFAR10_AGAIN}")
     if labels is None:
-        raise DataError(f"{place}: its labels are no list of integers; {CIFAR10_AGAIN}")
+        raise DataError(f"{place}: its labels are not a list of integers; {CIFAR10_AGAIN}")
     if len(labels) != len(data) or len(data) == 0:
         raise DataError(
             f"{place}: has {len(data):,} images and {len(labels):,} labels, one each is expected; {CIFAR10_AGAIN}"

@@ -113,7 +113,7 @@ def _explained(path: Path) -> Iterator[None]:
             with readable(path):
                 raise
         # pyarrow has an OSError without a number for what it finds in a file.
-        raise DataError(f"{path}: is no intact parquet file: {show(str(error))}; {AGAIN}") from error
+        raise DataError(f"{path}: is not an intact parquet file: {show(str(error))}; {AGAIN}") from error
 
 
 def _image_column(path: Path, schema: "pa.Schema") -> str:

@@ -60,7 +60,7 @@ class UnfitError(Exception):
 def call(function: object, arguments: object) -> Array | Type | bytes:
     """What a call in the file stands for; raises NotAllowedError or UnfitError. Nothing is called."""
     if not isinstance(function, Name):
-        raise NotAllowedError("calls something that is no function")
+        raise NotAllowedError("calls something that is not a function")
     match function, arguments:
         case Name.ENCODE, (str() as text, "latin1" | "latin-1"):
             # Protocol 2 has no bytes: Python 3 writes them as text and a call of this codec.
@@ -82,7 +82,7 @@ def set_state(target: object, state: object) -> None:
         case Array(value=None), (1, tuple() as shape, Type() as kind, 0 | 1 as fortran, bytes() as raw):
             target.value = _filled(raw, kind, shape, bool(fortran))
         case _:
-            raise NotAllowedError("sets the state of something that is no new array of numbers")
+            raise NotAllowedError("sets the state of something that is not a new array of numbers")
 
 
 def _latin1(text: str) -> bytes:

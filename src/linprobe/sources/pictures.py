@@ -134,7 +134,7 @@ def _decode_one(encoded: Encoded | None, image: np.ndarray, place: str) -> None:
 def upright(encoded: Encoded | None, place: str) -> "Image.Image":
     """The pixels of a picture as training and prediction see them: on white, turned; grey (L) or colour (RGB).
 
-    To be called within `quiet`. Raises DataError naming `place` for what is no such picture, UnsafeFileError for one
+    To be called within `quiet`. Raises DataError naming `place` for what is not such a picture, UnsafeFileError for one
     with too many pixels or bytes, before it is decoded.
     """
     with _opened(encoded, place) as picture:

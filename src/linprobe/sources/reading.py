@@ -53,7 +53,7 @@ def class_names(names: object, place: str, again: str) -> tuple[str, ...]:
             text = None
         if not isinstance(text, str) or not text.strip() or not text.isprintable() or len(text) > LONGEST_CLASS_NAME:
             raise DataError(
-                f"{place}: class name {len(found)} is no printable text of 1 to {LONGEST_CLASS_NAME} letters; {again}"
+                f"{place}: class name {len(found)} is not printable text of 1 to {LONGEST_CLASS_NAME} letters; {again}"
             )
         if text in found:
             raise DataError(f"{place}: names two classes {show(text)}; {again}")

@@ -56,7 +56,7 @@ class _Machine:
         if not self.data:
             raise DataError(f"{self.place}: is empty; {CIFAR10_AGAIN}")
         if self.data[0] != 0x80:
-            raise DataError(f"{self.place}: is no pickle of protocol 2 to 5; {CIFAR10_AGAIN}")
+            raise DataError(f"{self.place}: is not a pickle of protocol 2 to 5; {CIFAR10_AGAIN}")
         for _ in range(MOST_OPERATIONS):
             code = self.take(1)[0]
             if code == ord("."):
@@ -141,7 +141,7 @@ class _Machine:
 
     def name(self, module: object, attribute: object) -> Name:
         if type(module) is not str or type(attribute) is not str:
-            raise self.damaged("a name that is no text")
+            raise self.damaged("a name that is not text")
         known = NAMES.get((module, attribute))
         if known is None:
             raise self.unsafe(f"asks for {show(module)}.{show(attribute)}")
@@ -207,7 +207,7 @@ def _tuple_of(count: int) -> Callable[[_Machine], None]:
 def _append(machine: _Machine, items: list[object]) -> None:
     target = machine.pop()
     if type(target) is not list:
-        raise machine.unsafe("appends to something that is no list")
+        raise machine.unsafe("appends to something that is not a list")
     target.extend(items)
     machine.push(target)
 
@@ -215,7 +215,7 @@ def _append(machine: _Machine, items: list[object]) -> None:
 def _set_items(machine: _Machine, items: list[object]) -> None:
     target = machine.pop()
     if type(target) is not dict:
-        raise machine.unsafe("sets items of something that is no dictionary")
+        raise machine.unsafe("sets items of something that is not a dictionary")
     keys = items[::2]
     if len(items) % 2 or not all(isinstance(key, str | bytes) for key in keys):
         raise machine.damaged("a dictionary whose keys are not all text")

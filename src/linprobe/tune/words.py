@@ -4,6 +4,9 @@ from typing import Any
 
 from linprobe.losses import LOSSES
 from linprobe.steps import (
+    AXES,
+    ENDED,
+    TITLES,
     Row,
     Step,
     Table,
@@ -19,7 +22,6 @@ from linprobe.steps import (
 from linprobe.tune.options import Options
 
 SHOWN = 15  # rows of a table; more are for results.csv
-TITLES = {"learning_rate": "learning rate", "reg": "reg"}
 WHY = {
     "failed": "the solver failed there",
     "stalled": "rounding hides all further progress",
@@ -76,7 +78,8 @@ def settings_step(grid: dict[str, Any]) -> Step:
         notes.insert(0, f"The best {SHOWN} of {len(rows)}; all of them are in results.csv.")
     notes += [_edge(name, best[name], grid["axes"][name]) for name in grid["edges"]]
     proof = ("gap", "iterations") if exact else ()
-    header = (*(TITLES[name] for name in names), "train", "val", "objective", *proof, "status")
+    columns = (*names, "train_accuracy", "val_accuracy", "objective", *proof, "status")
+    header = tuple(TITLES[name] for name in columns)
     cells = tuple(_cells(row, names, exact=exact) for row in shown)
     table = Table(header, ("number",) * (len(header) - 1) + ("word",), cells, shown.index(best))
     return Step(2, "Path" if exact else "Grid", tuple(lines), tuple(notes), table)
@@ -107,7 +110,7 @@ def _cells(row: dict[str, Any], names: list[str], *, exact: bool) -> tuple[str, 
         say(row["val_accuracy"], ".4f"),
         say(row["objective"], ".6g"),
         *proof,
-        row["status"],
+        ENDED.get(row["status"], row["status"]),
     )
 
 
@@ -115,14 +118,14 @@ def _edge(name: str, best: float, values: list[float]) -> str:
     """That better may lie beyond the end of an axis, and what to type to see."""
     low = best == values[0]
     return (
-        f"The best is at the {'low' if low else 'high'} edge ({TITLES[name]}): better may lie beyond it, so widen it, "
+        f"The best is at the {'low' if low else 'high'} edge ({AXES[name]}): better may lie beyond it, so widen it, "
         f"as with {wider(name, best, low=low)}."
     )
 
 
 def refit_step(refit: dict[str, Any], best: dict[str, Any], loss: str, tol: float | None = None) -> Step:
     """Step 3: the chosen setting on all training rows, and how near to its optimum it is; tol: what was asked for."""
-    setting = ", ".join(f"{TITLES[name]} {number(best[name])}" for name in ("learning_rate", "reg") if name in best)
+    setting = ", ".join(f"{AXES[name]} {number(best[name])}" for name in ("learning_rate", "reg") if name in best)
     rows = [
         Row("chosen", setting, f"validation accuracy {best['val_accuracy']:.4f}"),
         Row("trained on", counted(refit["n"], "example"), "train + validation"),

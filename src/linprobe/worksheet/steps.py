@@ -3,7 +3,7 @@
 from decimal import ROUND_FLOOR
 from typing import Any
 
-from linprobe.steps import Row, Step, accuracy_rows, at_most, counted, number, within, without_examples
+from linprobe.steps import AXES, Row, Step, accuracy_rows, at_most, counted, number, within, without_examples
 
 NEAR = 0.05  # above the lowest objective, relative: what SGD with a constant learning rate may well end at
 
@@ -11,8 +11,6 @@ BIAS = (
     "Neither objective counts the bias, which SGD penalised and the optimum did not. Other values of reg: "
     "linprobe tune."
 )
-
-WORDS = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
 
 
 def data_step(data: dict[str, Any]) -> Step:
@@ -70,7 +68,7 @@ def grid_step(grid: dict[str, Any]) -> Step:
     expected = "" if published is None else f"published: {published:.3f}"
     together = " together" if grid["settings"] > 1 else ""
     rows = [
-        *(Row(WORDS[name], _axis(values)) for name, values in grid["axes"].items() if shown(name, values)),
+        *(Row(AXES[name], _axis(values)) for name, values in grid["axes"].items() if shown(name, values)),
         Row("settings", f"{grid['settings']:,}, trained{together} in {grid['seconds']:.1f} s"),
         Row("best on validation", setting(best, grid["axes"])),
         Row("its accuracy", f"train {best['train_accuracy']:.4f}, validation {best['val_accuracy']:.4f}", expected),
@@ -90,7 +88,7 @@ def grid_step(grid: dict[str, Any]) -> Step:
             f"features' energy lies outside. {_retrained(screening['retrained'])} results."
         )
     if grid["edges"]:
-        axes = " and ".join(WORDS[edge] for edge in grid["edges"])
+        axes = " and ".join(AXES[edge] for edge in grid["edges"])
         notes.append(f"The best is at the edge of the grid ({axes}): better may lie beyond it, so widen it.")
     return Step(5, "Tune", tuple(rows), tuple(notes))
 
@@ -103,7 +101,7 @@ def _retrained(count: int) -> str:
 
 def setting(best: dict[str, Any], axes: dict[str, list[float]]) -> str:
     """A setting in words, without what is the same for all and plain."""
-    return ", ".join(f"{WORDS[name]} {number(best[name])}" for name, values in axes.items() if shown(name, values))
+    return ", ".join(f"{AXES[name]} {number(best[name])}" for name, values in axes.items() if shown(name, values))
 
 
 def shown(name: str, values: list[float]) -> bool:

@@ -45,7 +45,7 @@ SHARES = {
 def write_page(folder: Path, out: Path | None = None) -> Path:
     """Write the page of a run folder from what lies there, report.html unless told otherwise; returns its path.
 
-    Raises DataError for folders that are no run and for files that are damaged, OutputError where it cannot be written.
+    Raises DataError for a folder that is not a run and for damaged files, OutputError where it cannot be written.
     """
     path = out or folder / "report.html"
     run = read_run(folder)

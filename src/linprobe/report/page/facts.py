@@ -8,10 +8,10 @@ from linprobe.losses import LOSSES
 from linprobe.report.page import failures, settings
 from linprobe.report.page.names import class_names, shown
 from linprobe.report.page.pictures import template_pictures
-from linprobe.report.page.settings import AXES, Settings, screened_of, settings_of
+from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.run import Run
 from linprobe.report.words import percent
-from linprobe.steps import Row, Step, at_most, counted, number, within, without_examples
+from linprobe.steps import AXES, Row, Step, at_most, counted, number, within, without_examples
 from linprobe.tune.words import refit_step
 from linprobe.worksheet.steps import (
     NEAR,

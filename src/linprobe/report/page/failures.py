@@ -23,7 +23,7 @@ def weakest(run: Run, names: list[str]) -> dict[str, Any]:
         right = "The only test example is right." if n == 1 else f"All {n:,} test examples are right."
         return card | {"value": "Nowhere in test", "sentences": [right]}
     worst = _classes(run, names)[0]
-    most = f"; {_are(worst['times'])} taken for {isolated(worst['mistaken_for'])}" if worst["times"] else ""
+    most = f"; {_are(worst['times'])} predicted as {isolated(worst['mistaken_for'])}" if worst["times"] else ""
     sentence = f"The lowest recall of all classes: {worst['right']:,} of {worst['n']:,} recognised{most}."
     name = f"class {worst['class']}" if worst["class"].isdecimal() else worst["class"]
     return card | {"value": name, "sentences": [sentence]}
@@ -34,7 +34,7 @@ def _are(count: int) -> str:
 
 
 def recall(run: Run, names: list[str], room: int) -> dict[str, Any]:
-    """Of each class its recall with its 95 % interval and what it is most often taken for, the lowest recall first."""
+    """Of each class its recall, its 95 % interval and the class it is most often confused with, the lowest first."""
     rows = _classes(run, names)
     left = room
     for kept, row in enumerate(rows):

@@ -135,7 +135,7 @@ def _confusion(run: Run, room: int) -> Figure:
         "zmin": 0,
         "zmax": 255,
         "text": [[int(count) if count or not told else "" for count in row] for row in counts],
-        "hovertemplate": "<b>%{y}</b> taken for <b>%{x}</b>: %{text}<extra></extra>",
+        "hovertemplate": "<b>%{y}</b> predicted as <b>%{x}</b>: %{text}<extra></extra>",
         "colorscale": "--share",
         "colorbar": {
             "title": {"text": "share of the true class", "side": "right"},
@@ -149,7 +149,7 @@ def _confusion(run: Run, room: int) -> Figure:
         whole = [in_figure(name) for name in names]
         heat["hovertext"] = [[_sentence(counts, whole, i, j) for j in range(K)] for i in range(K)]
         heat["hovertemplate"] = "%{hovertext}<extra></extra>"
-    caption = "A row for each true class, a column for what it was taken for; the diagonal is right."
+    caption = "A row for each true class, a column for each predicted class; the diagonal is right."
     if block > 1:
         caption += (
             f" Of {K:,} classes, each cell sums {block:,} by {block:,}, named by the first of them; the tables have "
@@ -163,7 +163,7 @@ def _confusion(run: Run, room: int) -> Figure:
         caption=caption,
         data=[heat],
         layout={
-            "xaxis": category | {"title": {"text": "taken for"}, "range": ends},
+            "xaxis": category | {"title": {"text": "predicted as"}, "range": ends},
             "yaxis": category | {"title": {"text": "true class"}, "range": ends[::-1]},
         },
         cells=(len(labels), len(labels), len(str(int(counts.max(initial=0))))),
@@ -175,7 +175,7 @@ def _sentence(counts: np.ndarray, names: list[str], i: int, j: int) -> str:
     count, n = int(counts[i, j]), int(counts[i].sum())
     if not n:
         return f"no examples of <b>{names[i]}</b> in test"
-    what = "recognised" if i == j else f"taken for <b>{names[j]}</b>"
+    what = "recognised" if i == j else f"predicted as <b>{names[j]}</b>"
     return f"{count:,} of {n:,} examples of <b>{names[i]}</b> {what} ({percent(count / n)})"
 
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from linprobe.report.page.settings import AXES
 from linprobe.report.run import Run
+from linprobe.steps import AXES
 
 Check = Callable[[Any, str], None]
 
@@ -31,7 +31,7 @@ def require_needs(run: Run) -> None:
         raise UnfitError("grid.best: is none of grid.rows")
     for name in grid["edges"]:
         if name not in grid["axes"] or name not in axes:
-            raise UnfitError(f"grid.edges: names {name[:40]!r}, which is no axis")
+            raise UnfitError(f"grid.edges: names {name[:40]!r}, which is not an axis")
     if grid["settings"] != 1 and not any(len(values) > 1 for values in grid["axes"].values()):
         raise UnfitError("grid.axes: have one value each, for several settings")
     if grid.get("solver") == "exact":
@@ -115,7 +115,7 @@ def _row(accuracy: Check) -> Check:
 def _only_axes(value: Any, place: str) -> None:
     _table({}, dict.fromkeys(AXES, _many(_NUMBER)))(value, place)
     if unknown := set(value) - set(AXES):
-        raise UnfitError(f"{place}: has {min(unknown)[:40]!r}, which is no axis")
+        raise UnfitError(f"{place}: has {min(unknown)[:40]!r}, which is not an axis")
 
 
 def _refit(value: Any, place: str) -> None:

@@ -9,27 +9,8 @@ from linprobe.evaluate import wilson_interval
 from linprobe.report.run import Run
 from linprobe.report.words import short_number
 from linprobe.space import EDGE
-from linprobe.steps import at_most, counted, wider
+from linprobe.steps import AXES, ENDED, TITLES, at_most, counted, wider
 
-AXES = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
-TITLES = AXES | {
-    "train_accuracy": "train",
-    "val_accuracy": "validation",
-    "fold_accuracy": "folds",
-    "val_loss": "validation loss",
-    "objective": "objective",
-    "gap": "proven gap",
-    "iterations": "iterations",
-    "status": "ended",
-}
-ENDED = {
-    "gap": "proven",
-    "max_iter": "after all steps",
-    "no_progress": "early: no progress",
-    "stalled": "stalled",
-    "failed": "failed",
-    "diverged": "diverged",
-}
 ALL_LOST = "All {:,} others diverged."
 ROW_BYTES = 26  # of HTML around a figure in a row
 FOLDS_LISTED = 10

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from linprobe.evaluate import wilson_interval
-from linprobe.report.page.settings import AXES, TITLES, Settings, cell
+from linprobe.report.page.settings import Settings, cell
 from linprobe.report.words import short_numbers
+from linprobe.steps import AXES, TITLES
 
 WIDE = 20  # an axis whose values span a larger factor is logarithmic
 GAPS = 40  # rows or columns of a map; more of them stand without gaps between them

@@ -1,5 +1,5 @@
 "use strict";
-// The model at work: what it sees in a picture, what it takes it for, and why.
+// The model at work: what it sees in a picture, what it predicts, and why.
 (() => {
   const SHOWN = 20; // classes in the list
 

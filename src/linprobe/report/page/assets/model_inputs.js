@@ -52,7 +52,7 @@
       const values = Float64Array.from(pixels.subarray(i * size, (i + 1) * size));
       const button = document.createElement("button");
       const canvas = document.createElement("canvas");
-      const words = `${model.classes[label]}, taken for ${model.classes[predicted[i]]}`;
+      const words = `${model.classes[label]}, predicted as ${model.classes[predicted[i]]}`;
       button.type = "button";
       button.title = words;
       button.setAttribute("aria-label", words);
