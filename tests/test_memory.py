@@ -246,7 +246,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 def test_5000_heads_on_cifar10_within_4_gib(shared, tmp_path):
     arguments = ["--learning-rate", "1e-8:1e-6:100:log", "--reg", "1e3:1e5:50:log", "--iterations", "20"]
     command = [sys.executable, "-m", "linprobe", "worksheet", str(shared / "data" / "cifar10"), *arguments,
-               "--train", "5000", "--memory", "4GiB", "--out", "run"]  # fmt: skip
+               "--train-size", "5000", "--memory", "4GiB", "--out", "run"]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *command], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -121,16 +121,16 @@ def test_sizes_can_be_asked_for():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"train": 901}, ["1,000 examples", "901 train + 100 val)", "--train or --val"]),
+        ({"train": 901}, ["1,000 examples", "901 train + 100 val)", "--train-size or --val-size"]),
         ({"train": 1_001}, ["1,000 examples", "1,001 train"]),
-        ({"val": 1_000}, ["1,000 examples", "1,000 val, and at least one to train on", "--train or --val"]),
+        ({"val": 1_000}, ["1,000 examples", "1,000 val, and at least one to train on", "--train-size or --val-size"]),
         ({"val": 10**9}, ["1,000,000,000 val"]),
-        ({"test": 301}, ["its test split has 300", "--test asks for 301"]),
+        ({"test": 301}, ["its test split has 300", "--test-size asks for 301"]),
         ({"dev": 901}, ["--dev 901", "900 training examples"]),
         ({"train": 20, "dev": 21}, ["--dev 21", "20 training examples"]),
-        ({"train": 0}, ["--train 0", "at least one"]),
-        ({"val": -1}, ["--val -1", "at least one"]),
-        ({"test": 0}, ["--test 0", "at least one"]),
+        ({"train": 0}, ["--train-size 0", "at least one"]),
+        ({"val": -1}, ["--val-size -1", "at least one"]),
+        ({"test": 0}, ["--test-size 0", "at least one"]),
         ({"dev": -5}, ["--dev -5", "at least one"]),
     ],
     ids=str,
@@ -144,7 +144,7 @@ def test_too_large_and_senseless_sizes_are_refused(asked, words):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"train": 801}, ["801 train + 100 val + 100 test)", "--train or --val or --test"]),
+        ({"train": 801}, ["801 train + 100 val + 100 test)", "--train-size or --val-size or --test-size"]),
         ({"test": 900}, ["100 val + 900 test, and at least one to train on"]),
         ({"val": 500, "test": 500}, ["500 val + 500 test"]),
     ],

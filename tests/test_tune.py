@@ -285,10 +285,12 @@ REFUSED = {
     "no tolerance": ({"tol": 0.0}, UsageError, "--tol 0"),
     "NaN tolerance": ({"tol": float("nan")}, UsageError, "--tol nan"),
     "one fold": ({"folds": 1}, UsageError, "--folds 1"),
-    "folds and val": ({"folds": 3, "val": 20}, IncompatibleError, "--folds and --val"),
+    "folds and val": ({"folds": 3, "val": 20}, IncompatibleError, "--folds and --val-size"),
     "tolerance of SGD": ({"solver": "sgd", "tol": 1e-3}, IncompatibleError, "--tol"),
     "folds of SGD": ({"solver": "sgd", "folds": 3}, IncompatibleError, "--folds"),
-    "precision of SGD": ({"solver": "sgd", "precision": "double"}, IncompatibleError, "--precision"),
+    "precision of the exact solver": ({"precision": "bfloat16"}, IncompatibleError, "--precision bfloat16"),
+    "unknown precision": ({"precision": "double"}, UsageError, "--precision double: is unknown; use auto, float64"),
+    "precision of SGD": ({"solver": "sgd", "precision": "float64"}, IncompatibleError, "--precision"),
 }
 
 
@@ -323,7 +325,7 @@ def test_a_class_of_one_example_has_no_folds():
     y[np.flatnonzero(y == 0)[0]] = 2
     X = np.concatenate([dataset.train.X, dataset.train.X[:24]])
     test = Examples(dataset.train.X[:24], dataset.train.y[:24])
-    with pytest.raises(UsageError, match=r"class c has 1 example to part.*choose on a split with --val"):
+    with pytest.raises(UsageError, match=r"class c has 1 example to part.*choose on a split with --val-size"):
         tune(Dataset("rare", Examples(X[:240], y), test, dataset.classes), Options(folds=2))
 
 
@@ -338,7 +340,7 @@ def test_too_little_memory_is_refused_and_enough_changes_nothing(digits, tuned):
 
 def test_what_stops_short_is_said():
     steps = []
-    tune(draw(), Options(regs=np.array([1e-5, 10.0]), tol=1e-13, precision="single"), on_step=steps.append)
+    tune(draw(), Options(regs=np.array([1e-5, 10.0]), tol=1e-13, precision="float32"), on_step=steps.append)
     said = " ".join((*(row.found for row in steps[1].rows), *steps[1].notes, *steps[2].notes))
     assert "of 2 within 1e-13" in said
     assert "Stopped short of that: reg 1e-5, at " in said
@@ -505,7 +507,7 @@ def test_that_every_fit_failed_is_said_first(monkeypatch):
     assert "the solver failed at the one chosen" in first.expected
 
 
-@pytest.mark.parametrize(("precision", "products"), [("double", {"float64"}), ("single", {"float32"})])
+@pytest.mark.parametrize(("precision", "products"), [("float64", {"float64"}), ("float32", {"float32"})])
 def test_precision_is_that_of_all_products_and_of_the_model(precision, products, monkeypatch):
     seen = set()
 

@@ -111,7 +111,7 @@ def make_splits(
     for name, size in asked.items():
         if size is not None:
             if size < 1:
-                raise UsageError(f"--{name} {size}: a split needs at least one example")
+                raise UsageError(f"{_option(name)} {size}: a split needs at least one example")
             sizes[name] = size
     pool = sizes["train"] + sizes["val"] + (0 if own_test else sizes["test"])
     if train is None and pool > available:
@@ -129,11 +129,11 @@ def make_splits(
         raise UsageError(
             f"{dataset.name}: has {available:,} examples, the splits ask for more ({wanted}"
             f"{', and at least one to train on' if train is None else ''}); "
-            f"ask for fewer with {' or '.join(f'--{name}' for name in names)}"
+            f"ask for fewer with {' or '.join(map(_option, names))}"
         )
     if dataset.test is not None and sizes["test"] > len(dataset.test):
         raise UsageError(
-            f"{dataset.name}: its test split has {len(dataset.test):,} examples, --test asks for "
+            f"{dataset.name}: its test split has {len(dataset.test):,} examples, --test-size asks for "
             f"{sizes['test']:,}; ask for fewer"
         )
     if dev is None:
@@ -141,6 +141,11 @@ def make_splits(
     if sizes["dev"] > sizes["train"]:
         raise UsageError(f"--dev {sizes['dev']}: is drawn from the {sizes['train']:,} training examples; ask for fewer")
     return _cut(dataset, sizes, np.random.default_rng(seed))
+
+
+def _option(name: str) -> str:
+    """What the size of a split is called on the command line."""
+    return "--dev" if name == "dev" else f"--{name}-size"
 
 
 def default_sizes(train: int, test: int | None) -> dict[str, int]:

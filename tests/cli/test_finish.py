@@ -12,8 +12,8 @@ import pytest
 from linprobe.publish import publish_file
 
 WORK = {
-    "tune": ["tune", "digits", "--reg", "1", "--train", "300", "--out", "run"],
-    "worksheet": [*("worksheet", "digits", "--train", "300", "--dev", "50", "--iterations", "20"),
+    "tune": ["tune", "digits", "--reg", "1", "--train-size", "300", "--out", "run"],
+    "worksheet": [*("worksheet", "digits", "--train-size", "300", "--dev", "50", "--iterations", "20"),
                   *("--learning-rate", "1e-3", "--reg", "0.1,1", "--out", "run")],
 }  # fmt: skip
 DONE = {"evidence.safetensors", "model.safetensors", "results.csv", "run.json"}

@@ -21,7 +21,7 @@ def printed(path, name):
 def test_both_files_come_besides_the_run(run, tmp_path, monkeypatch):
     monkeypatch.setattr("linprobe.report.folder.run_views", lambda *_: {})
     status, out, err = run(
-        *("worksheet", "digits", "--loss", "hinge", "--seed", "5", "--test", "100", "--batch-size", "50"),
+        *("worksheet", "digits", "--loss", "hinge", "--seed", "5", "--test-size", "100", "--batch-size", "50"),
         *("--notebook", "w.ipynb", "--pdf", "w.pdf", *QUICK),
     )
     assert (status, err) == (0, "")
@@ -42,7 +42,7 @@ WRONG = {
     "schedule": (["--schedule", "cosine", "--warmup", "3"], 2, ["--schedule, --warmup"]),
     "trials": (["--trials", "3"], 2, ["--trials"]),
     "screen": (["--screen", "auto"], 2, ["--screen"]),
-    "features": (["--features", "standardised"], 2, ["--features"]),
+    "features": (["--prepare", "standardised"], 2, ["--prepare"]),
     "memory": (["--memory", "4GiB"], 2, ["--memory"]),
     "no suffix": (["--notebook", "digits"], 2, ["--notebook digits", ".ipynb"]),
     "no such folder": (["--notebook", "no/w.ipynb"], 1, ["no/w.ipynb", "cannot be written"]),

@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from linprobe.checkpoint import Checkpoint
 
-SMALL = ["--train", "300", "--dev", "50", "--batch-size", "32", "--learning-rate", "1e-4:1e-2:4:log",
+SMALL = ["--train-size", "300", "--dev", "50", "--batch-size", "32", "--learning-rate", "1e-4:1e-2:4:log",
          "--reg", "0.01:1:3:log"]  # fmt: skip
 # Two stacks each, but for the last; all with something else that only their own state holds.
 WORK = {
@@ -132,7 +132,7 @@ def test_a_checkpoint_of_other_work_is_refused_and_the_difference_named(tmp_path
     others = {
         "seed is 0 there, 1 here": [*FOREVER, "--seed", "1"],
         "iterations is 100000000 there, 40 here": ["--iterations", "40"],
-        "train is 300 there, 299 here": [*FOREVER, "--train", "299"],
+        "train is 300 there, 299 here": [*FOREVER, "--train-size", "299"],
     }
     processes = {said: start(tmp_path, "--out", "run", *arguments) for said, arguments in list(others.items())[:1]}
     for said, arguments in list(others.items())[1:]:  # one after the other: they are at work on the same folder
@@ -168,7 +168,7 @@ def test_a_checkpoint_of_other_data_or_of_another_version_is_refused(there, run,
 QUICK = {
     "worksheet": ["worksheet", "digits", *SMALL, "--iterations", "200", "--momentum", "0,0.9"],
     "screened": ["worksheet", "digits", *SMALL, "--iterations", "200", "--screen", "20"],
-    "tune": [*("tune", "digits", "--solver", "sgd", "--train", "300"),
+    "tune": [*("tune", "digits", "--solver", "sgd", "--train-size", "300"),
              *("--learning-rate", "1e-3", "--reg", "0.1,1")],
 }  # fmt: skip
 

@@ -17,8 +17,8 @@ from linprobe.classifier import load
 from linprobe.cli import main
 
 FILES = Path(__file__).resolve().parents[1] / "checker" / "corpus" / "files"
-TUNE = ["tune", "digits", "--reg", "1", "--train", "300"]
-WORKSHEET = [*("worksheet", "digits", "--train", "300", "--dev", "50", "--iterations", "20"),
+TUNE = ["tune", "digits", "--reg", "1", "--train-size", "300"]
+WORKSHEET = [*("worksheet", "digits", "--train-size", "300", "--dev", "50", "--iterations", "20"),
              *("--learning-rate", "1e-3", "--reg", "0.1")]  # fmt: skip
 
 # Command, exit status, and whether what it prints is all that it leaves.

@@ -67,7 +67,7 @@ def test_the_run_folder_of_a_path(run, tmp_path):
 
 
 def test_the_model_predicts_what_the_run_measured(run, tmp_path):
-    run("tune", "digits", "--out", "run", *QUICK, "--val", "100", "--test", "150", "--seed", "7")
+    run("tune", "digits", "--out", "run", *QUICK, "--val-size", "100", "--test-size", "150", "--seed", "7")
     numbers, _ = read(tmp_path / "run")
     model = linprobe.load(tmp_path / "run" / "model.safetensors")
     splits = make_splits(linprobe.open_dataset("digits"), seed=7, train=1547, val=100, test=150)
@@ -158,12 +158,16 @@ WRONG = {
     "tolerance of SGD": (["digits", "--solver", "sgd", "--tol", "1e-3"], 2, ["--tol", "exact"]),
     "one fold": (["digits", "--folds", "1"], 2, ["--folds", "2"]),
     "folds in words": (["digits", "--folds", "many"], 2, ["--folds", "integer"]),
-    "folds and val": (["digits", "--folds", "3", "--val", "9"], 2, ["--folds and --val"]),
+    "folds and val": (["digits", "--folds", "3", "--val-size", "9"], 2, ["--folds and --val-size"]),
     "folds beyond a class": (["digits", "--folds", "500"], 2, ["--folds 500", "or fewer"]),
     "folds beyond all": (["digits", "--folds", "5000"], 2, ["--folds 5000", "or fewer"]),
     "folds of SGD": (["digits", "--solver", "sgd", "--folds", "3"], 2, ["--folds"]),
-    "too many": (["digits", "--train", "1700", "--val", "90", "--test", "90"], 2, ["1,797", "--train"]),
-    "one example": (["digits", "--train", "1"], 1, ["single class"]),
+    "too many": (
+        ["digits", "--train-size", "1700", "--val-size", "90", "--test-size", "90"],
+        2,
+        ["1,797", "--train-size"],
+    ),
+    "one example": (["digits", "--train-size", "1"], 1, ["single class"]),
     "no memory": (["digits", "--memory", "1M"], 2, ["--memory", "allow more"]),
     "no size": (["digits", "--memory", "lots"], 2, ["--memory lots"]),
     "all diverged": (["digits", "--solver", "sgd", "--learning-rate", "1e30"], 1, ["diverged", "smaller"]),

@@ -51,7 +51,7 @@ def test_the_run_folder_holds_everything(run, tmp_path):
 
 
 def test_the_model_file_predicts_what_the_run_measured(run, tmp_path):
-    run("worksheet", "--out", "run", *QUICK, "--val", "100", "--test", "150")
+    run("worksheet", "--out", "run", *QUICK, "--val-size", "100", "--test-size", "150")
     numbers = json.loads((tmp_path / "run" / "run.json").read_text())
     model = linprobe.load(tmp_path / "run" / "model.safetensors")
     from linprobe.prepare import make_splits
@@ -127,7 +127,7 @@ WRONG = {
     "negative seed": (["--seed", "-1"], 2, ["seed"]),
     "unknown loss": (["--loss", "hinged"], 2, ["hinged", "softmax", "hinge"]),
     "unknown option": (["--lr", "1"], 2, ["--lr"]),
-    "splits too large": (["--val", "1700", "--test", "97"], 2, ["1,797", "--val"]),
+    "splits too large": (["--val-size", "1700", "--test-size", "97"], 2, ["1,797", "--val-size"]),
     "dev too large": (["--dev", "99999"], 2, ["--dev 99999"]),
     "out below a file": (["--out", "file/run"], 1, ["file/run"]),
     "out is a file": (["--out", "file"], 2, ["file", "not a folder"]),

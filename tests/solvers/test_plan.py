@@ -129,7 +129,7 @@ def test_the_plan_in_words():
 def test_too_little_memory_is_refused_with_the_ways_out():
     with pytest.raises(IncompatibleError, match=r"^one head at a time needs \d+ MiB of memory, 8 MiB of it for the "
                        r"data, and 9 MiB are allowed; allow more with --memory, or train on fewer examples with "
-                       r"--train$"):  # fmt: skip
+                       r"--train-size$"):  # fmt: skip
         plan_stacks(heads_of(10), Training(), CIFAR10, held=8 * MIB, memory=9 * MIB)
     with pytest.raises(IncompatibleError, match=r"^going on in stacks of 200 heads needs .* as before$"):
         plan_stacks(heads_of(500), Training(), CIFAR10, held=0, memory=SLACK + MIB, width=200)

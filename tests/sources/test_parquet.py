@@ -224,7 +224,7 @@ def test_a_label_too_large_for_a_signed_number_is_said_as_it_is(tmp_path):
             "has the columns img, kind, none is called label; rename the one with the labels to label",
         ),
         ({"names": ["cat", "cat"]}, "names two classes cat"),
-        ({"names": ["cat", "\x1b[2J"]}, "class name 1 is no printable text"),
+        ({"names": ["cat", "\x1b[2J"]}, "class name 1 is not printable text"),
         ({"features": {"label": {"names": {"a": 1}}}}, "has no list of class names"),
     ],
 )

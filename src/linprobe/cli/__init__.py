@@ -18,6 +18,7 @@ from linprobe.cli.interrupt import INTERRUPTED
 from linprobe.cli.mistakes import mistake
 from linprobe.cli.output import answer, lasting_output, lost_output
 from linprobe.cli.predict import predict
+from linprobe.cli.renamed import modern
 from linprobe.cli.report import report
 from linprobe.cli.tune import tune
 from linprobe.cli.words import complain, explain
@@ -62,6 +63,7 @@ def main() -> None:
     warnings.showwarning = _warn
     try:
         with lasting_output():
+            sys.argv[1:] = modern(sys.argv[1:])  # which run.json keeps as the command
             status = _run()
             sys.stdout.flush()
             sys.stderr.flush()

@@ -11,11 +11,12 @@ import typer
 from linprobe.errors import IncompatibleError, UsageError
 
 if TYPE_CHECKING:
-    from linprobe.arrays import Precision
+    from linprobe.arrays import Precision as OfSgd
     from linprobe.search import Resources
 
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
-Features = Literal["centred", "standardised", "normalised"]
+Prepare = Literal["centred", "standardised", "normalised"]
+Precision = Literal["auto", "float64", "float32", "bfloat16"]
 Device = Literal["cpu", "cuda", "auto"]
 SOURCES = ("digits", "cifar10")
 
@@ -47,11 +48,19 @@ SourceArgument = Annotated[
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.")]
-FeaturesOption = Annotated[Features, typer.Option(help="What is done to the rows.", rich_help_panel=TRAINING)]
+PrepareOption = Annotated[Prepare, typer.Option(help="What is done to the features first.", rich_help_panel=TRAINING)]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        help="Of the matrix products: auto is float32, and float64 where the exact solver needs it; SGD has no "
+        "float64, the exact solver no bfloat16.",
+        rich_help_panel=MACHINE,
+    ),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="The random seed.", rich_help_panel=TRAINING)]
-TrainOption = Annotated[int | None, typer.Option(min=1, help="Training examples.", rich_help_panel=SPLITS)]
-ValOption = Annotated[int | None, typer.Option(min=1, help="Validation examples.", rich_help_panel=SPLITS)]
-TestOption = Annotated[int | None, typer.Option(min=1, help="Test examples.", rich_help_panel=SPLITS)]
+TrainSizeOption = Annotated[int | None, typer.Option(min=1, help="Training examples.", rich_help_panel=SPLITS)]
+ValSizeOption = Annotated[int | None, typer.Option(min=1, help="Validation examples.", rich_help_panel=SPLITS)]
+TestSizeOption = Annotated[int | None, typer.Option(min=1, help="Test examples.", rich_help_panel=SPLITS)]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=MACHINE)]
 MemoryOption = Annotated[
     str | None,
@@ -92,7 +101,14 @@ def parse_rank(text: str | None, name: str) -> int | Literal["auto"] | None:
     return int(text)
 
 
-def resources(device: Device, precision: "Precision", memory: str | None) -> "Callable[[], Resources]":
+def of_sgd(precision: Precision) -> "OfSgd":
+    """The precision of SGD's products. Raises IncompatibleError for one that it does not have."""
+    if precision == "float64":
+        raise IncompatibleError("--precision float64: SGD has float32 and bfloat16; give one of them, or leave it out")
+    return "float32" if precision == "auto" else precision
+
+
+def resources(device: Device, precision: "OfSgd", memory: str | None) -> "Callable[[], Resources]":
     """What the search may use; memory is looked at when it is called, with the data already there.
 
     Raises UsageError for a size that is none, and what `choose_device` raises.

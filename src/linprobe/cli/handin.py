@@ -92,7 +92,8 @@ def choices_of(source: str, options: "Options", others: Mapping[str, bool]) -> "
     plain, training = Options(), options.training
     momenta, batch_sizes = (_values(axis) or [] for axis in (options.momenta, options.batch_sizes))
     given = {
-        **{f"--{name}": getattr(options, name) != getattr(plain, name) for name in ("trials", "screen", "features")},
+        **{f"--{name}": getattr(options, name) != getattr(plain, name) for name in ("trials", "screen")},
+        "--prepare": options.features != plain.features,
         **{
             f"--{name}": getattr(training, name) != getattr(Training(), name)
             for name in ("epochs", "schedule", "warmup", "nesterov", "average", "patience")

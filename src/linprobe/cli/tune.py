@@ -13,22 +13,22 @@ from linprobe.cli.arguments import (
     SPLITS,
     TRAINING,
     DeviceOption,
-    FeaturesOption,
     ForceOption,
     JsonOption,
     MemoryOption,
     OutOption,
+    PrecisionOption,
+    PrepareOption,
     SeedOption,
     SourceArgument,
-    TestOption,
-    TrainOption,
-    ValOption,
+    TestSizeOption,
+    TrainSizeOption,
+    ValSizeOption,
 )
 
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Solver = Literal["exact", "sgd"]
 Loss = Literal["softmax", "squared_hinge", "hinge"]
-Precision = Literal["auto", "single", "double"]
 
 
 def tune(
@@ -60,15 +60,13 @@ def tune(
             help="The gap to prove, as a share of the objective.", show_default="1e-6", rich_help_panel=TRAINING
         ),
     ] = None,
-    precision: Annotated[
-        Precision, typer.Option(help="Of the exact solver's products.", rich_help_panel=TRAINING)
-    ] = "auto",
-    features: FeaturesOption = "centred",
+    prepare: PrepareOption = "centred",
     seed: SeedOption = 0,
-    train: TrainOption = None,
-    val: ValOption = None,
-    test: TestOption = None,
+    train_size: TrainSizeOption = None,
+    val_size: ValSizeOption = None,
+    test_size: TestSizeOption = None,
     device: DeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
     memory: MemoryOption = None,
     out: OutOption = None,
     force: ForceOption = False,
@@ -78,13 +76,13 @@ def tune(
 
     Validation has a tenth of the training examples, and test is the source's own split, else another tenth.
 
-    With --folds, --train is the number of examples that are parted.
+    With --folds, --train-size is the number of examples that are split into folds.
 
     Interrupted, --solver sgd goes on where it was when the same command is run again.
     """
     from rich.console import Console
 
-    from linprobe.cli.arguments import resources
+    from linprobe.cli.arguments import of_sgd, resources
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
@@ -104,13 +102,13 @@ def tune(
         folds,
         tol,
         precision,
-        features,
+        prepare,
         seed,
-        train,
-        val,
-        test,
+        train_size,
+        val_size,
+        test_size,
     )
-    may_use = resources(device, "float32", memory)
+    may_use = resources(device, of_sgd(precision) if solver == "sgd" else "float32", memory)
     console = Console(quiet=as_json, highlight=False)
     # A name of its own for each solver: only SGD goes on from the checkpoint beside the folder.
     default = Path("runs") / f"tune-{Path(source).stem}-{loss}{'' if solver == 'exact' else '-sgd'}"

@@ -15,23 +15,23 @@ from linprobe.cli.arguments import (
     SPLITS,
     TRAINING,
     DeviceOption,
-    FeaturesOption,
     ForceOption,
     JsonOption,
     MemoryOption,
     OutOption,
+    PrecisionOption,
+    PrepareOption,
     SeedOption,
     SourceArgument,
-    TestOption,
-    TrainOption,
-    ValOption,
+    TestSizeOption,
+    TrainSizeOption,
+    ValSizeOption,
 )
 from linprobe.cli.handin import HandIn, NotebookOption, PdfOption, choices_of
 
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Loss = Literal["softmax", "hinge"]
 Schedule = Literal["constant", "cosine", "step"]
-Precision = Literal["float32", "bfloat16"]
 
 
 def worksheet(
@@ -87,16 +87,16 @@ def worksheet(
             min=1, help="Stop a setting after so many validations without improvement.", rich_help_panel=TRAINING
         ),
     ] = None,
-    features: FeaturesOption = "centred",
+    prepare: PrepareOption = "centred",
     seed: SeedOption = 0,
-    train: TrainOption = None,
-    val: ValOption = None,
-    test: TestOption = None,
+    train_size: TrainSizeOption = None,
+    val_size: ValSizeOption = None,
+    test_size: TestSizeOption = None,
     dev: Annotated[
         int | None, typer.Option(min=1, help="Examples for the loss and gradient checks.", rich_help_panel=SPLITS)
     ] = None,
     device: DeviceOption = "cpu",
-    precision: Annotated[Precision, typer.Option(help="Of the matrix products.", rich_help_panel=MACHINE)] = "float32",
+    precision: PrecisionOption = "auto",
     memory: MemoryOption = None,
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How often to save the work.", rich_help_panel=MACHINE)
@@ -113,7 +113,7 @@ def worksheet(
     """
     from rich.console import Console
 
-    from linprobe.cli.arguments import parse_rank, resources
+    from linprobe.cli.arguments import of_sgd, parse_rank, resources
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
@@ -144,16 +144,16 @@ def worksheet(
         parse_axis(batch_size, "--batch-size"),
         trials,
         parse_rank(screen, "--screen"),
-        features,
-        train,
-        val,
-        test,
+        prepare,
+        train_size,
+        val_size,
+        test_size,
         dev,
     )
-    may_use = resources(device, precision, memory)
+    may_use = resources(device, of_sgd(precision), memory)
     hand_in = None
     if notebook is not None or pdf is not None:
-        machine = {"--device": device != "cpu", "--precision": precision != "float32", "--memory": memory is not None}
+        machine = {"--device": device != "cpu", "--precision": precision == "bfloat16", "--memory": memory is not None}
         hand_in = HandIn(notebook, pdf, choices_of(source, options, machine))
         hand_in.check(force)
     console = Console(quiet=as_json, highlight=False)

@@ -50,12 +50,12 @@ def execute(notebook: "NotebookNode", *, limit: float, progress: Callable[[int, 
         except exceptions.CellTimeoutError as error:
             raise OutputError(
                 f"the notebook: {place} did not end within {limit:,.0f} s; try again when the machine is less busy, or "
-                "with fewer examples: --train"
+                "with fewer examples: --train-size"
             ) from error
         except (exceptions.DeadKernelError, RuntimeError) as error:
             raise OutputError(
                 f"the notebook: its kernel died ({place}{_last_line(log)}); if the memory was full, ask for fewer "
-                "examples: --train"
+                "examples: --train-size"
             ) from error
         finally:
             # Not left to nbclient, whose handlers of signals make of Ctrl-C a kernel that died.

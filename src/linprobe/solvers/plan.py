@@ -80,7 +80,10 @@ def plan_stacks(
     while memory is not None and width is None and found.bytes > memory and found.width > 1:
         found = plan(found.width - max(1, found.width // 8))
     if memory is not None and found.bytes > memory:
-        what, way_out = "one head at a time needs", "allow more with --memory, or train on fewer examples with --train"
+        what, way_out = (
+            "one head at a time needs",
+            "allow more with --memory, or train on fewer examples with --train-size",
+        )
         if width is not None:
             what, way_out = f"going on in stacks of {width:,} heads needs", "allow as much with --memory as before"
         raise IncompatibleError(

@@ -24,6 +24,8 @@ from linprobe.tune.path import PathResult, cross_validate, follow_path, make_fol
 
 Settings = list[dict[str, Any]]
 
+PRODUCTS = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
+
 
 class Exact:
     """Engine 2: the proven optimum for each value of reg.
@@ -50,12 +52,13 @@ class Exact:
         if memory is not None and memory < resources.held:
             raise IncompatibleError(
                 f"--memory: the data alone takes {resources.held / 2**20:,.0f} MiB, and {memory / 2**20:,.0f} MiB are "
-                "allowed; allow more, or train on fewer examples with --train"
+                "allowed; allow more, or train on fewer examples with --train-size"
             )
         self.problem = {
             "loss": options.loss,
             "classes": len(classes),
-            **self.told,
+            "tol": self.told["tol"],
+            "precision": PRODUCTS[options.precision],
             "device": resources.products.device,
             "memory": None if memory is None else memory - resources.held,
             "progress": progress,

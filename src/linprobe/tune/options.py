@@ -1,7 +1,7 @@
 """What may be chosen in tuning, refused before any work where it makes no sense."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -9,11 +9,11 @@ from linprobe.dataset import Dataset
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.losses import find_loss, smooth_loss
 from linprobe.prepare import Features
-from linprobe.solvers.exact import Precision
 from linprobe.solvers.settings import check_seed
 from linprobe.space import Axis
 
 Solver = Literal["exact", "sgd"]
+Precision = Literal["auto", "float64", "float32", "bfloat16"]
 
 TOLERANCE = 1e-6
 
@@ -31,10 +31,10 @@ class Options:
     """solver: "exact", the proven optimum for each value of reg, or "sgd", Engine 1 on a grid of learning rates x regs.
 
     None: values that fit the data. folds: choose by cross-validation in so many parts, not on a validation split; train
-    is then the number of examples that are parted. tol: the gap to prove, as a share of the objective, and precision,
-    see `exact.solve`. train, val, test: examples; else a tenth for validation, for test the source's own split or
-    another tenth, and the rest to train on. Raises UsageError for what makes no sense, IncompatibleError for what makes
-    none together.
+    is then the number of examples that are split into folds. tol: the gap to prove, as a share of the objective.
+    precision: of the exact solver's products; that of SGD's is one of the resources. train, val, test: examples; else a
+    tenth for validation, for test the source's own split or another tenth, and the rest to train on. Raises UsageError
+    for what makes no sense, IncompatibleError for what makes none together.
     """
 
     solver: Solver = "exact"
@@ -55,17 +55,24 @@ class Options:
         check_seed(self.seed)
         if self.solver not in ("exact", "sgd"):
             raise UsageError(f"--solver {self.solver}: is unknown; use exact or sgd")
+        if self.precision not in get_args(Precision):
+            words = ", ".join(get_args(Precision))
+            raise UsageError(f"--precision {self.precision}: is unknown; use {words}")
         if self.solver == "exact":
             self._check_exact()
         else:
             self._check_sgd()
         if self.folds is not None and self.val is not None:
-            raise IncompatibleError("--folds and --val: choose by cross-validation or on a split; give one of them")
+            raise IncompatibleError(
+                "--folds and --val-size: choose by cross-validation or on a split; give one of them"
+            )
         if self.folds is not None and self.folds < 2:
             raise UsageError(f"--folds {self.folds}: one part is held out of all; give 2 or more")
 
     def _check_exact(self) -> None:
         smooth_loss(self.loss)
+        if self.precision == "bfloat16":
+            raise IncompatibleError("--precision bfloat16: the exact solver has float32 and float64; give one of them")
         if self.learning_rates is not None:
             raise IncompatibleError("--learning-rate: the exact solver has none; leave it out, or use --solver sgd")
         if self.tol is not None and not 0 < self.tol < 1:
@@ -85,8 +92,8 @@ class Options:
         for name, given in (("--tol", self.tol), ("--folds", self.folds)):
             if given is not None:
                 raise IncompatibleError(f"{name}: is for the exact solver; leave it out, or use --solver exact")
-        if self.precision != "auto":
-            raise IncompatibleError("--precision: SGD works in single precision; leave it out, or use --solver exact")
+        if self.precision == "float64":
+            raise IncompatibleError("--precision float64: SGD has float32 and bfloat16; or use --solver exact")
 
     def sizes(self, dataset: Dataset) -> dict[str, int | None]:
         """How many examples train, val and test are to have, as `make_splits` takes them, which refuses too many."""

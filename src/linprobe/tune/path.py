@@ -103,7 +103,7 @@ def make_folds(y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...]) -
     counts = np.bincount(y, minlength=len(classes))
     smallest = int(np.argmin(np.where(counts > 0, counts, len(y) + 1)))
     if folds > (fewest := int(counts[smallest])):
-        way_out = f"ask for {fewest} or fewer" if fewest > 1 else "give it more, or choose on a split with --val"
+        way_out = f"ask for {fewest} or fewer" if fewest > 1 else "give it more, or choose on a split with --val-size"
         raise UsageError(
             f"--folds {folds}: class {classes[smallest]} has {fewest:,} example{'s' if fewest > 1 else ''} to part, "
             f"and every fold needs one; {way_out}"
