@@ -108,7 +108,8 @@ def read_page(page: Path, monkeypatch: pytest.MonkeyPatch, cheaper: Callable[[st
 
 
 def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more: list[str]) -> None:
-    """A command of linprobe is run; of pip and make, it is looked up whether there is what they are to install or make.
+    """A command of linprobe is run; of pip, make and pytest, it is looked up whether there is what they are to do. The
+    repository has no address yet, and nothing to install but a clone of it.
 
     Any other command is refused, so that none goes unseen.
     """
@@ -121,10 +122,16 @@ def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more:
     elif words[0] == "make":
         done = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{place}: {command}: {done.stderr}"
+    elif words[:2] == ["git", "clone"]:
+        assert re.fullmatch(r"URL-OF-[A-Z-]+", words[2]), f"{place}: {command}: a reader is to fill in the address"
+        assert words[3:] == ["linprobe"], f"{place}: {command}: pip is told this folder"
+    elif words[:3] == ["python", "-m", "pytest"]:
+        assert " ".join(words[1:]) in (ROOT / "Makefile").read_text(), f"{place}: {command}: make test runs another"
     else:
         assert words[:2] == ["pip", "install"], f"{place}: {command}: what is this?"
         import tomllib
 
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        assert re.match(r"\./linprobe\[|\.\[", words[-1]), f"{place}: {command}: nothing is released yet"
         for asked in re.findall(r"\[(.+?)\]", words[-1]):
             assert set(asked.split(",")) <= set(extras), f"{place}: {command}"

@@ -24,6 +24,18 @@ def test_every_command_is_shown():
     }
 
 
+def test_nothing_says_to_install_what_is_not_released():
+    folders = [ROOT / name for name in ("docs", "notebooks", "src")]
+    places = [README, *(path for folder in folders for path in folder.rglob("*") if path.suffix in ENDINGS)]
+    told = [(path.name, found) for path in places for found in INSTALLED.findall(path.read_text(encoding="utf-8"))]
+    assert len({name for name, _ in told}) > 5
+    assert {found[:11] for _, found in told} <= {"./linprobe[", ".[all,test]"}
+
+
+ENDINGS = {".md", ".py", ".ipynb", ".txt", ".j2"}
+INSTALLED = re.compile(r"""pip install (?:--[\w-]+ )*\\?['"]?([^\s'"`\\]+)""")
+
+
 def test_the_help_lists_what_the_readme_names():
     done = subprocess.run(
         [sys.executable, "-m", "linprobe", "worksheet", "--help"], capture_output=True, text=True, check=True

@@ -77,5 +77,5 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"{module.partition('.')[0]} is not installed, and this needs it; "
-            f"install it: pip install 'linprobe[{extra}]'"
+            f"install it beside your clone of linprobe: pip install './linprobe[{extra}]'"
         ) from error

@@ -114,7 +114,7 @@ def test_without_what_draws_there_is_a_run_all_the_same(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "matplotlib is not installed" in done.stderr
     assert "report.html: plotly is not installed" in done.stderr
-    assert "pip install 'linprobe[plots]'" in done.stderr
+    assert "pip install './linprobe[plots]'" in done.stderr
     assert left(tmp_path) == DONE
     assert "matplotlib" not in json.loads((tmp_path / "run" / "run.json").read_text())["versions"]
 

@@ -74,7 +74,7 @@ def test_a_missing_library_is_named_before_the_work(library, extra, run, tmp_pat
     status, _, err = run("worksheet", *QUICK, "--pdf", "w.pdf")
     assert status == 1
     assert f"{library} is not installed" in err
-    assert f"pip install 'linprobe[{extra}]'" in err
+    assert f"pip install './linprobe[{extra}]'" in err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -179,7 +179,7 @@ def test_the_command_is_copied_or_selected(show, granted):
     said = page.locator("#copied")
     said.get_by_text("Copied." if granted else "Selected").wait_for()
     text = page.evaluate("() => navigator.clipboard.readText()" if granted else "() => String(getSelection())")
-    assert text.strip() == "pip install 'linprobe[all]==0.0.0'\nlinprobe tune digits"
+    assert text.strip() == "git clone URL-OF-LINPROBE linprobe\npip install './linprobe[all]'\nlinprobe tune digits"
 
 
 def test_hostile_names_are_words_and_nothing_else(show):

@@ -200,6 +200,14 @@ def test_cells_for_hosted_notebooks_act_there(monkeypatch):
     exec(source(notebook, "hosted-drive"), space)
     assert len(mounted) == 1
     assert os.environ["LINPROBE_DATA"].startswith(mounted[0])
+    # Where linprobe is, only the reader can say.
+    filled_in = source(notebook, "hosted-install").partition("    !git")[0]
+    with pytest.raises(ValueError, match="fill in LINPROBE above"):
+        exec(filled_in, {})
+    exec(filled_in.replace('LINPROBE = ""', 'LINPROBE = "https://example.org/linprobe"'), {})
+    assert '!git clone --quiet {LINPROBE} linprobe\n    %pip install --quiet "./linprobe[all]"' in source(
+        notebook, "hosted-install"
+    )
     for name in ("hosted-install", "hosted-download"):
         assert re.search(r"^if HOSTED", source(notebook, name), re.MULTILINE)
 

@@ -137,7 +137,7 @@ def test_the_headline_states_the_figures_of_the_run(kind):
         f"chance among {len(run.classifier.classes)} classes is {1 / len(run.classifier.classes):.4f}",
         f"{best['val_accuracy']:.4f}",
         run.numbers["data"]["fingerprint"],
-        run.numbers["command"],
+        f"git clone URL-OF-LINPROBE linprobe pip install './linprobe[all]' {run.numbers['command']}",
         *(f"{name} {version}" for name, version in run.numbers["versions"].items()),
     ):
         assert " ".join(words.split()) in page.text, words

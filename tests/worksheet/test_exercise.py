@@ -159,11 +159,20 @@ def test_the_edge_of_the_grid_is_said(digits):
     assert "edge of the grid (learning rate)" in " ".join(steps[4].notes)
 
 
-def test_defaults_fit_the_data(digits):
-    result = run_worksheet(digits, Options(Training(iterations=300)))
-    assert result.numbers["grid"]["settings"] == 100
-    assert result.numbers["grid"]["diverged"] == 0
-    assert result.numbers["test"]["accuracy"] > 0.93
+@pytest.mark.parametrize("loss", ["softmax", "hinge"])
+def test_defaults_fit_the_data(digits, loss):
+    """What `make demo` shows first: a choice inside the grid on both axes, with an objective near the lowest one."""
+    numbers = run_worksheet(digits, Options(Training(loss))).numbers
+    grid, optimum = numbers["grid"], numbers["optimum"]
+    assert grid["settings"] == 100
+    assert grid["diverged"] == 0
+    for name in ("learning_rate", "reg"):
+        assert min(grid["axes"][name]) < grid["best"][name] < max(grid["axes"][name])
+    assert grid["edges"] == []
+    assert numbers["test"]["accuracy"] > 0.95
+    if loss == "softmax":
+        assert optimum["gap"] <= 1e-6 * optimum["objective"]
+        assert optimum["sgd"]["objective"] <= 1.5 * optimum["objective"]
 
 
 def test_what_is_no_worksheet_is_refused():

@@ -269,7 +269,7 @@ def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
     flat = {name.replace("_", " "): value for name, value in flat.items() if name not in SAID_ELSEWHERE}
     return {
         "command": str(numbers["command"])[:LONGEST_COMMAND],
-        "install": f"pip install 'linprobe[all]=={shown(numbers['versions']['linprobe'])}'",
+        "install": "git clone URL-OF-LINPROBE linprobe\npip install './linprobe[all]'",
         "expect": f"{run.evidence.correct:,} of {counted(run.evidence.n, 'test example')} right "
         f"({low:.4f} to {high:.4f})",
         "data": [
