@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from linprobe.cli import app
+from linprobe.cli.help import default, is_option, least, term
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,57 +51,29 @@ def command_line() -> str:
 
 def _command(name: str, command: Any) -> Iterator[str]:
     """One command: its first sentence, its usage, its arguments, and its options by their panels."""
-    context = typer.Context(command, info_name=name)
     first, _, rest = command.help.partition("\n")
     yield f"\n## {name}\n\n{first.strip()}\n"
-    usage = " ".join([name, "[OPTIONS]", *(_argument(one) for one in command.params if not _option(one))])
+    usage = " ".join([name, "[OPTIONS]", *(term(one) for one in command.params if not is_option(one))])
     yield f"```console\n{usage}\n```\n"
     if rest.strip():
         yield f"{rest.strip()}\n"
     panels: dict[str, list[Any]] = {}
     for parameter in command.params:
-        panel = "Options" if _option(parameter) else "Arguments"
+        panel = "Options" if is_option(parameter) else "Arguments"
         panels.setdefault(parameter.rich_help_panel or panel, []).append(parameter)
     for panel, parameters in panels.items():
         yield f"**{panel}**\n"
         for parameter in parameters:
-            yield f"{_term(parameter, context)}\n:   {_meaning(parameter)}\n"
-
-
-def _option(parameter: Any) -> bool:
-    return parameter.param_type_name == "option"
-
-
-def _argument(parameter: Any) -> str:
-    name = parameter.metavar or parameter.name.upper()
-    return name if parameter.required else f"[{name}]"
-
-
-def _term(parameter: Any, context: Any) -> str:
-    """How it is written: the argument's name, or the option with what it takes."""
-    if not _option(parameter):
-        return f"`{_argument(parameter)}`"
-    spellings = ", ".join([*parameter.opts, *parameter.secondary_opts])
-    return f"`{spellings}`" if parameter.is_flag else f"`{spellings} {_kind(parameter, context)}`"
-
-
-def _kind(parameter: Any, context: Any) -> str:
-    """What an option takes: the words to choose from, its own name for it, or a type."""
-    if parameter.metavar is not None:
-        return parameter.metavar
-    kind = parameter.display_type(context).strip("<>").removesuffix(" range")
-    return kind if parameter.type_descriptor.is_choice else kind.upper()
+            yield f"`{term(parameter)}`\n:   {_meaning(parameter)}\n"
 
 
 def _meaning(parameter: Any) -> str:
     """The help, what it is unless given, and its bounds."""
     words = [_escaped(parameter.help or "")]
-    if getattr(parameter, "min", None) is not None:
-        words.append(f"At least {parameter.min:g}.")
-    if isinstance(parameter.show_default, str):
-        words.append(f"Unless given: {_escaped(parameter.show_default)}.")
-    elif parameter.show_default and parameter.default is not None and not getattr(parameter, "is_flag", False):
-        words.append(f"Unless given: `{parameter.default}`.")
+    if bound := least(parameter):
+        words.append(f"{bound.capitalize()}.")
+    if said := default(parameter):
+        words.append(f"Unless given: {_escaped(said) if isinstance(parameter.show_default, str) else f'`{said}`'}.")
     return " ".join(words)
 
 

@@ -11,7 +11,7 @@ import typer
 from linprobe.cli import app
 from linprobe.cli.arguments import SOURCES
 from linprobe.cli.fetch import DATASETS
-from linprobe.cli.help import KINDS, default
+from linprobe.cli.help import KINDS, default, page
 from linprobe.download import ARCHIVES
 from linprobe.sources import NAMES
 
@@ -50,6 +50,16 @@ def test_help_has_whole_words_and_every_option(run, monkeypatch, name, width):
         if getattr(parameter, "min", None) is not None:
             assert f"[{parameter.min:g} or more" in " ".join(words)
     assert not {"<bool>", "<str>", "<path>", *(f"<{kind}>" for kind in KINDS)} & set(words)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_width_breaks_a_word(name):
+    command = COMMANDS[name]
+    context = typer.Context(command, info_name=name)
+    pages = {width: page(command, context, width) for width in range(50, 101)}
+    for width, text in pages.items():
+        assert text.split() == pages[100].split()
+        assert max(map(len, text.splitlines())) <= width
 
 
 def test_without_a_command_there_is_help_and_nothing_else(run, monkeypatch):

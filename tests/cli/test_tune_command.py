@@ -144,7 +144,7 @@ def test_nothing_is_wider_than_the_terminal_and_no_figure_is_broken(columns, run
 
 WRONG = {
     "unknown source": (["nosuch"], 2, ["nosuch", "digits", "cifar10"]),
-    "no source": ([], 2, ["source"]),
+    "no source": ([], 2, ["SOURCE is missing"]),
     "no penalty": (["digits", "--reg", "0,1"], 2, ["--reg 0", "--solver sgd"]),
     "no penalty in a range": (["digits", "--reg", "0:1:5"], 2, ["--reg 0"]),
     "negative": (["digits", "--reg=-1,1"], 2, ["--reg", "above 0"]),

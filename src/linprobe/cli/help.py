@@ -35,7 +35,7 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write all of the help."""
-        formatter.write(_page(self, ctx, formatter.width))
+        formatter.write(page(self, ctx, formatter.width))
 
 
 class Group(TyperGroup):
@@ -51,7 +51,7 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write all of the help."""
-        formatter.write(_page(self, ctx, formatter.width))
+        formatter.write(page(self, ctx, formatter.width))
 
 
 def usage(command: Any, context: Any) -> str:
@@ -104,7 +104,8 @@ def default(parameter: Any) -> str:
     return f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
 
 
-def _page(command: Any, context: Any, width: int) -> str:
+def page(command: Any, context: Any, width: int) -> str:
+    """All of the help of a command, in lines of at most `width` letters."""
     what = [" ".join(part.split()) for part in inspect.cleandoc(command.help or "").split("\n\n")]
     parts = ["\n".join(_filled(part, width)) for part in what]
     parts.insert(1, f"{_head('Usage:')} {usage(command, context)}")
