@@ -53,7 +53,8 @@ def test_help_has_whole_words_and_every_option(run, monkeypatch, name, width):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_width_breaks_a_word(name):
+def test_no_width_breaks_a_word(name, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
     command = COMMANDS[name]
     context = typer.Context(command, info_name=name)
     pages = {width: page(command, context, width) for width in range(50, 101)}

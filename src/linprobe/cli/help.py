@@ -112,7 +112,8 @@ def page(command: Any, context: Any, width: int) -> str:
     panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
     if isinstance(command, TyperGroup):
         panels = {"Commands": [(word, _first(one)) for word, one in command.commands.items()], "Options": []}
-    for parameter in command.get_params(context):
+    parameters: list[Any] = command.get_params(context)
+    for parameter in parameters:
         # Without a panel of its own, an option comes before those that have one; --help is the last of all.
         panel = "Options" if is_option(parameter) else "Arguments"
         panels.setdefault(parameter.rich_help_panel or panel, []).append((term(parameter), _meaning(parameter)))

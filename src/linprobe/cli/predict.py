@@ -129,8 +129,9 @@ def _folder_step(path: str, pictures: "list[tuple[str, Prediction]]", classifier
 
 def _columns(classifier: "Classifier") -> "list[tuple[str, Literal['word', 'number']]]":
     """Heads and kinds of what `_cells` has for a class."""
-    shares = (("probability", "number"), ("", "word")) if classifier.probabilistic else ()
-    return [("class", "word"), *shares, ("score", "number")]
+    if not classifier.probabilistic:
+        return [("class", "word"), ("score", "number")]
+    return [("class", "word"), ("probability", "number"), ("", "word"), ("score", "number")]
 
 
 def _cells(one: "Ranked") -> tuple[str, ...]:

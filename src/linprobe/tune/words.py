@@ -110,7 +110,7 @@ def _cells(row: dict[str, Any], names: list[str], *, exact: bool) -> tuple[str, 
         say(row["val_accuracy"], ".4f"),
         say(row["objective"], ".6g"),
         *proof,
-        ENDED.get(row["status"], row["status"]),
+        ENDED.get(row["status"], str(row["status"])),
     )
 
 
