@@ -33,7 +33,7 @@ def test_nothing_says_to_install_what_is_not_released():
 
 
 ENDINGS = {".md", ".py", ".ipynb", ".txt", ".j2"}
-INSTALLED = re.compile(r"""pip install (?:--[\w-]+ )*\\?['"]?([^\s'"`\\]+)""")
+INSTALLED = re.compile(r"""pip install (?:-{1,2}[\w-]+ )*\\?['"]?([^\s'"`\\]+)""")
 
 
 def test_the_help_lists_what_the_readme_names():
