@@ -2,18 +2,22 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from linprobe.checker.cases import Case
+from linprobe.checker.cases import CASES, Case
 from linprobe.checker.codes import RANK, fault
-from linprobe.checker.models import Explanation, explain_gradient, explain_value
-from linprobe.checker.trial import Given, Trial
+from linprobe.checker.models import Explanation, alike, explain_gradient, explain_value
+from linprobe.checker.trial import Given, Part, Trial
 from linprobe.checker.truth import SINGLE, tolerances
 from linprobe.checker.verdict import Fault
 from linprobe.gradient_check import check_gradient
 
 CONSISTENT = 1e-5  # relative error of a gradient beside central differences of its own value
+# Asked only where two explanations say different things of them.
+TELLING_APART = ("square", "absent classes", "few examples", "one example", "two classes", "many examples", "dominant")
 
 
 def diagnose(trial: Trial, answers: Mapping[Case, Given]) -> list[Fault]:
@@ -32,16 +36,21 @@ def diagnose(trial: Trial, answers: Mapping[Case, Given]) -> list[Fault]:
     if gradient_wrong:
         found = {case: given.gradient for case, given in answers.items()}
         gradients = explain_gradient(trial.loss, found, trial.unit_of_gradient == SINGLE)
-    of_value, of_gradient = _simplest(values, gradients)
+    values, gradients = _simplest(values, gradients)
+    values, gradients = _simplest(_told_apart(trial, "loss", values), _told_apart(trial, "gradient", gradients))
     faults: dict[str, Fault] = {}
-    for explanation, wrong, figures, code in (
-        (of_value, value_wrong, trial.at_value, "wrong_value"),
-        (of_gradient, gradient_wrong, trial.at_gradient, "wrong_gradient"),
+    for explanations, wrong, figures, code in (
+        (values, value_wrong, trial.at_value, "wrong_value"),
+        (gradients, gradient_wrong, trial.at_gradient, "wrong_gradient"),
     ):
-        if explanation is None:
+        certain = _certain(explanations)
+        if certain is None:
             faults[code] = fault(code, figures(wrong[0]), hint=_hint(trial, wrong[0], code))
             continue
-        for name, fields in explanation.faults:
+        if left := sorted(set().union(*(one.codes for one in explanations)) - {name for name, _ in certain}):
+            hint = f"More than one known fault explains it: {', '.join(left)}."
+            faults[code] = fault(code, figures(wrong[0]), hint=hint)
+        for name, fields in certain:
             if name in faults and "what" in fields:
                 fields = {**fields, "what": "Each of loss and gradient"}
                 faults[name] = fault(name, faults[name].evidence, **fields)
@@ -51,14 +60,49 @@ def diagnose(trial: Trial, answers: Mapping[Case, Given]) -> list[Fault]:
     return sorted(faults.values(), key=lambda one: RANK[one.code])
 
 
-def _simplest(values: list[Explanation], gradients: list[Explanation]) -> tuple[Explanation | None, Explanation | None]:
-    """An explanation of each part: together the fewest faults, and of these the deepest roots."""
-    pairs = itertools.product(values or [None], gradients or [None])
-    return min(pairs, key=lambda pair: _depth(set().union(*(one.codes for one in pair if one is not None))))
+def _simplest(values: list[Explanation], gradients: list[Explanation]) -> tuple[list[Explanation], list[Explanation]]:
+    """The explanations of each part that are together the fewest faults, with the fewest figures fitted."""
+    pairs = list(itertools.product(values or [None], gradients or [None]))
+    sizes = [_size(*pair) for pair in pairs]
+    kept = [pair for pair, size in zip(pairs, sizes, strict=True) if size == min(sizes)]
+    of_value, of_gradient = (list(dict.fromkeys(one for one in part if one)) for part in zip(*kept, strict=True))
+    return of_value, of_gradient
 
 
-def _depth(codes: set[str]) -> tuple[int, list[int]]:
-    return len(codes), sorted(RANK[code] for code in codes)
+def _size(*explanations: Explanation | None) -> tuple[int, int]:
+    there = [one for one in explanations if one is not None]
+    return len(set().union(*(one.codes for one in there))), sum(one.fitted for one in there)
+
+
+def _told_apart(trial: Trial, part: Part, explanations: list[Explanation]) -> list[Explanation]:
+    """Those that also hold in further cases, which are asked where the explanations differ there."""
+    # Of a gradient alone the two say the same, the latter in words that are about the gradient.
+    if {"no_hinge", "hinge_not_in_gradient"} <= set().union(*(one.codes for one in explanations)):
+        explanations = [one for one in explanations if "no_hinge" not in one.codes]
+    for name in TELLING_APART:
+        if len(explanations) < 2:
+            break
+        case = replace(CASES[name], reg=0.0)
+        with np.errstate(all="ignore"):
+            predicted = [one.predict(case) for one in explanations]
+        known = [one for one in predicted if one is not None and np.isfinite(one).all()]
+        if len(known) < len(predicted) or all(alike(one, known[0]) for one in known[1:]):
+            continue
+        given = trial.ask(case)
+        if given is None or not given.finite:
+            continue
+        found = given.value if part == "loss" else given.gradient
+        held = [one for one, value in zip(explanations, known, strict=True) if alike(value, found)]
+        explanations = held or explanations
+    return explanations
+
+
+def _certain(explanations: list[Explanation]) -> list[tuple[str, Mapping[str, Any]]] | None:
+    """The faults that all explanations share; None where there is no explanation."""
+    if not explanations:
+        return None
+    shared = set.intersection(*(one.codes for one in explanations))
+    return [(code, fields) for code, fields in explanations[0].faults if code in shared]
 
 
 def _hint(trial: Trial, given: Given, code: str) -> str:

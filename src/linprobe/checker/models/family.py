@@ -4,6 +4,7 @@ A family is a list of aspects, a member one form of each. What a function under 
 that have few wrong forms; those with the fewest that agree in every case say what is wrong.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,17 @@ MOST_FAULTS = 3
 AGREES = 1e-11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
-    """The codes of a member of a family, and what fills in their sentences."""
+    """The codes of a member of a family, and what fills in their sentences.
+
+    predict: what that member gives in a case, None where it gives nothing; fitted: how many of its figures were taken
+    from the answers themselves, so that they agree with less.
+    """
 
     faults: tuple[tuple[str, Mapping[str, Any]], ...]
+    predict: Callable[[Case], Any] = lambda _: None
+    fitted: int = 0
 
     @property
     def codes(self) -> set[str]:
@@ -61,13 +68,15 @@ def _explain(family: _Family, found: Mapping[Case, Any], agrees: float) -> list[
             if explanations and len(faults) > len(explanations[0].faults):
                 break
             if all(
-                _alike(family.predict(case, [form.form for form in forms]), it, agrees) for case, it in found.items()
+                alike(family.predict(case, [form.form for form in forms]), it, agrees) for case, it in found.items()
             ):
-                explanations.append(Explanation(faults))
+                predict = functools.partial(family.predict, forms=[form.form for form in forms])
+                explanations.append(Explanation(faults, predict, sum(form.fitted for form in forms)))
     return explanations
 
 
-def _alike(predicted: Any, found: Any, agrees: float) -> bool:
+def alike(predicted: Any, found: Any, agrees: float = AGREES) -> bool:
+    """Whether what a member gives is what was found, up to the roundings of either."""
     if predicted is None:
         return False
     scale = max(float(np.max(np.abs(found))), 1e-3)

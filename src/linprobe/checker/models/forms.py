@@ -11,11 +11,15 @@ from linprobe.checker.cases import Case
 
 @dataclass(frozen=True)
 class Form:
-    """One form of an aspect: the code of what is wrong with it (None: right), and what a formula makes of it."""
+    """One form of an aspect: the code of what is wrong with it (None: right), and what a formula makes of it.
+
+    fitted: whether it has a figure that was taken from the answers.
+    """
 
     code: str | None
     form: Any
     fields: Mapping[str, Any] = field(default_factory=dict)
+    fitted: bool = False
 
 
 Aspect = tuple[Form, ...]  # the right form first
@@ -72,9 +76,10 @@ def scales(what: str, found: float, total: float, examples: int) -> Aspect:
     forms = [Form(form.code, form.form, {"what": what}) for form in forms]
     # Dividing by 1, or by N, has been said above.
     if np.isfinite(ratio) and ratio > 0 and not np.isclose([1, ratio * examples], [ratio, 1], rtol=1e-6).any():
-        forms.append(Form("constant_factor", (-1, 0, 0, ratio * examples), {"what": what, "found": ratio * examples}))
+        factor = ratio * examples
+        forms.append(Form("constant_factor", (-1, 0, 0, factor), {"what": what, "found": factor}, fitted=True))
         hint = f"{what.lower()} is divided by {1 / ratio:.6g}, whatever the batch"
-        forms.append(Form("hard_coded_size", (0, 0, 0, ratio), {"hint": hint}))
+        forms.append(Form("hard_coded_size", (0, 0, 0, ratio), {"hint": hint}, fitted=True))
     return tuple(forms)
 
 

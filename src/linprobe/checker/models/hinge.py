@@ -69,11 +69,11 @@ HINGES: Aspect = (Form(None, True), Form("no_hinge", False))
 def _margins(at_zero: float | None) -> Aspect:
     """The sign of s_j - s_y and what is added: some that people write, and what the loss at W = 0 shows was added."""
     usual = [0.0, 0.5, 2.0, 5.0, 10.0, -1.0]
-    if at_zero is not None and np.isfinite(at_zero) and not np.isclose([1.0, *usual], at_zero).any():
-        usual.append(at_zero)
+    known = at_zero is None or not np.isfinite(at_zero) or np.isclose([1.0, *usual], at_zero).any()
     return (
         Form(None, (1.0, 1.0)),
         *(Form("margin", (1.0, margin), {"found": margin}) for margin in usual),
+        *(() if known else (Form("margin", (1.0, at_zero), {"found": at_zero}, fitted=True),)),
         Form("margin_reversed", (-1.0, 1.0)),
     )
 
