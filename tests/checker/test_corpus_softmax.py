@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linprobe.checker import check_loss
-from linprobe.checker.checking import _Here
 from linprobe.checker.codes import CODES, RANK
 from linprobe.checker.judge import judge
+from linprobe.checker.versions import Here
 from linprobe.losses.reference import softmax_loss_naive
 
 SOFTMAX = [entry for entry in ENTRIES if entry.loss == "softmax"]
@@ -101,7 +101,7 @@ def test_each_function_gets_its_verdict(entry):
 
 @each(list(OF_EACH_KIND.values()))
 def test_the_loss_is_found_out(entry):
-    assert judge(_Here(entry.function), "f").loss == "softmax"
+    assert judge(Here(entry.function), "f").loss == "softmax"
 
 
 @each(QUICK[:2])

@@ -33,12 +33,12 @@ def test_a_margin_beyond_all_scores_is_told_from_no_margin_at_all():
     ((code, message),) = told(hinge(lambda found, true: (found > -9) & ~true), "hinge")
     assert code == "margin"
     assert "is 10," in message
-    ((code, _),) = told(hinge(lambda found, true: ~true), "hinge")
+    ((code, _),) = told(hinge(lambda _, true: ~true), "hinge")
     assert code == "hinge_not_in_gradient"
 
 
 def test_what_nothing_tells_apart_is_not_named_and_what_both_share_is():
-    (first, _), (second, message) = told(hinge(lambda found, true: found > -np.inf), "hinge")
+    (first, _), (second, message) = told(hinge(lambda found, _: found > -np.inf), "hinge")
     assert (first, second) == ("hinge_not_in_gradient", "wrong_gradient")
     assert "true_class_counted, true_class_per_class" in message
 

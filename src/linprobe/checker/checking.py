@@ -1,26 +1,21 @@
 """The doors: a function in this process, the functions of a file in a process of their own."""
 
 import ast
-import contextlib
-import inspect
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
 from linprobe.checker.calling import of_crash
 from linprobe.checker.codes import fault
-from linprobe.checker.invoke import invoke
 from linprobe.checker.judge import judge
-from linprobe.checker.outcome import Crash, Outcome
+from linprobe.checker.outcome import Crash
 from linprobe.checker.sandbox.confine import ALL
 from linprobe.checker.sandbox.supervisor import Sandbox
 from linprobe.checker.verdict import NOT_ENFORCED, FileVerdict, Loss, Verdict
+from linprobe.checker.versions import Here, source_here, source_in_file
 from linprobe.errors import UsageError
 
 EXERCISE: Mapping[str, Loss] = {
@@ -43,7 +38,7 @@ def check_loss(f: Callable[..., Any], loss: Loss | None = None) -> Verdict:
         raise UsageError(f"f is {type(f).__name__}; check_loss takes a function f(W, X, y, reg) -> (loss, dW)")
     _check(loss)
     name = getattr(f, "__name__", None)
-    return judge(_Here(f), name if isinstance(name, str) else type(f).__name__, loss)
+    return judge(Here(f), name if isinstance(name, str) else type(f).__name__, loss, source_here(f))
 
 
 def check_file(
@@ -73,7 +68,8 @@ def check_file(
         verdicts = []
         for name in names:
             before = len(sandbox.missing)
-            verdict = judge(sandbox.function(name), name, loss or EXERCISE.get(name))
+            source = source_in_file(Path(path), name, seconds)
+            verdict = judge(sandbox.function(name), name, loss or EXERCISE.get(name), source)
             missed = [one for k, one in enumerate(sandbox.missing) if k >= before or _uses(Path(path), name, one[0])]
             verdicts.append(_with_missing(verdict, missed, Path(path)))
         if function is None:
@@ -112,29 +108,6 @@ def _with_missing(verdict: Verdict, missed: list[tuple[str, int]], path: Path) -
 def _check(loss: str | None) -> None:
     if loss is not None and loss not in get_args(Loss):
         raise UsageError(f"loss is {loss!r}; it is 'softmax' or 'hinge', or None to find out")
-
-
-class _Here:
-    """Calls a function in this process."""
-
-    def __init__(self, f: Callable[..., Any]) -> None:
-        self._f = f
-        try:
-            self._file = inspect.getsourcefile(inspect.unwrap(f))
-        except (TypeError, ValueError):  # a callable object, or one from C; one that wraps itself
-            self._file = None
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        from linprobe.arrays import LIBRARIES
-
-        return tuple(name for name in LIBRARIES if name in sys.modules)
-
-    def __call__(
-        self, W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float, *, library: str = "numpy", count: bool = False
-    ) -> Outcome:
-        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-            return invoke(self._f, W, X, y, reg, library=library, count=count, file=self._file)
 
 
 def _absent(names: list[str]) -> list[str]:

@@ -62,6 +62,9 @@ CODES: Mapping[str, Code] = {
         "{index} takes whole {part}, those that the labels number: pair each example with its own label, "
         "p[np.arange(N), y]{loops}.",
     ),
+    "example_of_class": Code(
+        "wrong", "X is indexed by the class j where it must be indexed by the example i: X[i], not X[j]."
+    ),
     # Which examples and classes count
     "example_missing": Code("wrong", "The {which} example is left out: go through all of range(N)."),
     "one_example_only": Code("wrong", "The {which} example alone counts: look for {cause}."),
@@ -118,6 +121,12 @@ CODES: Mapping[str, Code] = {
         "wrong", "The other classes get X[i] as in the hinge loss: they get their probability, p[j] * X[i]."
     ),
     "others_missing": Code("wrong", "Only the column of the true class has a gradient: the other classes need theirs."),
+    "others_get_true": Code(
+        "wrong", "Every class gets the true class's probability in the gradient, p[y[i]]: it needs its own, p[j]."
+    ),
+    "negative_margins_left": Code(
+        "wrong", "Where a margin is negative, dW still weighs X[i] by it: it needs 0 there and 1 where it is positive."
+    ),
     "margins_not_counted": Code(
         "wrong", "The gradient weighs X[i] by the size of the margins: it needs 1 where a margin is positive."
     ),
@@ -134,6 +143,11 @@ CODES: Mapping[str, Code] = {
         "wrong",
         "X[i] is taken off the true class's column once an example: take it off once for each positive margin.",
     ),
+    "boolean_mask": Code(
+        "wrong",
+        "The number of positive margins is put into an array of True and False, which makes it True: take "
+        "(margins > 0).astype(float).",
+    ),
     "true_class_per_class": Code(
         "wrong", "X[i] is taken off the true class's column once for every class: do it outside the loop over classes."
     ),
@@ -148,6 +162,7 @@ CODES: Mapping[str, Code] = {
     "mean_missing": Code("wrong", "{what} is a sum over the examples: divide it by N."),
     "mean_doubled": Code("wrong", "{what} is divided by N twice: once is enough."),
     "mean_over_classes": Code("wrong", "{what} is averaged over the classes as well: divide it by N only."),
+    "wrong_divisor": Code("wrong", "{what} is divided by {found}: divide it by N, the number of examples."),
     "constant_factor": Code("wrong", "{what} is {found:.6g} times what it should be."),
     # The penalty
     "penalty_precedence": Code(
@@ -168,8 +183,19 @@ CODES: Mapping[str, Code] = {
     "penalty_gradient_scalar": Code(
         "wrong", "dW gets the same number everywhere, {found}: the penalty's gradient has an entry per weight."
     ),
+    "penalty_gradient_squared": Code(
+        "wrong", "dW adds the squares of W: the derivative of W * W is 2 * W, so add {expected}."
+    ),
     "penalty_scale": Code("wrong", "The penalty of {what} is {found} times what it should be."),
-    # What no pattern explains
+    # What no pattern explains, but an edit of one line mends
+    "wrong_index": Code("wrong", "Line {line} takes the wrong entry: {advice}, {what} right."),
+    "wrong_axis": Code("wrong", "Line {line} goes along the wrong axis: {advice}, {what} right."),
+    "wrong_operator": Code("wrong", "Line {line} has the wrong operator: {advice}, {what} right."),
+    "wrong_number": Code("wrong", "Line {line} has the wrong number: {advice}, {what} right."),
+    "wrong_name": Code("wrong", "Line {line} has the wrong name: {advice}, {what} right."),
+    "wrong_term": Code("wrong", "Line {line} has the wrong term: {advice}, {what} right."),
+    "wrong_statement": Code("wrong", "Line {line} should not be there as it is: {advice}, {what} right."),
+    # What nothing explains
     "wrong_value": Code("wrong", "The loss is wrong. {hint}"),
     "wrong_gradient": Code("wrong", "The gradient is wrong. {hint}"),
     "penalty_wrong": Code(
@@ -183,6 +209,10 @@ CODES: Mapping[str, Code] = {
     # Large scores
     "overflow": Code(
         "right_unstable", "exp overflows at large scores: take each example's own maximum off its scores first."
+    ),
+    "capped_scores": Code(
+        "right_unstable",
+        "Large scores are cut off, so that different ones become equal: take each example's own maximum off instead.",
     ),
     "maximum_from_zero": Code(
         "right_unstable",

@@ -13,6 +13,7 @@ from linprobe.checker.codes import CODES, RANK, fault
 from linprobe.checker.diagnosis import diagnose
 from linprobe.checker.outcome import Caller
 from linprobe.checker.penalty import Pair, judge_penalty
+from linprobe.checker.repair import Source, locate
 from linprobe.checker.stability import find_added, judge_large_scores
 from linprobe.checker.trial import Given, Part, Trial, plain
 from linprobe.checker.verdict import Convention, Fault, Judgement, Loss, Verdict
@@ -50,15 +51,18 @@ class _Findings:
     answers: dict[str, Given] = field(default_factory=dict)
 
 
-def judge(caller: Caller, name: str, loss: Loss | None = None) -> Verdict:
-    """The verdict on a function that should be this loss; None: the one its name says, or that explains it best."""
+def judge(caller: Caller, name: str, loss: Loss | None = None, source: Source | None = None) -> Verdict:
+    """The verdict on a function that should be this loss; None: the one its name says, or that explains it best.
+
+    source: its text, by which faults get their lines.
+    """
     meant = loss or named_loss(name)
     if meant is None:
-        found = min((_judge(caller, name, one) for one in get_args(Loss)), key=_distance)
+        found = min((_judge(caller, name, one, source) for one in get_args(Loss)), key=_distance)
         unsure = any(one.code in UNEXPLAINED for one in found.faults)
         note = f"It was judged as the {found.loss} loss, which its name does not say; say it with --loss."
         return replace(found, notes=(*found.notes, note)) if unsure else found
-    found = _judge(caller, name, meant)
+    found = _judge(caller, name, meant, source)
     if any(one.code in UNEXPLAINED for one in found.faults):
         other = _judge(caller, name, "hinge" if meant == "softmax" else "softmax")
         if _written_right(other):
@@ -79,7 +83,7 @@ def _distance(verdict: Verdict) -> int:
     return sum(10 if one.code in UNEXPLAINED else 1 for one in verdict.faults)
 
 
-def _judge(caller: Caller, name: str, loss: Loss) -> Verdict:
+def _judge(caller: Caller, name: str, loss: Loss, source: Source | None = None) -> Verdict:
     trial, first = arrange(caller, loss)
     findings = _Findings()
     given = trial.read(first_case(), first)
@@ -87,6 +91,8 @@ def _judge(caller: Caller, name: str, loss: Loss) -> Verdict:
         findings.faults.append(no_answer(trial, first))
     else:
         _judge_answers(trial, given, findings)
+        if source is not None and "wrong" in _judgements(findings):
+            findings.faults = locate(source, trial, findings.faults)
     findings.faults += [fault(CHANGES[which], {"case": str(case)}) for which, case in trial.changed.items()]
     return _verdict(name, trial, findings, answered=given is not None)
 

@@ -42,6 +42,16 @@ def judge_penalty(trial: Trial, pairs: Sequence[Pair]) -> tuple[Convention | Non
     return None, _faults(trial, pairs[0], value, gradient)
 
 
+def convention_of(trial: Trial, pairs: Sequence[Pair]) -> tuple[float | None, float | None]:
+    """The factor ½ or 1 of the penalty's value, and of its gradient, each for itself; None where it is neither."""
+    tolerance = ROUNDING_SINGLE if trial.single else ROUNDING
+    values = {_value(pair, tolerance) for pair in pairs}
+    gradients = {_gradient(pair, tolerance) for pair in pairs}
+    value, gradient = (found.pop() if len(found) == 1 else None for found in (values, gradients))
+    value, gradient = _as_if_finished(trial, value, gradient)
+    return value if value in CONVENTIONS else None, gradient / 2 if gradient in {1.0, 2.0} else None
+
+
 def _as_if_finished(trial: Trial, value: Any, gradient: Any) -> tuple[Any, Any]:
     """A part that has not been written will have the penalty that the other one asks for; none where both have none."""
     if "gradient" in trial.unfinished and gradient in {0.0, None} and value != 0.0:
@@ -61,6 +71,7 @@ def _value(pair: Pair, tolerance: float) -> float | str | None:
         "sum(W)": np.sum(W),
         "sum(abs(W))": np.sum(np.abs(W)),
         "bias": np.sum(W[:-1] ** 2),
+        "1": np.ones(()),
     }
     for name, number in named.items():
         for factor in (1.0, 0.5):
@@ -76,6 +87,9 @@ def _gradient(pair: Pair, tolerance: float) -> float | str | None:
     slack = tolerance * (float(np.max(np.abs(penalty))) + 1e-2)
     if np.ptp(penalty) <= slack and np.abs(penalty).max() > slack:
         return "scalar"
+    squared = float(np.sum(penalty * W * W) / np.sum(W**4))
+    if squared and np.abs(penalty - squared * W * W).max() <= slack:
+        return "squared"
     for name, rows in (("all", W), ("bias", np.vstack([W[:-1], np.zeros_like(W[-1:])]))):
         factor = float(np.sum(penalty * rows) / np.sum(rows * rows))
         if np.abs(penalty - factor * rows).max() <= slack:
@@ -127,10 +141,10 @@ def _faults(trial: Trial, pair: Pair, value: Any, gradient: Any) -> list[Fault]:
     of_value = evidence(given.case, "the penalty in the loss", meant * squares, given.value - without.value)
     if value == 0.0 and gradient == 0.0:
         return [fault("penalty_missing", of_value)]
-    if value == 0.0 and gradient in {1.0, 2.0}:
-        return [fault("penalty_not_in_value", of_value)]
     faults = []
-    if value is None or value == 0.0:
+    if value == 0.0:
+        faults.append(fault("penalty_not_in_value", of_value))
+    elif value is None:
         faults.append(fault("penalty_wrong", of_value, what="the loss"))
     elif value == "bias":
         faults.append(fault("penalty_without_bias", of_value))
@@ -162,6 +176,9 @@ def _of_gradient(trial: Trial, pair: Pair, meant: float, gradient: Any) -> list[
         return [fault("penalty_gradient_scalar", figures, found=f"{slope[d, c]:.6g}")]
     if gradient == "bias":
         return [fault("penalty_without_bias", figures)]
+    if gradient == "squared":
+        written = "2 * reg * W" if meant == 1 else "reg * W"
+        return [fault("penalty_gradient_squared", figures, expected=written)]
     if gradient is None:
         return [fault("penalty_wrong", figures, what="the gradient")]
     if (meant, gradient) == (1.0, 1.0):

@@ -1,8 +1,10 @@
 """Whether a softmax holds at large scores, and by what it does not: each way to shift the scores fails in its own."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from linprobe.checker.cases import LARGE, LARGE_SCORES, LARGE_SINGLE
+from linprobe.checker.cases import LARGE, LARGE_SCORES, LARGE_SINGLE, Case
 from linprobe.checker.codes import fault
 from linprobe.checker.trial import Given, Trial
 from linprobe.checker.truth import value_with_added
@@ -43,12 +45,18 @@ def judge_large_scores(trial: Trial, *, only_finite: bool) -> list[Fault]:
             # over all classes of which all but one are times 0.
             continue
         elif not given.finite or not (only_finite or trial.right(given)):
-            failed[name] = _differs(trial, given)
+            capped = name == "positive" and np.isclose(given.value, _of_equal_scores(trial, case), rtol=1e-6)
+            failed[name] = fault("capped_scores", trial.at_value(given)) if capped else _differs(trial, given)
     capped = []
     if trial.added:
         far = trial.ask(next(one for one in LARGE_SCORES[_size(trial)] if one.name.startswith("far")))
         capped = [] if far is None else [fault("capped_logarithm", trial.at_value(far), found=trial.added)]
     return [*_named(failed), *capped]
+
+
+def _of_equal_scores(trial: Trial, case: Case) -> float:
+    """The value where all scores of an example are the same."""
+    return trial.answer(replace(case, W=np.zeros_like(case.W))).value
 
 
 def _value_underflows(trial: Trial, given: Given) -> bool:
@@ -63,6 +71,8 @@ def _size(trial: Trial) -> float:
 
 def _named(failed: dict[str, Fault]) -> list[Fault]:
     """The fault behind the cases that failed."""
+    if "positive" in failed and failed["positive"].code == "capped_scores":
+        return [failed["positive"]]
     lost = {name for name, one in failed.items() if one.evidence.get("found") in {"nan", "inf", "-inf"}}
     if lost >= NOT_SHIFTED or "dominant" in lost:
         code, name = "overflow", "positive" if "positive" in lost else "dominant"

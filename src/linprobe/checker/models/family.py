@@ -14,7 +14,7 @@ import numpy as np
 
 from linprobe.checker.cases import Case
 from linprobe.checker.models import hinge, softmax
-from linprobe.checker.models.forms import EXAMPLES, Aspect, Form
+from linprobe.checker.models.forms import EXAMPLES, ROWS_OF_X, Aspect, Form
 from linprobe.checker.verdict import Loss
 
 MOST_FAULTS = 3
@@ -87,7 +87,8 @@ def _members(aspects: Sequence[Aspect]) -> Iterator[tuple[Form, ...]]:
     """Every choice of a form an aspect but the right one, those with fewer faults first."""
     for faults in range(1, MOST_FAULTS + 1):
         # Which examples count is rarely wrong among many faults, and would double their number.
-        places = [i for i, aspect in enumerate(aspects) if faults < MOST_FAULTS or aspect is not EXAMPLES]
+        rare = [EXAMPLES, ROWS_OF_X] if faults == MOST_FAULTS else []
+        places = [i for i, aspect in enumerate(aspects) if not any(aspect is one for one in rare)]
         for changed in itertools.combinations(places, faults):
             yield from itertools.product(
                 *(aspect[1:] if i in changed else aspect[:1] for i, aspect in enumerate(aspects))

@@ -1,6 +1,6 @@
 """What both families share: forms, labels, means, and a penalty that forgets reg."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,33 +60,49 @@ def _column(N: int) -> np.ndarray:
 
 
 def scales(what: str, found: float, total: float, examples: int) -> Aspect:
-    """Means that went wrong: each is (power of N, power of C, of C - 1, factor), times the sum over the examples.
+    """Means that went wrong: from N, D and C, what the sum over the examples is multiplied by.
 
     found / total, of a right function's sum over that many examples: a constant divisor, and a constant factor.
     """
     ratio = found / total if total else 0.0
+    by_size = {
+        "C, the number of classes": lambda _N, _D, C: 1 / C,
+        "D, the number of features": lambda _N, D, _C: 1 / D,
+    }
     forms = [
-        Form(None, (-1, 0, 0, 1.0)),
-        Form("mean_missing", (0, 0, 0, 1.0)),
-        Form("mean_doubled", (-2, 0, 0, 1.0)),
-        Form("mean_over_classes", (-1, -1, 0, 1.0)),
-        Form("mean_over_classes", (-1, 0, -1, 1.0)),
-        Form("mean_over_classes", (0, -1, 0, 1.0)),
+        Form(None, lambda N, _D, _C: 1 / N),
+        Form("mean_missing", lambda _N, _D, _C: 1.0, {"what": what}),
+        Form("mean_doubled", lambda N, _D, _C: 1 / N**2, {"what": what}),
+        Form("mean_over_classes", lambda N, _D, C: 1 / (N * C), {"what": what}),
+        Form("mean_over_classes", lambda N, _D, C: 1 / (N * (C - 1)), {"what": what}),
+        *(Form("wrong_divisor", form, {"what": what, "found": size}) for size, form in by_size.items()),
     ]
-    forms = [Form(form.code, form.form, {"what": what}) for form in forms]
     # Dividing by 1, or by N, has been said above.
     if np.isfinite(ratio) and ratio > 0 and not np.isclose([1, ratio * examples], [ratio, 1], rtol=1e-6).any():
         factor = ratio * examples
-        forms.append(Form("constant_factor", (-1, 0, 0, factor), {"what": what, "found": factor}, fitted=True))
+        fields = {"what": what, "found": factor}
+        forms.append(Form("constant_factor", lambda N, _D, _C: factor / N, fields, fitted=True))
         hint = f"{what.lower()} is divided by {1 / ratio:.6g}, whatever the batch"
-        forms.append(Form("hard_coded_size", (0, 0, 0, ratio), {"hint": hint}, fitted=True))
+        forms.append(Form("hard_coded_size", lambda _N, _D, _C: ratio, {"hint": hint}, fitted=True))
     return tuple(forms)
 
 
-def scaled(total: Any, case: Case, scale: tuple[int, int, int, float]) -> Any:
+def scaled(total: Any, case: Case, scale: Callable[[int, int, int], float]) -> Any:
     """A sum over the examples, times what `scales` says."""
-    N, C = len(case.y), case.W.shape[1]
-    return total * (float(N) ** scale[0] * float(C) ** scale[1] * float(C - 1) ** scale[2] * scale[3])
+    (N, D), C = case.X.shape, case.W.shape[1]
+    return total * scale(N, D, C)
+
+
+# In which terms of the gradient, those of the other classes and that of the true one, X is indexed by the class.
+ROWS_OF_X: Aspect = (
+    Form(None, (False, False)),
+    *(Form("example_of_class", which) for which in ((True, False), (False, True), (True, True))),
+)
+
+
+def into_weights(case: Case, slope: np.ndarray, by_class: bool) -> np.ndarray:
+    """The gradient (D, C) of slopes (N, C) in the scores; by_class, with X[j] in place of X[i] for each class j."""
+    return case.X[: slope.shape[1]].T * slope.sum(axis=0) if by_class else case.X.T @ slope
 
 
 def signs(code: str) -> Aspect:

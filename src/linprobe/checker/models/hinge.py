@@ -10,8 +10,10 @@ from linprobe.checker.models.forms import (
     EXAMPLES,
     FIRST,
     LAST,
+    ROWS_OF_X,
     Aspect,
     Form,
+    into_weights,
     last_of_each,
     one_hot,
     penalties_without_reg,
@@ -156,6 +158,7 @@ WEIGHTS: Aspect = (
     Form("margins_not_counted", lambda margins, hinge: np.maximum(margins, 0) if hinge else margins),
     Form("squared_hinge", lambda margins, hinge: 2 * (np.maximum(margins, 0) if hinge else margins)),
     Form("largest_margin_only", _largest),
+    Form("negative_margins_left", lambda margins, _hinge: np.where(margins > 0, 1.0, margins)),
 )
 
 
@@ -170,11 +173,12 @@ TRUE: Aspect = (
     Form("true_class_sign", lambda at: -at.counts * at.true),
     Form("repeated_labels", lambda at: at.counts * at.last),
     Form("true_class_counted", lambda at: (at.counts + 1) * at.true),
+    Form("boolean_mask", lambda at: -(at.counts > 0).astype(float) * at.true),
 )
 
 
 def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
-    """Labels, margin, hinge, weights, other classes, true class, which classes and examples, sign, mean, penalty."""
+    """Labels, margin, hinge, weights, others, true class, classes, examples, rows of X, sign, mean, penalty."""
     case, gradient = next(iter(found.items()))
     right = answer(case, "hinge").gradient * len(case.y)
     likeness = float(np.sum(gradient * right) / np.sum(right * right))
@@ -187,6 +191,7 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
         TRUE,
         REACHED,
         EXAMPLES,
+        ROWS_OF_X,
         signs("sign_of_gradient"),
         scales("The gradient", likeness, 1.0, len(case.y)),
         penalties_without_reg("The gradient"),
@@ -195,15 +200,23 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
 
 def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
     """The gradient (D, C) without a penalty."""
-    labels, margin, hinge, weigh, others, of_true, reached, examples, sign, scale, penalty = forms
+    labels, margin, hinge, weigh, others, of_true, reached, examples, by_class, sign, scale, penalty = forms
     y, C = case.y, case.W.shape[1]
     margins = _of_case(case, labels, margin, with_true=False)
     if margins is None:
         return None
     weights = weigh(margins, hinge) * reached(_Loop(margins, y))
+    counts = weights.sum(axis=1, keepdims=True)
+    others_by_class, true_by_class = by_class
+    if margins.shape[0] < C and any(by_class):
+        return None
+    weights = examples(len(y)) * weights
     if labels.subtracted:  # dW[:, y[j]] -= X[i] for each class j
-        taken = weights @ one_hot(y[:C], C)
+        taken = case.X.T @ weights @ one_hot(y[:C], C)
+    elif true_by_class:  # dW[:, y[i]] -= X[j] for each class j
+        taken = case.X[:C].T @ (weights.T @ one_hot(y, C))
     else:
-        taken = of_true(_Taken(weights.sum(axis=1, keepdims=True), one_hot(y, C), last_of_each(y, C), C))
-    slope = examples(len(y)) * (others * weights - taken)
-    return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W
+        true = of_true(_Taken(counts, one_hot(y, C), last_of_each(y, C), C))
+        taken = case.X.T @ (examples(len(y)) * true)
+    slope = into_weights(case, others * weights, others_by_class) - taken
+    return sign * scaled(slope, case, scale) + penalty * case.W

@@ -10,8 +10,10 @@ from linprobe.checker.models.forms import (
     EXAMPLES,
     FIRST,
     LAST,
+    ROWS_OF_X,
     Aspect,
     Form,
+    into_weights,
     last_of_each,
     one_hot,
     penalties_without_reg,
@@ -196,9 +198,10 @@ def _divided(scores: np.ndarray, true: np.ndarray, normaliser: tuple[Callable, b
 
 
 OTHERS: Aspect = (
-    Form(None, lambda p: p),
-    Form("others_get_one", np.ones_like),
-    Form("others_missing", np.zeros_like),
+    Form(None, lambda p, _true: p),
+    Form("others_get_one", lambda p, _true: np.ones_like(p)),
+    Form("others_missing", lambda p, _true: np.zeros_like(p)),
+    Form("others_get_true", lambda p, true: np.broadcast_to(np.sum(p * true, axis=1, keepdims=True), p.shape)),
 )
 # What the true class gets.
 TRUE: Aspect = (
@@ -223,7 +226,7 @@ CLASSES: Aspect = (
 
 
 def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
-    """Scores, normaliser, label, other classes, true class, logarithm, examples, classes, sign, mean, penalty."""
+    """Scores, normaliser, label, other classes, true class, logarithm, examples, rows of X, classes, sign, mean."""
     case, gradient = next(iter(found.items()))
     right = answer(case, "softmax").gradient * len(case.y)
     likeness = float(np.sum(gradient * right) / np.sum(right * right))
@@ -235,6 +238,7 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
         TRUE,
         (Form(None, False), Form("no_logarithm", True)),
         EXAMPLES,
+        ROWS_OF_X,
         CLASSES,
         signs("sign_of_gradient"),
         scales("The gradient", likeness, 1.0, len(case.y)),
@@ -244,19 +248,22 @@ def gradient_aspects(found: Mapping[Case, np.ndarray]) -> tuple[Aspect, ...]:
 
 def gradient(case: Case, forms: Sequence[Any]) -> np.ndarray | None:
     """The gradient (D, C) without a penalty."""
-    of_scores, normaliser, labels, others, of_true, of_probability, examples, missing, sign, scale, penalty = forms
+    of_scores, normaliser, labels, others, of_true, of_probability, examples, by_class, missing, *whole = forms
+    sign, scale, penalty = whole
     N, C = len(case.y), case.W.shape[1]
     true = labels(case.y, C)
-    if true is None:
+    if true is None or (any(by_class) and N < C):
         return None
     p = _divided(of_scores(case.X @ case.W), true, normaliser)
     if of_scores is _twice:  # the exact derivative of that loss, as autograd gives it
         inner = _probabilities(case.X @ case.W)
         slope = examples(N) * inner * (p - true - np.sum((p - true) * inner, axis=1, keepdims=True))
         return sign * scaled(case.X.T @ slope, case, scale) + penalty * case.W
-    slope = others(p) * (1 - true) + of_true(_Slopes(p, true, last_of_each(case.y, C), C))
+    slopes = [others(p, true) * (1 - true), of_true(_Slopes(p, true, last_of_each(case.y, C), C))]
     if of_probability:  # of the mean of -p, not of -log p
-        slope = slope * np.sum(p * true, axis=1, keepdims=True)
+        slopes = [slope * np.sum(p * true, axis=1, keepdims=True) for slope in slopes]
     if missing is not None:
-        slope[:, missing] = 0
-    return sign * scaled(case.X.T @ (examples(N) * slope), case, scale) + penalty * case.W
+        for slope in slopes:
+            slope[:, missing] = 0
+    gradient = sum(into_weights(case, examples(N) * slope, of) for slope, of in zip(slopes, by_class, strict=True))
+    return sign * scaled(gradient, case, scale) + penalty * case.W

@@ -1,0 +1,187 @@
+"""The second witness: of many small edits of a wrong function, the one line with which it would be right.
+
+An edit is believed where it makes right what was wrong, in every case asked, and leaves alone what was right; a line is
+named where all the least edits that do so are of that line.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from linprobe.checker.arguments import FACTORS, TELLING, compare
+from linprobe.checker.calling import ENDS
+from linprobe.checker.cases import CASES
+from linprobe.checker.codes import RANK, fault
+from linprobe.checker.edits import Edit, edits
+from linprobe.checker.outcome import Caller
+from linprobe.checker.penalty import CONVENTIONS, convention_of
+from linprobe.checker.trial import Given, Trial
+from linprobe.checker.verdict import Fault
+
+FIRST = ("ordinary", "penalised")
+ALL = (*FIRST, "labels in order", "in order, penalised", "identity", "zero weights")
+PAIRS = (("ordinary", "penalised"), ("labels in order", "in order, penalised"))
+UNNAMED = {"wrong_value", "wrong_gradient", "penalty_wrong"}
+MOST_EDITS = 900
+
+# What can be right by itself: of loss and gradient, the data's part and the penalty's.
+Piece = tuple[str, str]
+PIECES: tuple[Piece, ...] = tuple((part, of) for part in ("loss", "gradient") for of in ("data", "penalty"))
+Versions = Callable[[Sequence[str]], AbstractContextManager[Iterable[Caller]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a function, from its `def` on, the number of that line, and how to run other versions of it."""
+
+    text: str
+    first_line: int
+    versions: Versions
+
+
+@dataclass(frozen=True)
+class _Success:
+    """An edit and what it makes right that was not."""
+
+    edit: Edit
+    gained: frozenset[Piece]
+
+
+def locate(source: Source, trial: Trial, faults: Sequence[Fault]) -> list[Fault]:
+    """The faults with their lines where an edit of one line shows them, and with a name where they had none."""
+    before = _answers(trial, ALL)
+    if before is None or not any(_piece(one) for one in faults):
+        return list(faults)
+    found = _causes(source, trial, before)
+    lines = source.text.splitlines()
+    told: dict[tuple[str, str], Fault] = {}
+    for one in faults:
+        success = found.get(_piece(one) or ("", ""))
+        if success is not None:
+            edit = success.edit
+            place = {
+                "line": source.first_line + edit.line - 1,
+                "text": lines[edit.line - 1].strip(),
+                "instead": edit.instead,
+            }
+            evidence = {**one.evidence, **place}
+            if one.code in UNNAMED:
+                one = fault(edit.code, evidence, line=place["line"], advice=edit.advice, what=_what(success.gained))
+            else:
+                one = replace(one, evidence=evidence)
+        told.setdefault((one.code, one.message), one)
+    return sorted(told.values(), key=lambda one: RANK[one.code])
+
+
+def _piece(one: Fault) -> Piece | None:
+    """What of the function a fault is about."""
+    where = one.evidence.get("where", "")
+    if not where or "line" in one.evidence:
+        return None
+    return "gradient" if "dW" in where else "loss", "penalty" if where.startswith("the penalty") else "data"
+
+
+def _what(gained: frozenset[Piece]) -> str:
+    """What an edit makes right, as the subject of a sentence."""
+    parts, of = {part for part, _ in gained}, {of for _, of in gained}
+    if of == {"penalty"}:
+        return "the penalty is"
+    return "loss and gradient are" if len(parts) == 2 else f"the {parts.pop()} is"
+
+
+def _causes(source: Source, trial: Trial, before: Mapping[str, Given]) -> dict[Piece, _Success]:
+    """For each piece that is wrong, the edit that makes it right, where all the least that do are of one line."""
+    tried = edits(source.text)[:MOST_EDITS]
+    successes: list[_Success] = []
+    with source.versions([edit.text for edit in tried]) as callers:
+        for edit, caller in zip(tried, callers, strict=False):
+            version = replace(trial, caller=caller, changed={}, supplied={})
+            outcome = version.call(CASES[FIRST[0]])
+            if outcome.crash is not None and outcome.crash.kind in ENDS:
+                return {}  # what has not been tried might have been a cause as well
+            gained = _gained(trial, before, version, version.read(CASES[FIRST[0]], outcome))
+            if gained:
+                successes.append(_Success(edit, gained))
+    causes: dict[Piece, _Success] = {}
+    for piece in PIECES:
+        of_it = [one for one in successes if piece in one.gained]
+        least = [one for one in of_it if _size(one) == min(map(_size, of_it))]
+        if least and len({one.edit.line for one in least}) == 1:
+            causes[piece] = least[0]
+    return causes
+
+
+def _size(success: _Success) -> tuple[int, int]:
+    return -len(success.gained), success.edit.cost
+
+
+def _gained(trial: Trial, before: Mapping[str, Given], version: Trial, first: Given | None) -> frozenset[Piece]:
+    """What a version makes right; nothing where it makes anything wrong, or changes a part that it does not mend."""
+    nothing = frozenset[Piece]()
+    if first is None or not _promises(trial, before[FIRST[0]], first):
+        return nothing
+    for names in (FIRST, ALL):
+        after = _answers(version, names)
+        if after is None:
+            return nothing
+        had, has = (_right(trial, {name: of[name] for name in names}) for of in (before, after))
+        if had - has or not has - had:
+            return nothing
+        for part, same in (("loss", _same_loss), ("gradient", _same_gradient)):
+            mended = any(piece[0] == part for piece in has - had)
+            if not mended and not all(same(before[name], after[name]) for name in names):
+                return nothing
+    gained = has - had
+    return gained if len(has) < len(PIECES) or _right_elsewhere(version, after) else nothing
+
+
+def _promises(trial: Trial, before: Given, after: Given) -> bool:
+    """Whether the first answer alone allows that something has been mended: what changed has become right."""
+    with np.errstate(all="ignore"):
+        loss = _same_loss(before, after) or trial.value_right(after)
+        return loss and (_same_gradient(before, after) or trial.gradient_right(after))
+
+
+def _answers(trial: Trial, names: Sequence[str]) -> dict[str, Given] | None:
+    """The answers to these cases; None where there is none to one of them."""
+    answers: dict[str, Given] = {}
+    for name in names:
+        if (given := trial.ask(CASES[name])) is None:
+            return None
+        answers[name] = given
+    return answers
+
+
+def _same_loss(one: Given, other: Given) -> bool:
+    return bool(np.isclose(one.value, other.value, rtol=1e-12, atol=0, equal_nan=True))
+
+
+def _same_gradient(one: Given, other: Given) -> bool:
+    return bool(np.allclose(one.gradient, other.gradient, rtol=1e-9, atol=1e-12, equal_nan=True))
+
+
+def _right(trial: Trial, answers: Mapping[str, Given]) -> frozenset[Piece]:
+    """The pieces that are right in these answers; that the penalties agree is asked of the gradient's."""
+    right: set[Piece] = set()
+    with np.errstate(all="ignore"):
+        plain = [given for given in answers.values() if not given.case.reg]
+        if all(map(trial.value_right, plain)):
+            right.add(("loss", "data"))
+        if all(map(trial.gradient_right, plain)):
+            right.add(("gradient", "data"))
+        pairs = [(answers[one], answers[other]) for one, other in PAIRS if other in answers]
+        of_loss, of_gradient = convention_of(trial, pairs)
+    if of_loss is not None:
+        right.add(("loss", "penalty"))
+    if of_gradient is not None and of_loss in {None, of_gradient}:
+        right.add(("gradient", "penalty"))
+    return frozenset(right)
+
+
+def _right_elsewhere(version: Trial, answers: Mapping[str, Given]) -> bool:
+    """Whether a version that is right in the ordinary cases is so in the others as well."""
+    _, convention = convention_of(version, [(answers[one], answers[other]) for one, other in PAIRS])
+    factor = FACTORS[CONVENTIONS.get(convention or 1.0, "full")]
+    return all(compare(version, CASES[name], version.call(CASES[name]), factor, code) is None for name, code in TELLING)
