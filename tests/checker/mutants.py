@@ -4,6 +4,7 @@
 is wrong is decided here, by plain loops on batches of its own; the checker sees the mutant's text as it would a file's.
 """
 
+# ruff: noqa: T201
 import argparse
 import ast
 import collections

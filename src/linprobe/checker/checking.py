@@ -42,12 +42,18 @@ def check_loss(f: Callable[..., Any], loss: Loss | None = None) -> Verdict:
 
 
 def check_file(
-    path: str | os.PathLike[str], function: str | None = None, loss: Loss | None = None, *, seconds: float = 10.0
+    path: str | os.PathLike[str],
+    function: str | None = None,
+    loss: Loss | None = None,
+    *,
+    seconds: float = 10.0,
+    renamed: Mapping[str, str] | None = None,
 ) -> FileVerdict:
     """Judge the exercise's four functions that a Python file has, or one by its name, in a process of its own.
 
     function, the name of any f(W, X, y, reg) -> (loss, dW) in the file; loss, what that one should be, "softmax" or
-    "hinge", None to find out; seconds, how long a call, and the import, may take. What the process may do is limited
+    "hinge", None to find out; seconds, how long a call, and the import, may take; renamed, what some of the exercise's
+    functions are called where the file does not have them by their own names. What the process may do is limited
     (`sandbox/`). A file that cannot even be imported has a verdict, too. Raises DataError for a path that cannot be
     read as a Python file, UsageError for a function that the file does not have.
     """
@@ -57,31 +63,40 @@ def check_file(
         lacking = [one for one in ALL if one not in sandbox.in_force]
         unprotected = [NOT_ENFORCED + ", ".join(lacking)] if lacking else []
         if sandbox.crash is not None:
-            names = [function] if function else _named_in(Path(path))
+            called = {function: function} if function else _named_in(Path(path), renamed or {})
             one = _of_import(sandbox.crash)
-            verdicts = [Verdict(name, "crashes", EXERCISE.get(name) or loss, faults=(one,)) for name in names]
-            reason = [] if names else [f"{one.message} It has none of the exercise's functions."]
+            verdicts = [
+                Verdict(name, "crashes", EXERCISE.get(of) or loss, faults=(one,)) for of, name in called.items()
+            ]
+            reason = [] if called else [f"{one.message} It has none of the exercise's functions."]
             return FileVerdict(os.fspath(path), tuple(verdicts), (*sandbox.notes, *reason, *unprotected))
         if function is not None and function not in defined:
             raise UsageError(f"{path}: has no function {function!r}; its functions: {_some(defined)}")
-        names = [function] if function else [name for name in EXERCISE if name in defined]
+        called = {function: function} if function else _called(defined, renamed or {})
         verdicts = []
-        for name in names:
+        for meant, name in called.items():
             before = len(sandbox.missing)
             source = source_in_file(Path(path), name, seconds)
-            verdict = judge(sandbox.function(name), name, loss or EXERCISE.get(name), source)
+            verdict = judge(sandbox.function(name), name, loss or EXERCISE.get(meant), source)
             missed = [one for k, one in enumerate(sandbox.missing) if k >= before or _uses(Path(path), name, one[0])]
             verdicts.append(_with_missing(verdict, missed, Path(path)))
         if function is None:
-            verdicts += [Verdict(name, "absent", EXERCISE[name]) for name in _absent(names)]
-            verdicts.sort(key=lambda one: list(EXERCISE).index(one.name))
+            verdicts += [Verdict(name, "absent", EXERCISE[name]) for name in _absent(list(called))]
+            order = {called.get(name, name): k for k, name in enumerate(EXERCISE)}
+            verdicts.sort(key=lambda one: order[one.name])
         said = {note for one in verdicts for note in one.notes}
         notes = [note for note in sandbox.notes if note not in said]
-        if not names:
+        if not called:
             notes.append(
                 f"Of the exercise's functions it has none. It has: {_some(defined)}; name one: --function NAME."
             )
         return FileVerdict(os.fspath(path), tuple(verdicts), (*notes, *unprotected, *_disagreements(verdicts)))
+
+
+def _called(defined: list[str], renamed: Mapping[str, str]) -> dict[str, str]:
+    """What each of the exercise's functions is called, of those that are there."""
+    named = {name: renamed[name] if renamed.get(name) in defined else name for name in EXERCISE}
+    return {meant: name for meant, name in named.items() if name in defined}
 
 
 def _some(names: list[str]) -> str:
@@ -116,10 +131,10 @@ def _absent(names: list[str]) -> list[str]:
     return [name for name, loss in EXERCISE.items() if name not in names and (loss in losses or not losses)]
 
 
-def _named_in(path: Path) -> list[str]:
-    """The exercise's functions that a file which cannot be imported would define, by its text."""
+def _named_in(path: Path, renamed: Mapping[str, str]) -> dict[str, str]:
+    """The exercise's functions that a file would define if it could be imported, by its text, and their names there."""
     text = path.read_bytes().decode("latin-1")
-    return [name for name in EXERCISE if re.search(rf"^\s*def\s+{name}\b", text, re.MULTILINE)]
+    return _called(re.findall(r"^\s*def\s+(\w+)\b", text, re.MULTILINE), renamed)
 
 
 def _of_import(crash: Crash) -> Any:

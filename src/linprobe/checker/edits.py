@@ -16,6 +16,7 @@ MIXED_UP = (
 )
 SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//"}
 COMPARED = {ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
+SUMS = ast.Add | ast.Sub
 NUMBERS = ("0", "1", "2", "0.5", "-1")
 SIMPLE = ast.Name | ast.Constant | ast.Call | ast.Subscript | ast.Attribute
 MOST_NAMES = 14
@@ -36,9 +37,9 @@ class Edit:
     text: str
 
     @property
-    def instead(self) -> str:
-        """The line as the edit leaves it."""
-        return self.text.splitlines()[self.line - 1].strip()
+    def instead(self) -> str | None:
+        """The line as the edit leaves it; None where nothing is left in its place."""
+        return None if self.code == "wrong_statement" else self.text.splitlines()[self.line - 1].strip()
 
 
 def edits(text: str) -> list[Edit]:
@@ -172,13 +173,17 @@ class _Function:
             numbers, code = ("0", "1"), "wrong_axis"
         else:
             numbers, code = NUMBERS, "wrong_number"
+        named = f"{parent.arg}=" if isinstance(parent, ast.keyword) else ""
         for number in numbers:
-            yield self._replace(node, number, code)
+            advice = _instead_of(named + number, named + self.source(node))
+            yield self._replace(node, number, code, 0, advice)
 
     def _binary(self, node: ast.BinOp) -> Iterator[Edit]:
         yield from self._sign(node, node.left, node.right, SIGNS)
         for one in (node.left, node.right):
-            yield self._replace(node, self._closed(one), "wrong_term", 1)
+            # What binds as closely as the whole did needs no parentheses in its place.
+            closed = isinstance(one, ast.BinOp) and isinstance(one.op, SUMS) == isinstance(node.op, SUMS)
+            yield self._replace(node, self.source(one) if closed else self._closed(one), "wrong_term", 1)
         if isinstance(node.op, ast.Pow | ast.Mult):
             left = self._closed(node.left)
             yield self._replace(node, f"{left} * {left}", "wrong_term", 1)

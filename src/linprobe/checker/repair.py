@@ -7,6 +7,7 @@ named where all the least edits that do so are of that line.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -61,11 +62,9 @@ def locate(source: Source, trial: Trial, faults: Sequence[Fault]) -> list[Fault]
         success = found.get(_piece(one) or ("", ""))
         if success is not None:
             edit = success.edit
-            place = {
-                "line": source.first_line + edit.line - 1,
-                "text": lines[edit.line - 1].strip(),
-                "instead": edit.instead,
-            }
+            place: dict[str, Any] = {"line": source.first_line + edit.line - 1, "text": lines[edit.line - 1].strip()}
+            if edit.instead is not None:
+                place["instead"] = edit.instead
             evidence = {**one.evidence, **place}
             if one.code in UNNAMED:
                 one = fault(edit.code, evidence, line=place["line"], advice=edit.advice, what=_what(success.gained))

@@ -1,8 +1,9 @@
 """`linprobe check`: whether somebody's loss function is right, and what is wrong with it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from linprobe.checker import Fault, FileVerdict, Verdict
+    from linprobe.checker.folder import Judged
 
 Loss = Literal["softmax", "hinge"]
 
@@ -27,15 +29,16 @@ LOOPS = {True: "none", False: "over N", None: ""}
 
 
 def check(
-    path: Annotated[
-        Path | None,
-        typer.Argument(help="A Python file, or a folder of submissions.", metavar="FILE", show_default=False),
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help="Python files, or folders of submissions.", show_default=False),
     ] = None,
     function: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A function f(W, X, y, reg) -> (loss, dW) of the file to judge instead; or FILE:NAME.",
+            help="A function f(W, X, y, reg) -> (loss, dW) of the file to judge instead; or FILE:NAME. "
+            "softmax_loss_naive=NAME says what one of the exercise's functions is called, in all the files.",
             show_default=False,
         ),
     ] = None,
@@ -46,6 +49,11 @@ def check(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdict as JSON; one line a file for a folder.")
     ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV, one line a function.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page on the class, with the commonest faults.", show_default=False),
+    ] = None,
 ) -> None:
     """Judge the loss functions of the exercise that a file has: right or wrong, what is wrong, and where it shows.
 
@@ -56,38 +64,62 @@ def check(
     """
     from linprobe.checker.verdict import NOT_JUDGED
     from linprobe.cli.words import complain
-    from linprobe.errors import LinprobeError
+    from linprobe.errors import LinprobeError, UsageError
 
-    path, function = _named(path, function)
     try:
-        status = _folder(path, function, loss, as_json) if path.is_dir() else _file(path, function, loss, as_json)
+        if as_json and as_csv:
+            raise UsageError("--json and --csv are two forms of one answer; leave one of them out")
+        places, name, renamed = _named(paths or [], function or [])
+        if len(places) == 1 and not places[0].is_dir() and not as_csv and html is None:
+            status = _file(places[0], name, loss, renamed, as_json)
+        elif name is not None or loss is not None:
+            what = f"{places[0]} is a folder" if len(places) == 1 and places[0].is_dir() else "this is about a class"
+            raise UsageError(
+                f"{what}; --function NAME and --loss are for one file; for several, --function softmax_loss_naive=NAME"
+            )
+        else:
+            status = _class(places, renamed, html, "json" if as_json else "csv" if as_csv else "lines")
     except LinprobeError as error:
         status = complain(str(error), NOT_JUDGED)
     raise typer.Exit(status)
 
 
-def _named(path: Path | None, function: str | None) -> tuple[Path, str | None]:
-    """The file and the function, which may be given together as FILE:NAME."""
+def _named(paths: list[Path], functions: list[str]) -> tuple[list[Path], str | None, dict[str, str]]:
+    """The files, the one function to judge instead, and other names of the exercise's functions."""
+    from linprobe.checker.checking import EXERCISE
     from linprobe.errors import UsageError
 
-    before, colon, name = (function or "").rpartition(":")
-    if colon and path is None:
-        path = Path(before)
-    elif colon and path is not None and Path(before) != path:
-        raise UsageError(f"--function names {before}, and FILE is {path}; leave one of them out")
-    if path is None:
+    renamed: dict[str, str] = {}
+    name: str | None = None
+    for one in functions:
+        meant, equals, other = one.partition("=")
+        if equals and (meant not in EXERCISE or not other.isidentifier()):
+            raise UsageError(f"--function is {one!r}; it is NAME=OTHER, NAME one of {', '.join(EXERCISE)}")
+        if equals:
+            renamed[meant] = other
+            continue
+        if name is not None or renamed:
+            raise UsageError("--function names two functions; name one, or give softmax_loss_naive=NAME for each")
+        before, colon, name = one.rpartition(":")
+        if colon and not paths:
+            paths = [Path(before)]
+        elif colon and [Path(before)] != paths:
+            raise UsageError(f"--function names {before}, and FILE is {paths[0]}; leave one of them out")
+    if name and renamed:
+        raise UsageError("--function names two functions; name one, or give softmax_loss_naive=NAME for each")
+    if not paths:
         raise UsageError("there is no file to judge; give one: linprobe check FILE, or --function FILE:NAME")
-    return path, name or None
+    return paths, name or None, renamed
 
 
-def _file(path: Path, function: str | None, loss: Loss | None, as_json: bool) -> int:
+def _file(path: Path, function: str | None, loss: Loss | None, renamed: dict[str, str], as_json: bool) -> int:
     """The verdict on one file; gives the exit status."""
     from rich.console import Console
 
     from linprobe.checker import check_file
     from linprobe.cli.output import say
 
-    verdict = check_file(path, function, loss)
+    verdict = check_file(path, function, loss, renamed=renamed)
     if as_json:
         say(json.dumps(verdict.to_json(), indent=2))
     else:
@@ -95,41 +127,108 @@ def _file(path: Path, function: str | None, loss: Loss | None, as_json: bool) ->
     return verdict.exit_status
 
 
-def _folder(folder: Path, function: str | None, loss: Loss | None, as_json: bool) -> int:
-    """A line for each submission of a folder; gives the exit status."""
+def _class(places: list[Path], renamed: dict[str, str], html: Path | None, form: str) -> int:
+    """A line for each submission, and what they add up to; gives the exit status."""
     from rich.console import Console
     from rich.markup import escape
 
-    from linprobe.checker.folder import check_folder, submissions
-    from linprobe.checker.verdict import NOT_ENFORCED, NOT_JUDGED, NOT_RIGHT, RIGHT
+    from linprobe.checker.folder import Judged, check_folder, submissions
+    from linprobe.checker.verdict import NOT_JUDGED, NOT_RIGHT, RIGHT
     from linprobe.cli.output import say
     from linprobe.cli.words import one_line
-    from linprobe.errors import UsageError
 
-    if function is not None or loss is not None:
-        raise UsageError(f"{folder} is a folder; --function and --loss are for one file")
-    paths = submissions(folder)
+    handed_in = submissions(places, renamed)
     console = Console(highlight=False)
-    statuses = []
-    unprotected: dict[str, None] = {}
-    for verdict in check_folder(paths):
-        statuses.append(verdict.exit_status)
-        unprotected.update(dict.fromkeys(note for note in verdict.notes if note.startswith(NOT_ENFORCED)))
-        if as_json:
+    judged: list[Judged] = []
+    if form == "csv":
+        say(_csv([COLUMNS]))
+    for submission, verdict in zip(handed_in, check_folder(handed_in, renamed), strict=True):
+        judged.append(Judged(submission, verdict))
+        if form == "json":
             say(json.dumps(verdict.to_json()))
-            continue
-        name = escape(one_line(str(Path(verdict.file).relative_to(folder))))
-        said = ", ".join(_briefly(one) for one in verdict.functions) or f"[dim]{escape(one_line(verdict.notes[0]))}[/]"
-        console.print(f"{name}: {said}", soft_wrap=True)
-    if not as_json:
-        right = statuses.count(RIGHT)
-        files = "file is" if len(statuses) == 1 else "files are"
-        console.print(f"\n{right} of {len(statuses)} {files} right.")
-        for note in unprotected:
-            console.print(note, soft_wrap=True)
-    if all(status == NOT_JUDGED for status in statuses):
-        return NOT_JUDGED
-    return RIGHT if all(status == RIGHT for status in statuses) else NOT_RIGHT
+        elif form == "csv":
+            say(_csv(_rows(judged[-1])))
+        else:
+            note = f"[dim]{escape(one_line(verdict.notes[0] if verdict.notes else ''))}[/]"
+            said = ", ".join(_briefly(one) for one in verdict.functions) or note
+            console.print(f"{escape(one_line(submission.name))}: {said}", soft_wrap=True)
+    if form == "lines":
+        _sum_up(judged, console)
+    if html is not None:
+        from linprobe.cli.class_page import write_class_page
+
+        write_class_page(judged, html)
+    statuses = {one.verdict.exit_status for one in judged}
+    return NOT_JUDGED if statuses == {NOT_JUDGED} else RIGHT if statuses == {RIGHT} else NOT_RIGHT
+
+
+def _sum_up(judged: "Sequence[Judged]", console: "Console") -> None:
+    """The totals: by fault, by student, the same texts, and how many are right."""
+    from rich.markup import escape
+
+    from linprobe.checker.folder import by_fault, by_student, same_texts
+    from linprobe.checker.verdict import NOT_ENFORCED
+    from linprobe.cli.words import one_line
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True)
+
+    if faults := by_fault(judged):
+        say("\nFaults, and in how many files:")
+        for code, count in faults:
+            say(f"{count:5}  {code}")
+    students = by_student(judged)
+    if len(students) < len(judged):
+        say("\nFiles of each student:")
+        for student, counted in students.items():
+            kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counted.most_common())
+            say(f"       {escape(one_line(student))}: {kinds}")
+    for names in same_texts(judged):
+        say(f"\nThe same text: {escape(one_line(', '.join(names)))}")
+    kinds = [one.judgement for one in judged]
+    right, unstable = kinds.count("right"), kinds.count("right_unstable")
+    more = f", {unstable} more at ordinary scores only" if unstable else ""
+    say(f"\n{right} of {len(judged)} {'file is' if len(judged) == 1 else 'files are'} right{more}.")
+    notes = [note for one in judged for note in one.verdict.notes if note.startswith(NOT_ENFORCED)]
+    for note in dict.fromkeys(notes):
+        say(note)
+
+
+COLUMNS = (
+    *("student", "file", "function", "verdict", "penalty", "layout", "loop_free", "seconds"),
+    *("faults", "lines", "message", "note"),
+)
+
+
+def _rows(one: "Judged") -> list[tuple[Any, ...]]:
+    """The lines of a submission in a table: one a function, or one that says why there is none."""
+    from linprobe.cli.words import one_line
+
+    head = one.submission.student, one.submission.name
+    note = one_line(" ".join(one.verdict.notes))
+    rows = [
+        (
+            *(*head, f.name, f.verdict, f.convention, f.layout, f.loop_free, f.seconds),
+            " ".join(fault.code for fault in f.faults),
+            " ".join(str(fault.evidence["line"]) for fault in f.faults if "line" in fault.evidence),
+            one_line(" ".join(fault.message for fault in f.faults)),
+            note,
+        )
+        for f in one.verdict.functions
+    ]
+    return rows or [(*head, *[None] * 9, note)]
+
+
+def _csv(rows: "Sequence[Sequence[Any]]") -> str:
+    """Lines of CSV; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for row in rows:
+        writer.writerow([f"'{one}" if isinstance(one, str) and one[:1] in set("=+-@\t") else one for one in row])
+    return out.getvalue().rstrip("\n")
 
 
 def _briefly(verdict: "Verdict") -> str:
@@ -189,11 +288,13 @@ def _alike(verdicts: "tuple[Verdict, ...]") -> "list[tuple[str, tuple[Fault, ...
 
 
 def _figures(fault: "Fault") -> list[str]:
-    """What shows a fault: the line it stopped in, or a figure beside the one that is expected."""
+    """What shows a fault: its line, as it is and as it would be right, and a figure beside the one that is expected."""
     evidence = fault.evidence
     lines = []
     if "line" in evidence:
         lines.append(f"line {evidence['line']}: {evidence['text']}".rstrip(": "))
+    if "instead" in evidence:
+        lines.append(f"right as: {evidence['instead']}")
     if "found" in evidence:
         found, expected = (_figure(evidence[name], 8) for name in ("found", "expected"))
         if found == expected:  # they differ in later digits
