@@ -34,6 +34,8 @@ FILES = {
     "out_of_memory": HEAD
     + "    every_pair = np.ones((len(y) * 10**5, W.shape[1], 10**4))\n    return every_pair.sum(), W\n",
     "exits": HEAD + '    if len(y) != 500:\n        exit("wrong batch")\n    return 0.0, np.zeros_like(W)\n',
+    "needs_gpu": "import torch\n\n\ndef softmax_loss_vectorized(W, X, y, reg):\n"
+    "    X, W, y = X.cuda(), W.cuda(), y.cuda()\n    log_p = torch.log_softmax(X @ W, 1)\n    return log_p, W\n",
     "killed": "import ctypes\n\n\ndef softmax_loss_naive(W, X, y, reg):\n"
     "    return ctypes.string_at(0), W  # reads the address 0\n",
 }
@@ -102,13 +104,14 @@ def _of(code: str, faults: Sequence[Fault]) -> Fault:
 
 def _evidence(fault: Fault) -> str:
     evidence = fault.evidence
+    said = []
+    if evidence.get("text"):
+        said.append(f"line {evidence['line']}: `{evidence['text'].strip()}`")
+    if "instead" in evidence:
+        said.append(f"right as: `{evidence['instead']}`")
     if "found" in evidence:
-        return f">\n> {evidence['where']} is {_figure(evidence['found'])}, expected {_figure(evidence['expected'])}\n"
-    return (
-        f">\n> line {evidence['line']}: `{evidence['text'].strip()}`\n"
-        if "line" in evidence and evidence["text"]
-        else ""
-    )
+        said.append(f"{evidence['where']} is {_figure(evidence['found'])}, expected {_figure(evidence['expected'])}")
+    return "".join(f">\n> {one}\n" for one in said)
 
 
 def _figure(figure: float | str) -> str:

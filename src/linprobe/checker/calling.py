@@ -5,10 +5,14 @@ import numpy as np
 from linprobe.checker.cases import CASES, Case
 from linprobe.checker.codes import fault
 from linprobe.checker.outcome import Caller, Crash, Outcome
+from linprobe.checker.sandbox.shims import FORGOTTEN
 from linprobe.checker.trial import Given, Trial, left_out
 from linprobe.checker.verdict import Fault, Loss
 
 ENDS = {"timeout", "memory", "exit", "signal", "SystemExit"}  # trying another layout would end the same way
+
+# What PyTorch, and an array of NumPy's, say where somebody asks for a GPU.
+NO_GPU = ("'cuda'", "CUDA enabled", "CUDA GPUs", "NVIDIA driver")
 
 
 def first_case() -> Case:
@@ -38,8 +42,10 @@ def arrange(caller: Caller, loss: Loss) -> tuple[Trial, Outcome]:
                 if outcome.crash is not None and outcome.crash.kind in ENDS:
                     return tried[-1]
     returned = [one for one in tried if one[1].crash is None]
-    # Of several errors the one that came last in the code: those of a wrong layout come early.
-    return returned[0] if returned else max(tried, key=lambda one: _reached(one[1]))
+    # Of several errors the one that came last in the code: those of a wrong layout come early. Of those in one line the
+    # one of the library that the file uses beside NumPy.
+    order = {library: k for k, library in enumerate(caller.libraries)}
+    return returned[0] if returned else max(tried, key=lambda one: (_reached(one[1]), order[one[0].library]))
 
 
 def _reached(outcome: Outcome) -> int:
@@ -98,6 +104,8 @@ def of_crash(crash: Crash, case: Case | None = None) -> Fault:
         error += "; it may not read other files, write outside its own folder, start processes or use the network"
     if crash.kind == "ModuleNotFoundError":
         error += "; what lies beside the file is not there when it runs"
+    if any(word in crash.message for word in NO_GPU):
+        return fault("needs_gpu", where)
     match crash.kind:
         case "timeout":
             return fault("hangs", where, seconds=float(crash.message or 0), examples=0 if case is None else len(case.y))
@@ -107,10 +115,11 @@ def of_crash(crash: Crash, case: Case | None = None) -> Fault:
             return fault("exits", where, error=f"“{crash.message}”" if crash.message else "sys.exit()")
         case "signal":
             return fault("killed", where, error=crash.message)
-        case "NameError":
+        case "NameError" | "UnboundLocalError":
             name = crash.message.partition("'")[2].partition("'")[0]
             if name.isidentifier():
-                return fault("missing_import", where, name=name)
+                imported = crash.kind == "NameError" and name in {*FORGOTTEN, "torch", "jax"}
+                return fault("missing_import" if imported else "undefined_name", where, name=name)
         case "NotImplementedError":
             return fault("unfinished", where, found="It raises NotImplementedError")
     return fault("raises", where, error=error if crash.line is None else f"{error}, in line {crash.line}")

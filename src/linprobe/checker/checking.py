@@ -13,6 +13,7 @@ from linprobe.checker.codes import fault
 from linprobe.checker.judge import judge
 from linprobe.checker.outcome import Crash
 from linprobe.checker.sandbox.confine import ALL
+from linprobe.checker.sandbox.shims import EMPTY_COURSE
 from linprobe.checker.sandbox.supervisor import Sandbox
 from linprobe.checker.verdict import NOT_ENFORCED, FileVerdict, Loss, Verdict
 from linprobe.checker.versions import Here, source_here, source_in_file
@@ -69,7 +70,8 @@ def check_file(
                 Verdict(name, "crashes", EXERCISE.get(of) or loss, faults=(one,)) for of, name in called.items()
             ]
             reason = [] if called else [f"{one.message} It has none of the exercise's functions."]
-            return FileVerdict(os.fspath(path), tuple(verdicts), (*sandbox.notes, *reason, *unprotected))
+            notes = [note for note in sandbox.notes if note != EMPTY_COURSE]
+            return FileVerdict(os.fspath(path), tuple(verdicts), (*notes, *reason, *unprotected))
         if function is not None and function not in defined:
             raise UsageError(f"{path}: has no function {function!r}; its functions: {_some(defined)}")
         called = {function: function} if function else _called(defined, renamed or {})
@@ -84,7 +86,9 @@ def check_file(
             verdicts += [Verdict(name, "absent", EXERCISE[name]) for name in _absent(list(called))]
             order = {called.get(name, name): k for k, name in enumerate(EXERCISE)}
             verdicts.sort(key=lambda one: order[one.name])
-        said = {note for one in verdicts for note in one.notes}
+        # That the course's own package is not beside the file is true of most, and tells nobody anything.
+        verdicts = [replace(one, notes=tuple(note for note in one.notes if note != EMPTY_COURSE)) for one in verdicts]
+        said = {EMPTY_COURSE, *(note for one in verdicts for note in one.notes)}
         notes = [note for note in sandbox.notes if note not in said]
         if not called:
             notes.append(
@@ -147,8 +151,10 @@ def _of_import(crash: Crash) -> Any:
         if "call to 'print'" in crash.message:
             return fault("python2_print", where)
         return fault("syntax_error", where, error=f"“{crash.message}”{place}")
-    if crash.kind in {"timeout", "memory", "exit", "SystemExit", "signal"}:
-        return fault("import_fails", where, error=of_crash(crash).message)
+    if crash.kind == "timeout":
+        return fault("import_fails", where, error=f"it has not ended after {float(crash.message or 0):g} s")
+    if crash.kind in {"memory", "exit", "SystemExit", "signal"}:
+        return fault("import_fails", where, error=of_crash(crash).message.rstrip("."))
     beside = "; what lies beside the file is not there when it runs" if crash.kind == "ModuleNotFoundError" else ""
     return fault("import_fails", where, error=f"{crash.words}{place}{beside}")
 

@@ -26,12 +26,18 @@ CODES: Mapping[str, Code] = {
     ),
     "mixed_indentation": Code("crashes", "Tabs and spaces are mixed in the indentation: use four spaces throughout."),
     "syntax_error": Code("crashes", "Python cannot read the file: {error}."),
-    "missing_import": Code("crashes", "{name} is used but not defined: import it, or correct the name."),
+    "missing_import": Code("crashes", "{name} is used but not imported: add the import at the top of the file."),
+    "undefined_name": Code("crashes", "{name} has no value when this line runs: set it before, or correct the name."),
     "import_fails": Code("crashes", "The file stops while it is being imported: {error}."),
     # The call
     "hangs": Code("crashes", "No answer within {seconds:g} s on {examples} examples: look for a loop that never ends."),
     "out_of_memory": Code(
-        "crashes", "It runs out of memory: look for an array of all examples by all features, or by all pairs of them."
+        "crashes",
+        "It runs out of memory: look for an array that pairs all examples with each other, or with all features.",
+    ),
+    "needs_gpu": Code(
+        "crashes",
+        "It asks for a GPU, and there is none where it is judged: leave W, X and y on the device they are on.",
     ),
     "exits": Code("crashes", "It ends the whole program instead of returning: take out {error}."),
     "killed": Code("crashes", "The process ended without an answer: {error}."),
@@ -43,16 +49,21 @@ CODES: Mapping[str, Code] = {
     "returns_no_pair": Code("wrong", "It must return (loss, dW), a number and an array; it returns {found}."),
     "loss_not_scalar": Code("wrong", "The loss is {found}, not one number: sum over it, and then take the mean."),
     "gradient_shape": Code("wrong", "dW is {found}, and must be shaped like W, {expected}."),
-    "gradient_type": Code("wrong", "dW holds {found}, not floating-point numbers: its entries are cut off."),
+    "gradient_type": Code(
+        "wrong",
+        "dW holds {found}, not floating-point numbers, so that fractions are cut off: make it with np.zeros(W.shape).",
+    ),
     "not_finite": Code("wrong", "It gives numbers that are not finite at ordinary scores: look for 0/0 or log(0)."),
     "hard_coded_size": Code("wrong", "A size is written into it ({hint}): take N, D and C from the shapes of X and W."),
     # What it does to its surroundings
     "changes_weights": Code(
-        "wrong", "The caller's W is changed: R = W is no copy and -=, *= work in place; take W.copy()."
+        "wrong", "It changes the caller's W: R = W makes no copy, and -= and *= work in place. Work on W.copy()."
     ),
-    "changes_data": Code("wrong", "The caller's X is changed: an assignment is no copy; take X.copy()."),
-    "changes_labels": Code("wrong", "The caller's y is changed: an assignment is no copy; take y.copy()."),
-    "not_repeatable": Code("wrong", "The same arguments give another answer the second time: something is kept."),
+    "changes_data": Code("wrong", "It changes the caller's X: an assignment makes no copy. Work on X.copy()."),
+    "changes_labels": Code("wrong", "It changes the caller's y: an assignment makes no copy. Work on y.copy()."),
+    "not_repeatable": Code(
+        "wrong", "The same arguments give another answer the second time: something is kept between calls."
+    ),
     # Which class is the true one
     "label_of_class": Code(
         "wrong", "y is indexed by the class j where it must be indexed by the example i: y[i], not y[j]."
@@ -85,7 +96,7 @@ CODES: Mapping[str, Code] = {
     "softmax_twice": Code("wrong", "Softmax is applied to what is already a probability: apply it to the scores once."),
     "column_maximum": Code(
         "wrong",
-        "Each class has a maximum of its own taken off, over the examples: take off each example's own instead.",
+        "The maximum is taken over the examples, one for each class: take off each example's own, over the classes.",
     ),
     "batch_normaliser": Code(
         "wrong", "exp(scores) is divided by the sum over the whole batch: sum over the classes of each example alone."
@@ -94,7 +105,7 @@ CODES: Mapping[str, Code] = {
         "wrong", "exp(scores) is summed over the examples, for each class: sum over the classes, for each example."
     ),
     "running_normaliser": Code(
-        "wrong", "The sum of exp(scores) goes on from example to example: set it to 0 for each of them."
+        "wrong", "The sum of exp(scores) goes on from example to example: set it back to 0 for each."
     ),
     "true_class_not_normalised": Code(
         "wrong", "The true class is left out of the softmax's denominator: sum over all the classes."
@@ -166,14 +177,14 @@ CODES: Mapping[str, Code] = {
     "constant_factor": Code("wrong", "{what} is {found:.6g} times what it should be."),
     # The penalty
     "penalty_precedence": Code(
-        "wrong", "loss /= N + reg * ... divides by the penalty too: divide by N first, add the penalty then."
+        "wrong", "loss /= N + reg * ... divides by the penalty too: divide by N first, then add the penalty."
     ),
     "penalty_without_reg": Code("wrong", "{what} has a penalty that is not multiplied by reg."),
     "penalty_missing": Code("wrong", "reg is not used: add reg * sum(W * W) to the loss and 2 * reg * W to dW."),
-    "penalty_not_in_value": Code("wrong", "The penalty is missing from the loss, though its gradient is there."),
+    "penalty_not_in_value": Code("wrong", "The penalty is missing from the loss, though dW has one."),
     "penalty_not_in_gradient": Code("wrong", "The penalty is missing from dW, though the loss has it: add {expected}."),
     "penalty_not_squared": Code("wrong", "The penalty is reg * {found}: it must be reg * sum(W * W)."),
-    "penalty_without_bias": Code("wrong", "The last feature's weights are left out of the penalty: all of W is in it."),
+    "penalty_without_bias": Code("wrong", "The last feature's weights are left out of the penalty: it takes all of W."),
     "penalty_gradient_half": Code(
         "wrong", "The loss adds reg * sum(W * W), dW adds reg * W, half its derivative: add 2 * reg * W."
     ),
@@ -181,7 +192,7 @@ CODES: Mapping[str, Code] = {
         "wrong", "The loss adds 0.5 * reg * sum(W * W), dW adds 2 * reg * W, twice its derivative: add reg * W."
     ),
     "penalty_gradient_scalar": Code(
-        "wrong", "dW gets the same number everywhere, {found}: the penalty's gradient has an entry per weight."
+        "wrong", "dW gets the same number everywhere, {found}: the penalty's gradient has an entry for each weight."
     ),
     "penalty_gradient_squared": Code(
         "wrong", "dW adds the squares of W: the derivative of W * W is 2 * W, so add {expected}."
@@ -194,7 +205,7 @@ CODES: Mapping[str, Code] = {
     "wrong_number": Code("wrong", "Line {line} has the wrong number: {advice}, {what} right."),
     "wrong_name": Code("wrong", "Line {line} has the wrong name: {advice}, {what} right."),
     "wrong_term": Code("wrong", "Line {line} has the wrong term: {advice}, {what} right."),
-    "wrong_statement": Code("wrong", "Line {line} should not be there as it is: {advice}, {what} right."),
+    "wrong_statement": Code("wrong", "Line {line} is out of place: {advice}, {what} right."),
     # What nothing explains
     "wrong_value": Code("wrong", "The loss is wrong. {hint}"),
     "wrong_gradient": Code("wrong", "The gradient is wrong. {hint}"),

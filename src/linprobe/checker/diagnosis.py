@@ -109,7 +109,7 @@ def _hint(trial: Trial, given: Given, code: str) -> str:
     """Which classes are off, and whether value and gradient at least belong together."""
     belongs = not trial.unfinished and not trial.value_right(given) and _belongs(trial, given)
     if code == "wrong_value":
-        return "dW is the gradient of this loss all the same." if belongs else "No fault that is known explains it."
+        return "dW is the gradient of this loss all the same." if belongs else "No known fault explains it."
     off = np.abs(given.gradient - trial.answer(given.case).gradient) > tolerances(given.case, trial.loss)[1]
     return f"{_which(off)} {'It is the gradient of the loss that you return.' if belongs else ''}".strip()
 

@@ -1,9 +1,8 @@
 """Small edits of a function's text, one at a time: what its author may have meant instead of what stands there."""
 
 import ast
-import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 REDUCTIONS = {"sum", "max", "min", "mean", "argmax", "amax", "prod"}
@@ -14,8 +13,19 @@ MIXED_UP = (
     ("exp", "log", "log2", "log10", "log1p", "abs", "square"),
     ("zeros", "ones", "zeros_like", "ones_like"),
 )
-SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//"}
-COMPARED = {ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
+# Signs, and those that are written by mistake for each. Others may well give the right numbers, 1 / p for 1 - p where p
+# then cancels, and yet nobody meant them.
+SIGNS = {
+    ast.Add: ("+", "-*"),
+    ast.Sub: ("-", "+"),
+    ast.Mult: ("*", "/+"),
+    ast.Div: ("/", "*"),
+}
+COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
+COMPARED = {
+    kind: (sign, COMPARISONS)
+    for kind, sign in zip((ast.Gt, ast.Lt, ast.GtE, ast.LtE, ast.Eq, ast.NotEq), COMPARISONS, strict=True)
+}
 SUMS = ast.Add | ast.Sub
 NUMBERS = ("0", "1", "2", "0.5", "-1")
 SIMPLE = ast.Name | ast.Constant | ast.Call | ast.Subscript | ast.Attribute
@@ -96,11 +106,11 @@ class _Function:
             for word in ("continue", "break", "pass"):
                 yield self._replace(node, word, "wrong_statement")
         if isinstance(node, ast.AugAssign):
-            yield from self._sign(node, node.target, node.value, SIGNS, ("=",))
+            yield from self._sign(node, node.target, node.value, SIGNS)
             yield from self._more_of(node.value)
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if not isinstance(node.targets[0], ast.Tuple):
-                yield from self._sign(node, node.targets[0], node.value, {ast.Assign: ""}, ("+=", "-="))
+                yield from self._sign(node, node.targets[0], node.value, {ast.Assign: ("", "+-")})
             yield from self._more_of(node.value)
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             for value in node.value.elts:
@@ -202,7 +212,9 @@ class _Function:
                     changed = func[: len(func) - len(name)] + other
                     yield self._replace(node.func, changed, "wrong_name")
         if node.args and not isinstance(node.args[0], ast.Starred):
-            yield self._replace(node, self._closed(node.args[0]), "wrong_term", 1)
+            alone = isinstance(self.parents[node], ast.stmt | ast.Tuple | ast.Call | ast.keyword)
+            inside = node.args[0]
+            yield self._replace(node, self.source(inside) if alone else self._closed(inside), "wrong_term", 1)
         if name == "range" and len(node.args) == 2:
             yield self._replace(node, f"range({self.source(node.args[1])})", "wrong_term", 1)
         if name in REDUCTIONS:
@@ -218,29 +230,22 @@ class _Function:
                 yield self._replace(node, less, "wrong_axis", 1)
 
     def _sign(
-        self,
-        node: ast.AST,
-        left: ast.expr,
-        right: ast.expr,
-        signs: dict[type, str],
-        others: tuple[str, ...] = (),
+        self, node: ast.AST, left: ast.expr, right: ast.expr, signs: Mapping[type, tuple[str, Iterable[str]]]
     ) -> Iterator[Edit]:
-        """The sign between two parts, in place of which each of the others is put."""
-        of_node = getattr(node, "ops", [getattr(node, "op", node)])[0]
-        sign = signs.get(type(of_node))
-        if sign is None:
-            return
-        assigns = isinstance(node, ast.AugAssign | ast.Assign)
-        sign = f"{sign}=" if assigns else sign
+        """The sign between two parts, in place of which each of those is put that it may be a slip for."""
+        sign, others = signs.get(type(getattr(node, "ops", [getattr(node, "op", node)])[0]), ("", ()))
+        if isinstance(node, ast.AugAssign):
+            others = (*others, "")  # =
+        if isinstance(node, ast.AugAssign | ast.Assign):
+            sign, others = f"{sign}=", [f"{one}=" for one in others]
         start, end = self._range(left)[1], self._range(right)[0]
         between = self.data[start:end].decode()
-        place = re.search(re.escape(sign), between)
-        if place is None or "#" in between or "\n" in between:
+        place = between.find(sign)
+        if not sign or place < 0 or "#" in between or "\n" in between:
             return
-        more = [f"{one}=" if assigns else one for one in signs.values() if one or not assigns]
-        for other in (*more, *others):
-            if other not in {sign, "="} or (other == "=" and other in others):
-                at = start + len(between[: place.start()].encode())
+        at = start + len(between[:place].encode())
+        for other in others:
+            if other != sign:
                 advice = f"with {other} in place of {sign}"
                 yield self._splice(at, at + len(sign), other, "wrong_operator", 0, advice)
 

@@ -7,7 +7,6 @@ named where all the least edits that do so are of that line.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -56,21 +55,26 @@ def locate(source: Source, trial: Trial, faults: Sequence[Fault]) -> list[Fault]
     if before is None or not any(_piece(one) for one in faults):
         return list(faults)
     found = _causes(source, trial, before)
-    lines = source.text.splitlines()
+    named = {_piece(one) for one in faults if one.code not in UNNAMED}
     told: dict[tuple[str, str], Fault] = {}
     for one in faults:
-        success = found.get(_piece(one) or ("", ""))
-        if success is not None:
-            edit = success.edit
-            place: dict[str, Any] = {"line": source.first_line + edit.line - 1, "text": lines[edit.line - 1].strip()}
-            if edit.instead is not None:
-                place["instead"] = edit.instead
-            evidence = {**one.evidence, **place}
-            if one.code in UNNAMED:
-                one = fault(edit.code, evidence, line=place["line"], advice=edit.advice, what=_what(success.gained))
-            else:
-                one = replace(one, evidence=evidence)
-        told.setdefault((one.code, one.message), one)
+        piece = _piece(one)
+        success = None if piece is None else found.get(piece)
+        if success is None:
+            told.setdefault((one.code, one.message), one)
+            continue
+        if one.code in UNNAMED and piece in named:
+            continue  # all that is wrong with the piece has a name, as the one edit shows
+        edit = success.edit
+        line = source.first_line + edit.line - 1
+        evidence = {**one.evidence, "line": line, "text": source.text.splitlines()[edit.line - 1].strip()}
+        if edit.instead is not None:
+            evidence["instead"] = edit.instead
+        if one.code in UNNAMED:
+            placed = fault(edit.code, evidence, line=line, advice=edit.advice, what=_what(success.gained))
+        else:
+            placed = replace(one, evidence=evidence)
+        told.setdefault((placed.code, placed.message), placed)
     return sorted(told.values(), key=lambda one: RANK[one.code])
 
 

@@ -81,7 +81,7 @@ def not_negative_after_the_maximum(W, X, y, reg):
     return margins.sum() / len(X) + 0.5 * reg * np.sum(W * W), X.T @ slope / len(X) + reg * W
 
 
-@wrong("hinge_not_in_gradient", "wrong_gradient", loss="hinge", convention="full", layout="DC", loop_free=True)
+@wrong("hinge_not_in_gradient", loss="hinge", convention="full", layout="DC", loop_free=True)
 def counts_whatever_is_not_negative(W, X, y, reg):
     rows = np.arange(len(X))
     scores = X @ W

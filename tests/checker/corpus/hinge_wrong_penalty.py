@@ -233,7 +233,7 @@ def hinge_spares_the_bias_older_layout(W, X, y, reg):
     return margins.sum() / N + 0.5 * reg * np.sum(W[:, :-1] ** 2), dW
 
 
-@wrong("penalty_wrong", loss="hinge", layout="DC", loop_free=True)
+@wrong("penalty_gradient_squared", "wrong_number", loss="hinge", layout="DC", loop_free=True)
 def hinge_penalty_of_cubes(W, X, y, reg):
     N = X.shape[0]
     scores = X.dot(W)

@@ -86,7 +86,7 @@ def true_class_gets_the_sum_so_far(W, X, y, reg):
     return loss / num_train + reg * np.sum(W * W), dW / num_train + 2 * reg * W
 
 
-@wrong("wrong_value", loss="hinge", layout="DC", loop_free=True)
+@wrong("wrong_term", loss="hinge", layout="DC", loop_free=True)
 def rounds_the_loss(W, X, y, reg):
     N = X.shape[0]
     scores = X.dot(W)

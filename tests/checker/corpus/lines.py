@@ -185,3 +185,14 @@ def exponential_twice(W, X, y, reg):
     loss = -np.log(p[np.arange(N), y]).mean() + reg * np.sum(W * W)
     p[np.arange(N), y] -= 1
     return loss, X.T.dot(p) / N + 2 * reg * W
+
+
+@wrong("undefined_name", loss="softmax", verdict="crashes", example=True)
+def probabilities_by_another_name(W, X, y, reg):
+    N = X.shape[0]
+    s = X.dot(W)
+    probs = np.exp(s - s.max(axis=1, keepdims=True))
+    probs /= probs.sum(axis=1, keepdims=True)
+    loss = -np.log(prob[np.arange(N), y]).mean() + reg * np.sum(W * W)  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+    probs[np.arange(N), y] -= 1
+    return loss, X.T.dot(probs) / N + 2 * reg * W

@@ -213,7 +213,7 @@ def sum_of_all_products(W, X, y, reg):
     return loss, dW + reg * W
 
 
-@wrong("penalty_wrong", loss="softmax")
+@wrong("wrong_number", loss="softmax")
 def reg_squared(W, X, y, reg):
     N = len(X)
     z = X @ W
@@ -237,7 +237,7 @@ def penalty_of_the_gradient(W, X, y, reg):
     return loss + reg * np.sum(dW * dW), dW
 
 
-@wrong("penalty_wrong", loss="softmax")
+@wrong("penalty_gradient_squared", "wrong_number", loss="softmax")
 def penalty_of_cubes(W, X, y, reg):
     N = X.shape[0]
     scores = X.dot(W)

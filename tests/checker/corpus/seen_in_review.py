@@ -129,7 +129,7 @@ def refuses_no_weights(W, X, y, reg):
     return probabilities_in_single_precision(W, X, y, reg)
 
 
-@wrong("missing_import", loss="softmax", verdict="crashes")
+@wrong("undefined_name", loss="softmax", verdict="crashes")
 def penalty_by_another_name(W, X, y, reg):
     loss, dW = probabilities_in_single_precision(W, X, y, 0.0)
     if reg > 0:
@@ -154,7 +154,7 @@ def turned_where_it_is_square(W, X, y, reg):
     return loss, dW.T.copy() if W.shape[0] == W.shape[1] else dW
 
 
-@wrong("wrong_gradient", loss="softmax", convention="full")
+@wrong("wrong_statement", loss="softmax", convention="full")
 def a_billionth_too_long(W, X, y, reg):
     p = softmax(W, X)
     rows = np.arange(len(y))

@@ -177,6 +177,28 @@ def very_small_number_in_the_logarithm(W, X, y, reg):
 
 
 @wrong("wrong_at_large_scores", loss="softmax", verdict=UNSTABLE, example=True, convention="full", layout="DC")
+def large_scores_halved(W, X, y, reg):
+    N = X.shape[0]
+    scores = X.dot(W)
+    scores = np.where(np.abs(scores) > 500, scores / 2, scores)
+    p = np.exp(scores - np.max(scores, axis=1, keepdims=True))
+    p /= np.sum(p, axis=1, keepdims=True)
+    loss = -np.sum(np.log(p[np.arange(N), y])) / N + reg * np.sum(W * W)
+    p[np.arange(N), y] -= 1
+    return loss, X.T.dot(p) / N + 2 * reg * W
+
+
+@wrong("overflow", loss="softmax", verdict=UNSTABLE, convention="full", layout="DC")
+def infinities_made_finite(W, X, y, reg):
+    N = X.shape[0]
+    e = np.exp(X.dot(W))
+    p = np.nan_to_num(e / np.sum(e, axis=1, keepdims=True))
+    loss = -np.sum(np.nan_to_num(np.log(p[np.arange(N), y]))) / N + reg * np.sum(W * W)
+    p[np.arange(N), y] -= 1
+    return loss, X.T.dot(p) / N + 2 * reg * W
+
+
+@wrong("capped_scores", loss="softmax", verdict=UNSTABLE, convention="full", layout="DC")
 def clipped_scores(W, X, y, reg):
     N = X.shape[0]
     scores = np.clip(X.dot(W), -50, 50)
