@@ -34,8 +34,7 @@ FILES = {
     "out_of_memory": HEAD
     + "    every_pair = np.ones((len(y) * 10**5, W.shape[1], 10**4))\n    return every_pair.sum(), W\n",
     "exits": HEAD + '    if len(y) != 500:\n        exit("wrong batch")\n    return 0.0, np.zeros_like(W)\n',
-    "needs_gpu": "import torch\n\n\ndef softmax_loss_vectorized(W, X, y, reg):\n"
-    "    X, W, y = X.cuda(), W.cuda(), y.cuda()\n    log_p = torch.log_softmax(X @ W, 1)\n    return log_p, W\n",
+    "needs_gpu": HEAD + "    X, W, y = X.cuda(), W.cuda(), y.cuda()\n    scores = X @ W\n    return scores.sum(), W\n",
     "killed": "import ctypes\n\n\ndef softmax_loss_naive(W, X, y, reg):\n"
     "    return ctypes.string_at(0), W  # reads the address 0\n",
 }
@@ -95,7 +94,7 @@ def _checked(text: str, function: str | None = None, loss: Any = None) -> tuple[
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "softmax.py"
         path.write_text(text)
-        return check_file(path, function, loss, seconds=2).functions[0].faults
+        return check_file(path, function, loss, seconds=2 if "while" in text else 60).functions[0].faults
 
 
 def _of(code: str, faults: Sequence[Fault]) -> Fault:

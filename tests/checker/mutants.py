@@ -82,14 +82,16 @@ def _assignment(node: ast.AST, _: ast.AST) -> Iterator[ast.AST]:
 
 def _comparison(node: ast.AST, _: ast.AST) -> Iterator[ast.AST]:
     others = {ast.Gt: (ast.Lt, ast.GtE), ast.Lt: (ast.Gt,), ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,)}
-    for other in others.get(type(node.ops[0]), ()) if isinstance(node, ast.Compare) else ():
+    if not isinstance(node, ast.Compare):
+        return
+    for other in others.get(type(node.ops[0]), ()):
         changed = copy.deepcopy(node)
         changed.ops = [other()]
         yield changed
 
 
 def _number(node: ast.AST, _: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.Constant) and type(node.value) in {int, float}:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         for value in (node.value + 1, 0, node.value / 2, -node.value):
             if value != node.value:
                 yield ast.Constant(value)

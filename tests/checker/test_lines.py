@@ -5,9 +5,10 @@ import pytest
 
 from linprobe.checker import check_file, check_loss
 from linprobe.checker.edits import edits
+from linprobe.checker.verdict import Loss
 
 
-def told(f, loss="softmax"):
+def told(f, loss: Loss = "softmax"):
     return [(one.code, one.evidence.get("text"), one.evidence.get("instead")) for one in check_loss(f, loss).faults]
 
 

@@ -83,6 +83,17 @@ def test_an_unreadable_file_has_a_line(tmp_path, monkeypatch):
     assert one.reason == "It can't be opened: Permission denied."
 
 
+class Texts(html.parser.HTMLParser):
+    """What a reader of a page sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
 def test_a_class_is_summed_up_by_fault_and_by_student(check, tmp_path):
     hand_in(
         tmp_path,
@@ -108,11 +119,9 @@ def test_a_class_is_summed_up_by_fault_and_by_student(check, tmp_path):
     assert lines[-1] == "2 of 5 files are right, 1 more at ordinary scores only."
 
     text = page.read_text()
-    texts = []
-    parser = html.parser.HTMLParser()
-    parser.handle_data = texts.append
+    parser = Texts()
     parser.feed(text)
-    said = " ".join(" ".join(texts).split())
+    said = " ".join(" ".join(parser.texts).split())
     assert "<b>.py" not in text
     for expected in ("5 submissions", "2 right", "1 right at ordinary scores only", "The commonest faults"):
         assert expected in said

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from linprobe.arrays import LIBRARIES
 from linprobe.checker.cases import CASES, Case
 from linprobe.checker.codes import fault
 from linprobe.checker.outcome import Caller, Crash, Outcome
@@ -118,7 +119,7 @@ def of_crash(crash: Crash, case: Case | None = None) -> Fault:
         case "NameError" | "UnboundLocalError":
             name = crash.message.partition("'")[2].partition("'")[0]
             if name.isidentifier():
-                imported = crash.kind == "NameError" and name in {*FORGOTTEN, "torch", "jax"}
+                imported = crash.kind == "NameError" and name in {*FORGOTTEN, *LIBRARIES}
                 return fault("missing_import" if imported else "undefined_name", where, name=name)
         case "NotImplementedError":
             return fault("unfinished", where, found="It raises NotImplementedError")

@@ -218,7 +218,7 @@ class _Function:
         if name == "range" and len(node.args) == 2:
             yield self._replace(node, f"range({self.source(node.args[1])})", "wrong_term", 1)
         if name in REDUCTIONS:
-            own = isinstance(node.func, ast.Attribute) and _name_of(node.func.value) not in {"np", "numpy", "torch"}
+            own = isinstance(node.func, ast.Attribute) and _name_of(node.func.value) not in {"np", "numpy"}
             has = any(one.arg == "axis" for one in node.keywords) or len(node.args) > (0 if own else 1)
             if not has:
                 inside = self.source(node)[:-1]

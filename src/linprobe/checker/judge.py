@@ -52,10 +52,7 @@ class _Findings:
 
 
 def judge(caller: Caller, name: str, loss: Loss | None = None, source: Source | None = None) -> Verdict:
-    """The verdict on a function that should be this loss; None: the one its name says, or that explains it best.
-
-    source: its text, by which faults get their lines.
-    """
+    """The verdict on a function that should be this loss, or the one that its name says, or that explains it best."""
     meant = loss or named_loss(name)
     if meant is None:
         found = min((_judge(caller, name, one, source) for one in get_args(Loss)), key=_distance)

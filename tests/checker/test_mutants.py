@@ -1,0 +1,35 @@
+"""One-line mutants of right functions: no wrong one is called right, few have no name, and the lines are theirs."""
+
+import pytest
+from mutants import judged, mutants  # pyright: ignore[reportMissingImports]
+
+
+def hold(outcomes):
+    for one in outcomes:
+        assert not one.called_right, one.mutant
+        assert not one.right or one.verdict.verdict in {"right", "right_unstable"}, one.mutant
+
+
+def test_a_few_mutants():
+    outcomes = list(judged(6, seed=2))
+    hold(outcomes)
+    assert sum(not one.right for one in outcomes) >= 4
+    assert sum(one.unnamed for one in outcomes) <= 1
+
+
+def test_the_mutants_are_different_and_the_same_again():
+    texts = [one.text for one in mutants(12, seed=5)]
+    assert len(set(texts)) == 12
+    assert texts == [one.text for one in mutants(12, seed=5)]
+
+
+@pytest.mark.real_data
+@pytest.mark.timeout(3600)
+def test_of_three_hundred_wrong_ones_a_tenth_at_most_has_no_name():
+    outcomes = list(judged(300, seed=0))
+    hold(outcomes)
+    wrong = [one for one in outcomes if not one.right]
+    assert sum(one.unnamed for one in wrong) <= len(wrong) / 10
+    placed = [one for one in wrong if one.lines]
+    assert len(placed) >= len(wrong) / 3
+    assert sum(one.lines == {one.mutant.line} for one in placed) >= 0.9 * len(placed)
