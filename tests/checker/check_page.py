@@ -35,6 +35,7 @@ FILES = {
     + "    every_pair = np.ones((len(y) * 10**5, W.shape[1], 10**4))\n    return every_pair.sum(), W\n",
     "exits": HEAD + '    if len(y) != 500:\n        exit("wrong batch")\n    return 0.0, np.zeros_like(W)\n',
     "needs_gpu": HEAD + "    X, W, y = X.cuda(), W.cuda(), y.cuda()\n    scores = X @ W\n    return scores.sum(), W\n",
+    "undefined_name": HEAD + "    scores = X.dot(W)\n    loss = score.sum()\n    return loss, np.zeros_like(W)\n",
     "killed": "import ctypes\n\n\ndef softmax_loss_naive(W, X, y, reg):\n"
     "    return ctypes.string_at(0), W  # reads the address 0\n",
 }

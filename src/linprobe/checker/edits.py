@@ -3,7 +3,8 @@
 import ast
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import CodeType
 
 REDUCTIONS = {"sum", "max", "min", "mean", "argmax", "amax", "prod"}
 # Functions that are taken for each other.
@@ -36,8 +37,9 @@ MOST_NAMES = 14
 class Edit:
     """One edit of one line.
 
-    code, of `codes.CODES`; cost: 0 where one word or sign takes the place of another, more where something is added or
-    left out; line, of the function, its first being 1; advice, in words; text, the whole function with the edit in it.
+    code, of `codes.CODES`; cost: 0 where an index, sign or number takes the place of another, 1 where any name does, 2
+    and 3 where something is left out or added; line, of the function, its first being 1; advice, in words; text, the
+    whole function with the edit in it; compiled, its code.
     """
 
     code: str
@@ -45,6 +47,7 @@ class Edit:
     line: int
     advice: str
     text: str
+    compiled: CodeType | None = None
 
     @property
     def instead(self) -> str | None:
@@ -56,19 +59,20 @@ def edits(text: str) -> list[Edit]:
     """The edits of a function, given as its text, which begins with `def` in the first column; each text once."""
     found: dict[str, Edit] = {}
     for edit in _Function(text).edits():
-        if edit.text != text and edit.text not in found and _is_python(edit.text):
-            found[edit.text] = edit
+        if edit.text == text or edit.text in found:
+            continue
+        if (compiled := _compiled(edit.text)) is not None:
+            found[edit.text] = replace(edit, compiled=compiled)
     return sorted(found.values(), key=lambda edit: edit.cost)
 
 
-def _is_python(text: str) -> bool:
-    """Whether an edit, which knows nothing of what stands beside it, has left a function."""
+def _compiled(text: str) -> CodeType | None:
+    """The code of an edited function; None where the edit, which knows nothing of what stands beside it, broke it."""
     with warnings.catch_warnings(action="ignore"):
         try:
-            ast.parse(text)
+            return compile(text, "<edit>", "exec", dont_inherit=True)
         except SyntaxError:
-            return False
-    return True
+            return None
 
 
 class _Function:
@@ -118,7 +122,7 @@ class _Function:
         if isinstance(node, ast.Assign | ast.AugAssign | ast.If | ast.Expr | ast.Return):
             simple = not isinstance(node, ast.If) or (len(node.body) == 1 and not node.orelse)
             if simple and not self._is_docstring(node):
-                yield self._replace(node, "pass", "wrong_statement", 1, "without it")
+                yield self._replace(node, "pass", "wrong_statement", 2, "without it")
         if isinstance(node, ast.For):
             yield from self._out_of(node)
 
@@ -132,20 +136,20 @@ class _Function:
         if any(line.strip() and not line.startswith(" " * last.col_offset) for line in lines):
             return
         moved = "".join(" " * loop.col_offset + line[last.col_offset :] for line in lines)
-        yield self._splice(start, end, moved, "wrong_statement", 1, "behind the loop, one level further out")
+        yield self._splice(start, end, moved, "wrong_statement", 2, "behind the loop, one level further out")
 
     def _more_of(self, value: ast.expr) -> Iterator[Edit]:
         """A value with a sign or a factor that it lacks."""
         whole = self._closed(value)
         found = self.source(value)
         for more in (f"-{whole}", f"2 * {whole}", f"0.5 * {whole}"):
-            yield self._replace(value, more, "wrong_term", 2, _instead_of(more, found))
+            yield self._replace(value, more, "wrong_term", 3, _instead_of(more, found))
         for name in self.arguments[3:4]:
             more = f"{name} * {whole}"
-            yield self._replace(value, more, "wrong_term", 2, _instead_of(more, found))
+            yield self._replace(value, more, "wrong_term", 3, _instead_of(more, found))
         for name in self.arguments[2:3]:
             more = f"{whole} / len({name})"
-            yield self._replace(value, more, "wrong_term", 2, _instead_of(more, found))
+            yield self._replace(value, more, "wrong_term", 3, _instead_of(more, found))
 
     def _of_expression(self, node: ast.expr) -> Iterator[Edit]:
         if self._is_index(node) or (isinstance(node, ast.Slice) and isinstance(self._index_owner(node), ast.Subscript)):
@@ -156,7 +160,7 @@ class _Function:
         match node:
             case ast.Name() if node.id in self.names and not self._is_index(node):
                 for name in self.names:
-                    yield self._replace(node, name, "wrong_name")
+                    yield self._replace(node, name, "wrong_name", 1)
             case ast.Constant() if type(node.value) in {int, float}:
                 yield from self._number(node)
             case ast.Constant() if isinstance(node.value, bool):
@@ -169,7 +173,7 @@ class _Function:
                 yield from self._sign(node, node.left, node.comparators[0], COMPARED)
             case ast.BoolOp():
                 for value in node.values:
-                    yield self._replace(node, self._closed(value), "wrong_term", 1)
+                    yield self._replace(node, self._closed(value), "wrong_term", 2)
             case ast.Call():
                 yield from self._call(node)
 
@@ -193,15 +197,15 @@ class _Function:
         for one in (node.left, node.right):
             # What binds as closely as the whole did needs no parentheses in its place.
             closed = isinstance(one, ast.BinOp) and isinstance(one.op, SUMS) == isinstance(node.op, SUMS)
-            yield self._replace(node, self.source(one) if closed else self._closed(one), "wrong_term", 1)
+            yield self._replace(node, self.source(one) if closed else self._closed(one), "wrong_term", 2)
         if isinstance(node.op, ast.Pow | ast.Mult):
             left = self._closed(node.left)
-            yield self._replace(node, f"{left} * {left}", "wrong_term", 1)
+            yield self._replace(node, f"{left} * {left}", "wrong_term", 2)
         if isinstance(node.op, ast.Sub | ast.Div):
             swapped = (
                 f"{self._closed(node.right)} {'-' if isinstance(node.op, ast.Sub) else '/'} {self._closed(node.left)}"
             )
-            yield self._replace(node, f"({swapped})", "wrong_operator", 1, _instead_of(swapped, self.source(node)))
+            yield self._replace(node, f"({swapped})", "wrong_operator", 2, _instead_of(swapped, self.source(node)))
 
     def _call(self, node: ast.Call) -> Iterator[Edit]:
         name = _name_of(node.func)
@@ -214,9 +218,9 @@ class _Function:
         if node.args and not isinstance(node.args[0], ast.Starred):
             alone = isinstance(self.parents[node], ast.stmt | ast.Tuple | ast.Call | ast.keyword)
             inside = node.args[0]
-            yield self._replace(node, self.source(inside) if alone else self._closed(inside), "wrong_term", 1)
+            yield self._replace(node, self.source(inside) if alone else self._closed(inside), "wrong_term", 2)
         if name == "range" and len(node.args) == 2:
-            yield self._replace(node, f"range({self.source(node.args[1])})", "wrong_term", 1)
+            yield self._replace(node, f"range({self.source(node.args[1])})", "wrong_term", 2)
         if name in REDUCTIONS:
             own = isinstance(node.func, ast.Attribute) and _name_of(node.func.value) not in {"np", "numpy"}
             has = any(one.arg == "axis" for one in node.keywords) or len(node.args) > (0 if own else 1)
@@ -224,10 +228,10 @@ class _Function:
                 inside = self.source(node)[:-1]
                 for axis in ("axis=0", "axis=1", "axis=1, keepdims=True"):
                     more = f"{inside}{'' if inside.endswith('(') else ', '}{axis})"
-                    yield self._replace(node, more, "wrong_axis", 1)
+                    yield self._replace(node, more, "wrong_axis", 2)
             elif node.args and not own:
                 less = f"{self.source(node.func)}({self.source(node.args[0])})"
-                yield self._replace(node, less, "wrong_axis", 1)
+                yield self._replace(node, less, "wrong_axis", 2)
 
     def _sign(
         self, node: ast.AST, left: ast.expr, right: ast.expr, signs: Mapping[type, tuple[str, Iterable[str]]]

@@ -60,9 +60,10 @@ def _of_folder(folder: Path, renamed: Mapping[str, str]) -> list[Submission]:
         inside = path.relative_to(folder)
         if any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
             continue
-        of_student = students.setdefault(inside.parts[0], []) if len(inside.parts) > 1 or not path.is_dir() else []
+        student, slash, _ = inside.as_posix().partition("/")
+        of_student = students.setdefault(student, []) if slash or not path.is_dir() else []
         if path.suffix == ".py" and not path.is_dir():
-            of_student.append(_of_file(path, inside.as_posix(), inside.parts[0], renamed))
+            of_student.append(_of_file(path, inside.as_posix(), student, renamed))
     found: list[Submission] = []
     for student, handed_in in students.items():
         theirs = [one for one in handed_in if one.reason != NOTHING]
@@ -134,13 +135,12 @@ def _digest(one: Submission) -> bytes:
 
 def check_folder(handed_in: Sequence[Submission], renamed: Mapping[str, str] | None = None) -> Iterator[FileVerdict]:
     """A verdict on each, in their order, as soon as it is there; what cannot be judged has its reason as a note."""
-    options = {"renamed": renamed} if renamed else {}
 
     def check(one: Submission) -> FileVerdict:
         same = (f"The same text as {', '.join(one.same_as)}.",) if one.same_as else ()
         if one.reason is not None:
             return FileVerdict(os.fspath(one.path), (), (one.reason, *same))
-        verdict = _check(one.path, **options)
+        verdict = _check(one.path, renamed)
         return replace(verdict, notes=(*verdict.notes, *same))
 
     workers = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
@@ -150,9 +150,9 @@ def check_folder(handed_in: Sequence[Submission], renamed: Mapping[str, str] | N
         workers.shutdown(cancel_futures=True)
 
 
-def _check(path: Path, **options: Mapping[str, str]) -> FileVerdict:
+def _check(path: Path, renamed: Mapping[str, str] | None) -> FileVerdict:
     try:
-        return check_file(path, **options)
+        return check_file(path, renamed=renamed) if renamed else check_file(path)
     except LinprobeError as error:
         return FileVerdict(os.fspath(path), (), (str(error),))
     except Exception as error:  # noqa: BLE001 - a fault of ours with one submission must not stop the others

@@ -4,6 +4,7 @@ An edit is believed where it makes right what was wrong, in every case asked, an
 named where all the least edits that do so are of that line.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -25,11 +26,12 @@ ALL = (*FIRST, "labels in order", "in order, penalised", "identity", "zero weigh
 PAIRS = (("ordinary", "penalised"), ("labels in order", "in order, penalised"))
 UNNAMED = {"wrong_value", "wrong_gradient", "penalty_wrong"}
 MOST_EDITS = 900
+QUICK = replace(CASES["square"], reg=0.0)  # asked first: it takes little time, and tells most edits to be of no use
 
 # What can be right by itself: of loss and gradient, the data's part and the penalty's.
 Piece = tuple[str, str]
 PIECES: tuple[Piece, ...] = tuple((part, of) for part in ("loss", "gradient") for of in ("data", "penalty"))
-Versions = Callable[[Sequence[str]], AbstractContextManager[Iterable[Caller]]]
+Versions = Callable[[Sequence[Edit]], AbstractContextManager[Iterable[Caller]]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class _Success:
 
     edit: Edit
     gained: frozenset[Piece]
+
+
+UNDECIDED = _Success(Edit("", 0, 0, "", ""), frozenset())  # edits of several lines do the same
 
 
 def locate(source: Source, trial: Trial, faults: Sequence[Fault]) -> list[Fault]:
@@ -96,35 +101,39 @@ def _what(gained: frozenset[Piece]) -> str:
 
 def _causes(source: Source, trial: Trial, before: Mapping[str, Given]) -> dict[Piece, _Success]:
     """For each piece that is wrong, the edit that makes it right, where all the least that do are of one line."""
-    tried = edits(source.text)[:MOST_EDITS]
-    successes: list[_Success] = []
-    with source.versions([edit.text for edit in tried]) as callers:
-        for edit, caller in zip(tried, callers, strict=False):
-            version = replace(trial, caller=caller, changed={}, supplied={})
-            outcome = version.call(CASES[FIRST[0]])
-            if outcome.crash is not None and outcome.crash.kind in ENDS:
-                return {}  # what has not been tried might have been a cause as well
-            gained = _gained(trial, before, version, version.read(CASES[FIRST[0]], outcome))
-            if gained:
-                successes.append(_Success(edit, gained))
+    with np.errstate(all="ignore"):
+        wrong = frozenset(PIECES) - _right(trial, before)
+    quick = trial.ask(QUICK)
     causes: dict[Piece, _Success] = {}
-    for piece in PIECES:
-        of_it = [one for one in successes if piece in one.gained]
-        least = [one for one in of_it if _size(one) == min(map(_size, of_it))]
-        if least and len({one.edit.line for one in least}) == 1:
-            causes[piece] = least[0]
-    return causes
+    for _, of_cost in itertools.groupby(edits(source.text)[:MOST_EDITS], key=lambda edit: edit.cost):
+        tried = list(of_cost)
+        successes: list[_Success] = []
+        with source.versions(tried) as callers:
+            for edit, caller in zip(tried, callers, strict=False):
+                version = replace(trial, caller=caller, changed={}, supplied={})
+                outcome = version.call(QUICK)
+                if outcome.crash is not None and outcome.crash.kind in ENDS:
+                    return {}  # what has not been tried might have been a cause as well
+                after = version.read(QUICK, outcome)
+                if quick is None or after is None or not _promises(trial, quick, after):
+                    continue
+                if gained := _gained(trial, before, version):
+                    successes.append(_Success(edit, gained))
+        for piece in PIECES:
+            of_it = [one for one in successes if piece in one.gained]
+            most = [one for one in of_it if len(one.gained) == max(len(other.gained) for other in of_it)]
+            if piece not in causes and most:
+                causes[piece] = most[0]
+                if len({one.edit.line for one in most}) > 1:
+                    causes[piece] = UNDECIDED
+        if wrong <= causes.keys():
+            break
+    return {piece: cause for piece, cause in causes.items() if cause is not UNDECIDED}
 
 
-def _size(success: _Success) -> tuple[int, int]:
-    return -len(success.gained), success.edit.cost
-
-
-def _gained(trial: Trial, before: Mapping[str, Given], version: Trial, first: Given | None) -> frozenset[Piece]:
+def _gained(trial: Trial, before: Mapping[str, Given], version: Trial) -> frozenset[Piece]:
     """What a version makes right; nothing where it makes anything wrong, or changes a part that it does not mend."""
     nothing = frozenset[Piece]()
-    if first is None or not _promises(trial, before[FIRST[0]], first):
-        return nothing
     for names in (FIRST, ALL):
         after = _answers(version, names)
         if after is None:
@@ -141,7 +150,7 @@ def _gained(trial: Trial, before: Mapping[str, Given], version: Trial, first: Gi
 
 
 def _promises(trial: Trial, before: Given, after: Given) -> bool:
-    """Whether the first answer alone allows that something has been mended: what changed has become right."""
+    """Whether one answer allows that something has been mended: what changed has become right."""
     with np.errstate(all="ignore"):
         loss = _same_loss(before, after) or trial.value_right(after)
         return loss and (_same_gradient(before, after) or trial.gradient_right(after))

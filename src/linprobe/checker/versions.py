@@ -11,13 +11,13 @@ import tempfile
 import textwrap
 import tokenize
 import types
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from linprobe.checker.edits import Edit
 from linprobe.checker.invoke import invoke
 from linprobe.checker.outcome import Caller, Outcome
 from linprobe.checker.repair import Source
@@ -67,12 +67,11 @@ def source_here(f: Callable[..., Any]) -> Source | None:
     names = {**f.__globals__, **inspect.getclosurevars(f).nonlocals}
 
     @contextlib.contextmanager
-    def versions(texts: Sequence[str]) -> Iterator[Iterable[Caller]]:
+    def versions(edits: Sequence[Edit]) -> Iterator[Iterable[Caller]]:
         def made() -> Iterator[Caller]:
-            for one in texts:
+            for one in edits:
                 namespace = dict(names)
-                with warnings.catch_warnings(action="ignore"):
-                    exec(compile(one, "<version>", "exec", dont_inherit=True), namespace)  # noqa: S102 - f, edited
+                exec(one.compiled or one.text, namespace)  # noqa: S102 - f, edited
                 yield Here(namespace[node.name])
 
         yield made()
@@ -96,9 +95,9 @@ def source_in_file(path: Path, name: str, seconds: float) -> Source | None:
     decorators = "".join(lines[min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1 : node.lineno - 1])
 
     @contextlib.contextmanager
-    def versions(texts: Sequence[str]) -> Iterator[Iterable[Caller]]:
-        names = [f"{name}__{k}" for k in range(len(texts))]
-        made = [decorators + one.replace(name, new, 1) for one, new in zip(texts, names, strict=True)]
+    def versions(edits: Sequence[Edit]) -> Iterator[Iterable[Caller]]:
+        names = [f"{name}__{k}" for k in range(len(edits))]
+        made = [decorators + one.text.replace(name, new, 1) for one, new in zip(edits, names, strict=True)]
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / path.name
             copy.write_bytes("\n\n".join([text, *made]).encode(encoding))

@@ -187,7 +187,7 @@ def exponential_twice(W, X, y, reg):
     return loss, X.T.dot(p) / N + 2 * reg * W
 
 
-@wrong("undefined_name", loss="softmax", verdict="crashes", example=True)
+@wrong("undefined_name", loss="softmax", verdict="crashes")
 def probabilities_by_another_name(W, X, y, reg):
     N = X.shape[0]
     s = X.dot(W)

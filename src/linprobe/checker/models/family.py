@@ -4,7 +4,6 @@ A family is a list of aspects, a member one form of each. What a function under 
 that have few wrong forms; those with the fewest that agree in every case say what is wrong.
 """
 
-import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,9 +69,12 @@ def _explain(family: _Family, found: Mapping[Case, Any], agrees: float) -> list[
             if all(
                 alike(family.predict(case, [form.form for form in forms]), it, agrees) for case, it in found.items()
             ):
-                predict = functools.partial(family.predict, forms=[form.form for form in forms])
-                explanations.append(Explanation(faults, predict, sum(form.fitted for form in forms)))
+                explanations.append(Explanation(faults, _predicts(family, forms), sum(form.fitted for form in forms)))
     return explanations
+
+
+def _predicts(family: _Family, forms: Sequence[Form]) -> Callable[[Case], Any]:
+    return lambda case: family.predict(case, [form.form for form in forms])
 
 
 def alike(predicted: Any, found: Any, agrees: float = AGREES) -> bool:
