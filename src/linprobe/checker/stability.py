@@ -21,12 +21,14 @@ def find_added(trial: Trial) -> None:
     if trial.loss == "hinge":
         return
     cases = {one.name.removesuffix(", float32"): one for one in LARGE_SCORES[_size(trial)]}
-    near, far = (trial.ask(cases[name]) for name in ("spread", "far spread"))
-    if near is None or far is None or not (near.finite and far.finite):
+    near, far, farther = (trial.ask(cases[name]) for name in ("spread", "far spread", "underflow"))
+    if near is None or far is None or farther is None or not (near.finite and far.finite):
         return
     if 0 < far.value < 0.99 * trial.answer(far.case).value and np.exp(-far.value) < LARGEST_ADDED:
         added = float(np.exp(-far.value))
-        if np.isclose(near.value, value_with_added(near.case, added), rtol=1e-6):
+        # A cap is the same however small the probabilities get.
+        capped = np.isclose(farther.value, value_with_added(farther.case, added), rtol=1e-4)
+        if capped and np.isclose(near.value, value_with_added(near.case, added), rtol=1e-6):
             trial.added = added
 
 
