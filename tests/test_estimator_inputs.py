@@ -132,7 +132,7 @@ def test_a_sparse_matrix_is_left_as_it_is():
 def test_a_sparse_matrix_that_points_outside_is_refused():
     X = sp.csr_array(np.eye(4))
     X.indices = X.indices + 2
-    with pytest.raises(UsageError, match="no valid sparse matrix"):
+    with pytest.raises(UsageError, match="not a valid sparse matrix"):
         SoftmaxClassifier().fit(X, [0, 1, 0, 1])
 
 

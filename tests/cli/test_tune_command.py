@@ -136,10 +136,10 @@ def test_nothing_is_wider_than_the_terminal_and_no_figure_is_broken(columns, run
     monkeypatch.setenv("COLUMNS", str(columns))
     _, out, _ = run("tune", "digits", "--out", "run", "--reg", "1e-3:1e3:7:log", "--tol", "1e-2")
     assert max(map(len, out.splitlines())) <= columns
-    table = [line for line in out.splitlines() if line.rstrip().endswith(" gap")]
+    table = [line for line in out.splitlines() if line.rstrip().endswith(" proven")]
     assert len(table) == 7
     for line in table:
-        assert re.fullmatch(r"   [→ ]  +\S+  0\.\d{4}|   [→ ]  +\S+  +\S+  +\S+  +\S+  +\S+  +\d+  gap *", line)
+        assert re.fullmatch(r"   [→ ]  +\S+  0\.\d{4}|   [→ ]  +\S+  +\S+  +\S+  +\S+  +\S+  +\d+  proven *", line)
 
 
 WRONG = {

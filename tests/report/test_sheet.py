@@ -107,7 +107,7 @@ def test_without_matplotlib_the_message_says_how_to_install_it(draw, tmp_path, m
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingDependencyError, match=r"matplotlib is not installed.*pip install 'linprobe\[plots\]'"):
+    with pytest.raises(MissingDependencyError, match=r"matplotlib is not installed.*pip install './linprobe\[plots\]'"):
         draw(tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
 

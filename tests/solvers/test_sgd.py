@@ -213,7 +213,7 @@ def test_the_data_is_left_as_it_was():
         ({"y": np.zeros(119, int)}, "one label for each"),
         ({"y": np.full(120, 4)}, "labels must lie in 0..3"),
         ({"heads": make_heads([], [])}, "no setting to train"),
-        ({"iterations": 0}, "at least 1"),
+        ({"iterations": 0}, "1 or more"),
         ({"batch_size": 0}, "at least 1"),
     ],
 )

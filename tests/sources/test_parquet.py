@@ -345,7 +345,7 @@ def test_a_few_bytes_that_unfold_to_much_are_refused(tmp_path, monkeypatch):
 def test_without_pyarrow_the_way_to_install_it_is_said(tmp_path, monkeypatch):
     write(tmp_path / "x.parquet")
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'linprobe\[parquet\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install './linprobe\[parquet\]'"):
         read_parquet(tmp_path / "x.parquet")
 
 

@@ -1,5 +1,7 @@
 """How a function wants to be called, what it is meant to be, and what is wrong where it gives no answer."""
 
+import itertools
+
 import numpy as np
 
 from linprobe.arrays import LIBRARIES
@@ -87,10 +89,10 @@ def of_outcome(trial: Trial, outcome: Outcome, case: Case) -> Fault:
 
 
 def _at_the_exercise(trial: Trial) -> Given | None:
-    """The answer at the exercise's own size where it is right, in either layout."""
+    """The answer at the exercise's own size where it is right, in either layout and any library's arrays."""
     exercise = CASES["exercise"]
-    for layout in ("DC", "CD"):
-        elsewhere = Trial(trial.caller, trial.loss, layout, trial.library)
+    for library, layout in itertools.product(trial.caller.libraries, ("DC", "CD")):
+        elsewhere = Trial(trial.caller, trial.loss, layout, library)
         given = elsewhere.ask(exercise)
         if given is not None and elsewhere.right(given):
             return given

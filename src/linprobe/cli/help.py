@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from linprobe.cli.output import in_its_letters
 from linprobe.errors import UsageError
 
 WIDEST = 100  # letters of a line, on any screen
@@ -35,7 +36,7 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write all of the help."""
-        formatter.write(page(self, ctx, formatter.width))
+        formatter.write(in_its_letters(page(self, ctx, formatter.width)))
 
 
 class Group(TyperGroup):
@@ -51,7 +52,7 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write all of the help."""
-        formatter.write(page(self, ctx, formatter.width))
+        formatter.write(in_its_letters(page(self, ctx, formatter.width)))
 
 
 def usage(command: Any, context: Any) -> str:

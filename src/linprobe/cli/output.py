@@ -94,6 +94,12 @@ def say(text: str) -> None:
     print(text)  # noqa: T201
 
 
+def in_its_letters(text: str) -> str:
+    """A text in letters that standard output has, for a library that prints around it where letters are missing."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, PLAIN_LETTERS).decode(encoding)
+
+
 def answer(text: str) -> None:
     """Print what a command was asked for, all that it leaves. Raises OutputError where it has not arrived."""
     say(text)

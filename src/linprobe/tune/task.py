@@ -73,7 +73,7 @@ def tune(
             "features": pool.X.shape[1],
             **{name: len(getattr(splits, name)) for name in ("train", "val", "test")},
             "absent": absent_classes(pool.y, dataset.classes),
-            "absent_from_train": [] if options.folds else absent_classes(splits.train.y, dataset.classes),
+            "only_in_validation": [] if options.folds else _only_in(splits.val.y, splits.train.y, dataset.classes),
         }
     }
     on_step(data_step(numbers["data"], options))
@@ -131,6 +131,11 @@ def tune(
     numbers["test"] = measured_accuracy(evidence.correct, evidence.n)
     on_step(test_step(numbers["test"], len(dataset.classes)))
     return TuneResult(classifier, found, evidence, numbers)
+
+
+def _only_in(val: np.ndarray, train: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    """The classes of which validation has examples and train none."""
+    return [classes[number] for number in np.setdiff1d(val, train)]
 
 
 def _ignore(step: Step) -> None:

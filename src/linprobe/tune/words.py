@@ -41,9 +41,8 @@ def data_step(data: dict[str, Any], options: Options) -> Step:
         Row("splits", f"{train}, test {data['test']:,}"),
         Row("features", f"{data['features']:,}, {options.features}"),
     )
-    late = [name for name in data["absent_from_train"] if name not in data["absent"]]
-    notes = without_examples(data["absent"]) + without_examples(late, "in train, only in validation")
-    return Step(1, "Data", rows, notes)
+    late = without_examples(data["only_in_validation"], "in train, only in validation")
+    return Step(1, "Data", rows, without_examples(data["absent"]) + late)
 
 
 def settings_step(grid: dict[str, Any]) -> Step:

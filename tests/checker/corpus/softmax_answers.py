@@ -45,7 +45,7 @@ def maximum_without_its_axis_kept(W, X, y, reg):
     return loss, X.T.dot(p) / N + 2 * reg * W
 
 
-@wrong("raises", loss="softmax", verdict="crashes")
+@wrong("undefined_name", loss="softmax", verdict="crashes")
 def used_before_it_is_there(W, X, y, reg):
     dW = np.zeros_like(W)
     for i in range(X.shape[0]):
