@@ -80,7 +80,7 @@ def test_the_plan_of_the_exact_solver_is_told_before_it_works():
     tune(data, Options(regs=np.array([0.1, 1.0])), resources=lambda: Resources(held=2**20), on_plan=plans.append)
     (plan,) = plans
     assert plan.describe().startswith("1 stack of 2 heads; at most ")
-    assert plan.describe().endswith(" MiB of memory, 1 MiB of it data")
+    assert plan.describe().endswith(" MiB of memory, 1 MiB of it in use already")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a system that keeps to a limit of addresses")

@@ -519,3 +519,16 @@ def test_precision_is_that_of_all_products_and_of_the_model(precision, products,
     monkeypatch.setattr(exact, "objective_and_gradient", watched)
     result = tune(draw(), Options(regs=np.array([0.01, 1.0]), precision=precision))
     assert seen == products == {str(result.classifier.W.dtype)}
+
+
+def test_the_plan_is_that_of_the_precision_asked_for():
+    dataset, plans = draw(400, 60, 3), {}
+    for precision in ("float32", "float64", "auto"):
+        options = Options(regs=np.array([1.0]), tol=0.1, precision=precision)
+        tune(
+            dataset,
+            options,
+            resources=lambda: Resources(held=0),
+            on_plan=lambda plan, p=precision: plans.update({p: plan.bytes}),
+        )
+    assert plans["float32"] < plans["float64"] == plans["auto"]

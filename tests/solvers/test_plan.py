@@ -117,18 +117,18 @@ def test_the_worksheet_and_a_grid_of_5000_heads():
 
 def test_the_plan_in_words():
     assert re.fullmatch(
-        r"25 stacks of 200 heads; at most \d\.\d\d GiB of memory, 1\.00 GiB of it data",
+        r"25 stacks of 200 heads; at most \d\.\d\d GiB of memory, 1\.00 GiB of it in use already",
         plan_stacks(heads_of(5_000), Training(), CIFAR10, held=2**30).describe(),
     )
     words = plan_stacks(heads_of(5), Training(), CIFAR10, held=MIB, width=2).describe()
     assert words.startswith("3 stacks of 1 to 2 heads; at most ")
-    assert words.endswith(" MiB of memory, 1 MiB of it data")
+    assert words.endswith(" MiB of memory, 1 MiB of it in use already")
     assert plan_stacks(heads_of(1), Training(), CIFAR10, held=0).describe().startswith("1 stack of 1 head; ")
 
 
 def test_too_little_memory_is_refused_with_the_ways_out():
-    with pytest.raises(IncompatibleError, match=r"^one head at a time needs \d+ MiB of memory, 8 MiB of it for the "
-                       r"data, and 9 MiB are allowed; allow more with --memory, or train on fewer examples with "
+    with pytest.raises(IncompatibleError, match=r"^one head at a time needs \d+ MiB of memory, 8 MiB of it in use "
+                       r"already, and 9 MiB are allowed; allow more with --memory, or train on fewer examples with "
                        r"--train-size$"):  # fmt: skip
         plan_stacks(heads_of(10), Training(), CIFAR10, held=8 * MIB, memory=9 * MIB)
     with pytest.raises(IncompatibleError, match=r"^going on in stacks of 200 heads needs .* as before$"):

@@ -39,7 +39,8 @@ class Plan:
         width = f"{widths[0]:,}" if len(widths) == 1 else f"{widths[0]:,} to {widths[-1]:,}"
         stacks = "1 stack" if len(self.stacks) == 1 else f"{len(self.stacks):,} stacks"
         heads = "head" if widths == [1] else "heads"
-        return f"{stacks} of {width} {heads}; at most {_size(self.bytes)} of memory, {_size(self.held)} of it data"
+        memory = f"at most {_size(self.bytes)} of memory, {_size(self.held)} of it in use already"
+        return f"{stacks} of {width} {heads}; {memory}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def plan_stacks(
         if width is not None:
             what, way_out = f"going on in stacks of {width:,} heads needs", "allow as much with --memory as before"
         raise IncompatibleError(
-            f"{what} {_size(found.bytes)} of memory, {_size(held)} of it for the data, and {_size(memory)} are "
+            f"{what} {_size(found.bytes)} of memory, {_size(held)} of it in use already, and {_size(memory)} are "
             f"allowed; {way_out}"
         )
     return found

@@ -25,6 +25,7 @@ from linprobe.tune.path import PathResult, cross_validate, follow_path, make_fol
 Settings = list[dict[str, Any]]
 
 PRODUCTS = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
+BYTES = {"auto": (4, 8), "float32": (4,), "float64": (8,)}  # of the numbers in them
 
 
 class Exact:
@@ -92,14 +93,14 @@ class Exact:
     def _plan(self, heads: int) -> Plan:
         """The stacks of so many heads, and the memory of all that follows; IncompatibleError where it is short."""
         shape, K, (held, memory) = self.pool.X.shape, len(self.classes), (self.resources.held, self.resources.memory)
-        sizes = [4, 8] if self.options.precision == "auto" else [4 if self.options.precision == "single" else 8]
+        sizes = BYTES[self.options.precision]
         rooms = [solve_bytes(shape, K, heads, size, self.problem["device"]) for size in sizes]
         stacks = tuple(np.array_split(np.arange(heads), groups(heads, rooms[0], self.problem["memory"])))
         after = certify_bytes(shape, K) + 3 * 8 * K**2  # the proof, and the confusions
         if memory is not None and held + after > memory:
             raise IncompatibleError(
                 f"the proof of {K:,} classes needs {(held + after) / 2**20:,.0f} MiB, {held / 2**20:,.0f} MiB of it "
-                f"for the data, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory"
+                f"in use already, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory"
             )
         widest = len(stacks[0])
         most = max(fixed + widest * each for fixed, each in rooms)
