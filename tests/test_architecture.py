@@ -33,8 +33,8 @@ MAY_KNOW = {
     "search": {
         *("errors", "arrays", "dataset", "checkpoint", "evaluate", "screening", "solvers", "space"),
     },
-    "estimators": {"errors", "arrays", "finite", "losses", "evaluate", "objective", "solvers"},
-    "probe_search": {"errors", "estimators", "solvers"},
+    "estimators": {"errors", "arrays", "finite", "losses", "evaluate", "objective", "solvers", "steps"},
+    "probe_search": {"errors", "estimators", "solvers", "steps"},
     "classifier": {"", "errors", "evaluate", "losses", "prepare", "tensors"},
     "sight": {"errors", "sources"},
     "predict": {"errors", "arrays", "finite", "classifier", "sight", "sources"},

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -420,10 +421,12 @@ def test_a_solver_that_stops_early_says_how_far_it_came():
     X, y, _ = make_problem(seed=13)
     with pytest.warns(ConvergenceWarning, match=r"stopped \(max_iter\) after 1 iterations, with nothing proven"):
         SoftmaxClassifier(1e-6, max_iter=1).fit(X, y)
-    said = r"stopped \(max_iter\) after 12 iterations, with a proven gap of .*e-\d+ of the objective; raise max_iter"
+    said = r"stopped \(max_iter\) after 12 iterations, with a proven gap of (\S+) of the objective; raise max_iter"
     with pytest.warns(ConvergenceWarning, match=said) as caught:
         model = SoftmaxClassifier(1e-6, max_iter=12).fit(X, y)
     assert "precision" not in str(caught[0].message)  # which is double already
+    (share,) = re.findall(said, str(caught[0].message))
+    assert model.gap_ / model.objective_ <= float(share) <= 1.1 * model.gap_ / model.objective_
     assert model.stopped_ == "max_iter"
     assert np.isfinite([model.gap_, model.objective_]).all()
     with warnings.catch_warnings():

@@ -1,11 +1,23 @@
 """How figures are said: as people read them, on the right side of chance, and rounded to where they are true."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from linprobe.evaluate import measured_accuracy
-from linprobe.steps import accuracy_rows, at_most, counted, number, proven, wider, within, without_examples
+from linprobe.steps import (
+    accuracy_rows,
+    at_most,
+    counted,
+    number,
+    proven,
+    proven_share,
+    wider,
+    within,
+    without_examples,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +95,8 @@ def test_what_to_type_reaches_beyond_the_edge_on_its_side(best, low):
     assert (option, int(count) > 1, spacing) == ("--learning-rate", True, "log")
     assert float(first) < best < float(last)
     assert (best / float(first) > float(last) / best) == low
+
+
+def test_nothing_is_proven_by_a_gap_as_large_as_the_objective():
+    assert proven_share(3.11e-5) == "a proven gap of 3.2e-5 of the objective"  # an upper bound, as all that is proven
+    assert {proven_share(share) for share in (1.0, 1.7e6, math.inf, math.nan)} == {"nothing proven"}

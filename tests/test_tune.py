@@ -490,7 +490,7 @@ def test_a_fit_that_failed_is_not_chosen_while_another_has_not(folds, monkeypatc
     grid = result.numbers["grid"]
     assert [row["status"] for row in grid["rows"]] == ["failed", "failed", "gap"]
     assert grid["best"]["reg"] == 1e6
-    assert ("failed", "2 of 3", "the solver failed at them; left out of the choice") in [
+    assert ("failed", "2 of 3", "the solver failed on them; left out of the choice") in [
         (row.what, row.found, row.expected) for row in steps[1].rows
     ]
 
@@ -504,7 +504,7 @@ def test_that_every_fit_failed_is_said_first(monkeypatch):
     assert result.numbers["refit"]["status"] == "failed"
     first = steps[1].rows[0]
     assert (first.what, first.found) == ("failed", "all 2")
-    assert "the solver failed at the one chosen" in first.expected
+    assert "the solver failed on all of them, the one chosen too" in first.expected
 
 
 @pytest.mark.parametrize(("precision", "products"), [("float64", {"float64"}), ("float32", {"float32"})])

@@ -165,7 +165,7 @@ def prove(classifier: Classifier, dataset: Dataset) -> Proof:
         found = certify(examples.X, numbers[examples.y], W[:, :, None], classifier.b[:, None], [reg], str(loss))
     except UsageError as error:
         # What it ends with is advice to whoever called it.
-        finding, *_ = str(error).removeprefix("certify: ").replace("(head 0 by", "(by").rpartition("; ")
+        finding, *_ = str(error).removeprefix("certify: ").rpartition("; ")
         return Proof(*told, why=f"{finding}; {advice}")
     objective, gap = float(found.objective[0]), float(found.gap[0])
     if gap <= tolerance * objective:

@@ -30,7 +30,8 @@ from linprobe.estimators.scoring import (
     read_measures,
     read_scorers,
 )
-from linprobe.solvers.optimum import Optimum, proven_share
+from linprobe.solvers.optimum import Optimum
+from linprobe.steps import proven_share
 
 OF_THE_BEST = ("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_")
 

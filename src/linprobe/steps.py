@@ -130,6 +130,11 @@ def proven(objective: float, gap: float) -> str:
     )
 
 
+def proven_share(share: float) -> str:
+    """What is proven where the gap is this share of the objective."""
+    return f"a proven gap of {at_most(share)} of the objective" if share < 1 else "nothing proven"
+
+
 def without_examples(absent: Sequence[str], where: str = "to learn from") -> tuple[str, ...]:
     """That classes were not among the examples, if any were not."""
     if not absent:

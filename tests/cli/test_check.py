@@ -146,10 +146,10 @@ def test_a_fault_of_ours_with_one_submission_does_not_stop_the_others(check, tmp
         shutil.copy(FILES / "softmax_pair.py", tmp_path / f"{name}.py")
     judged = folder.check_file
 
-    def fails_on_ada(path):
+    def fails_on_ada(path, **options):
         if path.stem == "ada":
             raise KeyError(np.zeros((30, 30)))
-        return judged(path)
+        return judged(path, **options)
 
     monkeypatch.setattr(folder, "check_file", fails_on_ada)
     code, out, _ = check(tmp_path, "--json")

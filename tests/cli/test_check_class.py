@@ -158,7 +158,7 @@ def test_other_names_are_taken_by_folders_and_by_several_files(check, tmp_path):
     ("arguments", "said"),
     [
         (["--function", "loss=f"], "--function is 'loss=f'; it is NAME=OTHER, NAME one of softmax_loss_naive, "),
-        (["--function", "f"], "this is about a class; --function NAME and --loss are for one file"),
+        (["--function", "f"], "--function NAME and --loss are for one file by itself"),
         (["--json", "--csv"], "--json and --csv are two forms of one answer"),
         (["--function", "f", "--function", "g"], "--function names two functions"),
     ],

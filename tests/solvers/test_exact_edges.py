@@ -12,7 +12,7 @@ from linprobe.errors import DataError, IncompatibleError
 from linprobe.solvers import exact
 from linprobe.solvers.certificate import certify
 from linprobe.solvers.exact import solve
-from linprobe.solvers.optimum import Optimum, proven_share
+from linprobe.solvers.optimum import Optimum
 from linprobe.solvers.path import lawful
 from linprobe.solvers.problem import pose, solve_bytes
 from linprobe.tune.path import follow_path
@@ -165,8 +165,3 @@ def test_heads_in_another_order_are_taken_and_replaced_in_that_order():
     start = problem.start("float64")
     other: Optimum = replace(start, gap=np.array([5.0, 6.0]))
     assert start.replaced(np.array([1, 0]), other).gap.tolist() == [6.0, 5.0]
-
-
-def test_nothing_is_proven_by_a_gap_of_the_objective():
-    assert proven_share(3.14e-5) == "a proven gap of 3.1e-05 of the objective"
-    assert proven_share(1.0) == proven_share(1.7e6) == proven_share(np.inf) == proven_share(np.nan) == "nothing proven"

@@ -1,7 +1,5 @@
 """How a function wants to be called, what it is meant to be, and what is wrong where it gives no answer."""
 
-import itertools
-
 import numpy as np
 
 from linprobe.arrays import LIBRARIES
@@ -45,10 +43,8 @@ def arrange(caller: Caller, loss: Loss) -> tuple[Trial, Outcome]:
                 if outcome.crash is not None and outcome.crash.kind in ENDS:
                     return tried[-1]
     returned = [one for one in tried if one[1].crash is None]
-    # Of several errors the one that came last in the code: those of a wrong layout come early. Of those in one line the
-    # one of the library that the file uses beside NumPy.
-    order = {library: k for k, library in enumerate(caller.libraries)}
-    return returned[0] if returned else max(tried, key=lambda one: (_reached(one[1]), order[one[0].library]))
+    # Of several errors the one that came last in the code: those of a wrong layout come early.
+    return returned[0] if returned else max(tried, key=lambda one: _reached(one[1]))
 
 
 def _reached(outcome: Outcome) -> int:
@@ -89,10 +85,10 @@ def of_outcome(trial: Trial, outcome: Outcome, case: Case) -> Fault:
 
 
 def _at_the_exercise(trial: Trial) -> Given | None:
-    """The answer at the exercise's own size where it is right, in either layout and any library's arrays."""
+    """The answer at the exercise's own size where it is right, in either layout."""
     exercise = CASES["exercise"]
-    for library, layout in itertools.product(trial.caller.libraries, ("DC", "CD")):
-        elsewhere = Trial(trial.caller, trial.loss, layout, library)
+    for layout in ("DC", "CD"):
+        elsewhere = Trial(trial.caller, trial.loss, layout, trial.library)
         given = elsewhere.ask(exercise)
         if given is not None and elsewhere.right(given):
             return given

@@ -152,7 +152,7 @@ def check_folder(handed_in: Sequence[Submission], renamed: Mapping[str, str] | N
 
 def _check(path: Path, renamed: Mapping[str, str] | None) -> FileVerdict:
     try:
-        return check_file(path, renamed=renamed) if renamed else check_file(path)
+        return check_file(path, renamed=renamed)
     except LinprobeError as error:
         return FileVerdict(os.fspath(path), (), (str(error),))
     except Exception as error:  # noqa: BLE001 - a fault of ours with one submission must not stop the others

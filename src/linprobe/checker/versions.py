@@ -7,7 +7,6 @@ import inspect
 import io
 import os
 import sys
-import tempfile
 import textwrap
 import tokenize
 import types
@@ -21,6 +20,7 @@ from linprobe.checker.edits import Edit
 from linprobe.checker.invoke import invoke
 from linprobe.checker.outcome import Caller, Outcome
 from linprobe.checker.repair import Source
+from linprobe.checker.sandbox.scratch import new_folder
 from linprobe.checker.sandbox.supervisor import Sandbox
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what `ast.parse` raises
@@ -98,8 +98,8 @@ def source_in_file(path: Path, name: str, seconds: float) -> Source | None:
     def versions(edits: Sequence[Edit]) -> Iterator[Iterable[Caller]]:
         names = [f"{name}__{k}" for k in range(len(edits))]
         made = [decorators + one.text.replace(name, new, 1) for one, new in zip(edits, names, strict=True)]
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / path.name
+        with new_folder() as folder:
+            copy = folder / path.name
             copy.write_bytes("\n\n".join([text, *made]).encode(encoding))
             with Sandbox(copy, seconds=seconds) as sandbox:
                 yield map(sandbox.function, names if sandbox.load() is not None else [])

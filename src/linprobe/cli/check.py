@@ -73,9 +73,9 @@ def check(
         if len(places) == 1 and not places[0].is_dir() and not as_csv and html is None:
             status = _file(places[0], name, loss, renamed, as_json)
         elif name is not None or loss is not None:
-            what = f"{places[0]} is a folder" if len(places) == 1 and places[0].is_dir() else "this is about a class"
             raise UsageError(
-                f"{what}; --function NAME and --loss are for one file; for several, --function softmax_loss_naive=NAME"
+                "--function NAME and --loss are for one file by itself; for a folder, several files, --csv and --html "
+                "write --function softmax_loss_naive=NAME"
             )
         else:
             status = _class(places, renamed, html, "json" if as_json else "csv" if as_csv else "lines")

@@ -18,7 +18,15 @@ TERM = 26  # letters of a term that its explanation stands beside; below a longe
 KINDS = {"int": "N", "float": "NUMBER", "Path": "PATH"}
 
 
-class Command(TyperCommand):
+class _Helpful:
+    """Help in our form."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write all of the help."""
+        formatter.write(in_its_letters(page(self, ctx, formatter.width)))
+
+
+class Command(_Helpful, TyperCommand):
     """A command with our help, and with our words for what is one argument too many."""
 
     allow_extra_args = True
@@ -34,12 +42,8 @@ class Command(TyperCommand):
             raise UsageError(f"{rest[0]}: is one argument too many; write {usage(self, ctx)}")
         return rest
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write all of the help."""
-        formatter.write(in_its_letters(page(self, ctx, formatter.width)))
 
-
-class Group(TyperGroup):
+class Group(_Helpful, TyperGroup):
     """The command line as a whole: our help, and our words for a command that is not there."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -49,10 +53,6 @@ class Group(TyperGroup):
             step = f"did you mean {near[0]}?" if near else f"choose from {', '.join(self.commands)}"
             raise UsageError(f"{args[0]}: is not a command; {step}")
         return super().resolve_command(ctx, args)
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write all of the help."""
-        formatter.write(in_its_letters(page(self, ctx, formatter.width)))
 
 
 def usage(command: Any, context: Any) -> str:

@@ -1,4 +1,4 @@
-"""Names of options and of their values from before 0.2, which work for one version more."""
+"""Earlier names of options and of their values, which work for this version still."""
 
 from linprobe.cli.words import complain
 

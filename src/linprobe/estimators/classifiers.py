@@ -27,7 +27,7 @@ from linprobe.estimators.inputs import (
 )
 from linprobe.estimators.parameters import check_parameters, find_reg
 from linprobe.solvers import exact
-from linprobe.solvers.optimum import proven_share
+from linprobe.steps import proven_share
 
 
 class _LinearClassifier(ClassifierMixin, BaseEstimator):

@@ -190,8 +190,11 @@ def _check_bias(off: np.ndarray, wrong: np.ndarray) -> None:
     if not wrong.any():
         return
     heads = np.flatnonzero(wrong)
-    listed = ", ".join(f"head {head}" + (f" by about {off[head]:.1g}" if off[head] < 1 else "") for head in heads[:3])
-    listed += f" and {len(heads) - 3} more" if len(heads) > 3 else ""
+    told = [
+        (f"head {head}" if len(wrong) > 1 else "off") + (f" by about {off[head]:.1g}" if off[head] < 1 else "")
+        for head in heads[:3]
+    ]
+    listed = ", ".join(told) + (f" and {len(heads) - 3} more" if len(heads) > 3 else "")
     raise IncompatibleError(
         f"certify: the bias is not the best for the weights ({listed}; {BIAS_TOLERANCE:g} is allowed), so nothing "
         "follows for the optimum; fit the bias to these weights first, or train with solver='exact'"

@@ -48,8 +48,3 @@ class Optimum:
             old[..., heads] = new
             parts.append(old)
         return Optimum(*parts)
-
-
-def proven_share(share: float) -> str:
-    """What is proven where the gap is this share of the objective, in words."""
-    return f"a proven gap of {share:.1e} of the objective" if share < 1 else "nothing proven"

@@ -84,17 +84,17 @@ class Training:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         if self.iterations < 1:
-            raise UsageError(f"--iterations {self.iterations}: give an integer, 1 or more")
+            raise UsageError(f"iterations {self.iterations}: give an integer, 1 or more")
         if self.epochs is not None and not (0 < self.epochs < math.inf):
-            raise UsageError(f"--epochs {self.epochs:g}: give a number above 0")
+            raise UsageError(f"epochs {self.epochs:g}: give a number above 0")
         if self.schedule not in ("constant", "cosine", "step"):
             raise UsageError(f"the schedule {self.schedule!r} is unknown; use constant, cosine or step")
         if self.warmup < 0:
-            raise UsageError(f"--warmup {self.warmup}: give an integer, 0 or more")
+            raise UsageError(f"warmup {self.warmup}: give an integer, 0 or more")
         if not 0 <= self.average < 1:
-            raise UsageError(f"--average {self.average:g}: give a share of the iterations, 0 or more and below 1")
+            raise UsageError(f"average {self.average:g}: give a share of the iterations, 0 or more and below 1")
         if self.patience is not None and self.patience < 1:
-            raise UsageError(f"--patience {self.patience}: give an integer, 1 or more")
+            raise UsageError(f"patience {self.patience}: give an integer, 1 or more")
         if self.patience is not None and self.average:
             raise IncompatibleError(
                 "patience keeps the best weights, average the mean of the last; ask for one of them"

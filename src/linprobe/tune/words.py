@@ -57,10 +57,10 @@ def settings_step(grid: dict[str, Any]) -> Step:
     if exact:
         failed = sum(row["status"] == "failed" for row in rows)
         if best["status"] == "failed":
-            text = "the solver failed at the one chosen, as at all others; give larger values of reg"
+            text = "the solver failed on all of them, the one chosen too; give larger values of reg"
             lines.insert(0, Row("failed", f"all {len(rows)}" if len(rows) > 1 else "the only one", text))
         elif failed:
-            lines.append(Row("failed", f"{failed} of {len(rows)}", "the solver failed at them; left out of the choice"))
+            lines.append(Row("failed", f"{failed} of {len(rows)}", "the solver failed on them; left out of the choice"))
         short = [row for row in rows if not within(row["gap"], row["objective"], grid["tol"])]
         done = "all" if not short else f"{len(rows) - len(short)} of {len(rows)}"
         lines.append(Row("proven", f"{done} within {number(grid['tol'])} of the lowest objective, relative"))

@@ -54,9 +54,7 @@ class Process:
         self._printed = printed
         self._look = 0.0
         with contextlib.ExitStack() as undo:
-            folder, held = scratch.make()
-            undo.callback(os.close, held)
-            undo.callback(scratch.remove, folder)
+            folder = undo.enter_context(scratch.new_folder())
             self._scratch, self.copy = folder / "scratch", folder / "file" / file.name
             self._scratch.mkdir()
             self.copy.parent.mkdir()

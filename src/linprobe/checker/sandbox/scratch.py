@@ -5,11 +5,23 @@ import errno
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "linprobe-check-"
 LARGEST_SCRATCH = 64 * 2**20  # bytes; a single file may have a quarter of that
 MOST_ENTRIES = 2_000  # of the scratch folder
+
+
+@contextlib.contextmanager
+def new_folder() -> Iterator[Path]:
+    """A new folder, as `make` makes it, removed in the end."""
+    folder, held = make()
+    try:
+        yield folder
+    finally:
+        remove(folder)
+        os.close(held)
 
 
 def make() -> tuple[Path, int]:
