@@ -97,8 +97,8 @@ def failing_below(reg):
     """The solver, except that every stack tells of heads with smaller penalties that they ended far above."""
     whole = exact._descend
 
-    def lossy(problem, metric, start, *options):
-        found, low = whole(problem, metric, start, *options), problem.reg < reg
+    def lossy(problem, metric, start, *options, **more):
+        found, low = whole(problem, metric, start, *options, **more), problem.reg < reg
         ends = {"objective": 3.0, "gap": 9.0, "stopped": "stalled", "iterations": 1000}
         return replace(found, **{name: np.where(low, end, getattr(found, name)) for name, end in ends.items()})
 
@@ -123,9 +123,9 @@ def test_a_head_that_float32_lost_is_tried_again_in_float64(monkeypatch):
     X, reg, whole = X.astype(np.float32), np.array([1e-8, 1e-11]), exact._descend
     truth, tried = solve(X, y, reg), []
 
-    def lossy(problem, metric, start, *options):
+    def lossy(problem, metric, start, *options, **more):
         tried.append(str(metric.mean.dtype))
-        found = whole(problem, metric, start, *options)
+        found = whole(problem, metric, start, *options, **more)
         if tried[-1] == "float64":
             return found
         low = problem.reg < 1e-9

@@ -12,7 +12,7 @@ from linprobe.losses.curvature import total_curvature
 from linprobe.objective import chunk_of, default_chunk, objective_and_gradient
 from linprobe.solvers.lbfgs import Descent
 from linprobe.solvers.metric import Metric, fit_metric
-from linprobe.solvers.newton import newton_fits, whole_curvature
+from linprobe.solvers.newton import newton_bytes, whole_curvature
 from linprobe.solvers.null import null_curvature
 from linprobe.solvers.optimum import Optimum
 from linprobe.solvers.path import LOOSE, follow, lawful
@@ -130,7 +130,12 @@ class _Descend:
         found, H = start, len(problem.reg)
         for group in np.array_split(np.arange(H), groups(H, self.room, self.memory)):
             tell = self._counting(arrives=arrives)
-            ended = _descend(problem.take(group), self.metric, start.take(group), tol, self.max_iter, tell)
+            newton = newton_bytes(problem.X.shape, len(problem.shares))
+            spare = self.memory is None or self.room[0] + len(group) * self.room[1] + newton <= self.memory
+            ended = _descend(
+                *(problem.take(group), self.metric, start.take(group), tol, self.max_iter, tell),
+                newton=newton > 0 and spare,
+            )
             found = found.replaced(group, ended)
             self.done += len(group) if arrives else 0
         return found
@@ -147,6 +152,8 @@ def _descend(
     tol: float,
     max_iter: int,
     progress: Callable[[int, int], None] | None,
+    *,
+    newton: bool,
 ) -> Optimum:
     """One stack, in the precision of its metric, from where it stands."""
     like = metric.mean
@@ -185,7 +192,7 @@ def _descend(
         reg=problem.reg,
         start=null_curvature(problem.loss, problem.shares, problem.null_bias),
         null=(problem.null_bias, problem.null_objective),
-        hessian=hessian if newton_fits(problem) else None,
+        hessian=hessian if newton else None,
         W=xp.astype(W, like.dtype),
         b=b if problem.intercept else None,
         tol=tol,

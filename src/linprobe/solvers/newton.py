@@ -12,10 +12,10 @@ if TYPE_CHECKING:  # which imports what remembers steps, and that takes Newton's
     from linprobe.solvers.problem import Problem
 
 # Unknowns of a head, and multiplications for its second derivative: half a second at the most.
-UNKNOWNS = 2000
+UNKNOWNS = 2500
 MULTIPLICATIONS = 5e10
 
-CHUNK_NUMBERS = 2**24
+CHUNK_NUMBERS = 2**22
 
 NEGLIGIBLE = 1e-4  # of the mean curvature of an example
 
@@ -23,10 +23,14 @@ NEGLIGIBLE = 1e-4  # of the mean curvature of an example
 LIFTS = (1e-14, 1e-12, 1e-10, 1e-8)
 
 
-def newton_fits(problem: "Problem") -> bool:
-    """Whether second derivatives are cheap enough, beside passes that grow in number instead."""
-    (n, D), K = problem.X.shape, len(problem.shares)
-    return (D + 1) * K <= UNKNOWNS and n * ((D + 1) * K) ** 2 <= MULTIPLICATIONS
+def newton_bytes(shape: tuple[int, int], K: int) -> int:
+    """Memory of a Newton's step on X (n, D): 0 where its second derivative would cost too much beside more passes."""
+    n, D = shape
+    unknowns = (D + 1) * K
+    if unknowns > UNKNOWNS or n * unknowns**2 > MULTIPLICATIONS:
+        return 0
+    # The second derivative, its factor and their copy for LAPACK; a chunk of pairs and of features, centred and rooted.
+    return 8 * (3 * unknowns**2 + min(n, max(1, CHUNK_NUMBERS // unknowns)) * (2 * unknowns + 4 * (D + 1)))
 
 
 def whole_curvature(problem: "Problem", mean: Array, W: Array, b: Array, head: int) -> np.ndarray:

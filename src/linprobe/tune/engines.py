@@ -14,6 +14,7 @@ from linprobe.evaluate import score_stack
 from linprobe.search import Resources, SearchResult, penalty, search
 from linprobe.solvers.certificate import certify, certify_bytes
 from linprobe.solvers.exact import solve
+from linprobe.solvers.newton import newton_bytes
 from linprobe.solvers.plan import Plan
 from linprobe.solvers.problem import groups, solve_bytes
 from linprobe.solvers.settings import Training
@@ -103,7 +104,8 @@ class Exact:
                 f"in use already, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory"
             )
         widest = len(stacks[0])
-        most = max(fixed + widest * each for fixed, each in rooms)
+        n, D = shape
+        most = max(fixed + widest * each for fixed, each in rooms) + newton_bytes((n, min(n, D)), K)
         results = 3 * 8 * shape[1] * K * heads if len(stacks) > 1 else 0
         needed = held + max(after, most + results)
         return Plan(stacks, needed if memory is None else min(needed, memory), held, widest)

@@ -11,6 +11,7 @@ from linprobe.evaluate import score_stack
 from linprobe.search import Resources, SearchResult
 from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.solvers.exact import solve
+from linprobe.solvers.newton import newton_bytes
 from linprobe.solvers.problem import solve_bytes
 from linprobe.solvers.settings import Training
 
@@ -66,7 +67,9 @@ def find_optimum(
         "relative_gap": gap / objective,
         "iterations": int(best.iterations[0]),
         "status": str(best.stopped[0]),
-        "memory_plan_bytes": resources.held + sum(solve_bytes(train.X.shape, classes, 1, 4)),
+        "memory_plan_bytes": resources.held
+        + sum(solve_bytes(train.X.shape, classes, 1, 4))
+        + newton_bytes(train.X.shape, classes),
         "seconds": time.perf_counter() - started,
         "train_accuracy": train_accuracy,
         "val_accuracy": val_accuracy,

@@ -1,0 +1,80 @@
+"""Newton's steps: their second derivative, the memory it takes, and who may not have it."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from linprobe.losses import find_loss
+from linprobe.solvers import exact
+from linprobe.solvers.exact import solve
+from linprobe.solvers.newton import UNKNOWNS, damped_step, newton_bytes, whole_curvature
+from linprobe.solvers.problem import pose, solve_bytes
+
+
+def posed(n, D, K, loss="softmax", seed=0):
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((n, D)), rng.permutation(np.arange(n) % K)
+    return pose(X, y, np.array([1e-3]), loss, K, None, True, "numpy")
+
+
+@pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
+def test_the_second_derivative_is_that_of_the_slope(loss):
+    n, D, K, tiny = 60, 3, 4, 1e-6
+    problem, rng = posed(n, D, K, loss), np.random.default_rng(1)
+    mean = problem.X.mean(axis=0)
+    theta = rng.standard_normal((D + 1, K))
+
+    def slope(theta):  # of features about their mean, the bias last
+        augmented = np.column_stack([problem.X - mean, np.ones(n)])
+        scores = (augmented @ theta)[..., None]
+        _, of_scores = find_loss(loss).value_and_slope(scores, problem.y)
+        return augmented.T @ of_scores[..., 0] / n
+
+    found = whole_curvature(problem, mean, theta[:-1], theta[-1] - mean @ theta[:-1], 0).reshape((D + 1) * K, -1)
+    found = np.tril(found) + np.tril(found, -1).T
+    for unknown in range((D + 1) * K):
+        step = np.zeros((D + 1) * K)
+        step[unknown] = tiny
+        step = step.reshape(D + 1, K)
+        np.testing.assert_allclose(
+            found[:, unknown], ((slope(theta + step) - slope(theta - step)) / (2 * tiny)).ravel(), atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(("n", "D", "K"), [(400, 300, 4), (3000, 100, 10), (5000, 20, 3)])
+def test_a_step_takes_no_more_memory_than_is_planned(n, D, K):
+    problem, rng = posed(n, D, K), np.random.default_rng(1)
+    W, gradient = rng.standard_normal((D, K)), rng.standard_normal((D + 1, K))
+    tracemalloc.start()
+    damped_step(whole_curvature(problem, np.zeros(D), W, np.zeros(K), 0), gradient, 1e-3, intercept=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert newton_bytes((n, D), K) / 3 < peak < newton_bytes((n, D), K)
+
+
+def test_too_many_unknowns_need_no_memory():
+    assert newton_bytes((100, UNKNOWNS // 2 - 1), 2) > 0
+    assert newton_bytes((100, UNKNOWNS // 2), 2) == 0
+    assert newton_bytes((10**6, 200), 5) == 0
+
+
+def test_a_solve_that_has_no_memory_for_them_goes_on_without(monkeypatch):
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((120, 40)), rng.permutation(np.arange(120) % 3)
+    X[y == 0] += 0.7
+    asked = []
+
+    def seen(*given):
+        asked.append(given)
+        return whole_curvature(*given)
+
+    monkeypatch.setattr(exact, "whole_curvature", seen)
+    enough, reg = sum(solve_bytes(X.shape, 3, 1, 8)), np.array([1e-5])
+    with_them = solve(X, y, reg, memory=enough + newton_bytes(X.shape, 3))
+    assert asked
+    asked.clear()
+    without = solve(X, y, reg, memory=enough + newton_bytes(X.shape, 3) - 1)
+    assert not asked
+    assert with_them.stopped == without.stopped == "gap"
+    np.testing.assert_allclose(without.objective, with_them.objective, rtol=3e-6)
