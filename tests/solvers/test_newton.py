@@ -8,7 +8,7 @@ import pytest
 from linprobe.losses import find_loss
 from linprobe.solvers import exact
 from linprobe.solvers.exact import solve
-from linprobe.solvers.newton import UNKNOWNS, damped_step, newton_bytes, whole_curvature
+from linprobe.solvers.newton import UNKNOWNS, bias_step, damped_step, newton_bytes, whole_curvature
 from linprobe.solvers.problem import pose, solve_bytes
 
 
@@ -78,3 +78,17 @@ def test_a_solve_that_has_no_memory_for_them_goes_on_without(monkeypatch):
     assert not asked
     assert with_them.stopped == without.stopped == "gap"
     np.testing.assert_allclose(without.objective, with_them.objective, rtol=3e-6)
+
+
+def test_a_class_without_examples_does_not_keep_a_head_from_its_end():
+    # Its share of a bias step would be what rounding leaves of the slope, over a curvature of nearly nothing.
+    K, D, rng = 100, 16, np.random.default_rng(0)
+    y = rng.integers(0, K, 3 * K)
+    assert len(np.unique(y)) < K
+    X = (rng.standard_normal((len(y), D)) + 2 * rng.standard_normal((K, D))[y]).astype(np.float32)
+    found = solve(X, y, np.array([1e-3]), classes=K, precision="single")
+    assert found.stopped == "gap"
+    curvature = np.diag([2.0, 1.0, 0.0])
+    curvature[:2, :2] -= 0.5
+    assert bias_step(curvature, np.array([1e-3, -1e-3, 1e-12]))[2] == 0
+    assert (bias_step(np.zeros((3, 3)), np.zeros(3)) == 0).all()

@@ -69,10 +69,16 @@ def whole_curvature(problem: "Problem", mean: Array, W: Array, b: Array, head: i
 
 def bias_step(curvature: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """Newton's step of a head's bias (K,), its weights held: curvature (K, K) and slope (K,) where it stands."""
+    step, bent = np.zeros(len(slope)), np.diag(curvature) > 0
+    if not bent.any():
+        return step
+    # A class without curvature, as one without examples, stays: its share would be rounding over nearly nothing.
+    curvature = curvature[np.ix_(bent, bent)]
     mean = max(float(np.trace(curvature)) / len(curvature), 1e-100)
     # A shift of all classes changes nothing, nor does that of a class without any loss left.
     stiffness, axes = linalg.eigh(curvature + mean / len(curvature), driver="evd")
-    return -axes @ (axes.T @ slope / np.maximum(stiffness, 1e-9 * mean))
+    step[bent] = -axes @ (axes.T @ slope[bent] / np.maximum(stiffness, 1e-9 * mean))
+    return step
 
 
 def damped_step(hessian: np.ndarray, gradient: np.ndarray, damping: float, *, intercept: bool) -> np.ndarray | None:
