@@ -6,7 +6,7 @@ import check_page
 import numpy as np
 import pytest
 from corpus import everything  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from corpus.registry import ENTRIES
+from corpus.registry import ENTRIES, each, each_in_turn
 from faults import REWRITINGS, drawn_faults, with_fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,10 +22,6 @@ DOUBLE = [
 ]
 QUICK = [entry for entry in DOUBLE if entry.name in {"zeroes_the_true_class", "columns_of_examples", "one_hot"}]
 SHAPES = [(23, 13, 7), (3, 4, 6), (1, 5, 3)]
-
-
-def each(entries):
-    return pytest.mark.parametrize("entry", entries, ids=lambda entry: entry.name)
 
 
 def drawn(N, D, C):
@@ -53,7 +49,7 @@ def test_a_right_function_agrees_with_the_loops(entry, shape):
     np.testing.assert_allclose(dW if entry.layout == "DC" else dW.T, gradient, rtol=0, atol=1e-12)
 
 
-@each(HINGE)
+@each_in_turn(HINGE)
 def test_each_function_gets_its_verdict(entry):
     verdict = check_loss(entry.untouched() if entry.example else entry.function, loss="hinge")
     codes = [fault.code for fault in verdict.faults]

@@ -8,7 +8,7 @@ import check_page
 import numpy as np
 import pytest
 from corpus import everything  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from corpus.registry import ENTRIES, Entry
+from corpus.registry import ENTRIES, each, each_in_turn
 from faults import REWRITINGS, Drawn, drawn_faults, with_fault
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -47,10 +47,6 @@ OF_EACH_KIND = {
 }
 
 
-def each(entries: list[Entry]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("entry", entries, ids=lambda entry: entry.name)
-
-
 def test_the_corpus_is_as_large_and_as_clear_as_it_must_be():
     assert len([entry for entry in SOFTMAX if entry.verdict != "right"]) >= 45
     assert len(RIGHT) >= 16
@@ -82,7 +78,7 @@ def test_a_right_function_agrees_with_the_loops(entry, shape):
     np.testing.assert_allclose(dW if entry.layout == "DC" else dW.T, gradient, rtol=0, atol=1e-12)
 
 
-@each(SOFTMAX)
+@each_in_turn(SOFTMAX)
 def test_each_function_gets_its_verdict(entry):
     verdict = check_loss(entry.untouched() if entry.example else entry.function, loss="softmax")
     codes = [fault.code for fault in verdict.faults]

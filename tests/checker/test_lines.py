@@ -147,7 +147,7 @@ TEXT = '''def f(W, X, y, reg):
 
 
 def test_every_edit_is_python_of_one_line_and_none_is_made_twice():
-    made = edits(TEXT)
+    made = list(edits(TEXT))
     assert len(made) > 50
     assert len({one.text for one in made}) == len(made)
     before = TEXT.splitlines()

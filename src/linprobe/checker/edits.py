@@ -55,15 +55,18 @@ class Edit:
         return None if self.code == "wrong_statement" else self.text.splitlines()[self.line - 1].strip()
 
 
-def edits(text: str) -> list[Edit]:
-    """The edits of a function, given as its text, which begins with `def` in the first column; each text once."""
+def edits(text: str) -> Iterator[Edit]:
+    """The edits of a function, given as its text, which begins with `def` in the first column: each text once.
+
+    Those that cost less come first; each is compiled when it is asked for.
+    """
     found: dict[str, Edit] = {}
     for edit in _Function(text).edits():
-        if edit.text == text or edit.text in found:
-            continue
+        if edit.text != text:
+            found.setdefault(edit.text, edit)
+    for edit in sorted(found.values(), key=lambda edit: edit.cost):
         if (compiled := _compiled(edit.text)) is not None:
-            found[edit.text] = replace(edit, compiled=compiled)
-    return sorted(found.values(), key=lambda edit: edit.cost)
+            yield replace(edit, compiled=compiled)
 
 
 def _compiled(text: str) -> CodeType | None:

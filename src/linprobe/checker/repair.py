@@ -105,7 +105,7 @@ def _causes(source: Source, trial: Trial, before: Mapping[str, Given]) -> dict[P
         wrong = frozenset(PIECES) - _right(trial, before)
     quick = trial.ask(QUICK)
     causes: dict[Piece, _Success] = {}
-    for _, of_cost in itertools.groupby(edits(source.text)[:MOST_EDITS], key=lambda edit: edit.cost):
+    for _, of_cost in itertools.groupby(itertools.islice(edits(source.text), MOST_EDITS), key=lambda edit: edit.cost):
         tried = list(of_cost)
         successes: list[_Success] = []
         with source.versions(tried) as callers:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pytest
+
 Function = Callable[..., Any]
 Loss = Literal["softmax", "hinge"]
 
@@ -72,3 +74,19 @@ def right(
         return function
 
     return register
+
+
+def each(entries: list[Entry]) -> pytest.MarkDecorator:
+    """A test for each entry."""
+    return pytest.mark.parametrize("entry", entries, ids=lambda entry: entry.name)
+
+
+def each_in_turn(entries: list[Entry]) -> pytest.MarkDecorator:
+    """The same; of wrong ones with the same codes all but the first are slow, unless an example of the docs."""
+    seen: set[tuple[str, ...]] = set()
+    parameters = []
+    for entry in entries:
+        again = entry.verdict != "right" and entry.codes in seen and not entry.example
+        seen.add(entry.codes)
+        parameters.append(pytest.param(entry, id=entry.name, marks=[pytest.mark.slow] if again else []))
+    return pytest.mark.parametrize("entry", parameters)

@@ -5,8 +5,10 @@ that have few wrong forms; those with the fewest that agree in every case say wh
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,10 +41,22 @@ class Explanation:
         return {code for code, _ in self.faults}
 
 
+# A member, by the place of its form in every aspect.
+_Member = tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class _Family:
     aspects: tuple[Aspect, ...]
     predict: Callable[[Case, Sequence[Any]], Any]
+
+    def of(self, member: _Member) -> tuple[Form, ...]:
+        """Its forms."""
+        return tuple(aspect[place] for aspect, place in zip(self.aspects, member, strict=True))
+
+    def given(self, member: _Member, case: Case) -> Any:
+        """What it gives in a case."""
+        return self.predict(case, [form.form for form in self.of(member)])
 
 
 def explain_value(loss: Loss, found: Mapping[Case, float], single: bool = False) -> list[Explanation]:
@@ -60,21 +74,57 @@ def explain_gradient(loss: Loss, found: Mapping[Case, np.ndarray], single: bool 
 
 
 def _explain(family: _Family, found: Mapping[Case, Any], agrees: float) -> list[Explanation]:
-    explanations: list[Explanation] = []
     with np.errstate(all="ignore"):
-        for forms in _members(family.aspects):
-            faults = tuple((form.code, form.fields) for form in forms if form.code is not None)
-            if explanations and len(faults) > len(explanations[0].faults):
-                break
-            if all(
-                alike(family.predict(case, [form.form for form in forms]), it, agrees) for case, it in found.items()
-            ):
-                explanations.append(Explanation(faults, _predicts(family, forms), sum(form.fitted for form in forms)))
-    return explanations
+        for faults in range(1, MOST_FAULTS + 1):
+            agree = [
+                member
+                for member in _alike_at_first(family, faults, found, agrees)
+                if all(alike(family.given(member, case), it, agrees) for case, it in found.items())
+            ]
+            if agree:
+                return [_explanation(family, member) for member in agree]
+    return []
 
 
-def _predicts(family: _Family, forms: Sequence[Form]) -> Callable[[Case], Any]:
-    return lambda case: family.predict(case, [form.form for form in forms])
+def _explanation(family: _Family, member: _Member) -> Explanation:
+    forms = family.of(member)
+    faults = tuple((form.code, form.fields) for form in forms if form.code is not None)
+    return Explanation(faults, partial(family.given, member), sum(form.fitted for form in forms))
+
+
+def _alike_at_first(family: _Family, faults: int, found: Mapping[Case, Any], agrees: float) -> list[_Member]:
+    """The members of so many faults that may agree in the first case: nearly all others are left out here."""
+    case, it = next(iter(found.items()))
+    # What was not fitted to these answers is the same for every function, and found out once.
+    kinds = tuple(
+        tuple((form.code, str(form.fields)) for form in aspect if not form.fitted) for aspect in family.aspects
+    )
+    key = (family.predict, case, faults, kinds)
+    if key not in _KNOWN:
+        _KNOWN[key] = _predictions(family, faults, case, np.shape(it))
+    members, predicted = _KNOWN[key]
+    scale = max(float(np.max(np.abs(it))), 1e-3)
+    near = np.abs(predicted - np.ravel(it)).max(axis=1) <= 2 * agrees * scale
+    fitted = [member for member in _members(family.aspects, faults) if any(form.fitted for form in family.of(member))]
+    # In the order of the aspects that are wrong, then of their forms.
+    return sorted(
+        [*(members[row] for row in np.flatnonzero(near)), *fitted], key=lambda one: (np.flatnonzero(one).tolist(), one)
+    )
+
+
+_KNOWN: dict[Any, tuple[list[_Member], np.ndarray]] = {}
+
+
+def _predictions(family: _Family, faults: int, case: Case, shape: tuple[int, ...]) -> tuple[list[_Member], np.ndarray]:
+    """All members that are not fitted, m of them, and what they give: (m, numbers), NaN where that is nothing."""
+    members = [
+        member for member in _members(family.aspects, faults) if not any(form.fitted for form in family.of(member))
+    ]
+    predicted = np.full((len(members), math.prod(shape)), np.nan)
+    for row, member in zip(predicted, members, strict=True):
+        if (given := family.given(member, case)) is not None:
+            row[:] = np.ravel(given)
+    return members, predicted
 
 
 def alike(predicted: Any, found: Any, agrees: float = AGREES) -> bool:
@@ -85,13 +135,12 @@ def alike(predicted: Any, found: Any, agrees: float = AGREES) -> bool:
     return bool(np.max(np.abs(predicted - found)) <= agrees * scale)
 
 
-def _members(aspects: Sequence[Aspect]) -> Iterator[tuple[Form, ...]]:
-    """Every choice of a form an aspect but the right one, those with fewer faults first."""
-    for faults in range(1, MOST_FAULTS + 1):
-        # Which examples count is rarely wrong among many faults, and would double their number.
-        rare = [EXAMPLES, ROWS_OF_X] if faults == MOST_FAULTS else []
-        places = [i for i, aspect in enumerate(aspects) if not any(aspect is one for one in rare)]
-        for changed in itertools.combinations(places, faults):
-            yield from itertools.product(
-                *(aspect[1:] if i in changed else aspect[:1] for i, aspect in enumerate(aspects))
-            )
+def _members(aspects: Sequence[Aspect], faults: int) -> Iterator[_Member]:
+    """Every choice of a form an aspect with so many wrong ones."""
+    # Which examples count is rarely wrong among many faults, and would double their number.
+    rare = [EXAMPLES, ROWS_OF_X] if faults == MOST_FAULTS else []
+    places = [i for i, aspect in enumerate(aspects) if not any(aspect is one for one in rare)]
+    for changed in itertools.combinations(places, faults):
+        yield from itertools.product(
+            *(range(1, len(aspect)) if i in changed else range(1) for i, aspect in enumerate(aspects))
+        )

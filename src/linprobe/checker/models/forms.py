@@ -22,7 +22,7 @@ class Form:
     fitted: bool = False
 
 
-Aspect = tuple[Form, ...]  # the right form first
+Aspect = tuple[Form, ...]  # the right form first, fitted ones last
 
 RIGHT = Form(None, None)
 

@@ -75,8 +75,8 @@ def _margins(at_zero: float | None) -> Aspect:
     return (
         Form(None, (1.0, 1.0)),
         *(Form("margin", (1.0, margin), {"found": margin}) for margin in usual),
-        *(() if known else (Form("margin", (1.0, at_zero), {"found": at_zero}, fitted=True),)),
         Form("margin_reversed", (-1.0, 1.0)),
+        *(() if known else (Form("margin", (1.0, at_zero), {"found": at_zero}, fitted=True),)),
     )
 
 
