@@ -13,7 +13,7 @@ from linprobe.errors import DataError, UsageError
 from linprobe.evaluate import wilson_interval
 from linprobe.evidence import observe
 from linprobe.prepare import Features, Preparation
-from linprobe.rows import Rows, refuse_what_is_not_finite
+from linprobe.splits import Rows, refuse_what_is_not_finite
 from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.steps import at_most, brief, number
 from linprobe.tensors import short

@@ -14,7 +14,7 @@ from linprobe.dataset import Dataset
 from linprobe.evaluate import measured_accuracy
 from linprobe.evidence import Evidence, observe
 from linprobe.prepare import make_splits
-from linprobe.rows import Part, Rows, absent_classes, refuse_what_is_not_finite
+from linprobe.splits import Part, Rows, absent_classes, refuse_what_is_not_finite
 from linprobe.search import Resources, SearchResult
 from linprobe.solvers.plan import Plan
 from linprobe.space import Axis, at_edge

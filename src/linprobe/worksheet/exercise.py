@@ -15,7 +15,7 @@ from linprobe.errors import IncompatibleError
 from linprobe.evaluate import measured_accuracy
 from linprobe.evidence import Evidence, observe
 from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
-from linprobe.rows import Rows, absent_classes
+from linprobe.splits import Rows, absent_classes
 from linprobe.search import Resources, Screening, SearchResult, screen, search
 from linprobe.solvers.plan import Plan
 from linprobe.solvers.sgd import Progress, Training

@@ -8,7 +8,7 @@ import pytest
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError
 from linprobe.prepare import fit_preparation, make_splits
-from linprobe.rows import Rows, absent_classes, part_of, refuse_what_is_not_finite
+from linprobe.splits import Rows, absent_classes, part_of, refuse_what_is_not_finite
 
 RNG = np.random.default_rng(0)
 IMAGES = Dataset(
