@@ -21,8 +21,9 @@ from linprobe import open_dataset
 from linprobe.arrays import Products, move
 from linprobe.errors import MissingDependencyError, require
 from linprobe.evaluate import score_stack
-from linprobe.prepare import fit_preparation, make_splits
+from linprobe.prepare import fit_preparation
 from linprobe.solvers.sgd import Heads, Training, train_stack
+from linprobe.splits import make_splits
 
 GRID = {"rows": 49_000, "features": 3_072, "heads": 100}
 PATH = {"rows": 1_281_167, "features": 1_024, "heads": 45}

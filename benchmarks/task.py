@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from linprobe import open_dataset
 from linprobe.dataset import Dataset, Examples
 from linprobe.evaluate import CHUNK_ROWS
-from linprobe.prepare import fit_preparation, make_splits
+from linprobe.prepare import fit_preparation
 from linprobe.solvers.plan import Plan, Work, plan_stacks
 from linprobe.solvers.settings import Heads, Training
 from linprobe.space import Space
+from linprobe.splits import make_splits
 from linprobe.worksheet.exercise import Options, choose_space
 
 

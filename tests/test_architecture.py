@@ -14,7 +14,8 @@ MAY_KNOW = {
     "errors": set(),
     "publish": {"errors"},
     "tensors": {"errors", "publish"},
-    "dataset": {"errors"},
+    "rows": {"arrays"},
+    "dataset": {"errors", "arrays", "rows"},
     "arrays": {"errors"},
     "finite": {"arrays"},
     "losses": {"errors", "arrays"},
@@ -40,18 +41,18 @@ MAY_KNOW = {
     "predict": {"errors", "arrays", "finite", "classifier", "sight", "sources"},
     "evidence": {"arrays", "classifier", "dataset", "evaluate"},
     "steps": set(),
-    "rows": {"errors", "arrays", "finite", "dataset", "prepare"},
+    "splits": {"errors", "arrays", "finite", "dataset", "prepare", "rows"},
     "assess": {
-        *("errors", "dataset", "prepare", "rows", "evaluate", "evidence", "classifier", "solvers", "tune"),
+        *("errors", "dataset", "prepare", "splits", "evaluate", "evidence", "classifier", "solvers", "tune"),
         *("steps", "tensors"),
     },
     "tune": {
-        *("", "errors", "arrays", "dataset", "prepare", "rows", "solvers", "space", "search", "evaluate"),
+        *("", "errors", "arrays", "dataset", "prepare", "rows", "splits", "solvers", "space", "search", "evaluate"),
         *("checkpoint", "classifier", "evidence", "steps", "losses"),
     },
     "worksheet": {
         *("", "errors", "dataset", "sources", "prepare", "losses", "objective", "gradient_check", "solvers"),
-        *("search", "space", "checkpoint", "evaluate", "classifier", "evidence", "rows", "steps"),
+        *("search", "space", "checkpoint", "evaluate", "classifier", "evidence", "splits", "steps"),
     },
     "notebook": {"errors", "publish"},
     "report": {

@@ -66,7 +66,8 @@ def test_labels_of_any_integer_type_become_int64(kind):
     [
         (images().astype(np.int16), labels(), "int16"),
         (images()[..., 0], labels(), r"\(6, 2, 3\)"),
-        (np.zeros((6, 2)), labels(), "float64"),
+        (np.zeros((6, 2), complex), labels(), "complex128"),
+        (np.zeros((6, 2), bool), labels(), "bool"),
         (images(), labels(5), "6 rows, but 5 labels"),
         (images(), labels()[:, None], r"int64 \(6, 1\)"),
         (images(), labels() / 2, "float64"),
@@ -78,8 +79,9 @@ def test_other_types_and_shapes_are_refused(X, y, finding):
         Examples(X, y)
 
 
-def test_features_are_accepted():
-    assert Examples(np.zeros((6, 2), np.float32), labels()).X.dtype == np.float32
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "uint8"])
+def test_features_of_any_numbers_are_accepted(dtype):
+    assert Examples(np.zeros((6, 2), dtype), labels()).X.dtype == dtype
 
 
 @pytest.mark.parametrize(

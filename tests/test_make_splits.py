@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError, UsageError
-from linprobe.prepare import default_sizes, make_splits
+from linprobe.splits import default_sizes, make_splits
 
 SPLITS = ("train", "val", "test", "dev")
 

@@ -9,12 +9,13 @@ import pytest
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DivergedError
 from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.prepare import fit_preparation, make_splits
+from linprobe.prepare import fit_preparation
 from linprobe.search import choose, ranked, screen, search
 from linprobe.solvers.plan import plan_stacks
 from linprobe.solvers.sgd import Training, train_stack
 from linprobe.sources import open_dataset
 from linprobe.space import Grid, Listed
+from linprobe.splits import make_splits
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 RUN: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch_size": 16, "seed": 3}

@@ -7,8 +7,8 @@ import pytest
 
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError
-from linprobe.prepare import fit_preparation, make_splits
-from linprobe.splits import Rows, absent_classes, part_of, refuse_what_is_not_finite
+from linprobe.prepare import fit_preparation
+from linprobe.splits import TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
 
 RNG = np.random.default_rng(0)
 IMAGES = Dataset(
@@ -21,15 +21,16 @@ IMAGES = Dataset(
 @pytest.mark.parametrize("prepared_on", ["train", "train + validation"])
 def test_what_is_told_finds_the_same_rows_again(features, trained_on, prepared_on):
     splits = make_splits(IMAGES, seed=5, train=50, val=17, test=11)
-    rows = Rows.of(splits, 5, trained_on, prepared_on)
+    rows = TrainedOn.of(splits, 5, trained_on, prepared_on)
     preparation = rows.fit(splits, features)
     there = rows.prepared(splits, preparation)
 
-    again = Rows.read(json.loads(json.dumps(rows.tell())))
+    again = TrainedOn.read(json.loads(json.dumps(rows.tell())))
     assert again == rows
     found = again.splits(IMAGES)
     here = again.prepared(found, again.fit(found, features))
-    assert (here.X.tobytes(), here.y.tobytes()) == (there.X.tobytes(), there.y.tobytes())
+    np.testing.assert_array_equal(here.X, there.X)
+    np.testing.assert_array_equal(here.y, there.y)
     np.testing.assert_array_equal(found.test.X, splits.test.X)
 
     assert len(there) == (50 if trained_on == "train" else 67)
@@ -54,11 +55,11 @@ WHOLE = {"trained_on": "train", "prepared_on": "train", "seed": 0, "train": 5, "
 )  # fmt: skip
 def test_what_tells_no_rows_is_refused(told):
     with pytest.raises(DataError, match="does not tell which rows it was trained on"):
-        Rows.read(told)
-    assert Rows.read(WHOLE).train == 5
+        TrainedOn.read(told)
+    assert TrainedOn.read(WHOLE).train == 5
 
 
-SAID = Rows.of(make_splits(IMAGES, seed=5, train=50, val=17, test=11), 5, "train", "train").tell()
+SAID = TrainedOn.of(make_splits(IMAGES, seed=5, train=50, val=17, test=11), 5, "train", "train").tell()
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,9 @@ SAID = Rows.of(make_splits(IMAGES, seed=5, train=50, val=17, test=11), 5, "train
      {"trained_on": "train + validation"}, {"prepared_on": "train + validation"}, {"fingerprint": "sha256:0"}],
 )  # fmt: skip
 def test_rows_that_were_changed_in_the_file_are_noticed(change):
-    assert len(Rows.read(SAID).splits(IMAGES).train) == 50
+    assert len(TrainedOn.read(SAID).splits(IMAGES).train) == 50
     with pytest.raises(DataError, match="noise: the rows that the model's file describes are not those") as caught:
-        Rows.read(SAID | change).splits(IMAGES)
+        TrainedOn.read(SAID | change).splits(IMAGES)
     assert "--" not in str(caught.value)  # nobody typed an option
 
 
@@ -88,8 +89,8 @@ def test_the_fingerprint_of_the_rows_is_theirs_and_not_that_of_dev_or_of_a_test_
 
 def test_rows_of_older_versions_have_no_fingerprint():
     told = {name: value for name, value in SAID.items() if name != "fingerprint"}
-    assert Rows.read(told).fingerprint is None
-    assert len(Rows.read(told | {"seed": 6}).splits(IMAGES).train) == 50
+    assert TrainedOn.read(told).fingerprint is None
+    assert len(TrainedOn.read(told | {"seed": 6}).splits(IMAGES).train) == 50
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -11,11 +11,12 @@ from sklearn.model_selection import StratifiedKFold
 from linprobe import open_dataset
 from linprobe.dataset import Dataset, Examples
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
-from linprobe.prepare import fit_preparation, make_splits
+from linprobe.prepare import fit_preparation
 from linprobe.search import Resources
 from linprobe.solvers import exact
 from linprobe.solvers.certificate import certify
 from linprobe.solvers.exact import solve
+from linprobe.splits import make_splits
 from linprobe.tune import Options, engines, path, tune
 from linprobe.tune.engines import default_regs
 from linprobe.tune.options import REGS

@@ -13,8 +13,8 @@ from linprobe.errors import DataError, UsageError
 from linprobe.evaluate import wilson_interval
 from linprobe.evidence import observe
 from linprobe.prepare import Features, Preparation
-from linprobe.splits import Rows, refuse_what_is_not_finite
 from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
+from linprobe.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.steps import at_most, brief, number
 from linprobe.tensors import short
 from linprobe.tune.options import TOLERANCE
@@ -107,14 +107,14 @@ def _rows_to_judge(classifier: Classifier, dataset: Dataset) -> tuple[str, Examp
         return "its test split", dataset.test
     if not trained_on(classifier, dataset):
         return "all of it", dataset.train
-    rows = Rows.read(classifier.about.get("rows"))
+    rows = TrainedOn.read(classifier.about.get("rows"))
     splits, _ = _split_again(classifier, dataset, rows)
     # An older file has no fingerprint of the rows: that those of validation are not among them, it only says.
     said = "" if rows.fingerprint is not None else ", as its file says"
     return f"what training left for test{said}", splits.test
 
 
-def _split_again(classifier: Classifier, dataset: Dataset, rows: Rows) -> tuple[Splits, Preparation]:
+def _split_again(classifier: Classifier, dataset: Dataset, rows: TrainedOn) -> tuple[Splits, Preparation]:
     """The splits that the model was trained on, and the preparation fitted on them again, which must be the model's."""
     features = classifier.about.get("features")
     if not (isinstance(features, str) and features in get_args(Features)):
@@ -145,7 +145,7 @@ def prove(classifier: Classifier, dataset: Dataset) -> Proof:
             "certificate is about those rows: give that source, as it was"
         )
     classifier.preparation.apply(dataset.train.X[:0])  # which refuses examples of another shape
-    rows, loss, reg = Rows.read(about.get("rows")), about.get("loss"), _number(about, "reg")
+    rows, loss, reg = TrainedOn.read(about.get("rows")), about.get("loss"), _number(about, "reg")
     stored = about.get("tol") is not None
     numbers = _class_numbers(classifier, dataset)
     splits, preparation = _split_again(classifier, dataset, rows)

@@ -7,25 +7,28 @@ from functools import cached_property
 
 import numpy as np
 
+from linprobe.arrays import Array
 from linprobe.errors import DataError
+from linprobe.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
     """Examples and their labels; both arrays are read-only.
 
-    X uint8 (n, height, width, channels) images, or float32 (n, D) features; y (n,) int64, any other integer type is
-    converted. Raises DataError for other types and shapes, and for lengths that differ.
+    X uint8 (n, height, width, channels) images, or (n, D) features of any type of numbers, an array, which may be
+    mapped from a file, or Rows of one; y (n,) int64, any other integer type is converted. Raises DataError for other
+    types and shapes, and for lengths that differ.
     """
 
-    X: np.ndarray
+    X: Array
     y: np.ndarray
 
     def __post_init__(self) -> None:
-        X, y = np.asarray(self.X), np.asarray(self.y)
-        if (X.ndim, X.dtype) not in ((4, np.uint8), (2, np.float32)):
+        X, y = self.X if isinstance(self.X, Rows) else np.asarray(self.X), np.asarray(self.y)
+        if (X.ndim, X.dtype) != (4, np.uint8) and (X.ndim, X.dtype.kind in "fiu") != (2, True):
             raise DataError(
-                f"examples: {X.dtype} {X.shape} found, uint8 (n, height, width, channels) or float32 (n, D) expected; "
+                f"examples: {X.dtype} {X.shape} found, uint8 (n, height, width, channels) or numbers (n, D) expected; "
                 "convert them first"
             )
         if y.ndim != 1 or y.dtype.kind not in "iu":
@@ -33,9 +36,11 @@ class Examples:
         if len(X) != len(y):
             raise DataError(f"examples: {len(X):,} rows, but {len(y):,} labels; give one label for each row")
         # Views, so that the caller's own arrays stay as writable as they were.
-        X, y = X.view(), y.astype(np.int64, copy=False).view()
-        X.setflags(write=False)
+        y = y.astype(np.int64, copy=False).view()
         y.setflags(write=False)
+        if isinstance(X, np.ndarray):
+            X = X.view()
+            X.setflags(write=False)
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
 
@@ -44,7 +49,11 @@ class Examples:
 
     def take(self, rows: slice | np.ndarray) -> "Examples":
         """The examples of these rows: a view for a slice, a copy for an array of indices or of booleans."""
-        return Examples(self.X[rows], self.y[rows])
+        return Examples(self.X.take(rows) if isinstance(self.X, Rows) else self.X[rows], self.y[rows])
+
+    def lazily(self) -> "Examples":
+        """The same, as Rows: taking some of them copies nothing."""
+        return self if isinstance(self.X, Rows) else Examples(Rows(self.X), self.y)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The rows that a model is trained on: prepared from a data set, told in the model's file, and found again."""
+"""Which rows train, choose and test; which of them a model is trained on, told in its file, and found again."""
 
 import hashlib
 import json
@@ -11,13 +11,20 @@ import numpy as np
 from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import DataError, UsageError
 from linprobe.finite import first_not_finite
-from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
+from linprobe.prepare import Features, Preparation, fit_preparation
+from linprobe.rows import Rows
 
 Part = Literal["train", "train + validation"]
 
+# The worksheet's sizes on CIFAR-10; elsewhere the same shares of what there is.
+WORKSHEET_SIZES = {"train": 49_000, "val": 1_000, "test": 1_000, "dev": 500}
+
+# Shares of a small source leave too few examples to measure anything: a tenth of it, up to this many, is the least.
+LEAST_EXAMPLES = 200
+
 
 @dataclass(frozen=True)
-class Rows:
+class TrainedOn:
     """Which rows of a data set a model is trained on, and which its preparation is fitted on.
 
     seed, train, val, test: of the splits, as `make_splits` takes them. fingerprint: of the splits that they made and of
@@ -33,14 +40,14 @@ class Rows:
     fingerprint: str | None = None
 
     @classmethod
-    def of(cls, splits: Splits, seed: int, trained_on: Part, prepared_on: Part) -> "Rows":
+    def of(cls, splits: Splits, seed: int, trained_on: Part, prepared_on: Part) -> "TrainedOn":
         """Those of splits that were made with a seed."""
         rows = cls(trained_on, prepared_on, seed, len(splits.train), len(splits.val), len(splits.test))
         digest = hashlib.sha256(json.dumps([rows.tell(), splits.fingerprint], sort_keys=True).encode())
         return replace(rows, fingerprint=f"sha256:{digest.hexdigest()}")
 
     @classmethod
-    def read(cls, told: Any) -> "Rows":
+    def read(cls, told: Any) -> "TrainedOn":
         """What `tell` wrote, from a file that may hold anything. Raises DataError for anything else."""
         numbers = ("seed", "train", "val", "test")
         if (
@@ -64,10 +71,14 @@ class Rows:
             "the file was changed; train the model again"
         )
         try:
-            splits = make_splits(dataset, seed=self.seed, train=self.train, val=self.val, test=self.test)
+            sizes = {"train": self.train, "val": self.val, "test": self.test}
+            splits = make_splits(dataset, seed=self.seed, **sizes, lazily=True)
         except UsageError as error:  # which speaks of options that nobody typed
             raise changed from error
-        if self.fingerprint not in (None, Rows.of(splits, self.seed, self.trained_on, self.prepared_on).fingerprint):
+        if self.fingerprint not in (
+            None,
+            TrainedOn.of(splits, self.seed, self.trained_on, self.prepared_on).fingerprint,
+        ):
             raise changed
         return splits
 
@@ -76,9 +87,10 @@ class Rows:
         return fit_preparation(part_of(splits, self.prepared_on), features)
 
     def prepared(self, splits: Splits, preparation: Preparation) -> Examples:
-        """The rows that the model is trained on: X (n, D) float32."""
+        """The rows that the model is trained on: Rows (n, D) float32, prepared when they are read."""
         part = part_of(splits, self.trained_on)
-        return Examples(preparation.apply(part.X), part.y)
+        X = part.X if isinstance(part.X, Rows) else Rows(part.X)
+        return Examples(X.prepared(preparation), part.y)
 
 
 def part_of(splits: Splits, part: Part) -> Examples:
@@ -86,7 +98,11 @@ def part_of(splits: Splits, part: Part) -> Examples:
     train, val = splits.train, splits.val
     if part == "train":
         return train
-    return Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, val.y]))
+    if isinstance(train.X, Rows) and isinstance(val.X, Rows):
+        X = train.X.followed_by(val.X)
+    else:
+        X = np.concatenate([train.X, val.X])
+    return Examples(X, np.concatenate([train.y, val.y]))
 
 
 def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
@@ -107,3 +123,133 @@ def refuse_what_is_not_finite(dataset: Dataset) -> None:
                 f"{dataset.name}: {name} has {examples.X[place]} in row {row:,}, column {column:,}, counted from 0; a "
                 "linear classifier needs finite features: leave the row out, or fill the value in"
             )
+
+
+def make_splits(
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    train: int | None = None,
+    val: int | None = None,
+    test: int | None = None,
+    dev: int | None = None,
+    lazily: bool = False,
+) -> Splits:
+    """Cut a dataset into train, val, test and dev; sizes not given are the worksheet's, in proportion.
+
+    Training rows come first, validation rows next; test rows from the source's own test split, or after the validation
+    rows where it has none. The order is the source's own, but shuffled with `seed` where the source has no test split,
+    or comes in blocks of a class or lacks one where it should have some. dev is drawn without replacement from train.
+    lazily: as Rows, which copy nothing, where else shuffled rows are copies.
+    Raises UsageError where fewer examples are there than asked for, DataError where they are too few at all, or all of
+    one class.
+    """
+    present = np.unique(dataset.train.y)
+    if len(present) < 2:
+        raise DataError(
+            f"{dataset.name}: holds a single class ({dataset.classes[present[0]]}) for training; a classifier "
+            "needs at least two"
+        )
+    available = len(dataset.train)
+    own_test = dataset.test is not None
+    sizes = default_sizes(available, len(dataset.test) if dataset.test is not None else None)
+    asked = {"train": train, "val": val, "test": test, "dev": dev}
+    for name, size in asked.items():
+        if size is not None:
+            if size < 1:
+                raise UsageError(f"{_option(name)} {size}: a split needs at least one example")
+            sizes[name] = size
+    pool = sizes["train"] + sizes["val"] + (0 if own_test else sizes["test"])
+    if train is None and pool > available:
+        # An asked-for validation or test split takes its examples from training.
+        sizes["train"] -= pool - available
+        pool = available
+    if sizes["train"] < 1 or pool > available:
+        if all(size is None for size in asked.values()):
+            raise DataError(
+                f"{dataset.name}: has {available:,} example{'s' if available > 1 else ''}, too few to split into "
+                "train, val and test; give it more"
+            )
+        names = ("train", "val") if own_test else ("train", "val", "test")
+        wanted = " + ".join(f"{sizes[name]:,} {name}" for name in names if sizes[name] > 0)
+        raise UsageError(
+            f"{dataset.name}: has {available:,} examples, the splits ask for more ({wanted}"
+            f"{', and at least one to train on' if train is None else ''}); "
+            f"ask for fewer with {' or '.join(map(_option, names))}"
+        )
+    if dataset.test is not None and sizes["test"] > len(dataset.test):
+        raise UsageError(
+            f"{dataset.name}: its test split has {len(dataset.test):,} examples, --test-size asks for "
+            f"{sizes['test']:,}; ask for fewer"
+        )
+    if dev is None:
+        sizes["dev"] = min(sizes["dev"], sizes["train"])
+    if sizes["dev"] > sizes["train"]:
+        raise UsageError(f"--dev {sizes['dev']}: is drawn from the {sizes['train']:,} training examples; ask for fewer")
+    return _cut(dataset, sizes, np.random.default_rng(seed), lazily=lazily)
+
+
+def _option(name: str) -> str:
+    """What the size of a split is called on the command line."""
+    return "--dev" if name == "dev" else f"--{name}-size"
+
+
+def default_sizes(train: int, test: int | None) -> dict[str, int]:
+    """The sizes of the four splits for a source with this many examples; test None: it has no test split of its own."""
+    worksheet = WORKSHEET_SIZES
+    whole = worksheet["train"] + worksheet["val"] + (worksheet["test"] if test is None else 0)
+
+    def share(name: str, of: int) -> int:
+        return max(round(of * worksheet[name] / whole), min(LEAST_EXAMPLES, of // 10), 1)
+
+    sizes = {"val": share("val", train), "test": share("test", train), "dev": share("dev", train)}
+    if test is not None:
+        sizes["test"] = min(sizes["test"], test)
+    sizes["train"] = train - sizes["val"] - (sizes["test"] if test is None else 0)
+    return sizes
+
+
+def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator, *, lazily: bool) -> Splits:
+    everything = dataset.train.lazily() if lazily else dataset.train
+    order = None
+    if dataset.test is None or not _mixed(everything.y, sizes["train"], sizes["val"]):
+        order = generator.permutation(len(everything))
+
+    def part(start: int, size: int) -> Examples:
+        return everything.take(slice(start, start + size) if order is None else order[start : start + size])
+
+    train, val = part(0, sizes["train"]), part(sizes["train"], sizes["val"])
+    if len(np.unique(train.y)) < 2:
+        raise DataError(
+            f"{dataset.name}: all of train, {len(train):,} of {len(everything):,} examples, is of a single class; a "
+            "classifier needs at least two: train on more examples"
+        )
+    dev = train.take(np.sort(generator.choice(len(train), sizes["dev"], replace=False)))
+    if dataset.test is None:
+        test = part(sizes["train"] + sizes["val"], sizes["test"])
+    else:
+        rows = slice(0, sizes["test"])
+        if not _mixed(dataset.test.y, sizes["test"]):
+            rows = generator.permutation(len(dataset.test))[rows]
+        test = (dataset.test.lazily() if lazily else dataset.test).take(rows)
+    held_out = sizes["test"] if dataset.test is None else 0
+    rows = np.arange(len(everything)) if order is None else order
+    digest = hashlib.sha256(json.dumps([sizes["train"], sizes["val"], held_out]).encode())
+    digest.update(rows[: sizes["train"] + sizes["val"] + held_out].astype("<i8").data)
+    return Splits(train, val, test, dev, f"sha256:{digest.hexdigest()}")
+
+
+def _mixed(y: np.ndarray, *sizes: int) -> bool:
+    """Whether the first sizes[0] rows, the next sizes[1] and so on can stand for the whole, in the order they have."""
+    share = np.bincount(y) / len(y)
+    # From row to row the label changes as often as two rows drawn at random differ; in blocks of a class, hardly ever.
+    if np.count_nonzero(np.diff(y)) < (len(y) - 1) * (1 - share @ share) / 2:
+        return False
+    start = 0
+    for size in sizes:
+        found = np.bincount(y[start : start + size], minlength=len(share))
+        # A class of which 20 are expected is absent from mixed rows once in e^20 times.
+        if ((share * size >= 20) & (found == 0)).any():
+            return False
+        start += size
+    return True

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import linprobe
 from linprobe.notebook import Choices, execute, make_notebook, write_notebook
 from linprobe.notebook.cells import WIDTH
-from linprobe.prepare import fit_preparation, make_splits
+from linprobe.prepare import fit_preparation
 from linprobe.solvers.settings import Training
+from linprobe.splits import make_splits
 from linprobe.worksheet import Options, get_CIFAR10_data, run_worksheet
 
 COMMITTED = Path(__file__).resolve().parents[2] / "notebooks" / "worksheet.ipynb"

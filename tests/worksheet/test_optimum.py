@@ -8,9 +8,10 @@ from sklearn.linear_model import LogisticRegression
 
 from linprobe import open_dataset
 from linprobe.dataset import Examples
-from linprobe.prepare import fit_preparation, make_splits
+from linprobe.prepare import fit_preparation
 from linprobe.search import Resources
 from linprobe.solvers.settings import Training
+from linprobe.splits import make_splits
 from linprobe.steps import number
 from linprobe.worksheet import Options, run_worksheet
 from linprobe.worksheet.optimum import find_optimum

@@ -22,9 +22,9 @@ SMALLEST_WEIGHT = 1e-290  # of an example, as a share of all: smaller ones under
 UNIT = 2.0**-53  # the largest relative error of one operation in float64
 UNDERFLOW = 1e-300  # more than all that a sum loses where numbers are too small to have it
 
-# Numbers in a chunk of rows, in float64: 32 MiB, and 8 MiB a temporary. The rows of a chunk and the columns of a block
+# Numbers in a chunk of rows, in float64: 8 MiB each, and for a temporary. The rows of a chunk and the columns of a block
 # are added up by themselves, so that the bounds of their rounding, which grow with the number of terms, stay small.
-CHUNK_FEATURES, CHUNK_SCORES, CHUNK_ROWS, BLOCK = 2**22, 2**20, 2**12, 128
+CHUNK_FEATURES, CHUNK_SCORES, CHUNK_ROWS, BLOCK = 2**20, 2**20, 2**12, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,11 @@ class Stack:
         if W.ndim != 3 or 0 in W.shape[1:]:
             raise UsageError(f"certify: W has the shape {W.shape}; it must be (features, classes, heads)")
         D, K, H = W.shape
-        X, y = X.tocsr() if issparse(X) else np.asarray(X), np.asarray(y)
+        y = np.asarray(y)
+        if issparse(X):
+            X = X.tocsr()
+        elif not hasattr(X, "kept"):  # which rows have that are read part by part
+            X = np.asarray(X)
         if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] != D or X.dtype.kind not in "biuf":
             raise UsageError(f"certify: X is {X.dtype} of shape {X.shape}; it must be numbers, one or more rows of {D}")
         n = X.shape[0]

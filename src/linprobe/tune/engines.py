@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import to_numpy
+from linprobe.arrays import row_chunks, to_numpy
 from linprobe.checkpoint import Checkpoint
 from linprobe.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.evaluate import score_stack
+from linprobe.rows import CHUNK_ROWS, Rows
 from linprobe.search import Resources, SearchResult, penalty, search
 from linprobe.solvers.certificate import certify, certify_bytes
 from linprobe.solvers.exact import solve
@@ -27,6 +28,21 @@ Settings = list[dict[str, Any]]
 
 PRODUCTS = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
 BYTES = {"auto": (4, 8), "float32": (4,), "float64": (8,)}  # of the numbers in them
+
+
+def kept(pool: Examples, classes: int, options: Options, resources: Resources) -> Examples:
+    """The rows read once and kept, where they and the work fit into the memory; else as they are, read in every pass.
+
+    SGD draws its batches from all of them, and a device reads from its own memory, so there they are always kept.
+    """
+    if not isinstance(pool.X, Rows):
+        return pool
+    shape, size = pool.X.shape, pool.X.dtype.itemsize
+    if options.solver == "exact" and resources.products.device == "numpy" and resources.memory is not None:
+        rooms = (sum(solve_bytes(shape, classes, 1, each)) for each in BYTES[options.precision])
+        if resources.held + size * shape[0] * shape[1] + max(rooms) > resources.memory:
+            return pool
+    return Examples(pool.X.kept(), pool.y)
 
 
 class Exact:
@@ -185,18 +201,23 @@ class Descent:
         return W, b, {"objective": float(objective[0]), "status": str(found.stopped[0])}
 
 
-def default_regs(X: np.ndarray) -> np.ndarray:
+def default_regs(X: np.ndarray | Rows) -> np.ndarray:
     """Values of reg for rows X (n, D)."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    variance = (mean_square(X) - float(mean @ mean)) / X.shape[1]
+    mean, square = _moments(X)
+    variance = (square - float(mean @ mean)) / X.shape[1]
     return round_to_three(REGS * (variance if variance > 0 else 1.0))  # where nothing varies, any reg does
 
 
-def default_rates(X: np.ndarray) -> np.ndarray:
+def default_rates(X: np.ndarray | Rows) -> np.ndarray:
     """Learning rates for rows X (n, D); the bias counts as a feature that is one."""
-    return round_to_three(RATES / (mean_square(X) + 1))
+    return round_to_three(RATES / (_moments(X)[1] + 1))
 
 
-def mean_square(X: np.ndarray) -> float:
-    """The mean squared length of rows X (n, D), without a float64 copy of them."""
-    return float(np.mean(np.einsum("nd,nd->n", X, X, dtype=np.float64)))
+def _moments(X: np.ndarray | Rows) -> tuple[np.ndarray, float]:
+    """The mean (D,) and the mean squared length of rows X (n, D), without a float64 copy of them."""
+    total, square = np.zeros(X.shape[1]), 0.0
+    for rows in row_chunks(len(X), CHUNK_ROWS):
+        part = X[rows]
+        total += part.sum(axis=0, dtype=np.float64)
+        square += float(np.einsum("nd,nd->", part, part, dtype=np.float64))
+    return total / len(X), square / len(X)

@@ -13,13 +13,12 @@ from linprobe.classifier import Classifier
 from linprobe.dataset import Dataset
 from linprobe.evaluate import measured_accuracy
 from linprobe.evidence import Evidence, observe
-from linprobe.prepare import make_splits
-from linprobe.splits import Part, Rows, absent_classes, refuse_what_is_not_finite
 from linprobe.search import Resources, SearchResult
 from linprobe.solvers.plan import Plan
 from linprobe.space import Axis, at_edge
+from linprobe.splits import Part, TrainedOn, absent_classes, make_splits, refuse_what_is_not_finite
 from linprobe.steps import Step
-from linprobe.tune.engines import Descent, Exact
+from linprobe.tune.engines import Descent, Exact, kept
 from linprobe.tune.options import Options
 from linprobe.tune.path import PathResult
 from linprobe.tune.words import data_step, refit_step, settings_step, test_step
@@ -58,12 +57,12 @@ def tune(
     options = options or Options()
     on_step = on_step or _ignore
     refuse_what_is_not_finite(dataset)
-    splits = make_splits(dataset, seed=options.seed, **options.sizes(dataset))
+    splits = make_splits(dataset, seed=options.seed, **options.sizes(dataset), lazily=True)
     # With folds there is one pool of rows from the start; else the preparation must not see validation either.
     prepared_on: Part = "train" if options.folds is None else "train + validation"
-    rows = Rows.of(splits, options.seed, "train + validation", prepared_on)
+    rows = TrainedOn.of(splits, options.seed, "train + validation", prepared_on)
     preparation = rows.fit(splits, options.features)
-    pool = rows.prepared(splits, preparation)
+    pool = kept(rows.prepared(splits, preparation), len(dataset.classes), options, resources())
     numbers: dict[str, Any] = {
         "data": {
             "source": dataset.name,

@@ -14,12 +14,12 @@ from linprobe.dataset import Dataset, Examples, Splits
 from linprobe.errors import IncompatibleError
 from linprobe.evaluate import measured_accuracy
 from linprobe.evidence import Evidence, observe
-from linprobe.prepare import Features, Preparation, fit_preparation, make_splits
-from linprobe.splits import Rows, absent_classes
+from linprobe.prepare import Features, Preparation, fit_preparation
 from linprobe.search import Resources, Screening, SearchResult, screen, search
 from linprobe.solvers.plan import Plan
 from linprobe.solvers.sgd import Progress, Training
 from linprobe.space import Axis, Grid, Space, Trials
+from linprobe.splits import TrainedOn, absent_classes, make_splits
 from linprobe.steps import Step
 from linprobe.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
 from linprobe.worksheet.optimum import find_optimum
@@ -265,7 +265,7 @@ def _classifier(
         "data": dataset.name,
         "white": dataset.white,
         "fingerprint": dataset.fingerprint,
-        "rows": Rows.of(splits, options.training.seed, "train", "train").tell(),
+        "rows": TrainedOn.of(splits, options.training.seed, "train", "train").tell(),
         **({"absent": absent} if (absent := absent_classes(splits.train.y, dataset.classes)) else {}),
         "version": __version__,
     }
