@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from linprobe.arrays import row_chunks
+from linprobe.arrays import Array, row_chunks
 
 __all__ = ["Prepares", "Rows"]
 
@@ -37,7 +37,7 @@ class Rows:
     """
 
     def __init__(
-        self, source: np.ndarray, places: slice | np.ndarray = slice(None), preparation: Prepares | None = None
+        self, source: Array, places: slice | np.ndarray = slice(None), preparation: Prepares | None = None
     ) -> None:
         self._source, self._preparation = source, preparation
         self._places = _of(slice(0, len(source), 1), places)
