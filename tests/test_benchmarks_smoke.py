@@ -114,6 +114,7 @@ def test_probe_prints_a_row_for_each_search_and_how_far_they_agree(table):
 PEERS = ("lbfgs", "newton-cg", "hundred", "cyanure")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_peer_has_our_objective_and_a_goal_below_it_is_not_reached(peer, tmp_path, part):
     exact_peers = part("exact_peers")

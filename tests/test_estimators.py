@@ -30,6 +30,7 @@ from linprobe.solvers.certificate import certify
 
 
 # Without an intercept one of the checks cannot be passed, nor does scikit-learn's own LogisticRegression pass it.
+@pytest.mark.sampled(4)
 @parametrize_with_checks(
     [
         SoftmaxClassifier(),

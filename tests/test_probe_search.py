@@ -43,6 +43,7 @@ def one_thread():
 
 
 # The checks' data sets are small: their best penalty is often at the edge.
+@pytest.mark.sampled(4)
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 @parametrize_with_checks(
     [
@@ -101,6 +102,7 @@ LOGS = {"reg": [3.0, 0.3, 0.03]}
 C_GRID = {"C": [1e-5, 1e-4, 3e-3]}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize(
     ("make", "grid", "cv", "classes", "labels", "container", "weighted"),

@@ -72,6 +72,7 @@ def log_losses(estimator, X, y):
 # ---- scores
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("scoring", "refit", "train"),
     [

@@ -398,7 +398,7 @@ def test_a_class_without_examples_is_named():
 
 def test_a_class_of_validation_alone_is_learned_by_folds_and_by_the_refit():
     dataset, steps = draw(40, 4, 3), []
-    splits = make_splits(dataset, seed=0, **Options().sizes(dataset))
+    splits = make_splits(dataset, seed=0, lazily=False, **Options().sizes(dataset))
     late = np.array([any((row == seen).all() for seen in splits.val.X) for row in dataset.train.X])
     y = np.where(late, 3, dataset.train.y)
     moved = Dataset("drawn", Examples(dataset.train.X, y), None, ("a", "b", "c", "late"))

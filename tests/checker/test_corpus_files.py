@@ -87,6 +87,7 @@ def handed_in(tmp_path, text, name="softmax.py"):
     return check_file(path).to_json()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", FACTS)
 def test_a_file_as_it_is_handed_in(name):
     if "torch" in name:
@@ -134,6 +135,7 @@ def test_the_verdict_of_a_file_is_that_of_its_functions():
     assert verdict_of("reads_its_data").exit_status == 1
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("function", "loss", "convention", "codes"),
     [
@@ -173,6 +175,7 @@ BODY = """    scores = X.dot(W)
 """
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "text",
     [

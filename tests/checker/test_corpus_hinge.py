@@ -64,6 +64,7 @@ def test_each_function_gets_its_verdict(entry):
 
 
 # What is right of one loss has no fault of it, and any other has some: whichever function it is.
+@pytest.mark.sampled(4)
 @each(QUICK)
 def test_the_loss_of_a_right_function_need_not_be_named(entry):
     verdict = check_loss(entry.function)

@@ -107,6 +107,7 @@ def said(stream):
     return stream.buffer.getvalue().decode(stream.encoding)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_output_is_one_line_and_a_failure_only_of_what_was_to_be_printed(name, command):
     arguments, status, printed = COMMANDS[name]
@@ -139,6 +140,7 @@ def test_an_error_output_that_is_full_changes_nothing(name, command):
     assert command(["tune", "nothing"], text(io.BytesIO()), text(Full(full))) == 2
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("name", "encoding"), [*((name, "ascii") for name in COMMANDS), ("tune", "latin-1"), ("predict", "cp437")]
 )
@@ -203,6 +205,7 @@ def shell(folder, line):
     return done.returncode, done.stderr
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("place", [">&- 2>&- <&-", "| true", ">/dev/full"])
 def test_a_run_ends_well_wherever_its_words_go(place, tmp_path):
     if "full" in place and not Path("/dev/full").exists():

@@ -181,6 +181,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_costs_little_time_and_little_memory(tmp_path, name):
     path = tmp_path / "x.tar.gz"

@@ -186,6 +186,7 @@ BOMBS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_costs_little_time_and_little_memory(name):
     raw = BOMBS[name]
@@ -203,6 +204,7 @@ def test_a_bomb_costs_little_time_and_little_memory(name):
     assert time.process_time() - started < 10
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("operation", [b"]", b"}", b"(", b")", b"N", b"K\x01", b"]q\x00", b"]\x94", b"U\x02ab"])
 def test_a_file_of_nothing_but_operations_stops(operation):
     raw = P4 + operation * (2 * MOST_OPERATIONS)

@@ -19,6 +19,7 @@ def words(sheet) -> list[str]:
     return [text.get_text() for text in sheet.figure.texts]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("classes", "examples", "numbered"),
     [

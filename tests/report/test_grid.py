@@ -24,6 +24,7 @@ def number_of(sheet, label: str) -> list:
     return [text for text in sheet.figure.texts if text.get_text() == label]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("rows", "columns", "numbered"),
     [

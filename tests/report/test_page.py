@@ -85,6 +85,7 @@ def page_of(kind):
 # ---- what it may do
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_its_own_scripts_run_and_nobody_is_asked(kind):
     page = page_of(kind)
@@ -469,6 +470,7 @@ LARGE = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("case", LARGE)
 def test_the_page_stays_small_and_says_what_it_leaves_out(case):
     text = render(made_up(**LARGE[case]))

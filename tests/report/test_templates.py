@@ -47,6 +47,7 @@ def test_extreme_and_equal_weights():
     assert scale_templates(np.array([-1.7e308, 0, 1.7e308]).reshape(1, 1, 3, 1)).ravel().tolist() == [0, 128, 255]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("count", "height", "width", "channels"),
     [

@@ -73,6 +73,7 @@ def poisoned(heads, which):
     return spoiled
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("kind", HEADS)
@@ -114,6 +115,7 @@ def test_weights_that_start_poisoned_stay_where_they_are(start, data):
             assert spoiled.stopped[head] == "diverged"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("kind", HEADS)
 def test_a_head_alone_in_its_slot_has_its_bits(kind, option):
@@ -137,6 +139,7 @@ def test_twenty_runs_have_one_hash(kind, option):
     assert len(hashes) == 1
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @pytest.mark.parametrize("width", [1, 2, 3, 8, 31, 64, 130])

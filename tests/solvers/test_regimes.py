@@ -41,6 +41,7 @@ def wide(n=60, D=200, K=4, seed=0):
     return rng.standard_normal((n, D)) + 0.5 * rng.standard_normal((K, D))[y], y
 
 
+@pytest.mark.sampled(4)
 @BOTH
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -118,6 +118,7 @@ def assert_same(a, b):
         assert one.tobytes() == two.tobytes(), name
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("case", CASES)
 def test_resumed_from_random_moments_it_ends_with_the_same_bits(case, tmp_path):
     calls = []
@@ -131,6 +132,7 @@ def test_resumed_from_random_moments_it_ends_with_the_same_bits(case, tmp_path):
         assert_same(solution, uninterrupted)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("case", CASES)
 def test_several_interruptions_in_a_row_change_nothing(case, tmp_path):
     moments = np.random.default_rng(len(case)).integers(0, 6, 8)

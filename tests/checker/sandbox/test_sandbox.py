@@ -289,6 +289,7 @@ time.sleep(10**6)
 """
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("in_a_thread", [False, True])
 def test_a_process_ends_with_its_parent_and_the_next_run_sweeps(needs, tmp_path, monkeypatch, end, in_a_thread):

@@ -53,6 +53,7 @@ HANGS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("body", HANGS.values(), ids=HANGS)
 def test_a_call_that_does_not_end_is_ended(ended, body):
     assert ended(body, seconds=0.25).crash == Crash("timeout", "0.25")
@@ -78,6 +79,7 @@ ENDS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("body", "crash"), ENDS.values(), ids=ENDS)
 def test_a_call_that_ends_the_process_is_told_how(ended, body, crash):
     found = ended(body).crash
@@ -167,6 +169,7 @@ SABOTAGE = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("body", SABOTAGE.values(), ids=SABOTAGE)
 def test_sabotage_of_its_own_process_is_its_own_loss(ended, body):
     before = np.geterr(), signal.getsignal(signal.SIGALRM)

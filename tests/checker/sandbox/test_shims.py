@@ -62,6 +62,7 @@ PAST = "past, which bridges Python 2 and 3, is not installed: its names were sup
 COURSE = "The course's own package, cs231n, is not all there: what the file imports from it was left empty."
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("imports", "body", "value", "note"),
     [
