@@ -17,7 +17,7 @@ help: ## Say what can be made
 demo: $(VENV)/installed ## Run the worksheet on the digits that ship with scikit-learn
 	$(BIN)/linprobe worksheet
 
-test: $(VENV)/installed-test ## Run the tests, but for the slow ones on all of CIFAR-10: 5 to 10 minutes on two cores
+test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: 5 to 10 minutes on two cores
 	@echo "The tests take 5 to 10 minutes on two cores."
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal
 

@@ -81,6 +81,15 @@ def test_what_is_taken_is_what_the_array_has_there(features, chain):
     )
 
 
+@pytest.mark.parametrize("places", [slice(2, 5), slice(5, 2, -1), np.array([2, 3, 4])])
+@pytest.mark.parametrize("rows", [3, -4, np.array([0, 3]), np.array([-4]), np.ones(4, bool), np.ones(2, bool)])
+def test_a_row_beyond_them_is_refused_though_the_source_has_it(places, rows):
+    with pytest.raises(IndexError):
+        Rows(SOURCE).take(places)[rows]
+    with pytest.raises(IndexError):
+        Rows(SOURCE).take(places).take(np.atleast_1d(rows))
+
+
 def test_rows_that_lie_behind_each_other_stay_a_slice():
     rows = Rows(SOURCE)
     together = rows.take(slice(2, 5)).followed_by(rows.take(slice(5, 9)))

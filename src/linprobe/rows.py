@@ -97,5 +97,13 @@ def _of(places: slice | np.ndarray, rows: Any) -> slice | np.ndarray:
         part = every[rows]
         return slice(part.start, part.stop, part.step) if part.step > 0 else np.array(part, np.int64)
     rows = np.asarray(rows)
-    rows = np.flatnonzero(rows) if rows.dtype == bool else np.where(rows < 0, rows + len(every), rows)
+    if rows.dtype == bool:
+        outside, rows = len(rows) != len(every), np.flatnonzero(rows)
+    else:
+        outside, rows = (
+            bool(((rows < -len(every)) | (rows >= len(every))).any()),
+            np.where(rows < 0, rows + len(every), rows),
+        )
+    if outside:  # the source has more rows, which are none of these
+        raise IndexError(f"there are {len(every)} rows, and one beyond them was asked for")
     return rows * every.step + every.start

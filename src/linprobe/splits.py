@@ -88,9 +88,8 @@ class TrainedOn:
 
     def prepared(self, splits: Splits, preparation: Preparation) -> Examples:
         """The rows that the model is trained on: Rows (n, D) float32, prepared when they are read."""
-        part = part_of(splits, self.trained_on)
-        X = part.X if isinstance(part.X, Rows) else Rows(part.X)
-        return Examples(X.prepared(preparation), part.y)
+        part = part_of(splits, self.trained_on).lazily()
+        return Examples(part.X.prepared(preparation), part.y)
 
 
 def part_of(splits: Splits, part: Part) -> Examples:

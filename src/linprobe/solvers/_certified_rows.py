@@ -22,7 +22,7 @@ SMALLEST_WEIGHT = 1e-290  # of an example, as a share of all: smaller ones under
 UNIT = 2.0**-53  # the largest relative error of one operation in float64
 UNDERFLOW = 1e-300  # more than all that a sum loses where numbers are too small to have it
 
-# Numbers in a chunk of rows, in float64: 8 MiB, and as much a temporary. The rows of a chunk and the columns of a block
+# Numbers in a chunk of rows, in float64: 8 MiB, and 8 MiB a temporary. The rows of a chunk and the columns of a block
 # are added up by themselves, so that the bounds of their rounding, which grow with the number of terms, stay small.
 CHUNK_FEATURES, CHUNK_SCORES, CHUNK_ROWS, BLOCK = 2**20, 2**20, 2**12, 128
 

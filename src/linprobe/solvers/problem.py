@@ -14,6 +14,7 @@ from linprobe.losses import Loss, SmoothLoss, smooth_loss
 from linprobe.objective import default_chunk
 from linprobe.solvers.lbfgs import PAIRS
 from linprobe.solvers.metric import FULL_FEATURES, Metric
+from linprobe.solvers.newton import newton_bytes
 from linprobe.solvers.null import null_model
 from linprobe.solvers.optimum import Optimum
 
@@ -203,6 +204,12 @@ def solve_bytes(
     square = 8 * K**2
     fixed = 5 * D * rank * size + 3 * chunk * D * size + 8 * square + 32 * 2**20
     return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size + 5 * square
+
+
+def newton_room(shape: tuple[int, int], K: int) -> int:
+    """Memory of a Newton's step on dense X (n, D), or in the span of few rows; 0 where none is taken."""
+    n, _ = shape
+    return newton_bytes((n, n) if spans(shape) else shape, K)
 
 
 def groups(heads: int, room: tuple[int, int], memory: int | None) -> int:

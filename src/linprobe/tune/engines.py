@@ -15,9 +15,8 @@ from linprobe.rows import CHUNK_ROWS, Rows
 from linprobe.search import Resources, SearchResult, penalty, search
 from linprobe.solvers.certificate import certify, certify_bytes
 from linprobe.solvers.exact import solve
-from linprobe.solvers.newton import newton_bytes
 from linprobe.solvers.plan import Plan
-from linprobe.solvers.problem import groups, solve_bytes
+from linprobe.solvers.problem import groups, newton_room, solve_bytes
 from linprobe.solvers.settings import Training
 from linprobe.solvers.sgd import train_stack
 from linprobe.space import Grid
@@ -31,12 +30,10 @@ BYTES = {"auto": (4, 8), "float32": (4,), "float64": (8,)}  # of the numbers in 
 
 
 def kept(pool: Examples, classes: int, options: Options, resources: Resources) -> Examples:
-    """The rows read once and kept, where they and the work fit into the memory; else as they are, read in every pass.
+    """The pool's Rows read once and kept, where they and the work fit into the memory; else as they are.
 
     SGD draws its batches from all of them, and a device reads from its own memory, so there they are always kept.
     """
-    if not isinstance(pool.X, Rows):
-        return pool
     shape, size = pool.X.shape, pool.X.dtype.itemsize
     if options.solver == "exact" and resources.products.device == "numpy" and resources.memory is not None:
         rooms = (sum(solve_bytes(shape, classes, 1, each)) for each in BYTES[options.precision])
@@ -120,8 +117,7 @@ class Exact:
                 f"in use already, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory"
             )
         widest = len(stacks[0])
-        n, D = shape
-        most = max(fixed + widest * each for fixed, each in rooms) + newton_bytes((n, min(n, D)), K)
+        most = max(fixed + widest * each for fixed, each in rooms) + newton_room(shape, K)
         results = 3 * 8 * shape[1] * K * heads if len(stacks) > 1 else 0
         needed = held + max(after, most + results)
         return Plan(stacks, needed if memory is None else min(needed, memory), held, widest)

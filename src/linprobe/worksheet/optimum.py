@@ -11,8 +11,7 @@ from linprobe.evaluate import score_stack
 from linprobe.search import Resources, SearchResult
 from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.solvers.exact import solve
-from linprobe.solvers.newton import newton_bytes
-from linprobe.solvers.problem import solve_bytes
+from linprobe.solvers.problem import newton_room, solve_bytes
 from linprobe.solvers.settings import Training
 
 TOLERANCE = 1e-6  # of gap / objective
@@ -69,7 +68,7 @@ def find_optimum(
         "status": str(best.stopped[0]),
         "memory_plan_bytes": resources.held
         + sum(solve_bytes(train.X.shape, classes, 1, 4))
-        + newton_bytes(train.X.shape, classes),
+        + newton_room(train.X.shape, classes),
         "seconds": time.perf_counter() - started,
         "train_accuracy": train_accuracy,
         "val_accuracy": val_accuracy,

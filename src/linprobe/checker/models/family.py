@@ -44,6 +44,9 @@ class Explanation:
 # A member, by the place of its form in every aspect.
 _Member = tuple[int, ...]
 
+# What `_predictions` found in a case: the same cases are asked of every function.
+_KNOWN: dict[Any, tuple[list[_Member], np.ndarray]] = {}
+
 
 @dataclass(frozen=True)
 class _Family:
@@ -110,9 +113,6 @@ def _alike_at_first(family: _Family, faults: int, found: Mapping[Case, Any], agr
     return sorted(
         [*(members[row] for row in np.flatnonzero(near)), *fitted], key=lambda one: (np.flatnonzero(one).tolist(), one)
     )
-
-
-_KNOWN: dict[Any, tuple[list[_Member], np.ndarray]] = {}
 
 
 def _predictions(family: _Family, faults: int, case: Case, shape: tuple[int, ...]) -> tuple[list[_Member], np.ndarray]:
