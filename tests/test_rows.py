@@ -95,17 +95,22 @@ def test_rows_that_lie_behind_each_other_stay_a_slice():
     together = rows.take(slice(2, 5)).followed_by(rows.take(slice(5, 9)))
     assert np.shares_memory(together[:], SOURCE)
     np.testing.assert_array_equal(together[:], SOURCE[2:9])
+    for one, two in ((slice(0, 2, 2), slice(2, 6)), (slice(0, 2), slice(2, 6, 3)), (slice(0, 2), slice(4, 6))):
+        both = rows.take(one).followed_by(rows.take(two))
+        np.testing.assert_array_equal(both[:], np.concatenate([SOURCE[one], SOURCE[two]]))
 
 
-def test_lazy_splits_are_those_that_copy_and_read_nothing():
+@pytest.mark.parametrize("own_test", [False, True])
+def test_lazy_splits_are_those_that_copy_and_read_nothing(own_test):
     X = np.random.default_rng(1).standard_normal((90, 4)).astype(np.float32)
-    dataset = Dataset("d", Examples(X, np.arange(90) % 3), None, ("a", "b", "c"))
-    counted = Counted(X)
-    object.__setattr__(dataset.train, "X", Rows(counted))
-    lazy = make_splits(dataset, seed=3, val=11, test=7, lazily=True)
-    assert counted.read == 0
-    eager = make_splits(Dataset("d", Examples(X, np.arange(90) % 3), None, ("a", "b", "c")), seed=3, val=11, test=7)
+    examples = Examples(X, np.sort(np.arange(90) % 3))  # in blocks, so that rows are shuffled
+    dataset = Dataset("d", examples, examples if own_test else None, ("a", "b", "c"))
+    eager, lazy = (make_splits(dataset, seed=3, val=11, test=7, lazily=lazily) for lazily in (False, True))
     assert lazy.fingerprint == eager.fingerprint
+    counted = Counted(X)
+    object.__setattr__(examples, "X", Rows(counted))
+    make_splits(dataset, seed=3, val=11, test=7, lazily=True)
+    assert counted.read == 0
     for part in ("train", "val", "test", "dev"):
         one, other = getattr(lazy, part), getattr(eager, part)
         assert isinstance(one.X, Rows)
