@@ -68,6 +68,10 @@ def test_labels_of_any_integer_type_become_int64(kind):
         (images()[..., 0], labels(), r"\(6, 2, 3\)"),
         (np.zeros((6, 2), complex), labels(), "complex128"),
         (np.zeros((6, 2), bool), labels(), "bool"),
+        pytest.param(
+            *(np.zeros((6, 2), np.longdouble), labels(), "float1|float9"),
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="is float64 here"),
+        ),
         (images(), labels(5), "6 rows, but 5 labels"),
         (images(), labels()[:, None], r"int64 \(6, 1\)"),
         (images(), labels() / 2, "float64"),

@@ -106,6 +106,17 @@ def test_what_is_not_finite_is_refused_in_every_split(split, value):
         refuse_what_is_not_finite(Dataset("d", parts["train"], parts["test"], ("a", "b", "c")))
 
 
+@pytest.mark.parametrize("value", [1e300, -3e38])
+def test_what_float32_cannot_hold_is_refused_before_it_is_infinite(value):
+    X = np.zeros((5, 3))
+    X[2, 1] = value
+    dataset = Dataset("d", Examples(X, np.arange(5) % 3), None, ("a", "b", "c"))
+    with pytest.raises(DataError, match=r"d: train has .* in row 2, column 1, counted from 0, too large for float32"):
+        refuse_what_is_not_finite(dataset)
+    X[2, 1] /= 1e300
+    refuse_what_is_not_finite(dataset)
+
+
 def test_absent_classes_are_those_of_no_label():
     assert absent_classes(np.array([0, 2, 2]), ("a", "b", "c", "d")) == ["b", "d"]
     assert absent_classes(np.array([1, 0]), ("a", "b")) == []

@@ -16,9 +16,9 @@ from linprobe.rows import Rows
 class Examples:
     """Examples and their labels; both arrays are read-only.
 
-    X uint8 (n, height, width, channels) images, or (n, D) features of any type of numbers, an array, which may be
-    mapped from a file, or Rows of one; y (n,) int64, any other integer type is converted. Raises DataError for other
-    types and shapes, and for lengths that differ.
+    X uint8 (n, height, width, channels) images, or (n, D) features, integers or floating, of up to 64 bits: an array,
+    which may be mapped from a file, or Rows of one; y (n,) int64, any other integer type is converted. Raises DataError
+    for other types and shapes, and for lengths that differ.
     """
 
     X: Array
@@ -26,10 +26,12 @@ class Examples:
 
     def __post_init__(self) -> None:
         X, y = self.X if isinstance(self.X, Rows) else np.asarray(self.X), np.asarray(self.y)
-        if (X.ndim, X.dtype) != (4, np.uint8) and (X.ndim, X.dtype.kind in "fiu") != (2, True):
+        images = X.ndim == 4 and X.dtype == np.uint8
+        features = X.ndim == 2 and X.dtype.kind in "fiu" and X.dtype.itemsize <= 8
+        if not (images or features):
             raise DataError(
-                f"examples: {X.dtype} {X.shape} found, uint8 (n, height, width, channels) or numbers (n, D) expected; "
-                "convert them first"
+                f"examples: {X.dtype} {X.shape} found, uint8 (n, height, width, channels) or numbers (n, D) of up to "
+                "64 bits expected; convert them first"
             )
         if y.ndim != 1 or y.dtype.kind not in "iu":
             raise DataError(f"labels: {y.dtype} {y.shape} found, integers (n,) expected; convert them first")

@@ -7,8 +7,11 @@ from linprobe.arrays import SWEEP_ELEMENTS, Array, is_sparse, row_chunks, to_num
 __all__ = ["first_not_finite"]
 
 
-def first_not_finite(X: Array) -> tuple[int, int] | None:
-    """Row and column of the first NaN or infinity of a matrix (n, D), dense or sparse CSR; None where there is none."""
+def first_not_finite(X: Array, *, below: float = np.inf) -> tuple[int, int] | None:
+    """Row and column of the first NaN or infinity of a matrix (n, D), dense or sparse CSR; None where there is none.
+
+    below: of a dense one, a value of this size counts as one too.
+    """
     if is_sparse(X):
         for part in row_chunks(X.nnz, SWEEP_ELEMENTS):
             wrong = np.flatnonzero(~np.isfinite(X.data[part]))
@@ -17,7 +20,7 @@ def first_not_finite(X: Array) -> tuple[int, int] | None:
                 return int(np.searchsorted(X.indptr, at, side="right")) - 1, int(X.indices[at])
         return None
     for rows in row_chunks(X.shape[0], max(1, SWEEP_ELEMENTS // max(1, X.shape[1]))):
-        finite = np.isfinite(to_numpy(X[rows]))
+        finite = np.abs(to_numpy(X[rows])) < below
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
             return rows.start + int(row), int(column)

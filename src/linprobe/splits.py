@@ -19,6 +19,8 @@ Part = Literal["train", "train + validation"]
 # The worksheet's sizes on CIFAR-10; elsewhere the same shares of what there is.
 WORKSHEET_SIZES = {"train": 49_000, "val": 1_000, "test": 1_000, "dev": 500}
 
+LARGEST = float(np.finfo(np.float32).max) / 2  # a feature, so that its distance from the mean is one of float32
+
 # Shares of a small source leave too few examples to measure anything: a tenth of it, up to this many, is the least.
 LEAST_EXAMPLES = 200
 
@@ -111,16 +113,21 @@ def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
 
 
 def refuse_what_is_not_finite(dataset: Dataset) -> None:
-    """Raise DataError for the first feature of a data set that is NaN or infinite."""
+    """Raise DataError for the first feature of a data set that is NaN or infinite, or would be in float32, centred."""
     for name, examples in (("train", dataset.train), ("test", dataset.test)):
         if examples is None or examples.X.dtype.kind != "f":
             continue
-        place = first_not_finite(examples.X)
+        place = first_not_finite(examples.X, below=LARGEST if examples.X.dtype.itemsize > 4 else np.inf)
         if place is not None:
             row, column = place
+            value = examples.X[row][column]
+            found = f"{dataset.name}: {name} has {value} in row {row:,}, column {column:,}, counted from 0"
+            if np.isfinite(value):
+                raise DataError(
+                    f"{found}, too large for float32, in which rows are prepared; divide the features by a number"
+                )
             raise DataError(
-                f"{dataset.name}: {name} has {examples.X[place]} in row {row:,}, column {column:,}, counted from 0; a "
-                "linear classifier needs finite features: leave the row out, or fill the value in"
+                f"{found}; a linear classifier needs finite features: leave the row out, or fill the value in"
             )
 
 
