@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, namespace, row_chunks
+from linprobe.core.backend import Array, namespace, row_chunks
 
 SEPARATION = 15.0  # squared distance of the means of two classes, over 2, in standard deviations
 WRONG_LABELS = 0.1  # so many are drawn anew, from all classes

@@ -27,10 +27,10 @@ import machine
 from embeddings import Draws, make_embeddings
 from exact_peers import PEERS, Fit, run
 from linprobe import open_dataset
-from linprobe.prepare import fit_preparation
-from linprobe.solvers.certificate import certify
-from linprobe.solvers.exact import solve
-from linprobe.splits import make_splits
+from linprobe.core.certificate import certify
+from linprobe.core.exact.solver import solve
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from passes import bare_metric, bare_passes
 
 REGS = np.logspace(0, -5, 10)

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import logsumexp
 
-from linprobe.arrays import row_chunks
+from linprobe.core.backend import row_chunks
 
 CHUNK_ROWS = 4096
 SPACING = 1.02  # the objective is computed whenever a fit has made so many times the iterations

@@ -18,12 +18,12 @@ import numpy as np
 import gpu_path
 import machine
 from linprobe import open_dataset
-from linprobe.arrays import Products, move
+from linprobe.core.backend import Products, move
+from linprobe.core.measure import score_stack
+from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.errors import MissingDependencyError, require
-from linprobe.evaluate import score_stack
-from linprobe.prepare import fit_preparation
-from linprobe.solvers.sgd import Heads, Training, train_stack
-from linprobe.splits import make_splits
 
 GRID = {"rows": 49_000, "features": 3_072, "heads": 100}
 PATH = {"rows": 1_281_167, "features": 1_024, "heads": 45}

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from embeddings import Draws, make_embeddings
-from linprobe.arrays import Array, to_numpy
-from linprobe.solvers.exact import Optimum, solve
+from linprobe.core.backend import Array, to_numpy
+from linprobe.core.exact.solver import Optimum, solve
 from passes import Seconds, bare_metric, bare_passes
 
 TOL = 1e-4

@@ -12,8 +12,8 @@ import numpy as np
 
 import loop
 import machine
-from linprobe.search import Screening, SearchResult, screen, search
-from linprobe.space import Space
+from linprobe.compare.search import Screening, SearchResult, screen, search
+from linprobe.compare.settings import Space
 from products import BareProducts
 from task import Task, open_task, parser
 

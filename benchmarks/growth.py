@@ -11,9 +11,9 @@ from dataclasses import replace
 from unittest import mock
 
 import machine
-from linprobe.evaluate import score_stack
-from linprobe.solvers import plan
-from linprobe.solvers.sgd import record_interval, train_stack
+from linprobe.core.measure import score_stack
+from linprobe.core.sgd import plan
+from linprobe.core.sgd.training import record_interval, train_stack
 from products import BareProducts
 from task import Task, open_task, parser
 

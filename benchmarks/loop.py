@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 import machine
-from linprobe.dataset import Examples
-from linprobe.solvers.settings import Heads
+from linprobe.core.sgd.settings import Heads
+from linprobe.data.dataset import Examples
 from task import Task
 
 

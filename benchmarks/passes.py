@@ -7,8 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, add_gram, add_product, device_of, namespace, principal_axes, product, row_chunks
-from linprobe.objective import default_chunk
+from linprobe.core.backend import (
+    Array,
+    add_gram,
+    add_product,
+    device_of,
+    namespace,
+    principal_axes,
+    product,
+    row_chunks,
+)
+from linprobe.core.objective import default_chunk
 
 # Passes are timed on so many rows, far more than any cache holds, and scaled.
 ROWS = 2**14

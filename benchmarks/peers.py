@@ -17,11 +17,11 @@ from importlib.util import find_spec
 
 import loop
 import machine
-from linprobe.arrays import move
+from linprobe.compare.search import search
+from linprobe.core.backend import move
+from linprobe.core.sgd.batches import Batches
+from linprobe.core.sgd.settings import Training
 from linprobe.errors import require
-from linprobe.search import search
-from linprobe.solvers.batches import Batches
-from linprobe.solvers.settings import Training
 from task import Task, open_task, parser
 
 

@@ -23,8 +23,8 @@ import numpy as np
 import machine
 from embeddings import Draws, make_embeddings
 from linprobe import open_dataset
-from linprobe.prepare import fit_preparation
-from linprobe.splits import make_splits
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 
 EMBEDDINGS = (20_000, 768, 20)
 SMALL_EMBEDDINGS = (500, 16, 4)

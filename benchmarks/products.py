@@ -6,8 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from linprobe.arrays import add_product, product, row_chunks
-from linprobe.evaluate import CHUNK_ROWS
+from linprobe.core.backend import add_product, product, row_chunks
+from linprobe.core.measure import CHUNK_ROWS
 from task import Task
 
 # Products are timed in bursts before and after what they are compared with, as processors change their clock.

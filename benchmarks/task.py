@@ -4,13 +4,13 @@ import argparse
 from dataclasses import dataclass, replace
 
 from linprobe import open_dataset
-from linprobe.dataset import Dataset, Examples
-from linprobe.evaluate import CHUNK_ROWS
-from linprobe.prepare import fit_preparation
-from linprobe.solvers.plan import Plan, Work, plan_stacks
-from linprobe.solvers.settings import Heads, Training
-from linprobe.space import Space
-from linprobe.splits import make_splits
+from linprobe.compare.settings import Space
+from linprobe.core.measure import CHUNK_ROWS
+from linprobe.core.sgd.plan import Plan, Work, plan_stacks
+from linprobe.core.sgd.settings import Heads, Training
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.worksheet.exercise import Options, choose_space
 
 

@@ -56,7 +56,7 @@ def official_cifar10(shared, tmp_path_factory) -> Path:
 def published_grid(shared) -> Callable:
     """The worksheet on all of CIFAR-10 by seed, each done once: the data set and the result."""
     from linprobe import open_dataset
-    from linprobe.solvers.settings import Training
+    from linprobe.core.sgd.settings import Training
     from linprobe.worksheet import Options, run_worksheet
 
     dataset = open_dataset(shared / "data" / "cifar10")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from linprobe.classifier import Classifier
-from linprobe.prepare import Preparation
+from linprobe.data.prepare import Preparation
 
 SHAPE = (4, 3, 2)
 CLASSES = ("cat", "dog", "owl")

@@ -7,13 +7,13 @@ import numpy as np
 
 from linprobe import open_dataset
 from linprobe.classifier import Classifier
-from linprobe.dataset import Dataset, Examples
-from linprobe.evaluate import measured_accuracy
+from linprobe.compare.settings import parse_axis
+from linprobe.core.measure import measured_accuracy
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.prepare import Preparation
 from linprobe.evidence import Evidence, Mistakes, Reliability
-from linprobe.prepare import Preparation
 from linprobe.report.run import Run
-from linprobe.solvers.settings import Training
-from linprobe.space import parse_axis
 from linprobe.tune import Options as TuneOptions
 from linprobe.tune import tune
 from linprobe.worksheet import Options, WorksheetResult, run_worksheet

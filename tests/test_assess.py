@@ -9,11 +9,11 @@ import pytest
 from linprobe import load, open_dataset
 from linprobe.assess import assess, prove
 from linprobe.classifier import Classifier
-from linprobe.dataset import Dataset, Examples
+from linprobe.core.measure import per_class
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError
-from linprobe.evaluate import per_class
-from linprobe.prepare import Preparation
-from linprobe.solvers.settings import Training
 from linprobe.tune import Options, tune
 from linprobe.worksheet import Options as WorksheetOptions
 from linprobe.worksheet import run_worksheet

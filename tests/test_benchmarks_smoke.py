@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from linprobe.solvers.exact import solve
+from linprobe.core.exact.solver import solve
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linprobe.classifier import Classifier, load
-from linprobe.dataset import Examples
+from linprobe.data.dataset import Examples
+from linprobe.data.prepare import fit_preparation
 from linprobe.errors import DataError, IncompatibleError, OutputError
-from linprobe.prepare import fit_preparation
 from models import CLASSES, SHAPE, assert_same, images, make_classifier
 
 # ---- prediction
@@ -178,7 +178,7 @@ import resource, sys
 import numpy as np
 from linprobe.classifier import Classifier
 from linprobe.errors import OutputError
-from linprobe.prepare import Preparation
+from linprobe.data.prepare import Preparation
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 model = Classifier(np.zeros((30_000, 2), np.float32), np.zeros(2, np.float32), ("a", "b"),
                    Preparation(np.zeros(30_000, np.float32), (100, 100, 3)))

@@ -17,8 +17,8 @@ from PIL import Image
 
 import linprobe
 from linprobe.cli import app, main
-from linprobe.download import Verified
-from linprobe.download.fetching import Obtained
+from linprobe.data.fetch import Verified
+from linprobe.data.fetch.fetching import Obtained
 from makers import picture as encoded  # pyright: ignore[reportMissingImports]
 from makers import write_cifar10, write_parquet  # pyright: ignore[reportMissingImports]
 from pages import PAGES, ROOT, blocks, differs, read_page  # pyright: ignore[reportMissingImports]
@@ -87,7 +87,7 @@ def reader(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "88")
     monkeypatch.setenv("LINPROBE_DATA", str(tmp_path / "cache"))
     there = Obtained(tmp_path / "cifar10.tar.gz", Verified("their site", 1, "md5", "sha256", mtime_ns=0), fetched=True)
-    monkeypatch.setattr("linprobe.download.obtain", lambda *_, **__: there)
+    monkeypatch.setattr("linprobe.data.fetch.obtain", lambda *_, **__: there)
     (tmp_path / "path" / "to").mkdir(parents=True)
     assert write_cifar10(tmp_path / "path" / "to", rows=40) == tmp_path / CIFAR10
     return tmp_path

@@ -23,10 +23,10 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from linprobe import LinearSVM, SoftmaxClassifier
+from linprobe.core.certificate import certify
+from linprobe.core.losses import LOSSES
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.estimators import classifiers
-from linprobe.losses import LOSSES
-from linprobe.solvers.certificate import certify
 
 
 # Without an intercept one of the checks cannot be passed, nor does scikit-learn's own LogisticRegression pass it.

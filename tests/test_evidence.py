@@ -7,9 +7,9 @@ import pytest
 
 from linprobe import evidence
 from linprobe.classifier import Classifier
-from linprobe.dataset import Examples
+from linprobe.data.dataset import Examples
+from linprobe.data.prepare import Preparation
 from linprobe.evidence import measure_reliability, observe
-from linprobe.prepare import Preparation
 
 K, D = 4, 6
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linprobe import open_dataset
+from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.core.objective import loss_and_gradient
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.errors import UsageError
 from linprobe.gradient_check import check_gradient
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.objective import loss_and_gradient
-from linprobe.prepare import fit_preparation
-from linprobe.splits import make_splits
 from linprobe.worksheet import grad_check_sparse
 
 STEPS = pytest.mark.parametrize("h", [1e-5, "auto"])

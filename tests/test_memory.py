@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe.checkpoint import Checkpoint
-from linprobe.dataset import Examples
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.search import Resources, search
+from linprobe.compare.settings import Grid
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Examples
 from linprobe.errors import IncompatibleError
-from linprobe.search import Resources, search
-from linprobe.solvers.settings import Training
-from linprobe.space import Grid
 
 MIB = 2**20
 
@@ -23,12 +23,12 @@ MIB = 2**20
 SCRIPT = """
 import gc, json, os, sys
 import numpy as np
-from linprobe.checkpoint import Checkpoint
-from linprobe.dataset import Examples
-from linprobe.search import Resources, screen, search
-from linprobe.solvers.plan import SLACK
-from linprobe.solvers.settings import Training
-from linprobe.space import Grid
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.data.dataset import Examples
+from linprobe.compare.search import Resources, screen, search
+from linprobe.core.sgd.plan import SLACK
+from linprobe.core.sgd.settings import Training
+from linprobe.compare.settings import Grid
 from pathlib import Path
 
 def status(name):

@@ -9,10 +9,10 @@ import pytest
 from scipy.special import softmax
 
 from linprobe.classifier import Classifier
+from linprobe.data.prepare import Preparation
+from linprobe.data.sight import see
 from linprobe.errors import DataError
 from linprobe.predict import predict_file
-from linprobe.prepare import Preparation
-from linprobe.sight import see
 from makers import complaint, picture, pictures  # pyright: ignore[reportMissingImports]
 from models import CLASSES, make_classifier  # pyright: ignore[reportMissingImports]
 

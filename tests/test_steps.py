@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linprobe.evaluate import measured_accuracy
+from linprobe.core.measure import measured_accuracy
 from linprobe.steps import (
     accuracy_rows,
     at_most,

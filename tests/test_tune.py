@@ -9,15 +9,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from linprobe import open_dataset
-from linprobe.dataset import Dataset, Examples
+from linprobe.compare import path
+from linprobe.compare.search import Resources
+from linprobe.core.certificate import certify
+from linprobe.core.exact import solver as exact
+from linprobe.core.exact.solver import solve
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
-from linprobe.prepare import fit_preparation
-from linprobe.search import Resources
-from linprobe.solvers import exact
-from linprobe.solvers.certificate import certify
-from linprobe.solvers.exact import solve
-from linprobe.splits import make_splits
-from linprobe.tune import Options, engines, path, tune
+from linprobe.tune import Options, engines, tune
 from linprobe.tune.engines import default_regs
 from linprobe.tune.options import REGS
 from linprobe.tune.words import SHOWN, refit_step, settings_step

@@ -1,15 +1,18 @@
 """Train, tune, certify and look at linear classifiers: the whole grid at once."""
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+from linprobe._moved import OldNames
 
 if TYPE_CHECKING:
     from linprobe.checker import check_loss
     from linprobe.classifier import Classifier, load
-    from linprobe.dataset import Dataset, Examples, Splits
+    from linprobe.data.dataset import Dataset, Examples, Splits
+    from linprobe.data.formats import open_dataset
     from linprobe.estimators import LinearSVM, SoftmaxClassifier
     from linprobe.probe_search import ProbeSearch
-    from linprobe.sources import open_dataset
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,16 +31,18 @@ __all__ = [
 
 _PLACES = {
     "Classifier": "linprobe.classifier",
-    "Dataset": "linprobe.dataset",
-    "Examples": "linprobe.dataset",
+    "Dataset": "linprobe.data.dataset",
+    "Examples": "linprobe.data.dataset",
     "LinearSVM": "linprobe.estimators",
     "ProbeSearch": "linprobe.probe_search",
     "SoftmaxClassifier": "linprobe.estimators",
-    "Splits": "linprobe.dataset",
+    "Splits": "linprobe.data.dataset",
     "check_loss": "linprobe.checker",
     "load": "linprobe.classifier",
-    "open_dataset": "linprobe.sources",
+    "open_dataset": "linprobe.data.formats",
 }
+
+sys.meta_path.insert(0, OldNames())
 
 
 def __getattr__(name: str) -> Any:

@@ -8,13 +8,13 @@ from typing import Any, cast, get_args
 import numpy as np
 
 from linprobe.classifier import Classifier
-from linprobe.dataset import Dataset, Examples, Splits
+from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
+from linprobe.core.measure import wilson_interval
+from linprobe.data.dataset import Dataset, Examples, Splits
+from linprobe.data.prepare import Features, Preparation
+from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.errors import DataError, UsageError
-from linprobe.evaluate import wilson_interval
 from linprobe.evidence import observe
-from linprobe.prepare import Features, Preparation
-from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
-from linprobe.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.steps import at_most, brief, number
 from linprobe.tensors import short
 from linprobe.tune.options import TOLERANCE

@@ -12,10 +12,10 @@ import numpy as np
 from scipy.special import softmax
 
 from linprobe import __version__
+from linprobe.core.losses import LOSSES
+from linprobe.core.measure import highest
+from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, IncompatibleError, UnsafeFileError
-from linprobe.evaluate import highest
-from linprobe.losses import LOSSES
-from linprobe.prepare import Preparation
 from linprobe.tensors import Kind, damaged, read, short, warn_unchecked, write
 
 MODEL = Kind(

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.arrays import row_chunks
 from linprobe.classifier import Classifier
-from linprobe.dataset import Examples
-from linprobe.evaluate import confusion
+from linprobe.core.backend import row_chunks
+from linprobe.core.measure import confusion
+from linprobe.data.dataset import Examples
 
 CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from linprobe.arrays import row_chunks
 from linprobe.classifier import Classifier
+from linprobe.core.backend import row_chunks
+from linprobe.core.finite import first_not_finite
+from linprobe.data.pictures import FORMAT_NAMES, MOST_BYTES
+from linprobe.data.reading import readable, require_file, show
+from linprobe.data.sight import see
 from linprobe.errors import DataError
-from linprobe.finite import first_not_finite
-from linprobe.sight import see
-from linprobe.sources.pictures import FORMAT_NAMES, MOST_BYTES
-from linprobe.sources.reading import readable, require_file, show
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what is picked out of a folder; a file may have any name
@@ -51,7 +51,7 @@ class Prediction:
 
 
 def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bool = False) -> list[Prediction]:
-    """Predict a PNG, JPEG or WebP picture as `linprobe.sight` sees it, or a .npy array, (n, *shape) or one example.
+    """Predict a PNG, JPEG or WebP picture, as `linprobe.data.sight` sees it, or a .npy array (n, *shape) or of one.
 
     Arrays are taken as the source gave them to training, in its units. top: how many classes to name; invert: light for
     dark, of pictures and of arrays. Scores are summed in float64. Raises DataError, of one line naming the file, for

@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from linprobe.core.exact.optimum import Optimum
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
 from linprobe.estimators.columns import as_matrix
@@ -30,7 +31,6 @@ from linprobe.estimators.scoring import (
     read_measures,
     read_scorers,
 )
-from linprobe.solvers.optimum import Optimum
 from linprobe.steps import proven_share
 
 OF_THE_BEST = ("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_")

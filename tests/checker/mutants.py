@@ -23,7 +23,7 @@ import numpy as np
 from corpus.registry import ENTRIES, Entry  # pyright: ignore[reportMissingImports]
 
 from linprobe.checker import Verdict, check_loss
-from linprobe.losses import reference
+from linprobe.core.losses import reference
 
 UNNAMED = {"wrong_value", "wrong_gradient", "penalty_wrong"}
 LOOPS = {"softmax": reference.softmax_loss_naive, "hinge": reference.svm_loss_naive}

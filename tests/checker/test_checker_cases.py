@@ -124,7 +124,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from linprobe.checker.judge import judge
 from linprobe.checker.outcome import Outcome
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 
 class Direct:
     libraries = ("numpy",)

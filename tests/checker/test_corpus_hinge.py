@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from linprobe.checker import check_loss
 from linprobe.checker.codes import CODES, RANK
-from linprobe.losses.reference import svm_loss_naive
+from linprobe.core.losses.reference import svm_loss_naive
 
 HINGE = [entry for entry in ENTRIES if entry.loss == "hinge"]
 RIGHT = [entry for entry in HINGE if entry.verdict == "right"]

@@ -17,7 +17,7 @@ from linprobe.checker import check_loss
 from linprobe.checker.codes import CODES, RANK
 from linprobe.checker.judge import judge
 from linprobe.checker.versions import Here
-from linprobe.losses.reference import softmax_loss_naive
+from linprobe.core.losses.reference import softmax_loss_naive
 
 SOFTMAX = [entry for entry in ENTRIES if entry.loss == "softmax"]
 RIGHT = [entry for entry in SOFTMAX if entry.verdict == "right"]

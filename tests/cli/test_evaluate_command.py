@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 import linprobe
 from linprobe.cli import main
-from linprobe.splits import make_splits
+from linprobe.data.splits import make_splits
 from makers import write_cifar10  # pyright: ignore[reportMissingImports]
 from models import make_classifier  # pyright: ignore[reportMissingImports]
 

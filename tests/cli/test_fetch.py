@@ -15,8 +15,8 @@ import typer
 from typer.testing import CliRunner
 
 import loopback as act  # pyright: ignore[reportMissingImports]  # tests/ is on pytest's path
-from linprobe import download
 from linprobe.cli.fetch import fetch
+from linprobe.data import fetch as download
 from linprobe.errors import DownloadError, UsageError
 
 BODY = bytes(range(256)) * 400
@@ -111,7 +111,7 @@ def test_a_terminal_gets_a_bar(server, tmp_path):
     """A real one: a pseudo-terminal on standard error."""
     code = """
 import sys, typer
-from linprobe import download
+from linprobe.data import fetch as download
 from linprobe.cli.fetch import fetch
 url, size, md5 = sys.argv[1:4]
 download.ARCHIVES["cifar10"] = download.Archive("cifar-10-python.tar.gz", url, int(size), md5)
@@ -144,7 +144,8 @@ def test_the_worksheet_fetches_with_a_bar_what_the_cache_lacks(monkeypatch):
     from linprobe.cli.fetch import fetch_if_absent
 
     asked = []
-    monkeypatch.setattr("linprobe.download.cached", lambda name, *, progress: asked.append((name, callable(progress))))
+    cached = "linprobe.data.fetch.cached"
+    monkeypatch.setattr(cached, lambda name, *, progress: asked.append((name, callable(progress))))
     for source in ("digits", "some/path", "cifar10"):
         fetch_if_absent(source)
     assert asked == [("cifar10", True)]

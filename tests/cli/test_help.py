@@ -12,8 +12,8 @@ from linprobe.cli import app
 from linprobe.cli.arguments import SOURCES
 from linprobe.cli.fetch import DATASETS
 from linprobe.cli.help import KINDS, default, page
-from linprobe.download import ARCHIVES
-from linprobe.sources import NAMES
+from linprobe.data.fetch import ARCHIVES
+from linprobe.data.formats import NAMES
 
 GROUP = typer.main.get_command(app)
 COMMANDS = GROUP.commands  # pyright: ignore[reportAttributeAccessIssue]

@@ -13,7 +13,7 @@ import pytest
 from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from safetensors import safe_open
 
-from linprobe.checkpoint import Checkpoint
+from linprobe.compare.checkpoint import Checkpoint
 
 SMALL = ["--train-size", "300", "--dev", "50", "--batch-size", "32", "--learning-rate", "1e-4:1e-2:4:log",
          "--reg", "0.01:1:3:log"]  # fmt: skip
@@ -156,7 +156,7 @@ def test_a_checkpoint_of_other_data_or_of_another_version_is_refused(there, run,
     saved = tmp_path / "run.checkpoint"
     with monkeypatch.context() as patch:
         if there == "version":
-            patch.setattr("linprobe.checkpoint.__version__", "0.0.1")
+            patch.setattr("linprobe.compare.checkpoint.__version__", "0.0.1")
         Checkpoint(saved, {"data": "sha256:0"} if there == "data" else {}, every=0).offer(lambda: {"step": 1})
     status, _, err = run("worksheet", "digits", *SMALL, "--out", "run")
     assert status == 2
@@ -246,7 +246,7 @@ def test_a_disk_without_room_for_the_checkpoint_costs_no_finished_training(inter
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("linprobe.checkpoint._write", full)
+    monkeypatch.setattr("linprobe.compare.checkpoint._write", full)
     status, _, err, _ = interrupted(QUICK["tune"])
     assert (status, err) == (0, "")
     assert names(tmp_path) == ["run"]

@@ -13,13 +13,13 @@ import pytest
 
 from linprobe.classifier import Classifier, load
 from linprobe.cli.words import LONGEST, one_line
-from linprobe.dataset import Examples
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Examples
+from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, OutputError, UsageError
 from linprobe.estimators import SoftmaxClassifier
 from linprobe.evidence import observe
-from linprobe.prepare import Preparation
 from linprobe.publish import _lock, claimed
-from linprobe.solvers.settings import Training
 from linprobe.tune import Options
 
 HUGE = 10**400

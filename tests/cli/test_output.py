@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 
-from linprobe import download
 from linprobe.classifier import load
 from linprobe.cli import main
+from linprobe.data import fetch as download
 
 FILES = Path(__file__).resolve().parents[1] / "checker" / "corpus" / "files"
 TUNE = ["tune", "digits", "--reg", "1", "--train-size", "300"]

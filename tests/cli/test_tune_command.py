@@ -14,7 +14,7 @@ from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from PIL import Image
 
 import linprobe
-from linprobe.splits import make_splits
+from linprobe.data.splits import make_splits
 from linprobe.steps import at_most, number
 
 SHARED = {"confusion.png", "evidence.safetensors", "model.safetensors", "report.html", "results.csv", "run.json"}

@@ -54,7 +54,7 @@ def test_the_model_file_predicts_what_the_run_measured(run, tmp_path):
     run("worksheet", "--out", "run", *QUICK, "--val-size", "100", "--test-size", "150")
     numbers = json.loads((tmp_path / "run" / "run.json").read_text())
     model = linprobe.load(tmp_path / "run" / "model.safetensors")
-    from linprobe.splits import make_splits
+    from linprobe.data.splits import make_splits
 
     splits = make_splits(linprobe.open_dataset("digits"), val=100, test=150)
     accuracy = np.mean(model.predict(splits.test.X) == splits.test.y)

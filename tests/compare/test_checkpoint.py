@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linprobe import __version__
-from linprobe.checkpoint import ABANDONED_SECONDS, MAGIC, Checkpoint
+from linprobe.compare.checkpoint import ABANDONED_SECONDS, MAGIC, Checkpoint
 from linprobe.errors import DataError, IncompatibleError, OutputError
 from publishing import assert_one_line, names, python
 
@@ -240,7 +240,7 @@ def test_the_first_three_differences_are_spelled_out(tmp_path):
 
 
 def test_another_version_is_other_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("linprobe.checkpoint.__version__", "0.0.1")
+    monkeypatch.setattr("linprobe.compare.checkpoint.__version__", "0.0.1")
     written(tmp_path / "c", {})
     monkeypatch.undo()
     with pytest.raises(IncompatibleError) as caught:
@@ -405,7 +405,7 @@ def test_a_full_disk_is_one_line_and_the_old_one_stays(tmp_path, monkeypatch, ca
         raise OSError(number, os.strerror(number))
 
     if call == "write":
-        monkeypatch.setattr("linprobe.checkpoint._pieces", fail)
+        monkeypatch.setattr("linprobe.compare.checkpoint._pieces", fail)
     else:
         monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (Path, "replace")}[call], fail)
     with pytest.raises(OutputError) as caught:
@@ -422,7 +422,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from linprobe.checkpoint import Checkpoint
+from linprobe.compare.checkpoint import Checkpoint
 from linprobe.errors import OutputError
 checkpoint = Checkpoint(Path(sys.argv[1]), {}, every=0)
 checkpoint.offer(lambda: {"W": np.ones(100)})
@@ -449,7 +449,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from linprobe import checkpoint
+from linprobe.compare import checkpoint
 path, place = Path(sys.argv[1]), sys.argv[2]
 work = checkpoint.Checkpoint(path, {}, every=0)
 work.offer(lambda: {"W": np.ones(3_000_000)})
@@ -558,7 +558,7 @@ def test_a_second_ctrl_c_while_it_is_saved_leaves_the_file_that_was_there(tmp_pa
         interrupt()
         raise AssertionError("went on")
 
-    monkeypatch.setattr("linprobe.checkpoint._write", half)
+    monkeypatch.setattr("linprobe.compare.checkpoint._write", half)
     assert work(checkpoint, interrupt, lambda: checkpoint.offer(dict), int) == (KeyboardInterrupt, 2)
     assert checkpoint.kept is None
     assert [file.name for file in tmp_path.iterdir()] == ["c"]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from linprobe import screening
+from linprobe.compare import screening
+from linprobe.compare.screening import Basis, fit_basis, project_weights, restore_weights, rotate
+from linprobe.core.sgd.training import Heads, Training, train_stack
 from linprobe.errors import DataError, UsageError
-from linprobe.screening import Basis, fit_basis, project_weights, restore_weights, rotate
-from linprobe.solvers.sgd import Heads, Training, train_stack
 
 
 def rows_with_spectrum(n: int, features: int, decay: float, seed: int = 0) -> np.ndarray:

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.compare.search import choose, ranked, screen, search
+from linprobe.compare.settings import Grid, Listed
+from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.core.sgd.plan import plan_stacks
+from linprobe.core.sgd.training import Training, train_stack
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.formats import open_dataset
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.errors import DivergedError
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.prepare import fit_preparation
-from linprobe.search import choose, ranked, screen, search
-from linprobe.solvers.plan import plan_stacks
-from linprobe.solvers.sgd import Training, train_stack
-from linprobe.sources import open_dataset
-from linprobe.space import Grid, Listed
-from linprobe.splits import make_splits
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 RUN: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch_size": 16, "seed": 3}
@@ -150,7 +150,9 @@ def test_the_best_of_several_stacks_is_the_best_of_all(monkeypatch):
     together = run_search(train, val, grid, **RUN)
     assert len(set(together.val_accuracy.tolist())) == 1
     assert together.best == int(np.argmin(together.val_loss)) == 1
-    monkeypatch.setattr("linprobe.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1}))
+    monkeypatch.setattr(
+        "linprobe.compare.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1})
+    )
     alone = run_search(train, val, grid, **RUN)
     assert len(alone.plan.stacks) == 3
     assert alone.best == together.best
@@ -242,7 +244,9 @@ def test_screening_starts_where_training_at_full_rank_does():
 
 
 def test_progress_is_told_of_all_stacks_as_one(monkeypatch):
-    monkeypatch.setattr("linprobe.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1}))
+    monkeypatch.setattr(
+        "linprobe.compare.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1})
+    )
     calls: list[tuple[int, int]] = []
     run_search(
         *(clouds(100), clouds(50, seed=1), make_grid([0.01, 0.1], [0.1])),

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from linprobe.compare.search import choose, penalty
+from linprobe.compare.settings import MOST_SETTINGS, Axis, Grid, Listed, Trials, edges_of, parse_axis
 from linprobe.errors import DivergedError, UsageError
-from linprobe.search import choose, penalty
-from linprobe.space import MOST_SETTINGS, Axis, Grid, Listed, Trials, edges_of, parse_axis
 
 
 def make_grid(learning_rates, regs):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from array_api_compat import array_namespace
 
-from linprobe import arrays
-from linprobe.arrays import (
+from linprobe.core import backend as arrays
+from linprobe.core.backend import (
     Products,
     add_product,
     cap_,

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import minimize
 
+from linprobe.core import _certified_rows, certificate
+from linprobe.core.certificate import certify
+from linprobe.core.losses import LOSSES
+from linprobe.core.losses import dual as dual_points
+from linprobe.core.losses.reference import softmax_loss_naive, squared_hinge_loss_naive
+from linprobe.core.objective import objective_and_gradient
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.losses import LOSSES
-from linprobe.losses import dual as dual_points
-from linprobe.losses.reference import softmax_loss_naive, squared_hinge_loss_naive
-from linprobe.objective import objective_and_gradient
-from linprobe.solvers import _certified_rows, certificate
-from linprobe.solvers.certificate import certify
 
 LOOPS = {"softmax": softmax_loss_naive, "squared_hinge": squared_hinge_loss_naive}
 EVERY = pytest.mark.parametrize("loss", sorted(LOOPS))
@@ -561,9 +561,9 @@ def test_it_shares_no_code_with_what_it_judges():
     nodes = [node for module in own for node in ast.walk(ast.parse(inspect.getsource(module)))]
     known = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     known = {name for name in known if name.startswith("linprobe")} - {module.__name__ for module in own}
-    assert known == {"linprobe.arrays", "linprobe.errors", "linprobe.losses"}
+    assert known == {"linprobe.core.backend", "linprobe.errors", "linprobe.core.losses"}
     # Of a loss it takes the dual, and nothing that a solver computes with.
-    imported = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "linprobe.losses"]
+    imported = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "linprobe.core.losses"]
     assert {alias.name for node in imported for alias in node.names} == {"LOSSES", "Loss", "find_loss"}
     touched = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     assert not touched & {"value_and_slope", "curvature", "reference"}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.solvers.test_certificate import draw, fit
+from tests.core.test_certificate import draw, fit
 
+from linprobe.core.certificate import certify
 from linprobe.errors import IncompatibleError, LinprobeError
-from linprobe.solvers.certificate import certify
 
 EVERY = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from linprobe import finite
-from linprobe.finite import first_not_finite
+from linprobe.core import finite
+from linprobe.core.finite import first_not_finite
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

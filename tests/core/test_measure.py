@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
-from linprobe.evaluate import CHUNK_ROWS, confusion, highest, score_stack, wilson_interval
+from linprobe.core.measure import CHUNK_ROWS, confusion, highest, score_stack, wilson_interval
 
 
 def make_stack(n=200, features=7, classes=5, heads=4, seed=0, dtype: Any = np.float64):

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linprobe.core.losses import LOSSES, softmax
+from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.core.objective import loss_and_gradient, objective_and_gradient
 from linprobe.errors import UsageError
 from linprobe.gradient_check import check_gradient
-from linprobe.losses import LOSSES, softmax
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.objective import loss_and_gradient, objective_and_gradient
 
 LOOPS = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 BOTH = pytest.mark.parametrize("loss", sorted(LOOPS))

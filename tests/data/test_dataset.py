@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.data.dataset import Dataset, Examples
 from linprobe.errors import DataError
 
 NAMES = ("a", "b", "c")

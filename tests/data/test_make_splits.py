@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.splits import default_sizes, make_splits
 from linprobe.errors import DataError, UsageError
-from linprobe.splits import default_sizes, make_splits
 
 SPLITS = ("train", "val", "test", "dev")
 

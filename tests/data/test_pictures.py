@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sources.pictures import (
+from linprobe.data.pictures import (
     MOST_BYTES,
     PIXELS_WORTH_A_THREAD,
     ColourFoundError,
@@ -18,6 +17,7 @@ from linprobe.sources.pictures import (
     decode,
     shape_of,
 )
+from linprobe.errors import DataError, UnsafeFileError
 from makers import complaint, picture, pictures  # pyright: ignore[reportMissingImports]
 
 
@@ -51,7 +51,7 @@ def test_png_is_read_without_loss_in_order_on_one_thread_and_on_many(side, n, ch
 
 
 def test_large_pictures_are_decoded_on_several_threads_and_small_ones_on_this_one(monkeypatch):
-    import linprobe.sources.pictures as module
+    import linprobe.data.pictures as module
 
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     used = set()

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from linprobe.dataset import Examples
+from linprobe.data.dataset import Examples
+from linprobe.data.prepare import CHUNK_ROWS, Preparation, fit_preparation
 from linprobe.errors import DataError
-from linprobe.prepare import CHUNK_ROWS, Preparation, fit_preparation
 
 
 def plain_mean(X):

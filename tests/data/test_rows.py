@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linprobe.dataset import Dataset, Examples
-from linprobe.prepare import fit_preparation
-from linprobe.rows import CHUNK_ROWS, Rows
-from linprobe.search import Resources
-from linprobe.solvers.problem import solve_bytes
-from linprobe.splits import make_splits
+from linprobe.compare.search import Resources
+from linprobe.core.exact.problem import solve_bytes
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.rows import CHUNK_ROWS, Rows
+from linprobe.data.splits import make_splits
 from linprobe.tune import Options, tune
 
 N = 12
@@ -160,10 +160,10 @@ def test_features_of_another_type_are_those_of_float32(dtype):
 MEASURED = """
 import json, sys, threading, time
 import numpy as np
-from linprobe.dataset import Dataset, Examples
-from linprobe.search import Resources
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.compare.search import Resources
 from linprobe.tune import Options, tune
-import linprobe.solvers.exact
+import linprobe.core.exact.solver
 
 def anonymous():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("RssAnon"))

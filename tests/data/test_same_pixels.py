@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from linprobe.data.formats.parquet import read_parquet
+from linprobe.data.sight import see
 from linprobe.errors import DataError
-from linprobe.sight import see
-from linprobe.sources.parquet import read_parquet
 from makers import png, write_parquet  # pyright: ignore[reportMissingImports]
 
 pytest.importorskip("pyarrow")

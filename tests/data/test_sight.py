@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from linprobe.data.sight import middle, see
 from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sight import middle, see
 from makers import complaint, picture, pictures, png  # pyright: ignore[reportMissingImports]
 
 
@@ -33,7 +33,7 @@ def noise(width, height, mode="RGB", seed=0):
 
 
 def triangle(size, new):
-    """For each new pixel the first old one and the whole-numbered weights, as `linprobe.sight` tells."""
+    """For each new pixel the first old one and the whole-numbered weights, as `linprobe.data.sight` tells."""
     scale = size / new
     support = max(scale, 1.0)
     places = []

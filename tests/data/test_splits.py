@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
 from linprobe.errors import DataError
-from linprobe.prepare import fit_preparation
-from linprobe.splits import TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
 
 RNG = np.random.default_rng(0)
 IMAGES = Dataset(

@@ -9,12 +9,12 @@ import pytest
 from scipy.optimize import LinearConstraint, minimize
 
 from linprobe import open_dataset
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.compare.settings import Axis
+from linprobe.core.exact.solver import solve
+from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.core.sgd.settings import Training
 from linprobe.report.folder import write_run
 from linprobe.report.page import write_page
-from linprobe.solvers.exact import solve
-from linprobe.solvers.settings import Training
-from linprobe.space import Axis
 from linprobe.worksheet import Options, run_worksheet
 
 WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from linprobe.data.formats import archive as module
+from linprobe.data.formats.cifar10 import read_cifar10
 from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sources import archive as module
-from linprobe.sources.cifar10 import read_cifar10
 from makers import FILES, FOLDER, complaint, write_cifar10, write_tar  # pyright: ignore[reportMissingImports]
 
 MIB = 2**20
@@ -209,7 +209,7 @@ def test_memory_stays_within_a_limit_set_from_outside(tmp_path):
     script = """
 import resource, sys
 from linprobe.errors import DataError
-from linprobe.sources.cifar10 import read_cifar10
+from linprobe.data.formats.cifar10 import read_cifar10
 taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 2**27, taken + 2**27))
 for number in range(int(sys.argv[2])):
@@ -331,7 +331,7 @@ def test_nothing_is_written_while_an_archive_is_read(folder, tmp_path):
     archive = write_tar(folder, tmp_path / "x.tar.gz")
     script = """
 import sys
-from linprobe.sources.cifar10 import read_cifar10
+from linprobe.data.formats.cifar10 import read_cifar10
 read_cifar10(sys.argv[1])  # imports what is imported late
 events = []
 def watch(event, arguments):

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from linprobe.data.formats import parquet as module
+from linprobe.data.formats.parquet import read_parquet
 from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sources import parquet as module
-from linprobe.sources.parquet import read_parquet
 from makers import picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
 
 pytest.importorskip("pyarrow")
@@ -37,7 +37,7 @@ def test_a_picture_that_is_repeated_is_in_memory_once(repeated):
     # The peak of resident memory, not a limit on addresses: pyarrow reserves far more of these than it uses.
     script = """
 import resource, sys
-from linprobe.sources.parquet import read_parquet
+from linprobe.data.formats.parquet import read_parquet
 read_parquet(sys.argv[2])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rows = len(read_parquet(sys.argv[1]).train)

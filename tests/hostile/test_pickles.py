@@ -18,9 +18,9 @@ from gadgets import GADGETS, P2, P4, Gadget, called, stack_global, u  # pyright:
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linprobe.data.formats.cifar10 import read_cifar10
+from linprobe.data.formats.unpickle import MOST_OPERATIONS, unpickle
 from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sources.cifar10 import read_cifar10
-from linprobe.sources.unpickle import MOST_OPERATIONS, unpickle
 from makers import (  # pyright: ignore[reportMissingImports]
     complaint,
     python2_pickle,
@@ -222,7 +222,7 @@ def test_memory_stays_within_a_limit_set_from_outside(tmp_path):
     script = """
 import resource, sys
 from linprobe.errors import DataError
-from linprobe.sources.cifar10 import read_cifar10
+from linprobe.data.formats.cifar10 import read_cifar10
 taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 2**28, taken + 2**28))
 for number in range(int(sys.argv[2])):

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import linprobe
+from linprobe.core.sgd.settings import Training
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.notebook import Choices, execute, make_notebook, write_notebook
 from linprobe.notebook.cells import WIDTH
-from linprobe.prepare import fit_preparation
-from linprobe.solvers.settings import Training
-from linprobe.splits import make_splits
 from linprobe.worksheet import Options, get_CIFAR10_data, run_worksheet
 
 COMMITTED = Path(__file__).resolve().parents[2] / "notebooks" / "worksheet.ipynb"

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from linprobe.core.measure import wilson_interval
 from linprobe.errors import DataError
-from linprobe.evaluate import wilson_interval
 from linprobe.evidence import Reliability
 from linprobe.report.page import MOST_BYTES, failures, render, settings, write_page
 from linprobe.report.page.facts import facts

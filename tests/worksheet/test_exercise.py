@@ -9,10 +9,10 @@ import pytest
 
 from linprobe import open_dataset
 from linprobe.classifier import Classifier
-from linprobe.dataset import Dataset, Examples
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
-from linprobe.prepare import Preparation
-from linprobe.solvers.settings import Training
 from linprobe.worksheet import Options, run_worksheet
 from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
 from linprobe.worksheet.steps import vectorized_step

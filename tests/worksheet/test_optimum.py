@@ -7,11 +7,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from linprobe import open_dataset
-from linprobe.dataset import Examples
-from linprobe.prepare import fit_preparation
-from linprobe.search import Resources
-from linprobe.solvers.settings import Training
-from linprobe.splits import make_splits
+from linprobe.compare.search import Resources
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Examples
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.steps import number
 from linprobe.worksheet import Options, run_worksheet
 from linprobe.worksheet.optimum import find_optimum

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from linprobe import load, open_dataset
-from linprobe.dataset import Examples
+from linprobe.compare.search import Resources
+from linprobe.compare.settings import Axis, parse_axis
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Examples
+from linprobe.data.prepare import fit_preparation
+from linprobe.data.splits import make_splits
 from linprobe.errors import UsageError
-from linprobe.prepare import fit_preparation
 from linprobe.report.folder import heat_map, run_views, write_results, write_run
-from linprobe.search import Resources
-from linprobe.solvers.settings import Training
-from linprobe.space import Axis, parse_axis
-from linprobe.splits import make_splits
 from linprobe.worksheet import Options, run_worksheet
 
 RATES, REGS = np.array([1e-4, 1e-3]), np.array([0.001, 0.1, 10.0])

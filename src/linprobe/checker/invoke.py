@@ -143,14 +143,14 @@ def _to_library(array: np.ndarray, library: str) -> Any:
     if library == "jax":
         with _precise():
             return importlib.import_module("jax.numpy").asarray(copied)
-    from linprobe.arrays import move  # what it imports takes twice as long as NumPy, and few files need it
+    from linprobe.core.backend import move  # what it imports takes twice as long as NumPy, and few files need it
 
     return move(copied, "cpu")
 
 
 def _from_library(array: Any) -> np.ndarray:
     if hasattr(array, "detach"):
-        from linprobe.arrays import to_numpy
+        from linprobe.core.backend import to_numpy
 
         return to_numpy(array)
     return np.asarray(array)

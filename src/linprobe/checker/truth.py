@@ -7,7 +7,7 @@ import numpy as np
 
 from linprobe.checker.cases import Case
 from linprobe.checker.verdict import Loss
-from linprobe.losses import reference
+from linprobe.core.losses import reference
 
 DOUBLE = float(np.finfo(np.float64).eps) / 2
 SINGLE = float(np.finfo(np.float32).eps) / 2

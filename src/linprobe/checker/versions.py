@@ -39,7 +39,7 @@ class Here:
     @property
     def libraries(self) -> tuple[str, ...]:
         """Those of NumPy, PyTorch and JAX that are imported."""
-        from linprobe.arrays import LIBRARIES
+        from linprobe.core.backend import LIBRARIES
 
         return tuple(name for name in LIBRARIES if name in sys.modules)
 

@@ -11,8 +11,8 @@ import typer
 from linprobe.errors import IncompatibleError, UsageError
 
 if TYPE_CHECKING:
-    from linprobe.arrays import Precision as OfSgd
-    from linprobe.search import Resources
+    from linprobe.compare.search import Resources
+    from linprobe.core.backend import Precision as OfSgd
 
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Prepare = Literal["centred", "standardised", "normalised"]
@@ -115,8 +115,8 @@ def resources(device: Device, precision: "OfSgd", memory: str | None) -> "Callab
     """
     import psutil
 
-    from linprobe.arrays import Products, choose_device
-    from linprobe.search import Resources
+    from linprobe.compare.search import Resources
+    from linprobe.core.backend import Products, choose_device
 
     bound = None if memory is None else parse_size(memory, "--memory")
     products = Products(choose_device(device, precision), precision)

@@ -41,8 +41,8 @@ def evaluate(
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
-    from linprobe.evaluate import per_class
-    from linprobe.sources import open_dataset
+    from linprobe.core.measure import per_class
+    from linprobe.data.formats import open_dataset
 
     classifier = load(model)
     about = classifier.about

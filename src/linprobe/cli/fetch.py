@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from linprobe.download import Progress
+    from linprobe.data.fetch import Progress
 
 # The library's own choices, said again: importing them here would load its client before `--help` is answered.
 DATASETS = ("cifar10",)
@@ -46,7 +46,7 @@ def fetch(
     from rich.console import Console
 
     from linprobe.cli.output import answer
-    from linprobe.download import obtain
+    from linprobe.data.fetch import obtain
 
     with _bar() as progress:
         done = obtain(name, source=source, sha256=sha256, progress=progress)
@@ -64,7 +64,7 @@ def fetch(
 
 def fetch_if_absent(source: str) -> None:
     """Before a source is opened: fetch what it is the name of, with the same bar, unless the cache holds it."""
-    from linprobe.download import ARCHIVES, cached
+    from linprobe.data.fetch import ARCHIVES, cached
 
     if source in ARCHIVES:
         with _bar() as progress:
@@ -95,7 +95,7 @@ def _bar() -> Iterator["Progress"]:
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
     )
-    log = logging.getLogger("linprobe.download")
+    log = logging.getLogger("linprobe.data.fetch")
     words, level = _Words(console), log.level
     log.addHandler(words)
     log.setLevel(logging.INFO)

@@ -85,8 +85,8 @@ def choices_of(source: str, options: "Options", others: Mapping[str, bool]) -> "
 
     Raises IncompatibleError where one was given that the exercise's own training does not have.
     """
+    from linprobe.core.sgd.settings import Training
     from linprobe.notebook import Choices
-    from linprobe.solvers.settings import Training
     from linprobe.worksheet import Options
 
     plain, training = Options(), options.training

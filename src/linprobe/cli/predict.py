@@ -135,7 +135,7 @@ def _columns(classifier: "Classifier") -> "list[tuple[str, Literal['word', 'numb
 
 
 def _cells(one: "Ranked") -> tuple[str, ...]:
-    from linprobe.losses import NEVER
+    from linprobe.core.losses import NEVER
     from linprobe.steps import LONGEST_CELL, brief, number
 
     found = () if one.probability is None else (f"{one.probability:.4f}", _bar(one.probability))

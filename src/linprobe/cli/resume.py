@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from linprobe.errors import DivergedError, InterruptedWorkError
 
 if TYPE_CHECKING:
-    from linprobe.checkpoint import Checkpoint
+    from linprobe.compare.checkpoint import Checkpoint
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def resumable(saved: Path, every: float) -> "Iterator[Callable[[dict[str, Any]],
 
     Raises InterruptedWorkError.
     """
-    from linprobe.checkpoint import Checkpoint
+    from linprobe.compare.checkpoint import Checkpoint
 
     made: list[Checkpoint] = []
 

@@ -87,10 +87,10 @@ def tune(
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
     from linprobe.cli.screen import path_progress, print_step, search_progress
+    from linprobe.compare.settings import parse_axis
+    from linprobe.data.formats import open_dataset
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import tuned_views, write_tuned
-    from linprobe.sources import open_dataset
-    from linprobe.space import parse_axis
     from linprobe.tune import Options
     from linprobe.tune import tune as run_tuning
 

@@ -118,11 +118,11 @@ def worksheet(
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
     from linprobe.cli.screen import print_step, search_progress
+    from linprobe.compare.settings import parse_axis
+    from linprobe.core.sgd.settings import Training
+    from linprobe.data.formats import open_dataset
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import run_views, write_run
-    from linprobe.solvers.settings import Training
-    from linprobe.sources import open_dataset
-    from linprobe.space import parse_axis
     from linprobe.worksheet import Options, run_worksheet
 
     training = Training(

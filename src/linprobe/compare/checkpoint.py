@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from linprobe import __version__
-from linprobe.encoding import NonsenseError, decode, encode, read_header
+from linprobe.compare.encoding import NonsenseError, decode, encode, read_header
 from linprobe.errors import DataError, IncompatibleError, OutputError
 from linprobe.publish import publish_file
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.dataset import Examples
+from linprobe.compare.search import choose
+from linprobe.core.exact.solver import solve
+from linprobe.core.measure import score_stack
+from linprobe.data.dataset import Examples
 from linprobe.errors import UsageError
-from linprobe.evaluate import score_stack
-from linprobe.search import choose
-from linprobe.solvers.exact import solve
 
 
 @dataclass(frozen=True, eq=False)

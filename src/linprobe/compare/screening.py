@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.linalg import blas, eigh, lu, qr
 
-from linprobe.arrays import product, row_chunks
+from linprobe.core.backend import product, row_chunks
 from linprobe.errors import DataError, UsageError
 
 __all__ = ["BOUND", "Basis", "fit_basis", "project_weights", "restore_weights", "rotate"]

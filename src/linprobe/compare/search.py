@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from linprobe.arrays import Array, Products, move, namespace, quiet, row_chunks, to_numpy
-from linprobe.checkpoint import Checkpoint, Part
-from linprobe.dataset import Examples
+from linprobe.compare.checkpoint import Checkpoint, Part
+from linprobe.compare.screening import fit_basis, project_weights, rotate
+from linprobe.compare.settings import Listed, Space, edges_of
+from linprobe.core.backend import Array, Products, move, namespace, quiet, row_chunks, to_numpy
+from linprobe.core.measure import CHUNK_ROWS, StackScore, score_stack
+from linprobe.core.sgd.plan import Plan, Work, plan_stacks
+from linprobe.core.sgd.settings import Heads
+from linprobe.core.sgd.stack import initial_weights
+from linprobe.core.sgd.training import Progress, Solution, Training, train_stack
+from linprobe.data.dataset import Examples
 from linprobe.errors import DivergedError, OutputError
-from linprobe.evaluate import CHUNK_ROWS, StackScore, score_stack
-from linprobe.screening import fit_basis, project_weights, rotate
-from linprobe.solvers.plan import Plan, Work, plan_stacks
-from linprobe.solvers.settings import Heads
-from linprobe.solvers.sgd import Progress, Solution, Training, train_stack
-from linprobe.solvers.stack import initial_weights
-from linprobe.space import Listed, Space, edges_of
 
 
 @dataclass(frozen=True, eq=False)

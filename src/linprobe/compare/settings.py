@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from linprobe.core.sgd.settings import Heads
 from linprobe.errors import UsageError
-from linprobe.solvers.settings import Heads
 
 # Far more than anybody can read; a count with a zero too many is a slip, not a wish.
 MOST_SETTINGS = 10_000

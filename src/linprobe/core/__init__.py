@@ -1,1 +1,1 @@
-"""What finds the weights: stochastic gradient descent for a whole stack of heads."""
+"""What is computed: losses, objectives, the two solvers and the certificate; no file, format or screen."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from linprobe.arrays import row_chunks
+from linprobe.core.backend import row_chunks
 from linprobe.errors import IncompatibleError, UsageError
 
 __all__ = ["CHUNK_FEATURES", "CHUNK_ROWS", "CHUNK_SCORES", "UNDERFLOW", "UNIT", "Chunk", "Stack", "sum_rows"]

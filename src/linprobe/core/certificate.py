@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linprobe.core._certified_rows import CHUNK_FEATURES, CHUNK_ROWS, CHUNK_SCORES, UNDERFLOW, UNIT, Stack, sum_rows
+from linprobe.core.losses import LOSSES, Loss, find_loss
+from linprobe.core.losses.dual import BIAS_TOLERANCE, Dual
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.losses import LOSSES, Loss, find_loss
-from linprobe.losses.dual import BIAS_TOLERANCE, Dual
-from linprobe.solvers._certified_rows import CHUNK_FEATURES, CHUNK_ROWS, CHUNK_SCORES, UNDERFLOW, UNIT, Stack, sum_rows
 
 # A bias that is further off than BIAS_TOLERANCE, or leaves sums of slopes that no step of it takes away, was not fit.
 # It is refused, unless that costs no more than this share of the objective.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.arrays import SWEEP_ELEMENTS, Array, is_sparse, row_chunks, to_numpy
+from linprobe.core.backend import SWEEP_ELEMENTS, Array, is_sparse, row_chunks, to_numpy
 
 __all__ = ["first_not_finite"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from linprobe.arrays import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
-from linprobe.losses import Loss, find_loss
+from linprobe.core.backend import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.losses import Loss, find_loss
 
 # Scores of this many rows at a time stay in the processor's cache for a stack of a hundred heads.
 CHUNK_ROWS = 512

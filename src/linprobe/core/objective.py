@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, add_product, device_of, is_sparse, move, namespace, product, row_chunks
+from linprobe.core.backend import Array, add_product, device_of, is_sparse, move, namespace, product, row_chunks
+from linprobe.core.losses import Loss, find_loss
 from linprobe.errors import UsageError
-from linprobe.losses import Loss, find_loss
 
 # The scores of a chunk are what a pass over the rows needs in memory besides X and the gradient. On float32 features
 # (20,000 x 3,072) and 10 heads of 10 classes, 512 to 4,096 rows take the same time, all rows at once twice as long.

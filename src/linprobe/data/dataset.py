@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from linprobe.arrays import Array
+from linprobe.core.backend import Array
+from linprobe.data.rows import Rows
 from linprobe.errors import DataError
-from linprobe.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)

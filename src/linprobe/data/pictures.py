@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from linprobe.data.reading import show
 from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sources.reading import show
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from linprobe.arrays import row_chunks
-from linprobe.dataset import Examples
+from linprobe.core.backend import row_chunks
+from linprobe.data.dataset import Examples
 from linprobe.errors import DataError
 
 Features = Literal["centred", "standardised", "normalised"]

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from linprobe.arrays import Array, row_chunks
+from linprobe.core.backend import Array, row_chunks
 
 __all__ = ["Prepares", "Rows"]
 

@@ -3,7 +3,7 @@
 These steps, in this order; report/page/assets/model_decode.js and model_sight.js take the same ones in a browser, to
 the last bit:
 
-1. From bytes to pixels as in training: `linprobe.sources.pictures`.
+1. From bytes to pixels as in training: `linprobe.data.pictures`.
 2. For a model with one channel, make it grey: (19595 R + 38470 G + 7471 B + 32768) >> 16.
 3. Cut it to the model's aspect ratio: `middle`.
 4. Resize it with Pillow's BILINEAR, which when it shrinks is a triangle as wide as two of the new pixels: first along
@@ -14,7 +14,7 @@ the last bit:
 
 import numpy as np
 
-from linprobe.sources.pictures import quiet, upright
+from linprobe.data.pictures import quiet, upright
 
 
 def see(encoded: bytes, shape: tuple[int, int, int], white: float, place: str, *, invert: bool = False) -> np.ndarray:

@@ -8,11 +8,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from linprobe.dataset import Dataset, Examples, Splits
+from linprobe.core.finite import first_not_finite
+from linprobe.data.dataset import Dataset, Examples, Splits
+from linprobe.data.prepare import Features, Preparation, fit_preparation
+from linprobe.data.rows import Rows
 from linprobe.errors import DataError, UsageError
-from linprobe.finite import first_not_finite
-from linprobe.prepare import Features, Preparation, fit_preparation
-from linprobe.rows import Rows
 
 Part = Literal["train", "train + validation"]
 

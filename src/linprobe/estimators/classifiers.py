@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from linprobe.arrays import Device, choose_device, to_numpy
+from linprobe.core.backend import Device, choose_device, to_numpy
+from linprobe.core.exact import solver as exact
 from linprobe.errors import UsageError
 from linprobe.estimators.descent import descend
 from linprobe.estimators.inputs import (
@@ -26,7 +27,6 @@ from linprobe.estimators.inputs import (
     moments,
 )
 from linprobe.estimators.parameters import check_parameters, find_reg
-from linprobe.solvers import exact
 from linprobe.steps import proven_share
 
 

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from linprobe.arrays import Products, to_numpy
+from linprobe.core.backend import Products, to_numpy
+from linprobe.core.exact.solver import Optimum
+from linprobe.core.losses import find_loss
+from linprobe.core.objective import objective_and_gradient
+from linprobe.core.sgd.settings import Heads, Training
+from linprobe.core.sgd.training import train_stack
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.estimators.inputs import Features, chunks, moments
-from linprobe.losses import find_loss
-from linprobe.objective import objective_and_gradient
-from linprobe.solvers.exact import Optimum
-from linprobe.solvers.settings import Heads, Training
-from linprobe.solvers.sgd import train_stack
 
 BATCH_SIZE = 200
 MOMENTUM = 0.9

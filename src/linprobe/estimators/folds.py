@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import choose_device, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.backend import choose_device, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.exact import solver as exact
+from linprobe.core.exact.null import NEVER
+from linprobe.core.measure import highest
+from linprobe.core.objective import chunk_of, default_chunk
 from linprobe.errors import UsageError
 from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.inputs import Features, check_features, check_labels, check_weights
 from linprobe.estimators.parameters import find_reg
-from linprobe.evaluate import highest
-from linprobe.objective import chunk_of, default_chunk
-from linprobe.solvers import exact
-from linprobe.solvers.null import NEVER
 
 
 @dataclass(frozen=True, eq=False)

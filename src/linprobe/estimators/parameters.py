@@ -7,9 +7,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from linprobe.core.losses import smooth_loss
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.inputs import Features, moments
-from linprobe.losses import smooth_loss
 
 # The default λ in units of the features' mean variance, which makes the classifier the same for X and for 255·X.
 SCALE = 0.01

@@ -14,10 +14,10 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
+from linprobe.core.exact.solver import Optimum
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.folds import Examples, Stack
 from linprobe.estimators.inputs import check_weights
-from linprobe.solvers.exact import Optimum
 
 THE_SCORE = "score"  # the name of a score that is the only one
 

@@ -13,16 +13,16 @@ import numpy as np
 
 from linprobe import __version__
 from linprobe.classifier import Classifier
-from linprobe.evaluate import wilson_interval
+from linprobe.compare.path import PathResult
+from linprobe.compare.search import SearchResult
+from linprobe.compare.settings import Trials
+from linprobe.core.measure import wilson_interval
 from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates
 from linprobe.report.page import write_page
 from linprobe.report.run import write_evidence
 from linprobe.report.words import short_number
-from linprobe.search import SearchResult
-from linprobe.space import Trials
 from linprobe.steps import counted
 from linprobe.tune import TuneResult
-from linprobe.tune.path import PathResult
 from linprobe.worksheet import WorksheetResult
 
 COLUMNS = ("learning_rate", "reg", "train_accuracy", "val_accuracy", "objective", "gap", "status")

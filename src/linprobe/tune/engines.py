@@ -6,22 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import row_chunks, to_numpy
-from linprobe.checkpoint import Checkpoint
-from linprobe.dataset import Examples
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.path import PathResult, cross_validate, follow_path, make_folds
+from linprobe.compare.search import Resources, SearchResult, penalty, search
+from linprobe.compare.settings import Grid
+from linprobe.core.backend import row_chunks, to_numpy
+from linprobe.core.certificate import certify, certify_bytes
+from linprobe.core.exact.problem import groups, newton_room, solve_bytes
+from linprobe.core.exact.solver import solve
+from linprobe.core.measure import score_stack
+from linprobe.core.sgd.plan import Plan
+from linprobe.core.sgd.settings import Training
+from linprobe.core.sgd.training import train_stack
+from linprobe.data.dataset import Examples
+from linprobe.data.rows import CHUNK_ROWS, Rows
 from linprobe.errors import DivergedError, IncompatibleError
-from linprobe.evaluate import score_stack
-from linprobe.rows import CHUNK_ROWS, Rows
-from linprobe.search import Resources, SearchResult, penalty, search
-from linprobe.solvers.certificate import certify, certify_bytes
-from linprobe.solvers.exact import solve
-from linprobe.solvers.plan import Plan
-from linprobe.solvers.problem import groups, newton_room, solve_bytes
-from linprobe.solvers.settings import Training
-from linprobe.solvers.sgd import train_stack
-from linprobe.space import Grid
 from linprobe.tune.options import RATES, REGS, TOLERANCE, Options, round_to_three, values_of
-from linprobe.tune.path import PathResult, cross_validate, follow_path, make_folds
 
 Settings = list[dict[str, Any]]
 

@@ -5,12 +5,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from linprobe.dataset import Dataset
+from linprobe.compare.settings import Axis
+from linprobe.core.losses import find_loss, smooth_loss
+from linprobe.core.sgd.settings import check_seed
+from linprobe.data.dataset import Dataset
+from linprobe.data.prepare import Features
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.losses import find_loss, smooth_loss
-from linprobe.prepare import Features
-from linprobe.solvers.settings import check_seed
-from linprobe.space import Axis
 
 Solver = Literal["exact", "sgd"]
 Precision = Literal["auto", "float64", "float32", "bfloat16"]

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from linprobe import __version__
-from linprobe.checkpoint import Checkpoint
 from linprobe.classifier import Classifier
-from linprobe.dataset import Dataset
-from linprobe.evaluate import measured_accuracy
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.path import PathResult
+from linprobe.compare.search import Resources, SearchResult
+from linprobe.compare.settings import Axis, at_edge
+from linprobe.core.measure import measured_accuracy
+from linprobe.core.sgd.plan import Plan
+from linprobe.data.dataset import Dataset
+from linprobe.data.splits import Part, TrainedOn, absent_classes, make_splits, refuse_what_is_not_finite
 from linprobe.evidence import Evidence, observe
-from linprobe.search import Resources, SearchResult
-from linprobe.solvers.plan import Plan
-from linprobe.space import Axis, at_edge
-from linprobe.splits import Part, TrainedOn, absent_classes, make_splits, refuse_what_is_not_finite
 from linprobe.steps import Step
 from linprobe.tune.engines import Descent, Exact, kept
 from linprobe.tune.options import Options
-from linprobe.tune.path import PathResult
 from linprobe.tune.words import data_step, refit_step, settings_step, test_step
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from linprobe.losses import LOSSES
+from linprobe.core.losses import LOSSES
 from linprobe.steps import (
     AXES,
     ENDED,

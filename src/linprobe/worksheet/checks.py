@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from linprobe.core.losses import find_loss
+from linprobe.core.objective import loss_and_gradient
 from linprobe.gradient_check import check_gradient
-from linprobe.losses import find_loss
-from linprobe.objective import loss_and_gradient
 
 TAUGHT = ("softmax", "hinge")  # the losses of the exercise
 

@@ -8,18 +8,18 @@ from typing import Any, Literal
 import numpy as np
 
 from linprobe import __version__
-from linprobe.checkpoint import Checkpoint
 from linprobe.classifier import Classifier
-from linprobe.dataset import Dataset, Examples, Splits
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.search import Resources, Screening, SearchResult, screen, search
+from linprobe.compare.settings import Axis, Grid, Space, Trials
+from linprobe.core.measure import measured_accuracy
+from linprobe.core.sgd.plan import Plan
+from linprobe.core.sgd.training import Progress, Training
+from linprobe.data.dataset import Dataset, Examples, Splits
+from linprobe.data.prepare import Features, Preparation, fit_preparation
+from linprobe.data.splits import TrainedOn, absent_classes, make_splits
 from linprobe.errors import IncompatibleError
-from linprobe.evaluate import measured_accuracy
 from linprobe.evidence import Evidence, observe
-from linprobe.prepare import Features, Preparation, fit_preparation
-from linprobe.search import Resources, Screening, SearchResult, screen, search
-from linprobe.solvers.plan import Plan
-from linprobe.solvers.sgd import Progress, Training
-from linprobe.space import Axis, Grid, Space, Trials
-from linprobe.splits import TrainedOn, absent_classes, make_splits
 from linprobe.steps import Step
 from linprobe.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
 from linprobe.worksheet.optimum import find_optimum

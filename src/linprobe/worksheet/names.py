@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.core.objective import loss_and_gradient
+from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.data.formats import open_dataset
+from linprobe.data.formats.cifar10 import read_cifar10
 from linprobe.gradient_check import Function, Step, check_gradient
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.objective import loss_and_gradient
-from linprobe.solvers.sgd import Heads, Training, train_stack
-from linprobe.sources import open_dataset
-from linprobe.sources.cifar10 import read_cifar10
 
 __all__ = [
     "LinearSVM",

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.dataset import Examples
+from linprobe.compare.search import Resources, SearchResult
+from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
+from linprobe.core.exact.problem import newton_room, solve_bytes
+from linprobe.core.exact.solver import solve
+from linprobe.core.measure import score_stack
+from linprobe.core.sgd.settings import Training
+from linprobe.data.dataset import Examples
 from linprobe.errors import IncompatibleError
-from linprobe.evaluate import score_stack
-from linprobe.search import Resources, SearchResult
-from linprobe.solvers.certificate import CERTIFIABLE, certify, no_certificate
-from linprobe.solvers.exact import solve
-from linprobe.solvers.problem import newton_room, solve_bytes
-from linprobe.solvers.settings import Training
 
 TOLERANCE = 1e-6  # of gap / objective
 

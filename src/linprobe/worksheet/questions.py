@@ -7,8 +7,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from linprobe.classifier import Classifier
-from linprobe.dataset import Examples
-from linprobe.losses import hinge, softmax
+from linprobe.core.losses import hinge, softmax
+from linprobe.data.dataset import Examples
 from linprobe.steps import number
 
 NEAR = 0.05  # of log K

@@ -1,7 +1,7 @@
 """The exact solver where probes live: fewer rows than features, any number type, C from 1e-5 to 1e6.
 
 Run as a script, it goes through every case and prints a line for each, and each head without a proof beneath it:
-python tests/solvers/regimes.py. The tests take a pairwise part of the cases.
+python tests/core/exact/regimes.py. The tests take a pairwise part of the cases.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.optimize import minimize
 
-from linprobe.solvers.exact import solve
+from linprobe.core.exact.solver import solve
 
 CS = np.logspace(-5, 6, 12)
 

@@ -8,11 +8,12 @@ from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
+from linprobe.core.certificate import certify
+from linprobe.core.exact import metric
+from linprobe.core.exact import solver as exact
+from linprobe.core.exact.problem import CURVATURE_ROWS, pose, solve_bytes
+from linprobe.core.exact.solver import solve
 from linprobe.errors import DataError, IncompatibleError, UsageError
-from linprobe.solvers import exact, metric
-from linprobe.solvers.certificate import certify
-from linprobe.solvers.exact import solve
-from linprobe.solvers.problem import CURVATURE_ROWS, pose, solve_bytes
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 REG = np.array([1.0, 1e-2, 1e-4])

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from linprobe.dataset import Examples
+from linprobe.compare.path import follow_path
+from linprobe.core.certificate import certify
+from linprobe.core.exact import solver as exact
+from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.path import lawful
+from linprobe.core.exact.problem import pose, solve_bytes
+from linprobe.core.exact.solver import solve
+from linprobe.data.dataset import Examples
 from linprobe.errors import DataError, IncompatibleError
-from linprobe.solvers import exact
-from linprobe.solvers.certificate import certify
-from linprobe.solvers.exact import solve
-from linprobe.solvers.optimum import Optimum
-from linprobe.solvers.path import lawful
-from linprobe.solvers.problem import pose, solve_bytes
-from linprobe.tune.path import follow_path
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from linprobe.solvers.line_search import TRIES, LineSearch
+from linprobe.core.exact.line_search import TRIES, LineSearch
 
 
 def accepts(length, found, slope_there, *, objective=0.0, slope=-1.0, noise=0.0):

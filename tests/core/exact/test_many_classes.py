@@ -7,12 +7,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.compare.search import Resources
+from linprobe.core.certificate import certify, certify_bytes
+from linprobe.core.exact.problem import solve_bytes
+from linprobe.core.exact.solver import solve
+from linprobe.data.dataset import Dataset, Examples
 from linprobe.errors import IncompatibleError
-from linprobe.search import Resources
-from linprobe.solvers.certificate import certify, certify_bytes
-from linprobe.solvers.exact import solve
-from linprobe.solvers.problem import solve_bytes
 from linprobe.tune import Options, tune
 
 

@@ -5,11 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from linprobe.losses import find_loss
-from linprobe.solvers import exact
-from linprobe.solvers.exact import solve
-from linprobe.solvers.newton import UNKNOWNS, bias_step, damped_step, newton_bytes, whole_curvature
-from linprobe.solvers.problem import pose, solve_bytes
+from linprobe.core.exact import solver as exact
+from linprobe.core.exact.newton import UNKNOWNS, bias_step, damped_step, newton_bytes, whole_curvature
+from linprobe.core.exact.problem import pose, solve_bytes
+from linprobe.core.exact.solver import solve
+from linprobe.core.losses import find_loss
 
 
 def posed(n, D, K, loss="softmax", seed=0):

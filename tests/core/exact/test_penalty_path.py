@@ -6,15 +6,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from linprobe.core.exact.lbfgs import Descent
+from linprobe.core.exact.metric import fit_metric
+from linprobe.core.exact.null import null_curvature
+from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.path import LOOSE, STEP, STRONG, follow
+from linprobe.core.exact.problem import groups, pose
+from linprobe.core.exact.span import turned
+from linprobe.core.losses import smooth_loss
 from linprobe.errors import IncompatibleError
-from linprobe.losses import smooth_loss
-from linprobe.solvers.lbfgs import Descent
-from linprobe.solvers.metric import fit_metric
-from linprobe.solvers.null import null_curvature
-from linprobe.solvers.optimum import Optimum
-from linprobe.solvers.path import LOOSE, STEP, STRONG, follow
-from linprobe.solvers.problem import groups, pose
-from linprobe.solvers.span import turned
 
 
 def posed(reg, weight=None, n=12):

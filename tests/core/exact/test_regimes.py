@@ -8,16 +8,17 @@ from regimes import Case, pairwise, solved, value  # pyright: ignore[reportMissi
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
-from linprobe.losses import smooth_loss
-from linprobe.losses.curvature import total_curvature
-from linprobe.solvers import exact, metric
-from linprobe.solvers.certificate import certify
-from linprobe.solvers.exact import solve
-from linprobe.solvers.null import null_model
-from linprobe.solvers.optimum import Optimum
-from linprobe.solvers.path import lawful
-from linprobe.solvers.problem import pose, solve_bytes
-from linprobe.solvers.span import turned
+from linprobe.core.certificate import certify
+from linprobe.core.exact import metric
+from linprobe.core.exact import solver as exact
+from linprobe.core.exact.null import null_model
+from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.path import lawful
+from linprobe.core.exact.problem import pose, solve_bytes
+from linprobe.core.exact.solver import solve
+from linprobe.core.exact.span import turned
+from linprobe.core.losses import smooth_loss
+from linprobe.core.losses.curvature import total_curvature
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 

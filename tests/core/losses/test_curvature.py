@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from linprobe.losses import LOSSES, SmoothLoss, find_loss, smooth_loss
-from linprobe.losses.curvature import total_curvature
-from linprobe.objective import objective_and_gradient
-from linprobe.solvers.newton import whole_curvature
-from linprobe.solvers.problem import pose
+from linprobe.core.exact.newton import whole_curvature
+from linprobe.core.exact.problem import pose
+from linprobe.core.losses import LOSSES, SmoothLoss, find_loss, smooth_loss
+from linprobe.core.losses.curvature import total_curvature
+from linprobe.core.objective import objective_and_gradient
 
 N, D, K = 23, 5, 4
 SMOOTH = [name for name, loss in LOSSES.items() if isinstance(loss, SmoothLoss)]
@@ -58,8 +58,8 @@ def test_the_total_is_the_weighted_sum(loss):
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_whole_of_it_is_the_derivative_of_the_gradient(loss, make, weighted, monkeypatch):
-    monkeypatch.setattr("linprobe.solvers.newton.CHUNK_NUMBERS", 7 * K * (D + 1))  # several chunks
-    monkeypatch.setattr("linprobe.solvers.newton.NEGLIGIBLE", 0.0)
+    monkeypatch.setattr("linprobe.core.exact.newton.CHUNK_NUMBERS", 7 * K * (D + 1))  # several chunks
+    monkeypatch.setattr("linprobe.core.exact.newton.NEGLIGIBLE", 0.0)
     X, y, W, b = draw()
     weight = np.random.default_rng(3).integers(0, 3, (N, 2)).astype(float) if weighted else None
     problem = pose(make(X), y, np.array([0.1, 0.1]), loss, K, weight, True, "numpy")
@@ -86,7 +86,7 @@ def test_examples_without_curvature_to_speak_of_are_left_out(loss, monkeypatch):
     W = 30 * W  # most examples are far from any boundary
     problem, mean = pose(X, y, np.array([0.1]), loss, K, None, True, "numpy"), X.mean(axis=0)
     found = whole_curvature(problem, mean, W, b, 0)
-    monkeypatch.setattr("linprobe.solvers.newton.NEGLIGIBLE", 0.0)
+    monkeypatch.setattr("linprobe.core.exact.newton.NEGLIGIBLE", 0.0)
     whole = whole_curvature(problem, mean, W, b, 0)
     size = (D + 1) * K
     left_out = np.trace((whole - found).reshape(size, size)) / np.trace(whole.reshape(size, size))

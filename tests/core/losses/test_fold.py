@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from linprobe.losses._fold import fold
+from linprobe.core.losses._fold import fold
 
 
 @pytest.mark.parametrize("K", [1, 2, 15, 16, 17, 63, 64, 65, 79, 80, 81, 1000, 4097])

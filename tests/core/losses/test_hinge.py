@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.losses import hinge
+from linprobe.core.losses import hinge
 
 
 def test_by_hand():

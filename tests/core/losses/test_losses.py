@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linprobe.core.losses import LOSSES, find_loss, hinge, softmax, squared_hinge
 from linprobe.errors import UsageError
-from linprobe.losses import LOSSES, find_loss, hinge, softmax, squared_hinge
 
 EVERY = pytest.mark.parametrize("name", sorted(LOSSES))
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from linprobe.losses.reference import softmax_loss_naive, squared_hinge_loss_naive, svm_loss_naive
+from linprobe.core.losses.reference import softmax_loss_naive, squared_hinge_loss_naive, svm_loss_naive
 
 EVERY = pytest.mark.parametrize("loops", [softmax_loss_naive, svm_loss_naive, squared_hinge_loss_naive])
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linprobe.losses import softmax
+from linprobe.core.losses import softmax
 
 
 def test_by_hand():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.losses import squared_hinge
+from linprobe.core.losses import squared_hinge
 
 
 def test_by_hand():

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from linprobe.evaluate import score_stack
-from linprobe.solvers.sgd import Heads, Training, train_stack
+from linprobe.core.measure import score_stack
+from linprobe.core.sgd.training import Heads, Training, train_stack
 
 CLASSES, WIDTH = 5, 9
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linprobe.core.sgd.plan import SLACK, WIDTH, Work, plan_stacks, stack_bytes
+from linprobe.core.sgd.settings import Heads, Training
 from linprobe.errors import IncompatibleError
-from linprobe.solvers.plan import SLACK, WIDTH, Work, plan_stacks, stack_bytes
-from linprobe.solvers.settings import Heads, Training
 
 MIB = 2**20
 CIFAR10 = Work(49_000, 3_072, 10, 4, 512)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe.arrays import Products
-from linprobe.checkpoint import Checkpoint
-from linprobe.solvers.sgd import Heads, Training, train_stack
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.core.backend import Products
+from linprobe.core.sgd.training import Heads, Training, train_stack
 
 EXAMPLES, FEATURES, CLASSES, HEADS = 150, 10, 4, 6
 LEARNING_RATES = np.geomspace(1e-3, 0.1, HEADS)
@@ -174,8 +174,8 @@ SCRIPT = """
 import hashlib, itertools, sys, time
 from pathlib import Path
 import numpy as np
-from linprobe.checkpoint import Checkpoint
-from linprobe.solvers.sgd import Heads, Training, train_stack
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.core.sgd.training import Heads, Training, train_stack
 path, iterations, watched = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "watched"
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(300, 64)).astype(np.float32), rng.integers(0, 10, 300)

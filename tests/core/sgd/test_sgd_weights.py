@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from linprobe.arrays import Products, to_numpy
-from linprobe.solvers.settings import Heads, Training
-from linprobe.solvers.sgd import train_stack
+from linprobe.core.backend import Products, to_numpy
+from linprobe.core.sgd.settings import Heads, Training
+from linprobe.core.sgd.training import train_stack
 
 
 def full_batches(X, y, weight=None, *, device="numpy", momentum=0.0, loss="softmax"):

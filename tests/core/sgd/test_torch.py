@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from linprobe import arrays, evaluate
-from linprobe.arrays import Products, device_of, move, namespace, to_numpy
-from linprobe.evaluate import highest, score_stack
-from linprobe.losses import find_loss
-from linprobe.solvers import sgd, stack
-from linprobe.solvers.sgd import Heads, Training, train_stack
-from linprobe.solvers.stack import Stack, idle_table
+from linprobe.core import backend as arrays
+from linprobe.core import measure as evaluate
+from linprobe.core.backend import Products, device_of, move, namespace, to_numpy
+from linprobe.core.losses import find_loss
+from linprobe.core.measure import highest, score_stack
+from linprobe.core.sgd import stack
+from linprobe.core.sgd import training as sgd
+from linprobe.core.sgd.stack import Stack, idle_table
+from linprobe.core.sgd.training import Heads, Training, train_stack
 
 torch = pytest.importorskip("torch")
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.core.measure import score_stack
+from linprobe.core.sgd.batches import Batches
+from linprobe.core.sgd.training import Heads, Training, train_stack
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.evaluate import score_stack
-from linprobe.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.solvers.batches import Batches
-from linprobe.solvers.sgd import Heads, Training, train_stack
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 CLASSES = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linprobe import download
+from linprobe.data import fetch as download
 from loopback import Loopback  # pyright: ignore[reportMissingImports]  # tests/ is on pytest's path
 
 BODY = random.Random(2009).randbytes(300_000)

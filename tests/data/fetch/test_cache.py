@@ -12,9 +12,9 @@ import filelock
 import platformdirs
 import pytest
 
-from linprobe import download
-from linprobe.download import cache as cache_module
-from linprobe.download import cached, fetch, obtain, verified
+from linprobe.data import fetch as download
+from linprobe.data.fetch import cache as cache_module
+from linprobe.data.fetch import cached, fetch, obtain, verified
 from linprobe.errors import DownloadError, OutputError, UsageError
 
 

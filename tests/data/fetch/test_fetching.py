@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import loopback as act  # pyright: ignore[reportMissingImports]  # tests/ is on pytest's path
-from linprobe import download
+from linprobe.data import fetch as download
 from linprobe.errors import DownloadError, UsageError
 
 fetch = functools.partial(download.fetch, timeout=10.0, backoff=0.001)
@@ -228,6 +228,6 @@ def test_unusable_proxy_settings_are_one_line(server, archive, monkeypatch):
 def test_importing_is_cheap():
     """No HTTP client, no lock, no retries, no platform folders until they are needed."""
     heavy = {"httpx", "filelock", "tenacity", "platformdirs", "rich", "numpy", "asyncio"}
-    code = f"import sys, linprobe.download; print(','.join({heavy!r} & set(sys.modules)))"
+    code = f"import sys, linprobe.data.fetch; print(','.join({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("\n", "")

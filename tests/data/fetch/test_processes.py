@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import loopback as act  # pyright: ignore[reportMissingImports]  # tests/ is on pytest's path
-from linprobe import download
+from linprobe.data import fetch as download
 from linprobe.errors import OutputError
 
 fetch = functools.partial(download.fetch, timeout=10.0, backoff=0.001)
@@ -21,7 +21,7 @@ NAME = "cifar-10-python.tar.gz"
 
 CHILD = """
 import sys
-from linprobe import download
+from linprobe.data import fetch as download
 from linprobe.errors import LinprobeError
 url, size, md5 = sys.argv[1:]
 download.ARCHIVES["cifar10"] = download.Archive("cifar-10-python.tar.gz", url, int(size), md5)

@@ -20,10 +20,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import loopback as act  # pyright: ignore[reportMissingImports]  # tests/ is on pytest's path
-from linprobe import download
-from linprobe.download import transfer as transfer_module
-from linprobe.download.transfer import retry_after
-from linprobe.download.urls import may_follow, shown
+from linprobe.data import fetch as download
+from linprobe.data.fetch import transfer as transfer_module
+from linprobe.data.fetch.transfer import retry_after
+from linprobe.data.fetch.urls import may_follow, shown
 from linprobe.errors import DownloadError
 from loopback import Loopback  # pyright: ignore[reportMissingImports]
 
@@ -155,7 +155,7 @@ def test_busy_servers_are_asked_again(server, code):
     ("code", "value", "seconds"), [(429, "1", "1.0"), (503, "Wed, 01 Jan 2020 00:00:00 GMT", "0.0")]
 )
 def test_retry_after_is_honoured(server, code, value, seconds, caplog):
-    caplog.set_level(logging.INFO, "linprobe.download")
+    caplog.set_level(logging.INFO, "linprobe.data.fetch")
     server.script.append(act.status(code, Retry_After=value))
     assert fetch("cifar10").read_bytes() == server.body
     assert f"answered {code}; attempt 2 of 6 in {seconds} s" in caplog.text

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from linprobe.data.formats.cifar10 import CLASSES, read_cifar10
 from linprobe.errors import DataError
-from linprobe.sources.cifar10 import CLASSES, read_cifar10
 from makers import (  # pyright: ignore[reportMissingImports]
     FILES,
     NAMES,

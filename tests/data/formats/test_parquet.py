@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from linprobe.data.formats import parquet as module
+from linprobe.data.formats.parquet import read_parquet
 from linprobe.errors import DataError, MissingDependencyError, UnsafeFileError
-from linprobe.sources import parquet as module
-from linprobe.sources.parquet import read_parquet
 from makers import complaint, picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
 
 pa = pytest.importorskip("pyarrow")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linprobe.sources import open_dataset
+from linprobe.data.formats import open_dataset
 from makers import FILES, FOLDER, NAMES, TRAIN_FILES  # pyright: ignore[reportMissingImports]
 
 pytestmark = pytest.mark.real_data

@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from linprobe import download
+from linprobe.data import fetch as download
+from linprobe.data.formats import NAMES, PATHS, open_dataset
+from linprobe.data.formats.cifar10 import read_cifar10
 from linprobe.errors import DataError, UsageError
-from linprobe.sources import NAMES, PATHS, open_dataset
-from linprobe.sources.cifar10 import read_cifar10
 from makers import picture, pictures, write_cifar10, write_parquet, write_tar  # pyright: ignore[reportMissingImports]
 
 
@@ -139,6 +139,6 @@ def test_whatever_the_system_refuses_is_one_line(tmp_path, monkeypatch, kind, me
 
 
 def test_the_heavy_libraries_wait_until_they_are_needed():
-    command = "import linprobe.sources, sys; print([m for m in ('sklearn', 'pyarrow', 'PIL') if m in sys.modules])"
+    command = "import linprobe.data.formats, sys; print([m for m in ('sklearn', 'pyarrow', 'PIL') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

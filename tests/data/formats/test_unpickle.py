@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linprobe.data.formats.unpickle import unpickle
 from linprobe.errors import DataError
-from linprobe.sources.unpickle import unpickle
 from makers import byte_keys, meta, python2_pickle, random_batch  # pyright: ignore[reportMissingImports]
 
 

@@ -16,11 +16,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from linprobe.arrays import LIBRARIES
 from linprobe.checker.outcome import Caller, Crash, Outcome
 from linprobe.checker.sandbox import wire
 from linprobe.checker.sandbox.believed import Believed
 from linprobe.checker.sandbox.process import FullError, Process
+from linprobe.core.backend import LIBRARIES
 from linprobe.errors import DataError, IncompatibleError, LinprobeError
 
 LARGEST_FILE = 4 * 2**20  # bytes; the exercise's files have some thousands

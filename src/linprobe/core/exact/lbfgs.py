@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import linalg
 
-from linprobe.arrays import Array, device_of, move, namespace, product, to_numpy
-from linprobe.solvers.line_search import LineSearch
-from linprobe.solvers.metric import Metric, turn
-from linprobe.solvers.newton import bias_step, damped_step
-from linprobe.solvers.optimum import Optimum
+from linprobe.core.backend import Array, device_of, move, namespace, product, to_numpy
+from linprobe.core.exact.line_search import LineSearch
+from linprobe.core.exact.metric import Metric, turn
+from linprobe.core.exact.newton import bias_step, damped_step
+from linprobe.core.exact.optimum import Optimum
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from linprobe.arrays import (
+from linprobe.core.backend import (
     Array,
     add_gram,
     add_product,
@@ -16,7 +16,7 @@ from linprobe.arrays import (
     product,
     row_chunks,
 )
-from linprobe.objective import chunk_of
+from linprobe.core.objective import chunk_of
 
 # Up to so many features, all principal directions are found: two matrices of 256 MiB, and at most half a minute.
 FULL_FEATURES = 8192

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
-from linprobe.arrays import Array, add_gram, is_sparse, product, row_chunks, to_numpy
-from linprobe.objective import chunk_of
+from linprobe.core.backend import Array, add_gram, is_sparse, product, row_chunks, to_numpy
+from linprobe.core.objective import chunk_of
 
 if TYPE_CHECKING:  # which imports what remembers steps, and that takes Newton's from here
-    from linprobe.solvers.problem import Problem
+    from linprobe.core.exact.problem import Problem
 
 # Unknowns of a head, and multiplications for its second derivative: half a second at the most.
 UNKNOWNS = 2500

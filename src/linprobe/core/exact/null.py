@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from linprobe.losses import NEVER, SmoothLoss
-from linprobe.losses.curvature import total_curvature
+from linprobe.core.losses import NEVER, SmoothLoss
+from linprobe.core.losses.curvature import total_curvature
 
 STEPS = 50  # of Newton, and halvings of each, at the most; three of them were seen
 

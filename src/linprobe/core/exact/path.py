@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from linprobe.solvers.optimum import Optimum
-from linprobe.solvers.problem import Problem
+from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.problem import Problem
 
 STRONG = 1e-2  # times the highest variance of the features: from there on, a start from nothing is as good as any
 STEP = 10  # by so much, at the most, the penalty falls from one solution to the next

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, device_of, is_sparse, move, room_for, to_numpy
+from linprobe.core.backend import Array, device_of, is_sparse, move, room_for, to_numpy
+from linprobe.core.exact.lbfgs import PAIRS
+from linprobe.core.exact.metric import FULL_FEATURES, Metric
+from linprobe.core.exact.newton import newton_bytes
+from linprobe.core.exact.null import null_model
+from linprobe.core.exact.optimum import Optimum
+from linprobe.core.finite import first_not_finite
+from linprobe.core.losses import Loss, SmoothLoss, smooth_loss
+from linprobe.core.objective import default_chunk
 from linprobe.errors import DataError, IncompatibleError, UsageError
-from linprobe.finite import first_not_finite
-from linprobe.losses import Loss, SmoothLoss, smooth_loss
-from linprobe.objective import default_chunk
-from linprobe.solvers.lbfgs import PAIRS
-from linprobe.solvers.metric import FULL_FEATURES, Metric
-from linprobe.solvers.newton import newton_bytes
-from linprobe.solvers.null import null_model
-from linprobe.solvers.optimum import Optimum
 
 SPAN_NUMBERS = 2**27  # of a basis of the rows, in float64: 1 GiB
 

@@ -6,18 +6,18 @@ from typing import Literal
 
 import numpy as np
 
-from linprobe.arrays import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.backend import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.exact.lbfgs import Descent
+from linprobe.core.exact.metric import Metric, fit_metric
+from linprobe.core.exact.newton import newton_bytes, whole_curvature
+from linprobe.core.exact.null import null_curvature
+from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.path import LOOSE, follow, lawful
+from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, spans
+from linprobe.core.exact.span import turned
+from linprobe.core.losses.curvature import total_curvature
+from linprobe.core.objective import chunk_of, default_chunk, objective_and_gradient
 from linprobe.errors import UsageError
-from linprobe.losses.curvature import total_curvature
-from linprobe.objective import chunk_of, default_chunk, objective_and_gradient
-from linprobe.solvers.lbfgs import Descent
-from linprobe.solvers.metric import Metric, fit_metric
-from linprobe.solvers.newton import newton_bytes, whole_curvature
-from linprobe.solvers.null import null_curvature
-from linprobe.solvers.optimum import Optimum
-from linprobe.solvers.path import LOOSE, follow, lawful
-from linprobe.solvers.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, spans
-from linprobe.solvers.span import turned
 
 __all__ = ["Optimum", "Precision", "solve"]
 
@@ -59,7 +59,7 @@ def solve(
     with a larger λ on the same examples, or above no weights at all.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
-    float64, of any weights, is solvers/certificate.py.
+    float64, of any weights, is core/certificate.py.
 
     Raises IncompatibleError for a loss that is not smooth and for too little memory, UsageError for reg, labels,
     weights and shapes that make no sense, DataError for NaN, infinite or far too large features.

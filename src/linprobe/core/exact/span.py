@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linprobe.arrays import Array, is_sparse, namespace, orthonormal, product, row_chunks, to_numpy
-from linprobe.objective import chunk_of
-from linprobe.solvers.metric import CHUNK_ROWS, feature_mean
-from linprobe.solvers.optimum import Optimum
-from linprobe.solvers.problem import Problem
+from linprobe.core.backend import Array, is_sparse, namespace, orthonormal, product, row_chunks, to_numpy
+from linprobe.core.exact.metric import CHUNK_ROWS, feature_mean
+from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.problem import Problem
+from linprobe.core.objective import chunk_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,13 @@
 
 import math
 
+from linprobe.core.losses import dual, reference
+from linprobe.core.losses.curvature import Curvature
+from linprobe.core.losses.hinge import hinge
+from linprobe.core.losses.record import NEVER, Loss, SmoothLoss
+from linprobe.core.losses.softmax import softmax, softmax_curvature, softmax_start
+from linprobe.core.losses.squared_hinge import squared_hinge, squared_hinge_curvature
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.losses import dual, reference
-from linprobe.losses.curvature import Curvature
-from linprobe.losses.hinge import hinge
-from linprobe.losses.record import NEVER, Loss, SmoothLoss
-from linprobe.losses.softmax import softmax, softmax_curvature, softmax_start
-from linprobe.losses.squared_hinge import squared_hinge, squared_hinge_curvature
 
 __all__ = [
     "LOSSES",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from linprobe.arrays import Array, namespace, reduction
+from linprobe.core.backend import Array, namespace, reduction
 
 BLOCK = 16
 

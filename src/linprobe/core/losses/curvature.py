@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from linprobe.arrays import Array, add_product, namespace
+from linprobe.core.backend import Array, add_product, namespace
 
 __all__ = ["Curvature", "total_curvature"]
 

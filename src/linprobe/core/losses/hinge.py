@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, cap_, namespace
-from linprobe.losses._fold import fold
+from linprobe.core.backend import Array, cap_, namespace
+from linprobe.core.losses._fold import fold
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")

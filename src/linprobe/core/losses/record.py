@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.arrays import Array
-from linprobe.losses.curvature import Curvature
-from linprobe.losses.dual import Dual
+from linprobe.core.backend import Array
+from linprobe.core.losses.curvature import Curvature
+from linprobe.core.losses.dual import Dual
 
 __all__ = ["NEVER", "Loss", "SmoothLoss"]
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, cap_, exp_, namespace
-from linprobe.losses._fold import fold
-from linprobe.losses.curvature import Curvature
-from linprobe.losses.record import NEVER
+from linprobe.core.backend import Array, cap_, exp_, namespace
+from linprobe.core.losses._fold import fold
+from linprobe.core.losses.curvature import Curvature
+from linprobe.core.losses.record import NEVER
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from linprobe.arrays import Array, cap_, namespace, row_chunks
-from linprobe.losses._fold import fold
-from linprobe.losses.curvature import Curvature
+from linprobe.core.backend import Array, cap_, namespace, row_chunks
+from linprobe.core.losses._fold import fold
+from linprobe.core.losses.curvature import Curvature
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.arrays import SWEEP_ELEMENTS
+from linprobe.core.backend import SWEEP_ELEMENTS
+from linprobe.core.losses import find_loss
+from linprobe.core.sgd.settings import Heads, Training
+from linprobe.core.sgd.training import STEPS_AHEAD, record_interval
 from linprobe.errors import IncompatibleError
-from linprobe.losses import find_loss
-from linprobe.solvers.settings import Heads, Training
-from linprobe.solvers.sgd import STEPS_AHEAD, record_interval
 
 # Wider stacks are no faster: two products with this many columns already run at the processor's own speed, and their
 # weights still fit its last cache. It is a constant, so that the memory at hand does not decide which heads share a

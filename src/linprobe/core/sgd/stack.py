@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, Products, move, namespace, sweep_rows, take_rows, to_numpy
-from linprobe.losses import find_loss
-from linprobe.solvers.settings import Heads, Training
+from linprobe.core.backend import Array, Products, move, namespace, sweep_rows, take_rows, to_numpy
+from linprobe.core.losses import find_loss
+from linprobe.core.sgd.settings import Heads, Training
 
 # A head has diverged when its objective is not finite, or is this many times its first one. Plain SGD can wander far
 # and come back, but not from six orders of magnitude: the float32 digits that made the difference are gone by then.

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.arrays import Array, Products, capture, move, namespace, quiet, sweep_rows, to_numpy
+from linprobe.core.backend import Array, Products, capture, move, namespace, quiet, sweep_rows, to_numpy
+from linprobe.core.sgd.batches import Batches
+from linprobe.core.sgd.settings import Heads, Training
+from linprobe.core.sgd.stack import Stack, idle_table
 from linprobe.errors import UsageError
-from linprobe.solvers.batches import Batches
-from linprobe.solvers.settings import Heads, Training
-from linprobe.solvers.stack import Stack, idle_table
 
 __all__ = ["Heads", "Products", "Progress", "Saver", "Solution", "Training", "Validate", "train_stack"]
 

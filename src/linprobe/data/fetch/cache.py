@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from linprobe.download.partial import Partial, Progress
-from linprobe.download.urls import expanded
+from linprobe.data.fetch.partial import Partial, Progress
+from linprobe.data.fetch.urls import expanded
 from linprobe.errors import DownloadError, LinprobeError, OutputError, UsageError
 from linprobe.publish import publish_file
 
-log = logging.getLogger("linprobe.download")
+log = logging.getLogger("linprobe.data.fetch")
 
 CHUNK = 1 << 20  # bytes
 READABLE = "name a folder that you may read in LINPROBE_DATA"

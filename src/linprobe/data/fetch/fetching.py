@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from linprobe.download.cache import (
+from linprobe.data.fetch.cache import (
     CHUNK,
     READABLE,
     Archive,
@@ -25,9 +25,9 @@ from linprobe.download.cache import (
     recorded,
     verified,
 )
-from linprobe.download.partial import Partial, Progress
-from linprobe.download.transfer import Order, WrongFileError, transfer
-from linprobe.download.urls import parse_place, shown
+from linprobe.data.fetch.partial import Partial, Progress
+from linprobe.data.fetch.transfer import Order, WrongFileError, transfer
+from linprobe.data.fetch.urls import parse_place, shown
 from linprobe.errors import DownloadError, OutputError, UsageError
 
 # Copies of an archive (another compression, re-encoded images) may be larger than the original, but not without end.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from linprobe.download.urls import digest
+from linprobe.data.fetch.urls import digest
 from linprobe.publish import publish_file
 
 Progress = Callable[[int, int | None], None]  # bytes done; bytes in all, or None while nobody knows

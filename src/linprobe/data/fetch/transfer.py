@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from linprobe import __version__
-from linprobe.download.partial import Note, Partial, Progress
-from linprobe.download.patience import no_longer_than, retry_after
-from linprobe.download.urls import digest, may_follow, shown
+from linprobe.data.fetch.partial import Note, Partial, Progress
+from linprobe.data.fetch.patience import no_longer_than, retry_after
+from linprobe.data.fetch.urls import digest, may_follow, shown
 from linprobe.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger("linprobe.download")
+log = logging.getLogger("linprobe.data.fetch")
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 MOVED = frozenset({301, 302, 303, 307, 308})

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from linprobe.dataset import Dataset
+from linprobe.data.dataset import Dataset
+from linprobe.data.formats import cifar10, digits, parquet, parquet_files
+from linprobe.data.reading import readable, show
 from linprobe.errors import UsageError
-from linprobe.sources import cifar10, digits, parquet, parquet_files
-from linprobe.sources.reading import readable, show
 
 __all__ = ["NAMES", "PATHS", "open_dataset"]
 
@@ -23,9 +23,9 @@ class PathKind(NamedTuple):
 
 
 def _cached_cifar10() -> Dataset:
-    import linprobe.download
+    import linprobe.data.fetch
 
-    return cifar10.read_cifar10(linprobe.download.cached("cifar10"))
+    return cifar10.read_cifar10(linprobe.data.fetch.cached("cifar10"))
 
 
 NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar10": _cached_cifar10}

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Generator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from linprobe.data.reading import CIFAR10_AGAIN, readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sources.reading import CIFAR10_AGAIN, readable, require_file, show
 
 MOST_BYTES = 512 * 2**20  # of the archive, packed or unpacked; the official one has 170 MB and 186 MB
 MOST_MEMBERS = 1_000

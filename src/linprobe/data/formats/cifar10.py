@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.formats.archive import members
+from linprobe.data.formats.unpickle import unpickle
+from linprobe.data.reading import CIFAR10_AGAIN, class_names, readable, require_file, show
 from linprobe.errors import DataError
-from linprobe.sources.archive import members
-from linprobe.sources.reading import CIFAR10_AGAIN, class_names, readable, require_file, show
-from linprobe.sources.unpickle import unpickle
 
 FOLDER = "cifar-10-batches-py"
 META = "batches.meta"

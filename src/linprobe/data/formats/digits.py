@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.data.dataset import Dataset, Examples
 
 
 def read_digits() -> Dataset:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from linprobe.dataset import Dataset, Examples
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.formats.parquet_files import AGAIN, split_files
+from linprobe.data.pictures import ColourFoundError, Encoded, Shape, decode, shape_of
+from linprobe.data.reading import class_names, readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError, require
-from linprobe.sources.parquet_files import AGAIN, split_files
-from linprobe.sources.pictures import ColourFoundError, Encoded, Shape, decode, shape_of
-from linprobe.sources.reading import class_names, readable, require_file, show
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from linprobe.data.reading import readable, show
 from linprobe.errors import DataError
-from linprobe.sources.reading import readable, show
 
 AGAIN = "copy or download it again"
 _SPLIT = re.compile(r"(train|test)([-_.].*)?\.parquet")

@@ -15,9 +15,9 @@ protocols 2 to 5. The operations: Lib/pickletools.py of CPython.
 import struct
 from collections.abc import Callable
 
+from linprobe.data.formats.pickled_arrays import NAMES, Array, Name, NotAllowedError, UnfitError, call, set_state
+from linprobe.data.reading import CIFAR10_AGAIN, show
 from linprobe.errors import DataError, UnsafeFileError
-from linprobe.sources.pickled_arrays import NAMES, Array, Name, NotAllowedError, UnfitError, call, set_state
-from linprobe.sources.reading import CIFAR10_AGAIN, show
 
 # A batch of 10,000 images takes 50,000 operations. Each makes at most about 200 bytes beside what it takes from the
 # file, so half a million of them cannot fill a memory.

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from linprobe.evaluate import wilson_interval
-from linprobe.losses import LOSSES
+from linprobe.core.losses import LOSSES
+from linprobe.core.measure import wilson_interval
 from linprobe.report.page import failures, settings
 from linprobe.report.page.names import class_names, shown
 from linprobe.report.page.pictures import template_pictures

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.evaluate import per_class, wilson_interval
+from linprobe.core.measure import per_class, wilson_interval
 from linprobe.report.page.names import isolated
 from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.evaluate import wilson_interval
+from linprobe.core.measure import wilson_interval
 from linprobe.report.page.names import class_names, in_figure
 from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.page.views import GAPS, WIDE, Figure, view

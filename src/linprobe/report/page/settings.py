@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from linprobe.evaluate import wilson_interval
+from linprobe.compare.settings import EDGE
+from linprobe.core.measure import wilson_interval
 from linprobe.report.run import Run
 from linprobe.report.words import short_number
-from linprobe.space import EDGE
 from linprobe.steps import AXES, ENDED, TITLES, at_most, counted, wider
 
 ALL_LOST = "All {:,} others diverged."

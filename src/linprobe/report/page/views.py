@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from linprobe.evaluate import wilson_interval
+from linprobe.core.measure import wilson_interval
 from linprobe.report.page.settings import Settings, cell
 from linprobe.report.words import short_numbers
 from linprobe.steps import AXES, TITLES

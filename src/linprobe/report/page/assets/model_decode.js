@@ -1,5 +1,5 @@
 "use strict";
-// From the bytes of a PNG, JPEG or WebP file to its pixels, upright: what `linprobe.sources.pictures` does with Pillow, to
+// From the bytes of a PNG, JPEG or WebP file to its pixels, upright: what `linprobe.data.pictures` does with Pillow, to
 // the last bit. PNG is decoded here, because a browser's own way to pixels manages colours. JPEG and WebP are decoded by the
 // browser, stripped of their metadata first, so that no colour profile and no orientation moves a pixel.
 // The other scripts of the model find decode(blob) -> {width, height, rgba} at its section.

@@ -1,5 +1,5 @@
 "use strict";
-// From decoded pixels to what the model sees and says. `see` takes the steps that `linprobe.sight` lists, to the last bit;
+// From decoded pixels to what the model sees and says. `see` takes the steps that `linprobe.data.sight` lists, to the last bit;
 // `judge` is `Classifier`'s arithmetic in float64. model.js finds both at the section.
 (() => {
   const WHITE = 255;

@@ -1,0 +1,73 @@
+"""The names that modules had in version 0.1.0: they can still be imported, with a warning, for one version."""
+
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+__all__ = ["MOVED", "OldNames"]
+
+# Where each is now; what is not named here has gone along with the folder that it is in.
+MOVED = {
+    "linprobe.arrays": "linprobe.core.backend",
+    "linprobe.checkpoint": "linprobe.compare.checkpoint",
+    "linprobe.dataset": "linprobe.data.dataset",
+    "linprobe.download": "linprobe.data.fetch",
+    "linprobe.encoding": "linprobe.compare.encoding",
+    "linprobe.evaluate": "linprobe.core.measure",
+    "linprobe.finite": "linprobe.core.finite",
+    "linprobe.losses": "linprobe.core.losses",
+    "linprobe.objective": "linprobe.core.objective",
+    "linprobe.prepare": "linprobe.data.prepare",
+    "linprobe.rows": "linprobe.data.rows",
+    "linprobe.screening": "linprobe.compare.screening",
+    "linprobe.search": "linprobe.compare.search",
+    "linprobe.sight": "linprobe.data.sight",
+    "linprobe.solvers": "linprobe.core.exact",
+    "linprobe.solvers.batches": "linprobe.core.sgd.batches",
+    "linprobe.solvers.certificate": "linprobe.core.certificate",
+    "linprobe.solvers.exact": "linprobe.core.exact.solver",
+    "linprobe.solvers.plan": "linprobe.core.sgd.plan",
+    "linprobe.solvers.settings": "linprobe.core.sgd.settings",
+    "linprobe.solvers.sgd": "linprobe.core.sgd.training",
+    "linprobe.solvers.stack": "linprobe.core.sgd.stack",
+    "linprobe.sources": "linprobe.data.formats",
+    "linprobe.sources.pictures": "linprobe.data.pictures",
+    "linprobe.sources.reading": "linprobe.data.reading",
+    "linprobe.space": "linprobe.compare.settings",
+    "linprobe.splits": "linprobe.data.splits",
+    "linprobe.tune.path": "linprobe.compare.path",
+}
+
+
+class OldNames:
+    """Finds a module by its old name, and gives the one that there is now: the same object, not a second one."""
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        """What loads the module of an old name; None for any other name."""
+        loader: Any = self
+        return ModuleSpec(fullname, loader, is_package=True) if _new(fullname) else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """An empty one, in whose place `exec_module` puts another."""
+        return ModuleType(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module of today in its place."""
+        old = module.__name__
+        new = _new(old) or old
+        warnings.warn(f"{old} is now {new}; the old name goes in the next version", DeprecationWarning, stacklevel=2)
+        sys.modules[old] = importlib.import_module(new)
+
+
+def _new(name: str) -> str | None:
+    """What a module is called now; None where it is called so already."""
+    folder, _, rest = name.rpartition(".")
+    if name in MOVED:
+        return MOVED[name]
+    return f"{MOVED[folder]}.{rest}" if folder in MOVED else None

@@ -1,0 +1,1 @@
+"""What is compared, and how one of it is chosen."""

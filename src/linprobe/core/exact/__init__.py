@@ -1,0 +1,1 @@
+"""The certified optimum of a whole stack of heads."""

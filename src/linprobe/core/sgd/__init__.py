@@ -1,0 +1,1 @@
+"""Minibatch SGD for a whole stack of heads."""

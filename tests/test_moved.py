@@ -1,0 +1,31 @@
+"""The names that modules had before: the same modules, with a warning."""
+
+import importlib
+
+import pytest
+
+from linprobe._moved import MOVED
+
+NAMES = MOVED | {
+    "linprobe.losses.softmax": "linprobe.core.losses.softmax",
+    "linprobe.solvers.lbfgs": "linprobe.core.exact.lbfgs",
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("old", NAMES)
+def test_an_old_name_is_the_module_of_today(old):
+    assert importlib.import_module(old) is importlib.import_module(NAMES[old])
+
+
+@pytest.mark.filterwarnings("ignore:linprobe.losses is")
+def test_it_says_where_it_is_now():
+    importlib.import_module("linprobe.losses")
+    with pytest.warns(DeprecationWarning, match="linprobe.losses.hinge is now linprobe.core.losses.hinge"):
+        importlib.import_module("linprobe.losses.hinge")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_there_never_was_is_not_found():
+    with pytest.raises(ModuleNotFoundError, match="nothing"):
+        importlib.import_module("linprobe.solvers.nothing")
