@@ -6,13 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from linprobe.core import backend as arrays
 from linprobe.core import measure as evaluate
-from linprobe.core.backend import Products, device_of, move, namespace, to_numpy
+from linprobe.core.backend import Products, backend_on, device_of, move, namespace, to_numpy
 from linprobe.core.losses import find_loss
 from linprobe.core.measure import highest, score_stack
-from linprobe.core.sgd import stack
-from linprobe.core.sgd import training as sgd
 from linprobe.core.sgd.stack import Stack, idle_table
 from linprobe.core.sgd.training import Heads, Training, train_stack
 
@@ -311,9 +308,10 @@ def played_cuda(monkeypatch):
         "graph": graph,
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
-    for module in (arrays, sgd, stack):
-        # A device's memory is its own: what is moved there is a copy.
-        monkeypatch.setattr(module, "move", lambda a, _: torch.tensor(a) if isinstance(a, np.ndarray) else a)
+    # A device's memory is its own: what is moved there is a copy.
+    on_torch = type(backend_on("cuda"))
+    monkeypatch.setattr(on_torch, "from_numpy", lambda _, array, __: torch.tensor(array))
+    monkeypatch.setattr(on_torch, "move", lambda _, array, __: array)
     return _Graph.made
 
 
