@@ -2,7 +2,10 @@
 
 import dataclasses
 import pickle
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -290,14 +293,17 @@ def test_grid_and_folds_are_one_stack_on_the_callers_memory(calls):
     assert np.shares_memory(features, X)
     assert options["memory"] == 2**30
     np.testing.assert_allclose(reg, np.repeat(LOGS["reg"], 5))
-    assert options["sample_weight"].dtype == np.uint8  # a byte for each head and example
-    assert options["sample_weight"].shape == (200, 15)
+    weights = options["sample_weight"]
+    assert weights.part.dtype == np.uint8  # a byte for each example, whatever the number of heads
+    assert (len(weights), weights.heads, weights.table.shape) == (200, 15, (5, 5))
     for head in range(15):
         train = list(StratifiedKFold(5).split(X, y))[head % 5][0]
-        assert np.flatnonzero(options["sample_weight"][:, head]).tolist() == train.tolist()
+        assert np.flatnonzero(weights.of(slice(None))[:, head]).tolist() == train.tolist()
     calls.clear()
     ProbeSearch(param_grid=LOGS, cv=PredefinedSplit(np.arange(200) // 150 - 1), refit=False).fit(X, y, weight)
-    assert calls[0][3]["sample_weight"].tolist() == np.where(np.arange(200) < 150, weight, 0).tolist()
+    expected = np.where(np.arange(200) < 150, weight, 0)
+    found = calls[0][3]["sample_weight"].of(slice(None))[:, 0]
+    np.testing.assert_allclose(found, expected / expected.mean(), rtol=1e-12)
     calls.clear()
     grid = {"class_weight": [None, "balanced", {0: 2.0}], "reg": [1.0, 0.1], "fit_intercept": [True, False]}
     ProbeSearch(param_grid=grid, cv=3, refit=False).fit(X, y)
@@ -786,3 +792,40 @@ def test_a_setting_of_which_a_fit_failed_is_not_taken_while_another_has_not(one_
         pytest.warns(ConvergenceWarning, match="every setting with a score by scoring=None failed"),
     ):
         assert ProbeSearch(**arguments, refit=False).fit(X, y).best_params_["C"] in lost
+
+
+WITHIN = """
+import threading, time, warnings
+import numpy as np
+from linprobe import ProbeSearch, SoftmaxClassifier
+
+def held():
+    with open("/proc/self/status") as status:
+        return next(1024 * int(line.split()[1]) for line in status if line.startswith("RssAnon"))
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(300_000, 32)).astype(np.float32), rng.integers(0, 3, 300_000)
+warnings.simplefilter("ignore")
+def search(rows, memory=None):
+    grid = {"reg": list(np.logspace(-6, 0, 10))}
+    ProbeSearch(SoftmaxClassifier(max_iter=2), grid, refit=False, memory=memory).fit(X[:rows], y[:rows])
+search(500)
+before, most, done = held(), [0], threading.Event()
+def watch():
+    while not done.is_set():
+        most[0] = max(most[0], held())
+        time.sleep(0.005)
+watching = threading.Thread(target=watch)
+watching.start()
+search(len(X), memory=X.nbytes)
+done.set()
+watching.join()
+print((most[0] - before) / X.nbytes)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc")
+def test_fifty_heads_of_folds_take_no_more_memory_than_allowed():
+    done = subprocess.run([sys.executable, "-c", WITHIN], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.05

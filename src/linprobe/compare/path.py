@@ -12,6 +12,7 @@ from linprobe.compare.search import choose
 from linprobe.core.exact.solver import solve
 from linprobe.core.measure import score_stack
 from linprobe.data.dataset import Examples
+from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
 
@@ -60,7 +61,8 @@ def cross_validate(pool: Examples, regs: np.ndarray, folds: np.ndarray, problem:
     """The path once per fold, all as one stack: a head's weight is 0 on the fold that it is judged on; folds (n,)."""
     parts, R = int(folds.max()) + 1, len(regs)
     of_head = np.tile(np.arange(parts), R)  # the fold that each head does not see
-    found = solve(pool.X, pool.y, np.repeat(regs, parts), sample_weight=folds[:, None] != of_head, **problem)
+    weights = Weights.of_parts(folds, 1 - np.eye(parts), of_head)
+    found = solve(pool.X, pool.y, np.repeat(regs, parts), sample_weight=weights, **problem)
     accuracy, loss, sizes = np.empty((parts, R * parts)), np.empty((parts, R * parts)), np.bincount(folds)
     for fold in range(parts):
         rows = pool.take(folds == fold)

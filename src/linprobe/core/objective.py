@@ -2,8 +2,19 @@
 
 import numpy as np
 
-from linprobe.core.backend import Array, add_product, device_of, is_sparse, move, namespace, product, row_chunks
+from linprobe.core.backend import (
+    Array,
+    add_product,
+    device_of,
+    is_sparse,
+    move,
+    namespace,
+    product,
+    row_chunks,
+    to_numpy,
+)
 from linprobe.core.losses import Loss, find_loss
+from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
 # The scores of a chunk are what a pass over the rows needs in memory besides X and the gradient. On float32 features
@@ -26,17 +37,17 @@ def objective_and_gradient(
     loss: str | Loss,
     reg: Array,
     *,
-    sample_weight: Array | None = None,
+    sample_weight: Array | Weights | None = None,
     reg_bias: bool = False,
     chunk_rows: int | None = None,
 ) -> tuple[Array, Array, Array]:
     """Objective of every head of a stack and its gradient in the weights and in the bias.
 
     X (n, D), of any numeric dtype, or a sparse matrix; y (n,) int in [0, K); W (D, K, H) float; b (K, H), or None for
-    heads without a bias;
-    loss, one of LOSSES or its name; reg (H,) >= 0; sample_weight (n,) or (n, H), >= 0, one per example
-    unless given; reg_bias, whether the penalty counts b too; chunk_rows, rows per pass, chosen from K and H unless
-    given -> objective (H,), dW (D, K, H), db (K, H), or None without b; all float64, and all new arrays.
+    heads without a bias; loss, one of LOSSES or its name; reg (H,) >= 0; sample_weight (n,) or (n, H), >= 0, or
+    Weights, 1 unless given; reg_bias, whether the penalty counts b too; chunk_rows, rows per pass, chosen from K and H
+    unless given -> objective (H,), dW (D, K, H), db (K, H), or None without b; all float64, and all new arrays.
+
     Products run in the dtype of W, and where W is: rows of X that are elsewhere are moved there chunk by chunk. What is
     summed over rows is summed in float64, over less than FLUSH_ROWS of them in the dtype of W. Beyond what it returns,
     it needs memory for the scores of one chunk, one product of W's shape, and a chunk of X when its dtype is not W's.
@@ -46,9 +57,12 @@ def objective_and_gradient(
     D, K, H = W.shape
     n = X.shape[0]
     reg = xp.asarray(reg, dtype=xp.float64, device=W.device)
-    _check_shapes(X, y, W, b, reg, sample_weight)
+    _check_shapes(X, y, W, b, reg)
     _check_labels(y, K)
-    total_weight = n if sample_weight is None else _total_weight(sample_weight)
+    weights = sample_weight
+    if not isinstance(weights, Weights | None):
+        weights = Weights.of_array(to_numpy(weights), n, H)
+    weights = None if weights is None else weights.on(device_of(W))
     if chunk_rows is None:
         chunk_rows = default_chunk(K, H, device_of(W))
     elif chunk_rows < 1:
@@ -69,11 +83,10 @@ def objective_and_gradient(
             scores += b
         losses, slope = value_and_slope(scores, labels)
         losses = xp.astype(losses, xp.float64)
-        if sample_weight is None:
-            losses /= n
-        else:
-            weight = move(sample_weight[rows] if sample_weight.ndim == 2 else sample_weight[rows, None], device_of(W))
-            losses *= xp.astype(weight, xp.float64) / total_weight
+        losses /= n
+        if weights is not None:
+            weight = weights.of(rows)
+            losses *= weight
             slope *= xp.astype(weight, W.dtype)[:, None, :]
         objective += xp.sum(losses, axis=0)
         add_product(partial, features, xp.reshape(slope, (-1, K * H)), 1.0)
@@ -85,14 +98,14 @@ def objective_and_gradient(
             db += xp.sum(slope, axis=0, dtype=xp.float64)
 
     dW = xp.reshape(dW, (D, K, H))
-    dW /= total_weight
+    dW /= n
     for features_slice in row_chunks(D, max(1, CHUNK_SCORES // (K * H))):  # no float64 copy of all of W
         part = xp.astype(W[features_slice], xp.float64)
         objective += reg * xp.sum(part * part, axis=(0, 1))
         part *= 2 * reg
         dW[features_slice] += part
     if b is not None:
-        db /= total_weight
+        db /= n
         if reg_bias:
             bias = xp.astype(b, xp.float64)
             objective += reg * xp.sum(bias * bias, axis=0)
@@ -131,18 +144,15 @@ def loss_and_gradient(
     return float(objective), dW
 
 
-def _check_shapes(X: Array, y: Array, W: Array, b: Array | None, reg: Array, sample_weight: Array | None) -> None:
+def _check_shapes(X: Array, y: Array, W: Array, b: Array | None, reg: Array) -> None:
     """Refuse what would otherwise broadcast into a wrong answer, or fail without naming its cause."""
     D, K, H = W.shape
     n = X.shape[0]
-    expected = {"X": (X, [(n, D)]), "y": (y, [(n,)]), "reg": (reg, [(H,)])}
+    expected = {"X": (X, (n, D)), "y": (y, (n,)), "reg": (reg, (H,))}
     if b is not None:
-        expected["b"] = (b, [(K, H)])
-    if sample_weight is not None:
-        expected["sample_weight"] = (sample_weight, [(n,), (n, H)])
-    for name, (array, shapes) in expected.items():
-        if tuple(array.shape) not in shapes:
-            wanted = " or ".join(map(str, shapes))
+        expected["b"] = (b, (K, H))
+    for name, (array, wanted) in expected.items():
+        if tuple(array.shape) != wanted:
             raise UsageError(f"{name} has the shape {tuple(array.shape)}; W of {(D, K, H)} and {n} rows need {wanted}")
     if n == 0:
         raise UsageError("X has no rows; an objective needs at least one example")
@@ -155,14 +165,3 @@ def _check_labels(y: Array, K: int) -> None:
     if lowest < 0 or highest >= K:
         wrong = lowest if lowest < 0 else highest
         raise UsageError(f"y has the label {wrong}; with {K} classes in W, labels are 0 to {K - 1}")
-
-
-def _total_weight(sample_weight: Array) -> Array:
-    """Sum over the examples, in float64: (n,) -> (), (n, H) -> (H,)."""
-    xp = namespace(sample_weight)
-    total = xp.sum(sample_weight, axis=0, dtype=xp.float64)
-    if not bool(xp.all(sample_weight >= 0)):  # NaN is caught here as well
-        raise UsageError("sample_weight has a value that is negative or not a number; weights must be 0 or more")
-    if not bool(xp.all((total > 0) & xp.isfinite(total))):
-        raise UsageError("sample_weight sums to zero or to infinity for a head; every head needs a weighted example")
-    return total

@@ -11,6 +11,7 @@ from linprobe.core.exact import solver as exact
 from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
 from linprobe.core.objective import chunk_of, default_chunk
+from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.inputs import Features, check_features, check_labels, check_weights
@@ -88,7 +89,10 @@ def read_splits(
     """
     from sklearn.model_selection import check_cv
 
-    labels, rows = examples.labels, np.arange(len(examples.codes))
+    labels = examples.labels
+    rows = np.arange(
+        len(labels), dtype=np.min_scalar_type(-len(labels))
+    )  # of which there are as many as rows and folds
     splits = []
     splitter: Any = check_cv(cv, labels, classifier=True)
     for number, (train, test) in enumerate(splitter.split(examples.X, labels, **metadata)):
@@ -125,14 +129,17 @@ class Stack:
     def train(self, examples: Examples, memory: int | None) -> tuple[exact.Optimum, np.ndarray]:
         """The optimum of all heads, and λ of each setting and split (G, F)."""
         estimator = self.settings[0].estimator
-        weights = np.stack([split.weights(examples, estimator.class_weight) for split in self.splits], axis=1)
-        reg = [
-            [
-                find_reg(setting.estimator.reg, setting.estimator.C, examples.features, weight, len(split.present))
-                for split, weight in zip(self.splits, weights.T, strict=True)
-            ]
-            for setting in self.settings
-        ]
+        reg = np.empty((len(self.settings), len(self.splits)))
+
+        def of_split(place: int) -> np.ndarray:
+            split = self.splits[place]
+            weight = split.weights(examples, estimator.class_weight)
+            for number, setting in enumerate(self.settings):
+                parameters = setting.estimator.reg, setting.estimator.C
+                reg[number, place] = find_reg(*parameters, examples.features, weight, len(split.present))
+            return weight
+
+        weights = Weights.of_columns(map(of_split, range(len(self.splits))), examples.weight)
         # Examples of classes that no head has weigh nothing, whatever they are called.
         codes = np.minimum(np.searchsorted(self.columns, examples.codes), len(self.columns) - 1)
         optimum = exact.solve(
@@ -141,7 +148,7 @@ class Stack:
             np.ravel(reg),
             loss=estimator._loss(),
             classes=len(self.columns),
-            sample_weight=np.tile(weights, (1, len(self.settings))) if len(self.splits) > 1 else weights[:, 0],
+            sample_weight=weights.take(np.tile(np.arange(len(self.splits)), len(self.settings))),
             intercept=bool(estimator.fit_intercept),
             tol=estimator.tol,
             max_iter=int(estimator.max_iter),
@@ -154,7 +161,7 @@ class Stack:
                 f"training ended with numbers that are not finite: the features leave the range of {optimum.W.dtype}; "
                 "divide X by its standard deviation"
             )
-        return optimum, np.array(reg)
+        return optimum, reg
 
     def accuracies(
         self, examples: Examples, optimum: exact.Optimum, place: int, rows: np.ndarray, weight: np.ndarray | None

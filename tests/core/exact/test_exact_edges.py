@@ -160,8 +160,8 @@ def test_heads_in_another_order_are_taken_and_replaced_in_that_order():
     weight = np.random.default_rng(0).random((30, 2))
     problem = pose(np.ones((30, 2)), np.arange(30) % 2, np.array([1.0, 2.0]), "softmax", 2, weight, True, "numpy")
     turned = problem.take(np.array([1, 0]))
-    assert turned.weight is not None
-    np.testing.assert_allclose(turned.weight, (weight / weight.mean(axis=0))[:, ::-1])
+    assert turned.weights is not None
+    np.testing.assert_allclose(turned.weights.of(slice(None)), (weight / weight.mean(axis=0))[:, ::-1])
     start = problem.start("float64")
     other: Optimum = replace(start, gap=np.array([5.0, 6.0]))
     assert start.replaced(np.array([1, 0]), other).gap.tolist() == [6.0, 5.0]

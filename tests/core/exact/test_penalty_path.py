@@ -138,7 +138,7 @@ def test_weights_are_of_mean_one_for_each_head():
     weight = np.random.default_rng(0).random((12, 2)) * [1.0, 1e6]
     problem: Any = posed([1.0, 1.0], weight)
     share = weight / weight.mean(axis=0)
-    np.testing.assert_allclose(problem.weight, share)
+    np.testing.assert_allclose(problem.weights.of(slice(None)), share)
     np.testing.assert_allclose(problem.mean_weight(), share.mean(axis=1))
     np.testing.assert_allclose(problem.shares.sum(axis=0), 1)
 

@@ -69,7 +69,7 @@ def test_the_whole_of_it_is_the_derivative_of_the_gradient(loss, make, weighted,
     def gradient(flat):
         # In weights and in the bias of features about their mean.
         weights, bias = flat[:D], flat[D] - mean @ flat[:D]
-        given = None if weight is None else problem.weight_of(np.array([1]))
+        given = None if weight is None else problem.weights_of(np.array([1]))
         _, dW, db = objective_and_gradient(
             make(X), y, weights[:, :, None], bias[:, None], loss, np.zeros(1), sample_weight=given
         )

@@ -40,8 +40,8 @@ def whole_curvature(problem: "Problem", mean: Array, W: Array, b: Array, head: i
     is the lower triangle alone.
     """
     n, (D, K) = problem.X.shape[0], W.shape
-    weights = problem.weight_of(np.array([head]))
-    share = np.full(n, 1 / n) if weights is None else to_numpy(weights).reshape(n, -1)[:, 0] / n
+    weights = problem.weights_of(np.array([head]))
+    share = np.full(n, 1 / n) if weights is None else weights.mean() / n
     weight, bias, centre, labels = (to_numpy(array).astype(np.float64) for array in (W, b, mean, problem.y))
     found = np.zeros((D + 1, K, D + 1, K))
     square = found.reshape((D + 1) * K, (D + 1) * K)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from linprobe.core.exact.optimum import Optimum
 from linprobe.core.finite import first_not_finite
 from linprobe.core.losses import Loss, SmoothLoss, smooth_loss
 from linprobe.core.objective import default_chunk
+from linprobe.data.weights import Weights
 from linprobe.errors import DataError, IncompatibleError, UsageError
 
 SPAN_NUMBERS = 2**27  # of a basis of the rows, in float64: 1 GiB
@@ -28,15 +28,15 @@ CURVATURE_ROWS = 8192
 class Problem:
     """What a stack is fitted to, on its device.
 
-    X (n, D), y (n,), reg (H,) float64, weight None, (n,) or (n, H), of mean 1 for every head; shares (K, H) of the
-    classes, by weight, float64; null_bias (K, H) and null_objective (H,): those of the null model.
+    X (n, D), y (n,), reg (H,) float64; weights, None where all examples count 1; shares (K, H) of the classes, by
+    weight, float64; null_bias (K, H) and null_objective (H,): those of the null model.
     """
 
     X: Array
     y: Array
     reg: np.ndarray
     loss: SmoothLoss
-    weight: Array | None
+    weights: Weights | None
     shares: np.ndarray
     intercept: bool
     null_bias: np.ndarray
@@ -49,41 +49,33 @@ class Problem:
     def take(self, heads: np.ndarray) -> "Problem":
         """The same for some of the heads."""
         parts = {name: getattr(self, name)[..., heads] for name in ("reg", "shares", "null_bias", "null_objective")}
-        return replace(self, weight=self.weight_of(heads), **parts)
+        return replace(self, weights=self.weights_of(heads), **parts)
 
-    def weight_of(self, heads: np.ndarray) -> Array | None:
-        """The weights of some of the heads: None, (n,) or (n, h)."""
-        if self.weight is None or self.weight.ndim == 1 or np.array_equal(heads, np.arange(self.weight.shape[1])):
-            return self.weight
-        return self.weight[:, move(heads, device_of(self.y))]
+    def weights_of(self, heads: np.ndarray) -> Weights | None:
+        """The weights of some of the heads."""
+        return None if self.weights is None else self.weights.take(heads)
 
     def mean_weight(self) -> np.ndarray | None:
         """The weight of each example (n,), over all heads."""
-        if self.weight is None:
-            return None
-        weight = to_numpy(self.weight)
-        return weight if weight.ndim == 1 else weight.mean(axis=1)
+        return None if self.weights is None else self.weights.mean()
 
     def curvature_samples(self, heads: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, Array]]:
         """The rows that the curvature of some heads is measured on: heads that share rows come together.
 
         heads (h,) -> their places in it (p,), rows (m,), and weights (m, p), each head's with the sum 1.
         """
-        weight = self.weight_of(heads)
-        if weight is None or weight.ndim == 1:
-            weight = np.ones((self.X.shape[0], 1)) if weight is None else to_numpy(weight)[:, None]
-            groups = [(np.arange(len(heads)), _spread(weight))]
-            weight = np.broadcast_to(weight, (len(weight), len(heads)))
-        else:
-            weight = to_numpy(weight)
-            rows, most = _spread(weight), np.minimum((weight > 0).sum(axis=0), CURVATURE_ROWS)
-            enough = (weight[rows] > 0).sum(axis=0) >= most / 2
-            alone = np.flatnonzero(~enough)[:, None]
-            groups = [(np.flatnonzero(enough), rows), *((place, _spread(weight[:, place])) for place in alone)]
+        if (weights := self.weights_of(heads)) is None:
+            rows = _spread(np.ones(self.X.shape[0], bool))
+            yield np.arange(len(heads)), rows, self.array(np.full((len(rows), len(heads)), 1 / len(rows)))
+            return
+        rows, most = _spread(weights.seen()), np.minimum(weights.counted(), CURVATURE_ROWS)
+        enough = np.broadcast_to((to_numpy(weights.of(rows)) > 0).sum(axis=0) >= most / 2, len(heads))
+        groups = [(np.flatnonzero(enough), rows)]
+        groups += [(place, _spread(weights.take(place).seen())) for place in np.flatnonzero(~enough)[:, None]]
         for places, rows in groups:
             if len(places):
-                shares = weight[np.ix_(rows, places)]
-                yield places, rows, self.array(shares / shares.sum(axis=0))
+                found = to_numpy(weights.take(places).of(rows))
+                yield places, rows, self.array(np.broadcast_to(found / found.sum(axis=0), (len(rows), len(places))))
 
     def start(self, dtype: str) -> Optimum:
         """Where every head begins: the null model."""
@@ -93,11 +85,8 @@ class Problem:
 
     def neighbours(self) -> np.ndarray:
         """For each head the one with the next stronger penalty on the same weighted examples, -1 for the first (H,)."""
-        H, group = len(self.reg), np.zeros(len(self.reg), int)
-        if self.weight is not None and self.weight.ndim == 2:
-            known: dict[bytes, int] = {}
-            columns = (np.ascontiguousarray(column) for column in to_numpy(self.weight).T)
-            group = np.array([known.setdefault(sha256(column.data).digest(), len(known)) for column in columns])
+        H = len(self.reg)
+        group = np.zeros(H, int) if self.weights is None else self.weights.column
         found, order = np.full(H, -1), np.lexsort((-self.reg, group))
         same = group[order[1:]] == group[order[:-1]]
         found[order[1:][same]] = order[:-1][same]
@@ -110,7 +99,7 @@ def pose(
     reg: np.ndarray,
     loss: str | Loss,
     classes: int | None,
-    sample_weight: np.ndarray | None,
+    sample_weight: np.ndarray | Weights | None,
     intercept: bool,
     device: str,
     memory: int | None = None,
@@ -133,35 +122,27 @@ def pose(
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
         raise UsageError(f"labels must be whole numbers from 0 to {K - 1}; y has {y.min()} to {y.max()}")
     groups(1, solve_bytes((1, 1), K, 1, 4, device), memory)  # what the classes alone ask for, or it is refused
-    weight = None if sample_weight is None else _mean_one(np.array(sample_weight, np.float64), len(y), len(reg))
-    if weight is None or weight.ndim == 1:
-        shares = np.repeat(np.bincount(y, weight, minlength=K)[:, None], len(reg), axis=1) / len(y)
+    weights = sample_weight
+    if not isinstance(weights, Weights | None):
+        weights = Weights.of_array(weights, len(y), len(reg))
+    elif weights is not None and (len(weights), weights.heads) != (len(y), len(reg)):
+        raise UsageError(
+            f"weights are of {len(weights):,} rows and {weights.heads} heads, not {len(y):,} and {len(reg)}"
+        )
+    if weights is None:
+        shares = np.repeat(np.bincount(y, minlength=K)[:, None], len(reg), axis=1) / len(y)
     else:
-        shares = np.stack([np.bincount(y, of_head, minlength=K) for of_head in weight.T], axis=1) / len(y)
+        shares = weights.of_classes(y, K) / len(y)
     if device != "numpy" and not is_sparse(X) and room_for(X, device):
         X = move(X, device)
-    moved = None if weight is None else move(weight, device)
+    moved = None if weights is None else weights.on(device)
     null = null_model(smooth, shares, intercept=intercept)
     return Problem(X, move(y.astype(np.int64), device), reg, smooth, moved, shares, intercept, *null)
 
 
-def _mean_one(weight: np.ndarray, n: int, H: int) -> np.ndarray:
-    """Weights with a mean of 1 for every head; refuses those that make no sense."""
-    if weight.shape not in ((n,), (n, H)):
-        raise UsageError(f"sample_weight has the shape {weight.shape}; {n} rows need {(n,)} or {(n, H)}")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise UsageError("sample_weight has a value that is negative or not finite; weights must be 0 or more")
-    largest = weight.max(axis=0)
-    if not (largest > 0).all():
-        raise UsageError("sample_weight is 0 for all examples of a head; every head needs a weighted example")
-    weight /= largest  # or the sum of huge ones would be infinite
-    weight /= weight.mean(axis=0)
-    return weight
-
-
-def _spread(weight: np.ndarray) -> np.ndarray:
-    """At most CURVATURE_ROWS rows, evenly spread over those that have weight in any column: (n, h) -> (m,)."""
-    seen = np.flatnonzero(weight.any(axis=1))
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """At most CURVATURE_ROWS rows, evenly spread over those that are chosen (n,): their places (m,)."""
+    seen = np.flatnonzero(rows)
     count = min(len(seen), CURVATURE_ROWS)
     return seen[np.arange(count) * len(seen) // count]
 

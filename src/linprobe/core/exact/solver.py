@@ -17,6 +17,7 @@ from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_no
 from linprobe.core.exact.span import turned
 from linprobe.core.losses.curvature import total_curvature
 from linprobe.core.objective import chunk_of, default_chunk, objective_and_gradient
+from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
 __all__ = ["Optimum", "Precision", "solve"]
@@ -38,7 +39,7 @@ def solve(
     *,
     loss: str = "softmax",
     classes: int | None = None,
-    sample_weight: np.ndarray | None = None,
+    sample_weight: np.ndarray | Weights | None = None,
     intercept: bool = True,
     tol: float = 1e-6,
     max_iter: int = 1000,
@@ -50,7 +51,7 @@ def solve(
     """Minimise weighted mean loss + λ ΣW² of every head, the bias free of penalty, to a proven relative gap.
 
     X (n, D) of any numeric type, in memory, mapped from a file, a SciPy CSR matrix or a torch tensor; y (n,) int in
-    [0, classes); reg (H,) > 0; loss "softmax" or "squared_hinge"; sample_weight (n,) or (n, H), >= 0, one per example
+    [0, classes); reg (H,) > 0; loss "softmax" or "squared_hinge"; sample_weight (n,) or (n, H), >= 0, or Weights, 1
     unless given; tol, the gap as a share of the objective, or of what there is to gain over no weights where that is
     less; max_iter, passes over the data for each head; precision of the products: "single", "double", or "auto": that
     of X, of half precision and integers single, and double where single cannot reach tol, or where fewer rows than
@@ -162,7 +163,7 @@ def _descend(
     def evaluate(W: Array, b: Array, heads: np.ndarray) -> tuple[np.ndarray, Array, Array]:
         bias, reg = b if problem.intercept else None, problem.array(problem.reg[heads])
         f, dW, db = objective_and_gradient(
-            problem.X, problem.y, W, bias, problem.loss, reg, sample_weight=problem.weight_of(heads)
+            problem.X, problem.y, W, bias, problem.loss, reg, sample_weight=problem.weights_of(heads)
         )
         return to_numpy(f), dW, xp.zeros_like(b) if db is None else db
 

@@ -1,0 +1,156 @@
+"""What every example counts for every head, made for some of the examples when it is asked for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+
+from linprobe.core.backend import Array, device_of, move, to_numpy
+from linprobe.errors import UsageError
+
+__all__ = ["Weights"]
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A few numbers for each example, and none for each example and head.
+
+    Example i counts own[i] · table[part[i], column[h]] for head h, with a mean of 1 for every head. Folds, draws and
+    class weights are parts: examples of one part count alike, but for their own weights.
+
+    own (n,) float64, or None where it is 1; part (n,) int; table (P, S) float64; column (H,) int, in [0, S): heads of
+    one column see the same weighted examples.
+    """
+
+    own: Array | None
+    part: Array
+    table: Array
+    column: np.ndarray
+
+    @classmethod
+    def of_array(cls, sample_weight: npt.ArrayLike, n: int, heads: int) -> "Weights":
+        """From numbers (n,), the same for all heads, or (n, H). Raises UsageError for other shapes and values."""
+        given = np.array(sample_weight, np.float64)  # a copy, which becomes the table
+        if given.shape not in ((n,), (n, heads)):
+            raise UsageError(f"sample_weight has the shape {given.shape}; {n} rows need {(n,)} or {(n, heads)}")
+        if given.ndim == 1:
+            return cls._made(given, np.zeros(n, np.uint8), np.ones((1, 1)), np.zeros(heads, int))
+        return cls._made(None, np.arange(n), given, np.arange(heads))
+
+    @classmethod
+    def of_parts(
+        cls, part: np.ndarray, table: np.ndarray, column: np.ndarray | None = None, own: np.ndarray | None = None
+    ) -> "Weights":
+        """From its parts; one head for each column of the table unless given. Raises UsageError as `of_array` does."""
+        heads = np.arange(table.shape[1]) if column is None else np.asarray(column)
+        return cls._made(None if own is None else np.array(own, np.float64), part, np.array(table, np.float64), heads)
+
+    @classmethod
+    def of_columns(cls, columns: Iterable[np.ndarray], own: np.ndarray | None) -> "Weights":
+        """From what every example counts for one head after the other, each (n,), of which only one is held at a time.
+
+        own (n,), or None for 1: the fewer values there are of a column divided by it, the fewer parts.
+        """
+        part, values = np.zeros(1, int), []
+        for column in columns:
+            ratio = column if own is None else np.divide(column, own, out=np.zeros(len(own)), where=own > 0)
+            # Divided by own, what was own times a number differs from it by rounding.
+            known, which = np.unique(ratio if own is None else ratio.astype(np.float32), return_inverse=True)
+            pairs, first, part = np.unique(part * len(known) + which, return_index=True, return_inverse=True)
+            values = [of_parts[pairs // len(known)] for of_parts in values]
+            values.append(ratio[first])
+        return cls.of_parts(part, np.stack(values, axis=1), own=own)
+
+    @classmethod
+    def _made(cls, own: np.ndarray | None, part: np.ndarray, table: np.ndarray, column: np.ndarray) -> "Weights":
+        """With a mean of 1 for every head; own and table are overwritten."""
+        for numbers in (table,) if own is None else (own, table):
+            if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
+                raise UsageError("sample_weight has a value that is negative or not finite; weights must be 0 or more")
+        largest = np.where(table.max(axis=0) > 0, table.max(axis=0), 1)
+        table /= largest  # or the sum of huge ones would be infinite
+        if own is not None and own.max() > 0:
+            own /= own.max()
+        mean = (np.bincount(part, own, len(table)) @ table) / len(part)
+        if not (mean > 0).all():
+            raise UsageError("sample_weight is 0 for all examples of a head; every head needs a weighted example")
+        table /= mean
+        known: dict[bytes, int] = {}
+        digests = (sha256(np.ascontiguousarray(numbers).data).digest() for numbers in table.T)
+        which = np.array([known.setdefault(digest, len(known)) for digest in digests])
+        if len(known) < table.shape[1]:
+            first = np.unique(which, return_index=True)[1]
+            table, column = np.ascontiguousarray(table[:, first]), which[column]
+        return cls(own, part.astype(np.min_scalar_type(len(table))), table, column)
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    @property
+    def heads(self) -> int:
+        """How many heads there are."""
+        return len(self.column)
+
+    def of(self, rows: slice | np.ndarray) -> Array:
+        """What some of the examples count: (m, H), or (m, 1) where it is the same for all heads."""
+        part = self.part[rows if isinstance(rows, slice) else move(rows, device_of(self.part))]
+        if self.table.shape[1] == 1:
+            found = self.table[part]
+        elif len(self.table) < len(self.part):
+            found = self._table()[part]
+        else:
+            found = self.table[part]
+            if not self._plain():
+                found = found[:, move(self.column, device_of(self.table))]
+        if self.own is None:
+            return found
+        return found * self.own[rows if isinstance(rows, slice) else move(rows, device_of(self.own))][:, None]
+
+    def take(self, heads: np.ndarray) -> "Weights":
+        """Those of some of the heads."""
+        return replace(self, column=self.column[heads])
+
+    def on(self, device: str) -> "Weights":
+        """The same on a device, as `move` names it."""
+        if device == device_of(self.part):
+            return self
+        part = move(to_numpy(self.part).astype(np.int64), device)  # to torch, places of 8 bits would be a mask
+        return Weights(
+            None if self.own is None else move(self.own, device), part, move(self.table, device), self.column
+        )
+
+    def mean(self) -> np.ndarray:
+        """The mean over all heads, of every example (n,), in this memory."""
+        return self._each(to_numpy(self._table()).mean(axis=1))
+
+    def seen(self) -> np.ndarray:
+        """Which examples (n,) count for any of the heads."""
+        return self._each(to_numpy(self._table()).max(axis=1)) > 0
+
+    def counted(self) -> np.ndarray:
+        """How many examples count for each head (H,)."""
+        own = None if self.own is None else to_numpy(self.own) > 0
+        return np.bincount(to_numpy(self.part), own, len(self.table)) @ (to_numpy(self._table()) > 0)
+
+    def of_classes(self, y: np.ndarray, classes: int) -> np.ndarray:
+        """What the examples of every class count together for every head, y (n,) in [0, K) -> (K, H)."""
+        used, which = np.unique(self.column, return_inverse=True)
+        table = to_numpy(self.table)
+        return np.stack([np.bincount(y, self._each(table[:, one]), classes) for one in used], axis=1)[:, which]
+
+    def _table(self) -> Array:
+        """What the parts count for each head (P, H)."""
+        if self.table.shape[1] == 1 or self._plain():
+            return self.table
+        return self.table[:, move(self.column, device_of(self.table))]
+
+    def _plain(self) -> bool:
+        """Whether the columns of the table are those of the heads."""
+        return np.array_equal(self.column, np.arange(self.table.shape[1]))
+
+    def _each(self, of_parts: np.ndarray) -> np.ndarray:
+        """What every example counts (n,), by what its part does (P,)."""
+        found = of_parts[to_numpy(self.part)]
+        return found if self.own is None else found * to_numpy(self.own)
