@@ -18,6 +18,7 @@ MAY_KNOW = {
     "steps": set(),
     "core.backend": {"errors"},
     "core.finite": {"core.backend"},
+    "core.heads": {"core.backend"},
     "core.losses": {"errors", "core.backend"},
     "core.objective": {"errors", "core.backend", "core.losses", "data.weights"},
     "core.measure": {"core.backend", "core.losses"},
@@ -25,7 +26,9 @@ MAY_KNOW = {
     "core._certified_rows": {"errors", "core.backend"},
     "core.certificate": {"errors", "core.losses", "core._certified_rows"},
     "core.sgd": {"errors", "core.backend", "core.losses"},
-    "core.exact": {"errors", "core.backend", "core.finite", "core.losses", "core.objective", "data.weights"},
+    "core.exact": {
+        *("errors", "core.backend", "core.finite", "core.heads", "core.losses", "core.objective", "data.weights"),
+    },
     "data": {"errors", "publish", "core.backend", "core.finite"},
     "compare": {"errors", "publish", "data", "core"},
     "gradient_check": {"errors"},

@@ -1,5 +1,7 @@
 """The line search alone: what it accepts, by Wolfe's conditions, and that it finds such a length."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,7 @@ from linprobe.core.exact.line_search import TRIES, LineSearch
 
 
 def accepts(length, found, slope_there, *, objective=0.0, slope=-1.0, noise=0.0):
-    search = LineSearch(1)
-    search.length[:] = length
+    search = replace(LineSearch.begun(1), length=np.array([length]))
     start, there = [np.array([objective]), np.array([slope])], [np.array([found]), np.array([slope_there])]
     return bool(search.accepts(start[0], start[1], there[0], there[1], noise)[0])
 
@@ -41,10 +42,10 @@ CURVES = {
 
 def test_heads_find_lengths_of_their_own():
     names = list(CURVES)
-    search, done = LineSearch(len(names)), np.zeros(len(names), bool)
+    search, done = LineSearch.begun(len(names)), np.zeros(len(names), bool)
     objective, slope = (np.array(part) for part in zip(*(CURVES[name](0.0) for name in names), strict=True))
     for _ in range(TRIES):
-        before = search.length.copy()
+        before = search
         found, its = (
             np.array(part)
             for part in zip(*(CURVES[n](t) for n, t in zip(names, search.length, strict=True)), strict=True)
@@ -52,21 +53,17 @@ def test_heads_find_lengths_of_their_own():
         done |= search.accepts(objective, slope, found, its, 0.0)
         if done.all():
             break
-        assert not search.shorten(~done, objective, slope, found, its).any()
-        np.testing.assert_array_equal(search.length[done], before[done])
+        search, lost = search.shortened(~done, objective, slope, found, its)
+        assert not lost.any()
+        np.testing.assert_array_equal(search.length[done], before.length[done])
     assert done.all()
 
 
 def test_a_direction_that_leads_nowhere_is_given_up():
-    search = LineSearch(2)
+    search = LineSearch.begun(2)
     start, slope, rising = np.zeros(2), np.full(2, -1.0), np.array([True, False])
     for tries in range(TRIES + 1):
-        lost = search.shorten(rising, start, slope, start + search.length, np.ones(2))
+        search, lost = search.shortened(rising, start, slope, start + search.length, np.ones(2))
         assert lost.tolist() == [tries == TRIES, False]
     assert search.length[0] < 1e-3
-    assert search.length[1] == 1
-    search.restart(lost)
-    assert (search.length[0], search.low[0], search.high[0], search.tries[0]) == (1, 0, np.inf, 0)
-    search.length[1] = 0.5
-    search.keep(np.array([False, True]))
-    assert search.length.tolist() == [0.5]
+    assert (search.length[1], search.low[1], search.high[1], search.tries[1]) == (1, 0, np.inf, 0)

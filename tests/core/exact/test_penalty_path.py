@@ -1,19 +1,19 @@
 """From stronger penalties to weaker ones: who follows whom, by which steps, and what is kept."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from linprobe.core.exact.lbfgs import Descent
+from linprobe.core.exact.lbfgs import Descent, Oracle
 from linprobe.core.exact.metric import fit_metric
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.path import LOOSE, STEP, STRONG, follow
 from linprobe.core.exact.problem import groups, pose
 from linprobe.core.exact.span import turned
-from linprobe.core.losses import smooth_loss
+from linprobe.core.exact.state import Given
 from linprobe.errors import IncompatibleError
 
 
@@ -177,24 +177,24 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
     # Or a direction in the classes that was flat where it was measured would be taken for flat ever after.
     X = np.random.default_rng(0).standard_normal((12, 3))
     problem = posed([1.0, 1.0])
-    start = null_curvature(smooth_loss("softmax"), problem.shares, problem.null_bias)
+    given = Given(
+        place=np.arange(2),
+        reg=problem.reg,
+        curvature=null_curvature(problem.loss, problem.shares, problem.null_bias),
+        null_bias=problem.null_bias,
+        null_objective=problem.null_objective,
+    )
+    flat = Oracle(
+        evaluate=lambda W, b, _: (np.ones(2), W * 0, b * 0),
+        curvature=lambda *at: np.zeros((3, 3, len(at[2]))),
+        hessian=None,
+    )
 
     def standing(passes):
-        return Descent(
-            cast("Any", None),
-            cast("Any", lambda *at: np.zeros((3, 3, len(at[2])))),
-            fit_metric(X, X),
-            reg=problem.reg,
-            start=start,
-            null=(problem.null_bias, problem.null_objective),
-            hessian=None,
-            W=np.zeros((3, 3, 2)),
-            b=problem.null_bias,
-            tol=1e-6,
-            max_iter=10,
-            passes=np.array(passes),
-            progress=None,
-        ).stiffness
+        start = replace(problem.start("float64"), iterations=np.array(passes))
+        descent = Descent(flat, fit_metric(X, X), given, start, intercept=True, tol=1e-6, max_iter=10, progress=None)
+        assert descent.run().iterations.tolist() == passes  # where all is flat, nobody takes a step
+        return descent.classes.stiffness
 
     at_start, later = standing([0, 0]), standing([0, 5])
     np.testing.assert_allclose(later[:, 0], at_start[:, 0])

@@ -1,6 +1,10 @@
 """How far to go along a direction, for heads that search at the same time: one trial a pass."""
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from linprobe.core.heads import OfHeads
 
 # Wolfe's conditions, and Hager and Zhang's (2005) approximate one where rounding hides the first.
 SUFFICIENT, FLAT, RISING = 1e-4, 0.9, 0.8
@@ -8,12 +12,22 @@ SUFFICIENT, FLAT, RISING = 1e-4, 0.9, 0.8
 TRIES = 12  # other lengths in a row before a direction is given up
 
 
-class LineSearch:
-    """The step lengths that heads try next (h,), and what each knows of where the right one lies."""
+@dataclass(frozen=True, eq=False)
+class LineSearch(OfHeads):
+    """The step lengths that heads try next (h,), and what each knows of where the right one lies.
 
-    def __init__(self, heads: int) -> None:
-        self.length, self.low, self.high = np.ones(heads), np.zeros(heads), np.full(heads, np.inf)
-        self.tries = np.zeros(heads, int)
+    low and high (h,): it is between them; tries (h,): other lengths in a row.
+    """
+
+    length: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    tries: np.ndarray
+
+    @classmethod
+    def begun(cls, heads: int) -> "LineSearch":
+        """So many heads that try full length first."""
+        return cls(np.ones(heads), np.zeros(heads), np.full(heads, np.inf), np.zeros(heads, int))
 
     def accepts(
         self, objective: np.ndarray, slope: np.ndarray, found: np.ndarray, found_slope: np.ndarray, noise: float
@@ -26,35 +40,21 @@ class LineSearch:
         level = (found <= objective + noise * np.abs(objective)) & (found_slope <= RISING * np.abs(slope))
         return (lower | level) & (found_slope >= FLAT * slope)
 
-    def shorten(
+    def shortened(
         self, which: np.ndarray, objective: np.ndarray, slope: np.ndarray, found: np.ndarray, found_slope: np.ndarray
-    ) -> np.ndarray:
-        """Choose another length for these heads (h,) -> those that have tried too often (h,)."""
+    ) -> tuple["LineSearch", np.ndarray]:
+        """With another length for these heads (h,), and those of them that have tried too often (h,)."""
         far = ~np.isfinite(found) | ~np.isfinite(found_slope)
         far |= (found > objective + SUFFICIENT * self.length * slope) | (found_slope > 0)
-        self.high = np.where(which & far, self.length, self.high)
-        self.low = np.where(which & ~far, self.length, self.low)
-        bounded = np.isfinite(self.high)
+        low, high = np.where(far, self.low, self.length), np.where(far, self.length, self.high)
+        bounded = np.isfinite(high)
         with np.errstate(divide="ignore", invalid="ignore"):
             secant = self.length * slope / (slope - found_slope)
             # The lowest point of a parabola through both ends: far below the middle where the step was far too long.
             parabola = -slope * self.length**2 / (2 * (found - objective - slope * self.length))
-            width = np.where(bounded, self.high, 4 * self.length) - self.low
-            parabola = np.clip(parabola, self.low + 0.1 * width, self.low + 0.5 * width)
-            middle = np.where(
-                bounded, np.where(np.isfinite(parabola), parabola, self.low + 0.5 * width), 2 * self.length
-            )
-            inside = (secant > self.low + 0.1 * width) & (secant < self.low + 0.9 * width)
-        self.length = np.where(which, np.where(inside, secant, middle), self.length)
-        self.tries = np.where(which, self.tries + 1, self.tries)
-        return which & (self.tries > TRIES)
-
-    def restart(self, which: np.ndarray) -> None:
-        """Begin anew for these heads (h,)."""
-        self.length, self.low = np.where(which, 1.0, self.length), np.where(which, 0.0, self.low)
-        self.high, self.tries = np.where(which, np.inf, self.high), np.where(which, 0, self.tries)
-
-    def keep(self, stays: np.ndarray) -> None:
-        """Forget all but these heads (h,)."""
-        for name in ("length", "low", "high", "tries"):
-            setattr(self, name, getattr(self, name)[stays])
+            width = np.where(bounded, high, 4 * self.length) - low
+            parabola = np.clip(parabola, low + 0.1 * width, low + 0.5 * width)
+            middle = np.where(bounded, np.where(np.isfinite(parabola), parabola, low + 0.5 * width), 2 * self.length)
+            inside = (secant > low + 0.1 * width) & (secant < low + 0.9 * width)
+        other = LineSearch(np.where(inside, secant, middle), low, high, self.tries + 1)
+        return other.where(which, self), which & (other.tries > TRIES)

@@ -1,12 +1,14 @@
 """What the exact solver hands over."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
+from linprobe.core.heads import OfHeads
+
 
 @dataclass(frozen=True, eq=False)
-class Optimum:
+class Optimum(OfHeads):
     """Where heads ended, with their certificate.
 
     W (D, K, H) in the type that it was found in, b (K, H) float64, 0 without an intercept; objective, and the gap: a
@@ -32,19 +34,3 @@ class Optimum:
     def failed(self) -> np.ndarray:
         """Heads (H,) known to be wrong: "failed", or short with no bound better than 0, which is lowest of all."""
         return (self.stopped == "failed") | (self.stopped != "gap") & ~(self.gap < self.objective)
-
-    def take(self, heads: np.ndarray) -> "Optimum":
-        """Some of the heads."""
-        return Optimum(*(getattr(self, field.name)[..., heads] for field in fields(self)))
-
-    def replaced(self, heads: np.ndarray, found: "Optimum") -> "Optimum":
-        """The same with what was found for some of the heads, in the wider type of both."""
-        if np.array_equal(heads, np.arange(len(self.gap))):
-            return found
-        parts = []
-        for field in fields(self):
-            old, new = getattr(self, field.name), getattr(found, field.name)
-            old = old.astype(np.result_type(old, new))
-            old[..., heads] = new
-            parts.append(old)
-        return Optimum(*parts)

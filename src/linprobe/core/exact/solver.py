@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from linprobe.core.backend import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
-from linprobe.core.exact.lbfgs import Descent
+from linprobe.core.exact.lbfgs import Descent, Oracle
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
@@ -15,6 +15,7 @@ from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.path import LOOSE, follow, lawful
 from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, spans
 from linprobe.core.exact.span import turned
+from linprobe.core.exact.state import Given
 from linprobe.core.losses.curvature import total_curvature
 from linprobe.core.objective import chunk_of, default_chunk, objective_and_gradient
 from linprobe.data.weights import Weights
@@ -185,20 +186,20 @@ def _descend(
     def hessian(W: Array, b: Array, head: int) -> np.ndarray:
         return whole_curvature(problem, metric.mean, W, b, head)
 
-    W, b = (move(np.ascontiguousarray(array), device) for array in (start.W, start.b))
     descent = Descent(
-        evaluate,
-        curvature,
+        Oracle(evaluate, curvature, hessian if newton else None),
         metric,
-        reg=problem.reg,
-        start=null_curvature(problem.loss, problem.shares, problem.null_bias),
-        null=(problem.null_bias, problem.null_objective),
-        hessian=hessian if newton else None,
-        W=xp.astype(W, like.dtype),
-        b=b if problem.intercept else None,
+        Given(
+            place=np.arange(len(problem.reg)),
+            reg=problem.reg,
+            curvature=null_curvature(problem.loss, problem.shares, problem.null_bias),
+            null_bias=problem.null_bias,
+            null_objective=problem.null_objective,
+        ),
+        start,
+        intercept=problem.intercept,
         tol=tol,
         max_iter=max_iter,
-        passes=start.iterations,
         progress=progress,
     )
     with quiet(like):

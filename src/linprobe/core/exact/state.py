@@ -1,0 +1,152 @@
+"""What a descent knows of the heads that are still at work, and what follows from it alone."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import linalg
+
+from linprobe.core.backend import Array, namespace
+from linprobe.core.heads import OfHeads, inner, total
+
+PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
+
+
+@dataclass(frozen=True, eq=False)
+class Given(OfHeads):
+    """What heads are given: place (h,) in the stack; reg (h,); the mean curvature of the loss in a shift of all scores
+    at the start (K, K, h), float64; bias (K, h) and objective (h,) of the null model.
+    """
+
+    place: np.ndarray
+    reg: np.ndarray
+    curvature: np.ndarray
+    null_bias: np.ndarray
+    null_objective: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Position(OfHeads):
+    """Where heads stand: W (D, K, h), b (K, h), the objective (h,), its gradient in W for scores that hold the mean
+    example's fixed (D, K, h), and in the bias (K, h).
+    """
+
+    W: Array
+    b: Array
+    objective: np.ndarray
+    gradient: Array
+    bias_gradient: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Direction(OfHeads):
+    """Where heads go: a change of W (D, K, h) and of b (K, h), by which the scores of the mean example change by shift
+    (K, h), and the objective's slope along it (h,).
+    """
+
+    W: Array
+    b: Array
+    shift: Array
+    slope: np.ndarray
+
+    @classmethod
+    def nowhere(cls, at: Position) -> "Direction":
+        """Of heads that have not aimed yet."""
+        xp = namespace(at.W)
+        return cls(xp.zeros_like(at.W), xp.zeros_like(at.b), xp.zeros_like(at.b), np.zeros(len(at)))
+
+
+@dataclass(frozen=True, eq=False)
+class Pair(OfHeads):
+    """A step, in W (D, K, h) and in the shift of the scores (K, h); what it did to the gradients, change (D, K, h) and
+    bias_change (K, h); and one over the curvature along it, inverse (h,): 0 where it is not to be used.
+    """
+
+    W: Array
+    shift: Array
+    change: Array
+    bias_change: Array
+    inverse: Array
+
+    @classmethod
+    def of(cls, W: Array, shift: Array, change: Array, bias_change: Array, sound: Array) -> "Pair":
+        """A pair of the heads that are sound (h,)."""
+        xp, curvature = namespace(W), inner(W, change) + total(shift * bias_change)
+        sound = (curvature > 1e-300) & sound
+        inverse = xp.where(sound, 1 / xp.where(sound, curvature, 1.0), 0.0)
+        return cls(W, shift, change, bias_change, inverse)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMetric(OfHeads):
+    """Curvature of losses in the scores, for the metric: axes (K, K, h), columns, and stiffness along them (K, h)."""
+
+    axes: np.ndarray
+    stiffness: np.ndarray
+
+    @classmethod
+    def begun(cls, given: Given) -> "ClassMetric":
+        """That at the start."""
+        start = given.curvature
+        empty = cls(np.empty_like(start), np.empty(start.shape[1:]))
+        return empty.measured(np.arange(len(given)), start, given)
+
+    def measured(self, heads: np.ndarray, curvature: np.ndarray, given: Given) -> "ClassMetric":
+        """With the curvature (K, K, p) that was measured of some heads (p,)."""
+        axes, stiffness = self.axes.copy(order="K"), self.stiffness.copy(order="K")
+        for i, found in zip(heads, np.moveaxis(curvature, -1, 0), strict=True):
+            # A shift of all classes changes nothing; nor, where and when it was measured, may some other: it may later.
+            bent = found + PRIOR * given.curvature[..., i]
+            mean = max(float(np.trace(bent)) / len(bent), 1e-300)
+            sound = bent + mean * (1 / len(bent) + 1e-6 * np.eye(len(bent)))
+            along, axes[..., i] = linalg.eigh(sound, driver="evd")
+            stiffness[:, i] = np.maximum(along, 1e-7 * mean)
+        return ClassMetric(axes, stiffness)
+
+
+@dataclass(frozen=True, eq=False)
+class Settling(OfHeads):
+    """What the bias lacks where the weights are held: step (K, h), and unsettled (h,), whether that is all there is."""
+
+    step: np.ndarray
+    unsettled: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Progress(OfHeads):
+    """How heads come along (h,): passes made; the lowest gap and objective so far; waiting, accepted steps in a row
+    with neither lower; restarts, directions in a row along which nothing lower was found; refreshed, the passes when
+    the curvature in the classes was measured; damping of Newton's steps.
+    """
+
+    passes: np.ndarray
+    gap: np.ndarray
+    objective: np.ndarray
+    waiting: np.ndarray
+    restarts: np.ndarray
+    refreshed: np.ndarray
+    damping: np.ndarray
+
+    @classmethod
+    def begun(cls, given: Given, passes: np.ndarray) -> "Progress":
+        """At the start of a descent, with passes (h,) that were made before."""
+        unknown, none = np.full(len(given), np.inf), np.zeros(len(given), int)
+        return cls(passes, unknown, unknown, none, none, passes + 2, 2 * given.reg)
+
+    def after(self, gap: np.ndarray, objective: np.ndarray, taken: np.ndarray, noise: float) -> "Progress":
+        """With the gap and the objective (h,) that a pass brought, where steps were taken (h,)."""
+        lower = (gap < 0.9 * self.gap) | (objective < self.objective - 10 * noise * np.abs(objective))
+        return replace(
+            self,
+            gap=np.minimum(self.gap, gap),
+            objective=np.minimum(self.objective, objective),
+            waiting=np.where(lower, 0, self.waiting + taken),
+        )
+
+    def stepped(self, taken: np.ndarray, lost: np.ndarray) -> "Progress":
+        """With one more pass: heads that have taken their step, and those that have tried too often (h,)."""
+        return replace(
+            self,
+            passes=self.passes + 1,
+            restarts=np.where(taken, 0, self.restarts + lost),
+            refreshed=np.where(lost, 0, self.refreshed),
+        )
