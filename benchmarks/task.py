@@ -36,7 +36,13 @@ class Task:
     def plan(self, heads: Heads) -> Plan:
         """The stacks that a search cuts these heads into."""
         X = self.train.X
-        work = Work(len(X), X.shape[1], self.classes, X.itemsize, CHUNK_ROWS)
+        work = Work(
+            examples=len(X),
+            features=X.shape[1],
+            classes=self.classes,
+            itemsize=X.itemsize,
+            evaluation_rows=CHUNK_ROWS,
+        )
         return plan_stacks(heads, self.training, work, held=0)
 
     def columns(self, heads: Heads) -> list[int]:

@@ -128,13 +128,13 @@ def worksheet(
     training = Training(
         loss,
         iterations,
-        epochs,
-        schedule,
-        warmup,
-        nesterov,
-        average,
-        patience,
-        seed,
+        epochs=epochs,
+        schedule=schedule,
+        warmup=warmup,
+        nesterov=nesterov,
+        average=average,
+        patience=patience,
+        seed=seed,
     )
     options = Options(
         training,

@@ -94,7 +94,14 @@ def search(
     plan = plan_stacks(
         heads,
         training,
-        Work(len(train), train.X.shape[1], classes, train.X.dtype.itemsize, CHUNK_ROWS, resources.products.rounded),
+        Work(
+            examples=len(train),
+            features=train.X.shape[1],
+            classes=classes,
+            itemsize=train.X.dtype.itemsize,
+            evaluation_rows=CHUNK_ROWS,
+            rounded=resources.products.rounded,
+        ),
         held=resources.held,
         memory=resources.memory,
         width=None if saved is None else saved["width"],

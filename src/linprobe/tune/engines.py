@@ -120,7 +120,8 @@ class Exact:
         most = max(fixed + widest * each for fixed, each in rooms) + newton_room(shape, K)
         results = 3 * 8 * shape[1] * K * heads if len(stacks) > 1 else 0
         needed = held + max(after, most + results)
-        return Plan(stacks, needed if memory is None else min(needed, memory), held, widest)
+        size = needed if memory is None else min(needed, memory)
+        return Plan(stacks=stacks, bytes=size, held=held, width=widest)
 
     def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Weights (D, K) and bias (K,) of the chosen reg on the whole pool, and their certificate."""

@@ -1,6 +1,7 @@
 """Stacks that hold every head once, that fit, and that are as wide as they may be; whether they do is test_memory's."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from linprobe.core.sgd.settings import Heads, Training
 from linprobe.errors import IncompatibleError
 
 MIB = 2**20
-CIFAR10 = Work(49_000, 3_072, 10, 4, 512)
+CIFAR10 = Work(examples=49_000, features=3_072, classes=10, itemsize=4, evaluation_rows=512)
 
 
 def heads_of(count, momenta=(0.0,), batch_sizes=(200,)):
@@ -101,7 +102,7 @@ COPIES: dict[str, tuple[dict[str, Any], tuple[float, ...], int]] = {
 def test_what_a_feature_more_costs(case):
     training, momenta, copies = COPIES[case]
     heads = heads_of(100, momenta)
-    works = (Work(1_000, features, 10, 4, 512) for features in (10_000, 10_001))
+    works = (replace(CIFAR10, examples=1_000, features=features) for features in (10_000, 10_001))
     less, more = (stack_bytes(100, heads, Training(**training), work) for work in works)
     assert more - less == copies * 100 * 10 * 4 + 200 * 4  # the weights, and the batch's rows
 

@@ -21,7 +21,7 @@ WIDTH = 2_000
 SLACK = (24 + 4 * (os.cpu_count() or 1)) * 2**20
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Plan:
     """stacks: the heads (indices) that are trained together, one stack after the other; bytes: the most memory that the
     process will hold from here on, with the `held` bytes that it holds already; width: the most heads that a stack may
@@ -43,7 +43,7 @@ class Plan:
         return f"{stacks} of {width} {heads}; {memory}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """The sizes of what is trained on: examples (rows of train), features, classes, bytes of a number.
 
@@ -74,7 +74,8 @@ def plan_stacks(
         # Of equal width, as nearly as can be: no narrow rest.
         stacks = tuple(stack for kind in kinds for stack in np.array_split(kind, -(-len(kind) // width)))
         widest = max(len(stack) for stack in stacks)
-        return Plan(stacks, results + stack_bytes(widest, heads, training, work), held, width)
+        size = results + stack_bytes(widest, heads, training, work)
+        return Plan(stacks=stacks, bytes=size, held=held, width=width)
 
     found = plan(width or max(1, WIDTH // work.classes))
     # In steps of an eighth, so that a little more or less memory at hand does not lead to other stacks.

@@ -2,7 +2,7 @@
 
 import math
 import reprlib
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"the seed is {reprlib.repr(seed)}; give a whole number from 0 to {2**63 - 1}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Heads:
     """The settings of a stack, one entry per head: arrays (H,).
 
@@ -44,16 +44,22 @@ class Heads:
         batch_size: npt.ArrayLike = 200,
     ) -> "Heads":
         """Heads from arrays (H,) and from single numbers, which stand for all heads."""
-        settings = ((learning_rate, float), (reg, float), (seed, int), (momentum, float), (batch_size, int))
-        arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(values, kind)) for values, kind in settings))
-        return cls(*(array.copy() for array in arrays))
+        settings = {
+            "learning_rate": np.asarray(learning_rate, float),
+            "reg": np.asarray(reg, float),
+            "seed": np.asarray(seed, int),
+            "momentum": np.asarray(momentum, float),
+            "batch_size": np.asarray(batch_size, int),
+        }
+        arrays = np.broadcast_arrays(*(np.atleast_1d(values) for values in settings.values()))
+        return cls(**{name: array.copy() for name, array in zip(settings, arrays, strict=True)})
 
     def __len__(self) -> int:
         return len(self.learning_rate)
 
     def take(self, which: slice | np.ndarray) -> "Heads":
         """The settings of some of the heads."""
-        return Heads(*(getattr(self, field.name)[which] for field in fields(self)))
+        return Heads(**{name: values[which] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Training:
 
     loss: str = "softmax"
     iterations: int = 1500
+    _: KW_ONLY
     epochs: float | None = None
     schedule: Schedule = "constant"
     warmup: int = 0
