@@ -20,7 +20,8 @@ import machine
 from linprobe import open_dataset
 from linprobe.core.backend import Products, move
 from linprobe.core.measure import score_stack
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.settings import Data, Heads, Training
+from linprobe.core.sgd.training import StackRun
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import MissingDependencyError, require
@@ -81,7 +82,7 @@ def main() -> None:
         products = Products(options.device, precision)
 
         def stack(products: Products = products) -> Any:
-            return train_stack(X, y, heads, training, classes=classes, products=products)
+            return StackRun(Data(X, y, classes), heads, training, products=products).finish()
 
         cold, warm = clock.seconds(stack), [clock.seconds(stack) for _ in range(options.repeat)]
         peak = clock.peak()

@@ -13,7 +13,8 @@ from unittest import mock
 import machine
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd import plan
-from linprobe.core.sgd.training import record_interval, train_stack
+from linprobe.core.sgd.settings import Data
+from linprobe.core.sgd.training import StackRun, record_interval
 from products import BareProducts
 from task import Task, open_task, parser
 
@@ -89,14 +90,9 @@ def seconds_of(task: Task, count: int) -> tuple[float, float]:
     training = evaluation = 0.0
     for members in task.plan(heads).stacks:
         solution, seconds = machine.timed(
-            lambda members=members: train_stack(
-                task.train.X,
-                task.train.y,
-                heads.take(members),
-                task.training,
-                classes=task.classes,
-                record_every=record_interval(FULL_RUN),
-            )
+            lambda members=members: StackRun(
+                Data(task.train.X, task.train.y, task.classes), heads.take(members), task.training
+            ).finish(record_every=record_interval(FULL_RUN))
         )
         training += seconds
         for rows in (task.train, task.val):

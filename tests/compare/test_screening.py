@@ -5,7 +5,7 @@ import pytest
 
 from linprobe.compare import screening
 from linprobe.compare.screening import Basis, fit_basis, project_weights, restore_weights, rotate
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from linprobe.errors import DataError, UsageError
 
 
@@ -34,7 +34,7 @@ def train(X: np.ndarray, initial: np.ndarray, loss: str = "softmax") -> tuple[np
     y = np.random.default_rng(3).integers(0, initial.shape[1], len(X))
     heads = Heads.of([0.02, 0.05], [0.01, 0.001], batch_size=20)
     training = Training(loss, 60, seed=5)
-    solution = train_stack(X, y, heads, training, classes=initial.shape[1], initial=initial)
+    solution = StackRun(Data(X, y, initial.shape[1]), heads, training, start=Start(initial)).finish()
     return solution.W, solution.b, solution.objective
 
 

@@ -10,7 +10,7 @@ from linprobe.compare.search import choose, ranked, screen, search
 from linprobe.compare.settings import Grid, Listed
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.sgd.plan import plan_stacks
-from linprobe.core.sgd.training import Training, train_stack
+from linprobe.core.sgd.training import Data, StackRun, Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import fit_preparation
@@ -33,7 +33,7 @@ def run_search(train, val, grid, *, classes, loss, iterations, batch_size, seed,
 
 def weights_of_all(train, grid, *, classes, loss, iterations, batch_size, seed):
     heads = Grid(grid.axes["learning_rate"], grid.axes["reg"], batch_sizes=batch_size).heads(seed)
-    return train_stack(train.X, train.y, heads, Training(loss, iterations, seed=seed), classes=classes)
+    return StackRun(Data(train.X, train.y, classes), heads, Training(loss, iterations, seed=seed)).finish()
 
 
 def clouds(n=150, seed=0, features=6, classes=4):

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from linprobe.cli.words import one_line
-from linprobe.core.sgd.training import Progress as Callback
+from linprobe.compare.settings import Progress as Callback
 from linprobe.steps import Step
 from linprobe.steps import Table as Figures
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint, Part
 from linprobe.compare.screening import fit_basis, project_weights, rotate
-from linprobe.compare.settings import Listed, Space, edges_of
+from linprobe.compare.settings import Listed, Progress, Space, edges_of
 from linprobe.core.backend import Array, Products, move, namespace, quiet, row_chunks, to_numpy
 from linprobe.core.measure import CHUNK_ROWS, StackScore, score_stack
 from linprobe.core.sgd.plan import Plan, Work, plan_stacks
-from linprobe.core.sgd.settings import Heads
+from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.stack import initial_weights
-from linprobe.core.sgd.training import Progress, Solution, Training, train_stack
+from linprobe.core.sgd.state import Start, State
+from linprobe.core.sgd.training import Recorded, Solution, StackRun, Validate
 from linprobe.data.dataset import Examples
 from linprobe.errors import DivergedError, OutputError
 
@@ -110,33 +111,38 @@ def search(
         on_plan(plan)
     rows = _Rows(train, val, training.loss, resources.products.device)
     found = _Found(len(heads)) if saved is None else _Found(len(heads), **saved["found"])
-    state = None if saved is None else saved["run"]
+    # In a list, to be handed over: on a device, its arrays here are one copy too many.
+    begun = [] if saved is None or saved["run"] is None else [State.unpack(saved.pop("run"))]
     # By the axis and not by a stack's heads: the few that are retrained see the batches that all would see.
     draw = int(space.axes["batch_size"].values.max())
     keep = _Keep(checkpoint, found, plan, training.steps(len(train), draw))
+
+    def trained(stack: Heads) -> Solution:
+        run = StackRun(
+            Data(rows.X, rows.y, classes),
+            stack,
+            training,
+            products=resources.products,
+            start=begun.pop() if begun else None if start is None else Start(*start(stack)),
+            draw=draw,
+        )
+        for event in run.events():
+            match event:
+                case Recorded(step, steps, objective) if progress is not None:
+                    progress(found.finished * steps + step, len(plan.stacks) * steps, objective)
+                case Validate():
+                    run.judge(rows.val_accuracy(*run.weights()))
+                case _:
+                    pass
+            keep.within(run)
+        return run.solution()
+
     with contextlib.nullcontext() if checkpoint is None else checkpoint.stopping_at_offers():
-        for number, members in enumerate(plan.stacks[found.finished :], start=found.finished):
+        for members in plan.stacks[found.finished :]:
             stack = heads.take(members)
-            initial, initial_bias = (None, None) if start is None else start(stack)
-            solution = train_stack(
-                rows.X,
-                rows.y,
-                stack,
-                training,
-                classes=classes,
-                products=resources.products,
-                draw=draw,
-                initial=initial,
-                initial_bias=initial_bias,
-                validate=rows.val_accuracy if training.patience is not None else None,
-                progress=_overall(progress, number, len(plan.stacks)),
-                saver=None if checkpoint is None else keep.within,
-                state=state,
-                take_state=True,
-            )
+            solution = trained(stack)
             found.add(members, solution, stack, rows)
-            del solution, initial, initial_bias  # or the next stack would be trained beside this one's weights
-            state = None
+            del solution  # or the next stack would be trained beside this one's weights
             keep.between()
     best = choose(found.val_accuracy, found.val_loss)
     return SearchResult(
@@ -196,7 +202,7 @@ def screen(
     def start(heads: Heads) -> tuple[np.ndarray, np.ndarray]:
         # All heads of a space start at the same weights; a stack of them in full rank might take more than training.
         one = heads.take(slice(1))
-        W, b = initial_weights(one, (*shape, 1), train.X.dtype, training.intercept, None, None)
+        W, b = initial_weights(one, (*shape, 1), train.X.dtype, training.intercept)
         starts = project_weights(W, basis), b
         W, b = (np.broadcast_to(start, (*start.shape[:-1], len(heads))) for start in starts)
         return W, b
@@ -267,10 +273,10 @@ class _Keep:
     def __init__(self, checkpoint: Checkpoint | Part | None, found: _Found, plan: Plan, steps: int) -> None:
         self.checkpoint, self.found, self.plan, self.steps = checkpoint, found, plan, steps
 
-    def within(self, run: Callable[..., dict[str, Any]]) -> None:
+    def within(self, run: StackRun) -> None:
         """Between two steps of a stack."""
         if self.checkpoint is not None:
-            self.checkpoint.offer(lambda: self._state(run(copies=False)))
+            self.checkpoint.offer(lambda: self._state(run.state(copies=False)))
 
     def between(self) -> None:
         """Between two stacks, and at once after the last: what comes then may be interrupted too."""
@@ -281,17 +287,11 @@ class _Keep:
         with contextlib.suppress(OutputError) if last else contextlib.nullcontext():
             self.checkpoint.offer(lambda: self._state(None), now=last)
 
-    def _state(self, run: dict[str, Any] | None) -> dict[str, Any]:
-        done = self.found.finished * self.steps + (0 if run is None else run["step"])
+    def _state(self, run: State | None) -> dict[str, Any]:
+        done = self.found.finished * self.steps + (0 if run is None else run.step)
         kept = f"{done:,} of {len(self.plan.stacks) * self.steps:,} iterations"
-        return {"width": self.plan.width, "found": dict(vars(self.found)), "run": run, "kept": kept}
-
-
-def _overall(progress: Progress | None, stack: int, stacks: int) -> Progress | None:
-    """The progress of one stack as part of the whole."""
-    if progress is None:
-        return None
-    return lambda done, steps, objective: progress(stack * steps + done, stacks * steps, objective)
+        within = None if run is None else run.pack()
+        return {"width": self.plan.width, "found": dict(vars(self.found)), "run": within, "kept": kept}
 
 
 def penalty(W: Array, b: Array, reg: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The settings to compare: axes, the grid of all their combinations, and random trials from their ranges."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,8 @@ NAMES = ("learning_rate", "reg", "momentum", "batch_size")
 LEAST = {"learning_rate": 0, "reg": 0, "momentum": 0, "batch_size": 1}  # nothing lies beyond these
 EDGE = 0.05  # of a range from which trials are drawn: so near to its end, better may lie beyond
 SPELLINGS = "LO:HI:COUNT, LO:HI:COUNT:log or a list such as 1e-7,3e-7"
+
+Progress = Callable[[int, int, np.ndarray], None]  # iterations done, iterations in all, the objectives (H,) of a stack
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,9 @@ from linprobe.core.backend import Products, to_numpy
 from linprobe.core.exact.solver import Optimum
 from linprobe.core.losses import find_loss
 from linprobe.core.objective import objective_and_gradient
-from linprobe.core.sgd.settings import Heads, Training
-from linprobe.core.sgd.training import train_stack
+from linprobe.core.sgd.settings import Data, Heads, Training
+from linprobe.core.sgd.state import Start
+from linprobe.core.sgd.training import StackRun
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.estimators.inputs import Features, chunks, moments
 
@@ -53,9 +54,8 @@ def descend(
     batch, reg_of_copy = min(BATCH_SIZE, len(X)), reg / spread**2
     square = _batch_square(standard, sample_weight, batch, intercept=intercept)
     rate = 1 / (find_loss(loss).steepest(classes) * square + 2 * reg_of_copy)
-    solution = train_stack(
-        standard,
-        y,
+    run = StackRun(
+        Data(standard, y, classes, sample_weight),
         Heads.of(rate, reg_of_copy, momentum=MOMENTUM, batch_size=batch),
         Training(
             loss,
@@ -64,11 +64,10 @@ def descend(
             seed=seed,
             intercept="penalized" if intercept else "none",
         ),
-        classes=classes,
         products=Products(device),
-        sample_weight=sample_weight,
-        initial=np.zeros((X.shape[1], classes, 1), dtype),
+        start=Start(np.zeros((X.shape[1], classes, 1), dtype)),
     )
+    solution = run.finish()
     if solution.stopped[0] == "diverged":
         raise DivergedError(f"SGD with the learning rate {rate:.1e} did not stay finite; use solver='exact'")
     W = to_numpy(solution.W) / spread

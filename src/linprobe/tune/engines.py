@@ -16,8 +16,8 @@ from linprobe.core.exact.problem import groups, newton_room, solve_bytes
 from linprobe.core.exact.solver import solve
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd.plan import Plan
-from linprobe.core.sgd.settings import Training
-from linprobe.core.sgd.training import train_stack
+from linprobe.core.sgd.settings import Data, Training
+from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import CHUNK_ROWS, Rows
 from linprobe.errors import DivergedError, IncompatibleError
@@ -186,7 +186,7 @@ class Descent:
     def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and their objective."""
         X, y, heads = self.pool.X, self.pool.y, self.found.heads.take(np.array([self.found.best]))
-        found = train_stack(X, y, heads, self.training, classes=self.classes, products=self.resources.products)
+        found = StackRun(Data(X, y, self.classes), heads, self.training, products=self.resources.products).finish()
         if found.stopped[0] == "diverged":
             raise DivergedError(
                 f"the best setting (learning rate {best['learning_rate']:.3g}) diverged on train + validation; give "

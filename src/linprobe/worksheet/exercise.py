@@ -11,10 +11,10 @@ from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
 from linprobe.compare.search import Resources, Screening, SearchResult, screen, search
-from linprobe.compare.settings import Axis, Grid, Space, Trials
+from linprobe.compare.settings import Axis, Grid, Progress, Space, Trials
 from linprobe.core.measure import measured_accuracy
 from linprobe.core.sgd.plan import Plan
-from linprobe.core.sgd.training import Progress, Training
+from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples, Splits
 from linprobe.data.prepare import Features, Preparation, fit_preparation
 from linprobe.data.splits import TrainedOn, absent_classes, make_splits

@@ -12,7 +12,9 @@ import numpy as np
 
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.objective import loss_and_gradient
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.settings import Data, Heads, Training
+from linprobe.core.sgd.state import Start
+from linprobe.core.sgd.training import Recorded, StackRun
 from linprobe.data.formats import open_dataset
 from linprobe.data.formats.cifar10 import read_cifar10
 from linprobe.gradient_check import Function, Step, check_gradient
@@ -67,20 +69,16 @@ class _LinearClassifier:
         if self.W is None:
             self.W = 0.001 * np.random.randn(X.shape[1], int(y.max()) + 1)  # noqa: NPY002 (the students' generator)
 
-        def say(iteration: int, iterations: int, objective: np.ndarray) -> None:
-            if verbose and (iteration - 1) % 100 == 0:
-                sys.stdout.write(f"iteration {iteration - 1} / {iterations}: loss {objective[0]:f}\n")
-
-        solution = train_stack(
-            X,
-            y,
+        run = StackRun(
+            Data(X, y, self.W.shape[1]),
             Heads.of(learning_rate, reg, batch_size=batch_size),
             Training(self.loss_name, num_iters, seed=_draw_seed(), intercept="none"),
-            classes=self.W.shape[1],
-            initial=self.W[:, :, None],
-            record_every=1,
-            progress=say,
+            start=Start(self.W[:, :, None]),
         )
+        for event in run.events(record_every=1):
+            if verbose and isinstance(event, Recorded) and (event.step - 1) % 100 == 0:
+                sys.stdout.write(f"iteration {event.step - 1} / {event.steps}: loss {event.objective[0]:f}\n")
+        solution = run.solution()
         self.W = solution.W[:, :, 0]
         return solution.objective[:, 0].tolist()
 

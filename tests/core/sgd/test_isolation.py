@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linprobe.core.measure import score_stack
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
+from stacks import follow
 
 CLASSES, WIDTH = 5, 9
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -42,13 +43,13 @@ def make_heads(**special):
     return Heads.of(rates, np.geomspace(5, 1e-3, WIDTH), **options)
 
 
-def train(heads, option=None, *, data=None, steps=40, loss="softmax", **more):
+def train(heads, option=None, *, data=None, steps=40, loss="softmax", classes=CLASSES, initial=None, only=None):
     X, y = data or make_data()
     training = Training(loss, steps, **(option or {}))
-    if training.patience is not None:
-        more["validate"] = lambda W, b: score_stack(X[:30], y[:30], W, b, loss).accuracy
-    options: dict[str, Any] = {"classes": CLASSES} | more
-    return train_stack(X, y, heads, training, **options)
+    run = StackRun(Data(X, y, classes), heads, training, start=None if initial is None else Start(initial))
+    if only is not None:
+        run.train_only(only)
+    return follow(run, validate=lambda W, b: score_stack(X[:30], y[:30], W, b, loss).accuracy)
 
 
 def bits(solution, heads):

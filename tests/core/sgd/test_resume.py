@@ -12,7 +12,8 @@ import pytest
 
 from linprobe.compare.checkpoint import Checkpoint
 from linprobe.core.backend import Products
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, State, Training
+from stacks import follow
 
 EXAMPLES, FEATURES, CLASSES, HEADS = 150, 10, 4, 6
 LEARNING_RATES = np.geomspace(1e-3, 0.1, HEADS)
@@ -63,7 +64,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def train(case, saver=None, state=None, products=None):
+def train(case, look=None, packed=None, products=None):
     options = CASES[case]
     X, y = make_data(options.get("dtype", np.float32))
     settings = {"learning_rate": LEARNING_RATES, "reg": REGS, "batch_size": 16} | options.get("heads", {})
@@ -74,37 +75,29 @@ def train(case, saver=None, state=None, products=None):
         scores = np.einsum("nd,dkh->nkh", X[:60], W) + b
         return (scores.argmax(axis=1) == y[:60, None]).mean(axis=0)
 
-    return train_stack(
-        X,
-        y,
-        heads,
-        training,
-        classes=CLASSES,
-        products=products,
-        record_every=options.get("record_every", 7),
-        only=options.get("only"),
-        validate=validate if "validated" in options else None,
-        saver=saver,
-        state=state,
-    )
+    start = None if packed is None else State.unpack(packed)
+    run = StackRun(Data(X, y, CLASSES), heads, training, products=products, start=start)
+    if "only" in options:
+        run.train_only(options["only"])
+    return follow(run, validate=validate, look=look, record_every=options.get("record_every", 7))
 
 
 def resumed(case, path, moments, *, kept_every=1, products=None):
-    """The solution after an interruption at each of these calls of the saver, counted from the last resumption."""
+    """The solution after an interruption at each of these events, counted from the last resumption."""
     for moment in [*moments, None]:
         checkpoint = Checkpoint(path, {"case": case}, every=0)
         calls = 0
 
-        def saver(state, checkpoint=checkpoint, moment=moment):
+        def look(run, checkpoint=checkpoint, moment=moment):
             nonlocal calls
             if calls % kept_every == 0:
-                checkpoint.offer(state)
+                checkpoint.offer(lambda: run.state(copies=False).pack())
             if calls == moment:
                 raise Interrupted
             calls += 1
 
         try:
-            solution = train(case, saver, checkpoint.load(), products)
+            solution = train(case, look, checkpoint.load(), products)
         except Interrupted:
             continue
         return solution
@@ -122,9 +115,9 @@ def assert_same(a, b):
 @pytest.mark.parametrize("case", CASES)
 def test_resumed_from_random_moments_it_ends_with_the_same_bits(case, tmp_path):
     calls = []
-    uninterrupted = train(case, saver=calls.append)
+    uninterrupted = train(case, look=calls.append)
     assert_same(train(case), uninterrupted)
-    assert_same(train(case, saver=lambda state: state()), uninterrupted)  # being looked at changes nothing
+    assert_same(train(case, look=lambda run: run.state()), uninterrupted)  # being looked at changes nothing
     moments = np.random.default_rng(sum(map(ord, case))).integers(0, len(calls), 2)
     for number, moment in enumerate([*moments, len(calls) - 1]):
         # The last state may be older than the interruption: some steps are then done twice.
@@ -162,8 +155,8 @@ def test_the_cases_are_what_they_say():
     assert "no_progress" in reasons["early stopping"]
     assert reasons["only some"] == ["max_iter", "idle", "idle", "max_iter", "idle", "idle"]
     states: list[Any] = []
-    train("folding", saver=lambda state: states.append(state()))
-    first, scales = np.array([0.02 * 2 * 24.9]), np.array([state["stack"]["scale"][0] for state in states])
+    train("folding", look=lambda run: states.append(run.state()))
+    first, scales = np.array([0.02 * 2 * 24.9]), np.array([state.standing.scale[0] for state in states])
     assert (1 - first) ** 90 < 1e-15
     assert (np.diff(np.abs(scales)) > 0).any()  # it shrinks, until it is folded into the weights
 
@@ -171,24 +164,26 @@ def test_the_cases_are_what_they_say():
 # ---- killed, as nothing in Python can notice
 
 SCRIPT = """
-import hashlib, itertools, sys, time
+import hashlib, sys, time
 from pathlib import Path
 import numpy as np
 from linprobe.compare.checkpoint import Checkpoint
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, State, Training
 path, iterations, watched = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "watched"
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(300, 64)).astype(np.float32), rng.integers(0, 10, 300)
 heads = Heads.of(np.geomspace(1e-3, 1e4, 20), 0.01, seed=range(20), momentum=0.9, batch_size=32)
 checkpoint = Checkpoint(path, {"iterations": iterations}, every=0)
-calls = itertools.count()
-def saver(state):
-    if next(calls) % 3 == 0:  # that not every kill falls into a write, as nearly all did when every step was written
-        checkpoint.offer(state)
-    time.sleep(0.001)
 print("ready", flush=True)
-solution = train_stack(X, y, heads, Training(epochs=iterations / 300 * 32, seed=1), classes=10, record_every=4,
-                       saver=saver if watched else None, state=checkpoint.load())
+packed = checkpoint.load()
+run = StackRun(Data(X, y, 10), heads, Training(epochs=iterations / 300 * 32, seed=1),
+               start=None if packed is None else State.unpack(packed))
+for number, _ in enumerate(run.events(record_every=4)):
+    if watched and number % 3 == 0:  # that not every kill falls into a write, as nearly all did when every step was
+        checkpoint.offer(lambda: run.state(copies=False).pack())
+    if watched:
+        time.sleep(0.001)
+solution = run.solution()
 checkpoint.remove()
 parts = (solution.W, solution.b, solution.steps, solution.objective, solution.stopped)
 print(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest(), flush=True)
@@ -219,7 +214,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(kills, iterations, 
     path = tmp_path / "work.checkpoint"
     expected = finish(start(path, iterations, "unwatched"))
     delays = np.random.default_rng(kills).uniform(0, 0.06, kills)
-    assert delays.sum() < 2 * iterations / 4 * 0.001  # the saver sleeps longer: no process ends before it is killed
+    assert delays.sum() < 2 * iterations / 4 * 0.001  # the loop sleeps longer: no process ends before it is killed
     resumptions = 0
     for delay in delays:
         process = start(path, iterations, "watched")

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from linprobe.errors import UsageError
+from stacks import follow
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 
@@ -31,10 +32,13 @@ def make_heads(learning_rates, regs, seeds=None):
 
 
 def train(X, y, heads, *, classes, batch_size=200, only=None, initial=None, record_every=1, progress=None, **shared):
-    """`train_stack` with one batch size for all heads and an objective for every iteration."""
+    """A stack with one batch size for all heads and an objective for every iteration."""
     heads = replace(heads, batch_size=np.full(len(heads), batch_size))
-    watch = {"only": only, "initial": initial, "record_every": record_every, "progress": progress}
-    return train_stack(X, y, heads, Training(**shared), classes=classes, **watch)
+    start = None if initial is None else Start(initial)
+    run = StackRun(Data(X, y, classes), heads, Training(**shared), start=start)
+    if only is not None:
+        run.train_only(only)
+    return follow(run, progress=progress, record_every=record_every)
 
 
 def worksheet_loop(X, y, learning_rate, reg, head_seed, *, classes, loss, iterations, batch_size, seed, scale=0.001):

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from linprobe.core.backend import Products, to_numpy
-from linprobe.core.sgd.settings import Heads, Training
-from linprobe.core.sgd.training import train_stack
+from linprobe.core.sgd.settings import Data, Heads, Training
+from linprobe.core.sgd.training import StackRun
 
 
 def full_batches(X, y, weight=None, *, device="numpy", momentum=0.0, loss="softmax"):
     """All examples at every step: what the order of the rows cannot change."""
     heads = Heads.of([0.1, 0.3], [0.01, 0.001], momentum=momentum, batch_size=len(X))
-    solution = train_stack(
-        X, y, heads, Training(loss, epochs=40), classes=3, sample_weight=weight, products=Products(device)
-    )
+    run = StackRun(Data(X, y, 3, weight), heads, Training(loss, epochs=40), products=Products(device))
+    solution = run.finish()
     return to_numpy(solution.W), to_numpy(solution.b), solution.objective
 
 

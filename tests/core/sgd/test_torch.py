@@ -11,7 +11,8 @@ from linprobe.core.backend import Products, backend_on, device_of, move, namespa
 from linprobe.core.losses import find_loss
 from linprobe.core.measure import highest, score_stack
 from linprobe.core.sgd.stack import Stack, idle_table
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
+from stacks import follow
 
 torch = pytest.importorskip("torch")
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
@@ -42,10 +43,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 STEPS = 60
 
 
-def train(X, y, heads, training, products=None, **more):
-    if training.patience is not None:
-        more["validate"] = lambda W, b: score_stack(X[:40], y[:40], W, b, "softmax").accuracy
-    return train_stack(X, y, heads, training, classes=CLASSES, products=products, **more)
+def train(X, y, heads, training, products=None, *, start=None, look=None):
+    run = StackRun(Data(X, y, CLASSES), heads, training, products=products, start=start)
+    return follow(run, validate=lambda W, b: score_stack(X[:40], y[:40], W, b, "softmax").accuracy, look=look)
 
 
 def rounding(X, heads):
@@ -115,7 +115,7 @@ def test_bfloat16_keeps_its_weights_in_float32():
     initial = np.ones((12, CLASSES, 1), np.float32)
     heads, training = Heads.of(1e-4, 0.0, batch_size=16), Training(iterations=100)
     expected, found = (
-        train(X, y, heads, training, products, initial=initial) for products in (None, Products("cpu", "bfloat16"))
+        train(X, y, heads, training, products, start=Start(initial)) for products in (None, Products("cpu", "bfloat16"))
     )
     change, wanted = to_numpy(found.W) - 1, expected.W - 1
     assert np.abs(wanted).max() < 2.0**-6
@@ -149,9 +149,10 @@ def test_a_state_can_be_gone_on_from_more_than_once():
     for kind, option in runs:
         training = Training(iterations=STEPS, **option)
         states: list[Any] = []
-        whole = train(X, y, HEADS[kind], training, Products("cpu"), saver=lambda state, to=states: to.append(state()))
+        whole = train(X, y, HEADS[kind], training, Products("cpu"), look=lambda run, to=states: to.append(run.state()))
         for _ in range(2):
-            resumed = train(X, y, HEADS[kind], training, Products("cpu"), state=states[len(states) // 2])
+            state = states[len(states) // 2].copy()
+            resumed = train(X, y, HEADS[kind], training, Products("cpu"), start=state)
             assert torch.equal(resumed.W, whole.W)
             np.testing.assert_array_equal(resumed.objective, whole.objective)
 
@@ -221,6 +222,7 @@ def on_meta(thing):
     for name, value in vars(thing).items():
         if isinstance(value, torch.Tensor):
             setattr(thing, name, value.to("meta"))
+    thing.parameters = thing.parameters.map(lambda tensor: tensor.to("meta"))
     return thing
 
 
@@ -232,7 +234,7 @@ def test_a_step_needs_nothing_from_the_host(kind, loss, nesterov, precision):
     X, y = (move(array, "cpu") for array in make_data())
     training = Training(loss, STEPS, nesterov=nesterov)
     products = Products("cpu", precision)
-    trained = on_meta(Stack(X, y, HEADS[kind], training, CLASSES, products=products))
+    trained = on_meta(Stack(Data(X, y, CLASSES), HEADS[kind], training, products=products))
     rows = torch.zeros(16, dtype=torch.int64, device="meta")
     table = torch.zeros(8, 4, device="meta")
     for fold in (False, True):
@@ -334,8 +336,8 @@ def test_replayed_graphs_give_the_bits_of_the_steps(kind, option, played_cuda):
 def test_a_resumed_run_replays_on_the_restored_memory(kind, played_cuda):
     X, y = (torch.tensor(array) for array in make_data())
     training, states = Training(iterations=STEPS, average=0.8), []
-    whole = train(X, y, HEADS[kind], training, Products("cuda"), saver=lambda state: states.append(state()))
-    resumed = train(X, y, HEADS[kind], training, Products("cuda"), state=states[len(states) // 2])
+    whole = train(X, y, HEADS[kind], training, Products("cuda"), look=lambda run: states.append(run.state()))
+    resumed = train(X, y, HEADS[kind], training, Products("cuda"), start=states[len(states) // 2])
     assert torch.equal(resumed.W, whole.W)
 
 
@@ -345,18 +347,20 @@ def test_a_resumed_run_replays_on_the_restored_memory(kind, played_cuda):
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 def test_the_steps_before_recording_change_nothing(kind, nesterov, fold, loss):
     X, y = (move(array, "cpu") for array in make_data())
-    trained = Stack(X, y, HEADS[kind], Training(loss, STEPS, nesterov=nesterov), CLASSES, products=Products("cpu"))
+    trained = Stack(
+        Data(X, y, CLASSES), HEADS[kind], Training(loss, STEPS, nesterov=nesterov), products=Products("cpu")
+    )
     tables, _ = trained.tables(np.ones(5))
     rows = torch.arange(16)
     for table in tables:
         trained.step(rows, torch.tensor(table), False)
-    before = trained.state()
+    before, standing = trained.parameters.map(lambda tensor: tensor.clone()), trained.standing
     for _ in range(2):
         trained.step(rows, torch.tensor(idle_table(4).astype(np.float32)), fold)
-    after = trained.state()
-    assert before.keys() == after.keys()
-    for name, value in before.items():
-        assert value.tobytes() == after[name].tobytes(), name
+    assert trained.standing is standing
+    for name, value in vars(before).items():
+        after = getattr(trained.parameters, name)
+        assert (value is after is None) or value.numpy().tobytes() == after.numpy().tobytes(), name
 
 
 def test_a_finished_run_leaves_no_ring_that_holds_its_memory(played_cuda):

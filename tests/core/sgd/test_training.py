@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd.batches import Batches
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from linprobe.errors import IncompatibleError, UsageError
+from stacks import follow
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 CLASSES = 3
@@ -97,7 +98,7 @@ def test_every_option_is_the_plain_loops(loss, option, momentum, batch_size):
     X, y = make_data()
     training = Training(loss, 30, seed=5, **OPTIONS[option])
     heads = Heads.of([0.05, 0.02, 0.1], [0.1, 1.0, 0.0], seed=[0, 0, 7], momentum=momentum, batch_size=batch_size)
-    solution = train_stack(X, y, heads, training, classes=CLASSES)
+    solution = StackRun(Data(X, y, CLASSES), heads, training).finish()
     assert list(solution.stopped) == ["max_iter"] * 3
     for head in range(3):
         iterates = loop(X, y, one(heads, head), training, draw=max(batch_size))
@@ -117,7 +118,7 @@ def test_momentum_and_schedules_are_pytorchs(nesterov, reg, schedule):
     X, y = make_data()
     training = Training("softmax", 40, nesterov=nesterov, schedule=schedule, warmup=7, seed=2)
     heads = Heads.of(0.05, reg, momentum=[0.9, 0.4, 0.0], seed=3, batch_size=10)
-    solution = train_stack(X, y, heads, training, classes=CLASSES)
+    solution = StackRun(Data(X, y, CLASSES), heads, training).finish()
     ones = torch.from_numpy(np.column_stack([X, np.ones(len(X))]))
     for head, momentum in enumerate(heads.momentum):
         start = 0.001 * np.random.default_rng(3).standard_normal((ones.shape[1], CLASSES))
@@ -179,8 +180,8 @@ def test_the_steps_of_epochs(epochs, examples, size, steps):
 def test_the_shortest_average_is_the_last_iterate():
     X, y = make_data()
     heads = Heads.of(0.05, 0.1, momentum=0.5, batch_size=8)
-    last = train_stack(X, y, heads, Training(iterations=20), classes=CLASSES)
-    mean = train_stack(X, y, heads, Training(iterations=20, average=1e-6), classes=CLASSES)
+    last = StackRun(Data(X, y, CLASSES), heads, Training(iterations=20)).finish()
+    mean = StackRun(Data(X, y, CLASSES), heads, Training(iterations=20, average=1e-6)).finish()
     np.testing.assert_allclose(mean.W, last.W, **CLOSE)
 
 
@@ -188,7 +189,7 @@ def test_averaging_through_folded_scales():
     # 1 - 2 λ lr = 0.2: the scale leaves its range every 13 steps, and the mean must follow it.
     X, y = make_data()
     heads, training = Heads.of([0.05, 0.05], [8.0, 0.1], batch_size=8), Training(iterations=200, average=0.5)
-    solution = train_stack(X, y, heads, training, classes=CLASSES)
+    solution = StackRun(Data(X, y, CLASSES), heads, training).finish()
     for head in range(2):
         assert_is(solution, head, np.mean(loop(X, y, one(heads, head), training)[1:][100:], axis=0))
 
@@ -198,7 +199,7 @@ def test_tables_of_many_steps_are_those_of_one_step_after_the_other():
     heads = Heads.of([0.05, 0.05, 0.05, np.nan], [8.0, 0.1, 400.0, 0.1], batch_size=8)  # the last two diverge
     # An objective recorded at every step cuts the run into single steps.
     ends = [
-        train_stack(X, y, heads, Training(iterations=150), classes=CLASSES, record_every=every) for every in (1, 1000)
+        StackRun(Data(X, y, CLASSES), heads, Training(iterations=150)).finish(record_every=every) for every in (1, 1000)
     ]
     assert ends[0].W[:, :, :2].tobytes() == ends[1].W[:, :, :2].tobytes()
 
@@ -221,12 +222,11 @@ def validations(X, y, accuracies):
 def test_a_head_keeps_its_best_weights_and_stops_when_they_get_no_better(momentum):
     X, y = make_data()
     heads = Heads.of([0.05, 0.1, 0.02], 0.1, momentum=momentum, batch_size=8)
-    run: dict[str, Any] = {"classes": CLASSES, "record_every": 7}
     # Head 0 is best at its third look, and waits two more; head 1 gets better all the time; head 2 only at the first.
     accuracies = [[0.3, 0.1, 0.9], [0.2, 0.2, 0.9], [0.5, 0.3, 0.9], [0.5, 0.4, 1], [0.4, 0.5, 1], [1, 0.6, 1]]
     validate, shown = validations(X, y, accuracies)
     patient = Training(iterations=300, patience=2)  # a look every 6 steps
-    stopped = train_stack(X, y, heads, patient, validate=validate, **run)
+    stopped = follow(StackRun(Data(X, y, CLASSES), heads, patient), validate=validate, record_every=7)
     assert list(stopped.stopped) == ["no_progress", "no_progress", "no_progress"]
     assert_is(stopped, 0, shown[2][:, :, 0])
     assert_is(stopped, 1, shown[5][:, :, 1])
@@ -247,9 +247,9 @@ def test_the_others_go_on_as_if_nobody_had_stopped(momentum, reg):
     accuracies = np.linspace(0.1, 0.9, 51)[:, None] * [1, 1, 1]
     accuracies[4:, 1] = 0
     validate, _ = validations(X, y, accuracies)
-    solution = train_stack(X, y, heads, Training(iterations=200, patience=3), classes=CLASSES, validate=validate)
+    solution = follow(StackRun(Data(X, y, CLASSES), heads, Training(iterations=200, patience=3)), validate=validate)
     assert list(solution.stopped) == ["max_iter", "no_progress", "max_iter"]
-    without = train_stack(X, y, heads, Training(iterations=200), classes=CLASSES)
+    without = StackRun(Data(X, y, CLASSES), heads, Training(iterations=200)).finish()
     for head in (0, 2):  # looking at the weights on the way must not round them
         assert solution.W[:, :, head].tobytes() == without.W[:, :, head].tobytes()
         assert solution.objective[:, head].tobytes() == without.objective[:, head].tobytes()
@@ -265,7 +265,7 @@ def test_early_stopping_on_real_accuracies_keeps_what_was_best():
         seen.append(score_stack(X_val, y_val, W, b, "softmax").accuracy)
         return seen[-1]
 
-    solution = train_stack(X, y, heads, Training(iterations=300, patience=5), classes=CLASSES, validate=validate)
+    solution = follow(StackRun(Data(X, y, CLASSES), heads, Training(iterations=300, patience=5)), validate=validate)
     best = score_stack(X_val, y_val, solution.W, solution.b, "softmax").accuracy
     np.testing.assert_array_equal(best, np.max(seen, axis=0))
 
@@ -274,7 +274,7 @@ def test_a_head_that_overflows_on_validation_has_diverged():
     X, y = make_data()
     validate, _ = validations(X, y, [[0.5, 0.5], [0.6, np.nan]])
     heads = Heads.of([0.05, 0.05], 0.1, batch_size=8)
-    solution = train_stack(X, y, heads, Training(iterations=100, patience=99), classes=CLASSES, validate=validate)
+    solution = follow(StackRun(Data(X, y, CLASSES), heads, Training(iterations=100, patience=99)), validate=validate)
     assert list(solution.stopped) == ["max_iter", "diverged"]
     assert np.isnan(solution.W[:, :, 1]).all()
     assert np.isfinite(solution.W[:, :, 0]).all()
@@ -284,10 +284,11 @@ def test_a_head_that_overflows_on_validation_has_diverged():
 def test_validation_without_patience_changes_nothing(options):
     X, y = make_data()
     heads = Heads.of(0.05, 0.1, batch_size=8)
-    with_it, without = (
-        train_stack(X, y, heads, Training(iterations=20, **options), classes=CLASSES, validate=validate)
-        for validate in (validations(X, y, [[0.5]])[0], None)
-    )
+    training = Training(iterations=20, **options)
+    validate, shown = validations(X, y, [[0.5]])
+    with_it = follow(StackRun(Data(X, y, CLASSES), heads, training), validate=validate)
+    without = StackRun(Data(X, y, CLASSES), heads, training).finish()
+    assert not shown
     assert with_it.W.tobytes() == without.W.tobytes()
 
 
@@ -299,7 +300,7 @@ def test_heads_of_other_batch_sizes_learn_from_the_first_rows_of_the_larger_draw
     X, y = make_data()
     heads = Heads.of(0.05, 0.1, batch_size=[1, 4, 20, 20])
     training = Training(iterations=25, seed=3)
-    solution = train_stack(X, y, heads, training, classes=CLASSES, draw=draw, record_every=1)
+    solution = StackRun(Data(X, y, CLASSES), heads, training, draw=draw).finish(record_every=1)
     for head in range(4):
         assert_is(solution, head, loop(X, y, one(heads, head), training, draw=draw or 20)[-1])
     # Its loss is that of its own rows.
@@ -333,16 +334,20 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 def test_patience_needs_validation_and_no_average():
     with pytest.raises(IncompatibleError, match="one of them"):
         Training(patience=3, average=0.5)
-    X, y = make_data()
+    run = StackRun(Data(*make_data(), CLASSES), Heads.of(0.1, 0.1), Training(patience=3))
     with pytest.raises(UsageError, match="give validation data"):
-        train_stack(X, y, Heads.of(0.1, 0.1), Training(patience=3), classes=CLASSES)
+        run.finish()
+    assert run.step == 0
+    with pytest.raises(UsageError, match="give validation data"):
+        follow(run)
+    assert run.step == 1500 // 50
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.0, np.nan, np.inf])
 def test_momentum_outside_its_range_is_refused(momentum):
     X, y = make_data()
     with pytest.raises(UsageError, match="momentum must be 0 or more and below 1"):
-        train_stack(X, y, Heads.of([0.1, 0.1], 0.1, momentum=[0.5, momentum]), classes=CLASSES)
+        StackRun(Data(X, y, CLASSES), Heads.of([0.1, 0.1], 0.1, momentum=[0.5, momentum]), Training())
 
 
 def test_large_weights_under_a_small_scale_are_not_taken_for_divergence():
@@ -351,7 +356,8 @@ def test_large_weights_under_a_small_scale_are_not_taken_for_divergence():
     X, y = (3e5 * rng.normal(size=(30, 4))).astype(np.float32), rng.integers(0, 3, 30)
     initial = np.full((4, 3, 1), 3e5, np.float32)
     training = Training("hinge", iterations=400)
-    solution = train_stack(X, y, Heads.of(0.1, 0.5, batch_size=8), training, classes=3, initial=initial, record_every=1)
+    run = StackRun(Data(X, y, 3), Heads.of(0.1, 0.5, batch_size=8), training, start=Start(initial))
+    solution = run.finish(record_every=1)
     assert list(solution.stopped) == ["max_iter"]
 
 
@@ -363,5 +369,5 @@ def test_all_combinations_of_options_run_and_end():
         training = Training("hinge", 12, schedule=schedule, epochs=epochs, nesterov=True, warmup=3, **extra)
         heads = Heads.of([0.01, 0.02], 0.1, momentum=momentum, batch_size=[4, 7])
         validate, _ = validations(X, y, [[0.5, 0.2], [0.4, 0.3]])
-        solution = train_stack(X, y, heads, training, classes=CLASSES, validate=validate)
+        solution = follow(StackRun(Data(X, y, CLASSES), heads, training), validate=validate)
         assert np.isfinite(solution.W).all()

@@ -1,8 +1,17 @@
 """Which examples each step sees: drawn by NumPy from the seed, so that every array library sees the same."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """How far the draws have come: the generator's own state, and the rows (m,) that are drawn ahead."""
+
+    generator: dict[str, Any]
+    ahead: np.ndarray
 
 
 class Batches:
@@ -22,11 +31,11 @@ class Batches:
         rows, self.ahead = self.ahead[: self.size], self.ahead[self.size :]
         return rows
 
-    def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here."""
-        return {"generator": self.generator.bit_generator.state, "ahead": self.ahead}  # replaced, never written to
+    def place(self) -> Place:
+        """What `go_on` needs to go on from here."""
+        return Place(dict(self.generator.bit_generator.state), self.ahead)  # replaced, never written to
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self.generator.bit_generator.state = state["generator"]
-        self.ahead = np.array(state["ahead"], np.int64)
+    def go_on(self, place: Place) -> None:
+        """Go on from there."""
+        self.generator.bit_generator.state = place.generator
+        self.ahead = np.array(place.ahead, np.int64)

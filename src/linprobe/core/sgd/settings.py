@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from linprobe.core.backend import Array, namespace
 from linprobe.errors import IncompatibleError, UsageError
 
 Schedule = Literal["constant", "cosine", "step"]
@@ -17,6 +18,32 @@ def check_seed(seed: int) -> None:
     """Raise UsageError for a seed that the draws, or a model's file, have no room for."""
     if not 0 <= seed < 2**63:
         raise UsageError(f"the seed is {reprlib.repr(seed)}; give a whole number from 0 to {2**63 - 1}")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a stack is trained on: X (n, D) float32 or float64, y (n,) int in [0, classes), on one device.
+
+    weight (n,) float64 >= 0: how often each example's loss counts, in units of the mean weight. Raises UsageError for
+    what cannot be trained on.
+    """
+
+    X: Array
+    y: Array
+    classes: int
+    weight: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        X, y, xp = self.X, self.y, namespace(self.X)
+        if X.ndim != 2 or not len(X) or X.dtype not in (xp.float32, xp.float64):
+            raise UsageError(
+                f"X must be a matrix of float32 or float64 with at least one row, not {X.dtype} {tuple(X.shape)}"
+            )
+        if tuple(y.shape) != (len(X),):
+            raise UsageError(f"y must hold one label for each of the {len(X):,} rows of X, not {tuple(y.shape)}")
+        lowest, highest = int(y.min()), int(y.max())
+        if lowest < 0 or highest >= self.classes:
+            raise UsageError(f"labels must lie in 0..{self.classes - 1}; found {lowest}..{highest}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

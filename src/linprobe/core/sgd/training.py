@@ -1,30 +1,67 @@
 """Minibatch SGD for a whole stack of heads: one batch and two products a step, whatever the number of heads."""
 
-import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linprobe.core.backend import Array, Products, capture, move, namespace, quiet, sweep_rows, to_numpy
+from linprobe.core.backend import Array, Products, capture, move, namespace, quiet, to_numpy
 from linprobe.core.sgd.batches import Batches
-from linprobe.core.sgd.settings import Heads, Training
+from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.stack import Stack, idle_table
+from linprobe.core.sgd.state import Start, State, on_host
 from linprobe.errors import UsageError
 
-__all__ = ["Heads", "Products", "Progress", "Saver", "Solution", "Training", "Validate", "train_stack"]
+__all__ = [
+    "Advanced",
+    "Data",
+    "Event",
+    "Heads",
+    "Products",
+    "Recorded",
+    "Solution",
+    "StackRun",
+    "Start",
+    "State",
+    "Training",
+    "Validate",
+    "record_interval",
+]
 
 RECORDS = 100  # points of a loss curve, and looks for diverged heads
 VALIDATIONS = 50  # looks at validation where heads may stop early
 STEPS_AHEAD = 64  # steps whose tables and rows are made, and moved to the device, at once
 
-Progress = Callable[[int, int, np.ndarray], None]
-Validate = Callable[[Array, Array], np.ndarray]
-Saver = Callable[[Callable[..., dict[str, Any]]], None]
+
+@dataclass(frozen=True)
+class Advanced:
+    """So many of the steps are taken."""
+
+    step: int
+    steps: int
 
 
 @dataclass(frozen=True, eq=False)
+class Recorded:
+    """So many of the steps are taken, and the objective (H,) of the last one was recorded: NaN for stopped heads."""
+
+    step: int
+    steps: int
+    objective: np.ndarray
+
+
+@dataclass(frozen=True)
+class Validate:
+    """So many of the steps are taken, and `StackRun.judge` has to be told how good the weights are on validation."""
+
+    step: int
+    steps: int
+
+
+Event = Advanced | Recorded | Validate
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Solution:
     """A trained stack.
 
@@ -44,114 +81,154 @@ class Solution:
         return to_numpy(self.W[:, :, index]).copy(), to_numpy(self.b[:, index]).copy()
 
 
-def train_stack(
-    X: np.ndarray,
-    y: np.ndarray,
-    heads: Heads,
-    training: Training | None = None,
-    *,
-    classes: int,
-    products: Products | None = None,
-    sample_weight: np.ndarray | None = None,
-    initial: np.ndarray | None = None,
-    initial_bias: np.ndarray | None = None,
-    draw: int | None = None,
-    only: Sequence[int] | None = None,
-    record_every: int | None = None,
-    validate: Validate | None = None,
-    progress: Progress | None = None,
-    saver: Saver | None = None,
-    state: dict[str, Any] | None = None,
-    take_state: bool = False,
-) -> Solution:
-    """Train all heads on the same batches; each has its own settings and start.
+class StackRun:
+    """The training of all heads on the same batches, each with its own settings and start.
 
-    X (n, D) float32 or float64, y (n,) int in [0, classes), NumPy arrays or already moved to the device of `products`.
-    sample_weight (n,) float64 >= 0: how often each example's loss counts, in units of the mean weight. Weights start at
-    0.001 x standard normal from each head's own seed, the bias last, or at `initial` (D, K, H) and `initial_bias`
-    (K, H), zero unless given. `draw` is how many examples a step draws, of which each head sees its first; as many as
-    the largest batch size unless given. `only` trains just these heads, each in the slot that it has in the whole
-    stack, and leaves the others idle: the same bits as with them. Objectives are recorded every so many iterations, and
-    at the last. `validate` gives each head's accuracy (H,) for W (D, K, H), b (K, H); it is what `training.patience`
-    counts by. `progress` is called with the iteration, their number and the objectives (H,). `saver` is handed, between
-    steps, a function that gives the state as plain NumPy arrays and numbers, with copies=False without a second set of
-    weights, to be read before the next step; `state` is one to go on from, which loses its arrays with `take_state`.
-    Raises UsageError for what cannot be trained.
+    It goes on while its events are asked for, and between two of them its weights and its state may be. A head starts
+    at 0.001 x standard normal from its own seed, the bias last, unless `start` has the weights; from a state it goes on
+    to the same bits as without the pause. `draw` is how many examples a step draws, of which each head sees its first;
+    as many as the largest batch size unless given. Raises UsageError for what cannot be trained.
     """
-    training, products = training or Training(), products or Products()
-    _check(X, y, heads, classes)
-    if training.patience is not None and validate is None:
-        raise UsageError("patience counts validations; give validation data")
-    X, y = move(X, products.device), move(y, products.device)
-    xp = namespace(X)
-    y = xp.astype(y, xp.int64, copy=False)  # to torch, labels of 8 bits would be a mask
-    run = _Run(
-        Stack(
-            X,
-            y,
-            heads,
-            training,
-            classes,
-            products=products,
-            sample_weight=sample_weight,
-            initial=initial,
-            initial_bias=initial_bias,
-            blank=state is not None,
-        ),
-        training,
-        len(X),
-        draw or int(heads.batch_size.max()),
-    )
-    if only is not None:
-        run.stack.stop(~np.isin(np.arange(len(heads)), np.asarray(only)), "idle")
-    if state is not None:
-        run.restore(state, take=take_state)
-    every = record_every or record_interval(run.steps)
-    # Without patience the weights are the last ones or their mean, and validation is for whoever chooses a head.
-    validate = None if training.patience is None else validate
-    check_every = run.steps if validate is None else max(1, run.steps // VALIDATIONS)
-    # A head that blows up does so in its own columns of every array; its warnings would concern nobody else.
-    with quiet(X):
-        while run.step < run.steps and run.stack.alive.any():
-            if run.step % every == 0 or run.step == run.steps - 1:
-                run.record(progress)
-            else:
-                to_next = every - run.step % every, check_every - run.step % check_every, run.steps - 1 - run.step
-                run.advance(min(*to_next, STEPS_AHEAD))
-            if validate is not None and (run.step % check_every == 0 or run.step == run.steps):
-                run.validate(validate)
-            if saver is not None:
-                saver(run.state)
-        return run.solution()
 
-
-def record_interval(steps: int) -> int:
-    """After how many of so many steps the objectives are recorded, unless another number is asked for."""
-    return max(1, steps // RECORDS)
-
-
-class _Run:
-    """A stack and how far its training has come."""
-
-    def __init__(self, stack: Stack, training: Training, examples: int, draw: int) -> None:
-        self.stack, self.training = stack, training
-        self.steps = training.steps(examples, draw)
-        self.batches = Batches(examples, draw, training.seed, replacement=training.epochs is None)
+    def __init__(
+        self,
+        data: Data,
+        heads: Heads,
+        training: Training,
+        *,
+        products: Products | None = None,
+        start: Start | State | None = None,
+        draw: int | None = None,
+    ) -> None:
+        _check(heads)
+        products, draw = products or Products(), draw or int(heads.batch_size.max())
+        self.training = training
+        self.steps = training.steps(len(data.X), draw)
+        self.stack = Stack(_moved(data, products.device), heads, training, products=products, start=start)
+        self.batches = Batches(len(data.X), draw, training.seed, replacement=training.epochs is None)
         # Recorded here and not in the stack, which would then hold itself, and its memory on the device, in a ring.
-        idle = idle_table(len(stack.stopped)).astype(stack.dtype)
-        self.take_step = capture(stack.step, stack.batch_size, idle, stack.products.device)
+        idle = idle_table(len(heads)).astype(self.stack.dtype)
+        self.take_step = capture(self.stack.step, self.stack.batch_size, idle, products.device)
         self.step = 0
+        self.owed = False  # a validation
         self.recorded: list[int] = []
         self.objectives: list[np.ndarray] = []
-        # For early stopping: each head's best weights, their accuracy, and the validations since.
-        self.kept: tuple[Array, Array] | None = None
-        self.best = np.full(len(stack.stopped), -1.0)
-        self.since = np.zeros(len(stack.stopped), np.int64)
+        self.kept: tuple[Array, Array] | None = None  # each head's best weights on validation
+        if isinstance(start, State):
+            self._go_on(start)
 
-    def advance(self, count: int) -> None:
+    def train_only(self, heads: Sequence[int]) -> None:
+        """Train just these heads, each in the slot that it has in the whole stack: the same bits as with the others."""
+        self.stack.stop(~np.isin(np.arange(self.stack.shape[2]), np.asarray(heads)), "idle")
+
+    def events(self, record_every: int | None = None) -> Iterator[Event]:
+        """Train, and tell what has happened or is to be done; who stops asking may ask again, and it goes on.
+
+        Objectives are recorded every so many iterations, and at the last. Validations come with `training.patience`
+        alone: without it the weights are the last ones or their mean, and validation is for whoever chooses a head.
+        Raises UsageError where one was not judged.
+        """
+        every = record_every or record_interval(self.steps)
+        patient = self.training.patience is not None
+        check_every = max(1, self.steps // VALIDATIONS) if patient else self.steps
+        while self.owed or (self.step < self.steps and self.stack.standing.alive.any()):
+            if not self.owed:
+                # A head that blows up does so in its own columns of every array; its warnings concern nobody else.
+                with quiet(self.stack.X):
+                    event = self._go(every, check_every)
+                self.owed = patient and (self.step % check_every == 0 or self.step == self.steps)
+                yield event
+            if self.owed:
+                yield Validate(self.step, self.steps)
+                if self.owed:
+                    raise UsageError("patience counts validations; give validation data")
+
+    def finish(self, record_every: int | None = None) -> Solution:
+        """Train to the end without validation. Raises UsageError where `training.patience` counts by it."""
+        if self.training.patience is not None:
+            raise UsageError("patience counts validations; give validation data")
+        for _ in self.events(record_every):
+            pass
+        return self.solution()
+
+    def weights(self) -> tuple[Array, Array]:
+        """W (D, K, H) and b (K, H) as they are now, to be read before the next step."""
+        with quiet(self.stack.X):
+            return self.stack.weights()
+
+    def judge(self, accuracy: np.ndarray) -> None:
+        """Keep the weights that are better on validation; stop the heads that have waited too long for better ones.
+
+        accuracy (H,) is NaN for heads that have diverged.
+        """
+        stack = self.stack
+        with quiet(stack.X):
+            stack.stop(stack.standing.alive & np.isnan(accuracy), "diverged")
+            if self.kept is None:
+                like = {"dtype": stack.X.dtype, "device": stack.X.device}
+                self.kept = stack.xp.zeros(stack.shape, **like), stack.xp.zeros(stack.shape[1:], **like)
+            stack.copy_weights(stack.standing.better(accuracy), *self.kept)
+            stack.standing = stack.standing.judge(accuracy)
+            patience = self.training.patience or np.inf
+            stack.stop(stack.standing.alive & (stack.standing.since >= patience), "no_progress")
+        self.owed = False
+
+    def solution(self) -> Solution:
+        """The weights as they are now, or the kept or averaged ones where that was asked for; the run ends with it."""
+        stack, mean = self.stack, self.stack.parameters.mean
+        with quiet(stack.X):
+            if self.kept is not None:
+                W, b = self.kept
+            elif mean is not None and self.step > self._first_averaged:
+                W, b = mean.reshape(stack.shape), stack.parameters.mean_bias
+            else:
+                W, b = stack.take_weights()
+            finite = np.isfinite(to_numpy(stack.xp.sum(W, axis=(0, 1)) + stack.xp.sum(b, axis=0)))
+            stopped = np.where(stack.standing.alive & ~finite, "diverged", stack.standing.stopped)
+            lost = move(np.isin(stopped, ("diverged", "idle")), stack.products.device)
+            W[:, :, lost] = np.nan
+            b[:, lost] = np.nan
+        objective = np.array(self.objectives, np.float64).reshape(-1, len(stopped))
+        return Solution(W=W, b=b, stopped=stopped, steps=np.array(self.recorded), objective=objective)
+
+    def state(self, *, copies: bool = True) -> State:
+        """All that a run needs to go on from here; copies, or what is true until the next step."""
+        return State(
+            step=self.step,
+            owed=self.owed,
+            place=self.batches.place(),
+            parameters=self.stack.parameters.map(lambda array: on_host(array, copy=copies)),
+            standing=self.stack.standing,
+            recorded=np.array(self.recorded),
+            objectives=np.array(self.objectives),
+            kept=self.kept and Start(*(on_host(array, copy=copies) for array in self.kept)),
+        )
+
+    def _go_on(self, state: State) -> None:
+        """Take over from a state what the stack has not."""
+        self.step, self.owed = state.step, state.owed
+        self.batches.go_on(state.place)
+        self.recorded, self.objectives = state.recorded.tolist(), list(state.objectives)
+        if state.kept is not None:
+            device = self.stack.products.device
+            self.kept = move(state.kept.W, device), move(state.kept.b, device)
+
+    @property
+    def _first_averaged(self) -> int:
+        """The step after which the weights are the first ones in the mean."""
+        return min(round(self.steps * (1 - self.training.average)), self.steps - 1)
+
+    def _go(self, every: int, check_every: int) -> Advanced | Recorded:
+        """Take the steps up to what comes next: an objective to record, a validation, or the most at once."""
+        if self.step % every == 0 or self.step == self.steps - 1:
+            return self._record()
+        to_next = every - self.step % every, check_every - self.step % check_every
+        self._advance(min(*to_next, self.steps - 1 - self.step, STEPS_AHEAD))
+        return Advanced(self.step, self.steps)
+
+    def _advance(self, count: int) -> None:
         """Take so many steps; what they need from the host goes to the device in one piece."""
-        stack, device = self.stack, self.stack.products.device
-        first_averaged = min(round(self.steps * (1 - self.training.average)), self.steps - 1)
+        stack, device, first_averaged = self.stack, self.stack.products.device, self._first_averaged
         rows = np.stack([self.batches.draw()[: stack.batch_size] for _ in range(count)])
         rates = np.array([self.training.rate(self.step + i, self.steps) for i in range(count)])
         tables, folds = stack.tables(rates)
@@ -162,90 +239,29 @@ class _Run:
                 stack.add_to_mean(self.step + i - first_averaged + 1, device_tables[i])
         self.step += count
 
-    def record(self, progress: Progress | None) -> None:
+    def _record(self) -> Recorded:
         """Take one step and record its objective; heads that have left all bounds are stopped."""
-        penalty, alive, at = self.stack.penalty(), self.stack.alive, self.step
-        self.advance(1)
+        penalty, alive, at = self.stack.penalty(), self.stack.standing.alive, self.step
+        self._advance(1)
         objective = np.where(alive, to_numpy(self.stack.losses).astype(np.float64) + penalty(), np.nan)
         self.recorded.append(at)
         self.objectives.append(objective)
         self.stack.stop_diverged(objective)
-        if progress is not None:
-            progress(self.step, self.steps, objective)
-
-    def validate(self, validate: Validate) -> None:
-        """Keep the weights that are better on validation; stop the heads that have waited too long for better ones."""
-        W, b = self.stack.weights()
-        accuracy = validate(W, b)
-        self.stack.stop(self.stack.alive & np.isnan(accuracy), "diverged")
-        better = self.stack.alive & (accuracy > self.best)
-        if self.kept is None:
-            self.kept = (self.stack.xp.zeros_like(W), self.stack.xp.zeros_like(b))
-        which = move(better, self.stack.products.device)
-        flat = self.kept[0].reshape(len(W), -1)
-        for rows in sweep_rows(flat):  # what is picked out of an array is a copy
-            self.kept[0][rows][..., which] = W[rows][..., which]
-        self.kept[1][..., which] = b[..., which]
-        self.best = np.where(better, accuracy, self.best)
-        self.since = np.where(better, 0, self.since + 1)
-        self.stack.stop(self.stack.alive & (self.since >= (self.training.patience or np.inf)), "no_progress")
-
-    def solution(self) -> Solution:
-        """The weights as they are now, or the kept or averaged ones where that was asked for."""
-        stack = self.stack
-        if self.kept is not None:
-            W, b = self.kept
-        elif stack.mean is not None:
-            W, b = stack.mean.reshape(stack.shape), stack.mean_bias
-        else:
-            W, b = stack.take_weights()
-        finite = np.isfinite(to_numpy(stack.xp.sum(W, axis=(0, 1)) + stack.xp.sum(b, axis=0)))
-        stack.stopped[stack.alive & ~finite] = "diverged"
-        lost = move(np.isin(stack.stopped, ("diverged", "idle")), stack.products.device)
-        W[:, :, lost] = np.nan
-        b[:, lost] = np.nan
-        objectives = np.array(self.objectives, np.float64).reshape(-1, len(stack.stopped))
-        return Solution(W, b, stack.stopped, np.array(self.recorded), objectives)
-
-    def state(self, *, copies: bool = True) -> dict[str, Any]:
-        """All that `restore` needs, as NumPy arrays and plain numbers; copies, or what is true until the next step."""
-        kept = dict(zip("Wb", map(to_numpy, self.kept), strict=True)) if self.kept is not None else {}
-        return {
-            "step": self.step,
-            "batches": self.batches.state(),
-            "stack": self.stack.state(copies=copies),
-            "recorded": np.array(self.recorded),
-            "objectives": np.array(self.objectives),
-            "kept": {name: np.array(array, copy=copies or None) for name, array in kept.items()},
-            "best": self.best,
-            "since": self.since,
-        }
-
-    def restore(self, state: dict[str, Any], *, take: bool = False) -> None:
-        """Go on from a state: the same bits from there as without the pause; `take` its arrays, or leave them as they
-        are.
-        """
-        self.step = state["step"]
-        self.batches.restore(state["batches"])
-        self.stack.restore(state["stack"], take=take)
-        self.recorded, self.objectives = state["recorded"].tolist(), list(state["objectives"])
-        if state["kept"]:
-            device, kept = self.stack.products.device, state["kept"] if take else copy.deepcopy(state["kept"])
-            self.kept = (move(kept.pop("W"), device), move(kept.pop("b"), device))
-        self.best, self.since = state["best"], state["since"]
+        return Recorded(self.step, self.steps, objective)
 
 
-def _check(X: np.ndarray, y: np.ndarray, heads: Heads, classes: int) -> None:
-    xp = namespace(X)
-    if X.ndim != 2 or not len(X) or X.dtype not in (xp.float32, xp.float64):
-        raise UsageError(
-            f"X must be a matrix of float32 or float64 with at least one row, not {X.dtype} {tuple(X.shape)}"
-        )
-    if tuple(y.shape) != (len(X),):
-        raise UsageError(f"y must hold one label for each of the {len(X):,} rows of X, not {tuple(y.shape)}")
-    lowest, highest = int(y.min()), int(y.max())
-    if lowest < 0 or highest >= classes:
-        raise UsageError(f"labels must lie in 0..{classes - 1}; found {lowest}..{highest}")
+def record_interval(steps: int) -> int:
+    """After how many of so many steps the objectives are recorded, unless another number is asked for."""
+    return max(1, steps // RECORDS)
+
+
+def _moved(data: Data, device: str) -> Data:
+    """The same on a device, with labels of 64 bits: to torch, those of 8 bits would be a mask."""
+    X, y = move(data.X, device), move(data.y, device)
+    return replace(data, X=X, y=namespace(X).astype(y, namespace(X).int64, copy=False))
+
+
+def _check(heads: Heads) -> None:
     if not len(heads):
         raise UsageError("there is no setting to train; give at least one learning rate and one reg")
     if heads.batch_size.min() < 1:

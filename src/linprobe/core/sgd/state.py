@@ -1,0 +1,156 @@
+"""What a stack starts from, what is known of its heads between two steps, and the form in which that is kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from linprobe.core.backend import Array, to_numpy
+from linprobe.core.sgd.batches import Place
+from linprobe.core.sgd.settings import Heads
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Weights to start from: W (D, K, H), copied, and b (K, H), zero unless given."""
+
+    W: np.ndarray
+    b: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Parameters:
+    """What a step changes, in the same memory from the first step to the last.
+
+    V (D, K·H) and b (K, H); M and M_bias, their momenta; mean and mean_bias, their running means. M is None where no
+    head has momentum, mean where nothing is averaged.
+    """
+
+    V: Array
+    b: Array
+    M: Array | None
+    M_bias: Array
+    mean: Array | None
+    mean_bias: Array
+
+    def map(self, function: Callable[[Array], Array]) -> "Parameters":
+        """The function's result for each of the arrays that there are."""
+        return Parameters(**{name: None if array is None else function(array) for name, array in vars(self).items()})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Standing:
+    """How each head goes on: NumPy arrays (H,) that nobody writes to.
+
+    learning_rate and reg are 0 for a head that has stopped; scale is that of V. stopped is "max_iter" while it is in
+    training, else why it ended. limit is the objective above which it has diverged, None before the first one is known.
+    best is its highest validation accuracy so far, since the number of validations after that.
+    """
+
+    learning_rate: np.ndarray
+    reg: np.ndarray
+    scale: np.ndarray
+    stopped: np.ndarray
+    limit: np.ndarray | None
+    best: np.ndarray
+    since: np.ndarray
+
+    @classmethod
+    def of(cls, heads: Heads) -> "Standing":
+        """That of heads before their first step."""
+        return cls(
+            learning_rate=heads.learning_rate.copy(),
+            reg=heads.reg.copy(),
+            scale=np.ones(len(heads)),
+            stopped=np.full(len(heads), "max_iter", dtype="<U12"),
+            limit=None,
+            best=np.full(len(heads), -1.0),
+            since=np.zeros(len(heads), np.int64),
+        )
+
+    @property
+    def alive(self) -> np.ndarray:
+        """Which heads (H,) are still in training."""
+        return self.stopped == "max_iter"
+
+    def stop(self, which: np.ndarray, reason: str) -> "Standing":
+        """The same with these heads (H,) left out from here."""
+        return replace(
+            self,
+            learning_rate=np.where(which, 0.0, self.learning_rate),
+            reg=np.where(which, 0.0, self.reg),
+            scale=np.where(which, 1.0, self.scale),
+            stopped=np.where(which, np.array(reason, self.stopped.dtype), self.stopped),
+        )
+
+    def better(self, accuracy: np.ndarray) -> np.ndarray:
+        """Which heads (H,) have never been so good on validation."""
+        return self.alive & (accuracy > self.best)
+
+    def judge(self, accuracy: np.ndarray) -> "Standing":
+        """The same after a validation."""
+        better = self.better(accuracy)
+        return replace(self, best=np.where(better, accuracy, self.best), since=np.where(better, 0, self.since + 1))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class State:
+    """A run between two steps, in NumPy arrays and plain numbers: what is started from it ends in the same bits.
+
+    step: how many have been taken. owed: a validation is due. recorded and objectives: the loss curve (R,) and (R, H).
+    kept: each head's best W (D, K, H) and b (K, H) on validation, None before the first. A run that is started from it
+    goes on in its arrays; to keep them, start from `copy()`.
+    """
+
+    step: int
+    owed: bool
+    place: Place
+    parameters: Parameters
+    standing: Standing
+    recorded: np.ndarray
+    objectives: np.ndarray
+    kept: Start | None
+
+    def copy(self) -> "State":
+        """The same with arrays of its own."""
+        kept = self.kept and Start(*(np.array(array) for array in vars(self.kept).values()))
+        return replace(self, parameters=self.parameters.map(np.array), kept=kept)
+
+    def pack(self) -> dict[str, Any]:
+        """The same as a checkpoint takes it; no array is copied."""
+        heads = dict(vars(self.standing))
+        best, since = heads.pop("best"), heads.pop("since")
+        arrays = {**vars(self.parameters), **heads}
+        return {
+            "step": self.step,
+            "batches": dict(vars(self.place)),
+            "stack": {name: array for name, array in arrays.items() if array is not None},
+            "recorded": self.recorded,
+            "objectives": self.objectives,
+            "kept": {} if self.kept is None else dict(vars(self.kept)),
+            "best": best,
+            "since": since,
+            "owed": self.owed,
+        }
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> "State":
+        """The state that was packed; no array is copied."""
+        stack: dict[str, np.ndarray] = packed["stack"]
+        whole = {"M": None, "mean": None, "limit": None, "best": packed["best"], "since": packed["since"], **stack}
+        return cls(
+            step=packed["step"],
+            owed=packed.get("owed", False),  # earlier ones were kept after a validation only
+            place=Place(**packed["batches"]),
+            parameters=Parameters(**{name: whole[name] for name in Parameters.__dataclass_fields__}),
+            standing=Standing(**{name: whole[name] for name in Standing.__dataclass_fields__}),
+            recorded=packed["recorded"],
+            objectives=packed["objectives"],
+            kept=Start(**packed["kept"]) if packed["kept"] else None,
+        )
+
+
+def on_host(array: Array, *, copy: bool) -> np.ndarray:
+    """The array as one of NumPy's: a copy, or what is true until the next step."""
+    return np.array(to_numpy(array), copy=copy or None)
