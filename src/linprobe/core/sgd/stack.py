@@ -171,11 +171,10 @@ class Stack:
         for W, M in pairs:
             for rows in sweep_rows(W):
                 w, m = self._by_head(W[rows]), self._by_head(M[rows])
-                if self.training.nesterov:
-                    before = m * (rate * momentum)
+                before = m * (rate * momentum) if self.training.nesterov else None
                 m *= momentum
                 m += w * double_reg
-                if self.training.nesterov:
+                if before is not None:
                     w += before
         self.products.accumulate(momenta, self.batch, slope, 1.0)
         momenta_of_bias += self.xp.sum(slope, axis=0)

@@ -138,7 +138,14 @@ class State:
     def unpack(cls, packed: dict[str, Any]) -> "State":
         """The state that was packed; no array is copied."""
         stack: dict[str, np.ndarray] = packed["stack"]
-        whole = {"M": None, "mean": None, "limit": None, "best": packed["best"], "since": packed["since"], **stack}
+        whole: dict[str, Any] = {
+            "M": None,
+            "mean": None,
+            "limit": None,
+            "best": packed["best"],
+            "since": packed["since"],
+            **stack,
+        }
         return cls(
             step=packed["step"],
             owed=packed.get("owed", False),  # earlier ones were kept after a validation only
