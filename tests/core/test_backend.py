@@ -38,7 +38,7 @@ from linprobe.core.backend import (
     to_numpy,
 )
 from linprobe.core.exact.solver import solve
-from linprobe.core.sgd.training import Heads, Training, train_stack
+from linprobe.core.sgd.training import Data, Heads, StackRun, Training
 from linprobe.errors import IncompatibleError, MissingDependencyError
 
 NAMES = {"numpy": "numpy", "read-only numpy": "numpy", "torch": "cpu", "toy": "toy"}
@@ -448,7 +448,8 @@ def test_a_file_and_a_line_are_all_that_a_new_library_needs(toy):
     y = rng.integers(0, 3, 60)
     X = rng.normal(size=(60, 5)) + rng.normal(size=(3, 5))[y]
     heads, training = Heads.of([0.05, 0.02], [0.1, 1.0], momentum=[0.9, 0.5], batch_size=16), Training(iterations=30)
-    trained = [train_stack(X, y, heads, training, classes=3, products=Products(device)) for device in ("numpy", toy)]
+    data, places = Data(X, y, 3), ("numpy", toy)
+    trained = [StackRun(data, heads, training, products=Products(device)).finish() for device in places]
     solved = [solve(X, y, np.array([1e-1, 1e-3]), loss="softmax", device=device) for device in ("numpy", toy)]
     assert isinstance(trained[1].W, toyarrays.Array)
     for expected, found in (trained, solved):
