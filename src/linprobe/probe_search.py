@@ -12,11 +12,13 @@ from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from linprobe.compare.choose import choose
+from linprobe.compare.comparison import Comparison
 from linprobe.core.exact.optimum import Optimum
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
 from linprobe.estimators.columns import as_matrix
-from linprobe.estimators.folds import Setting, read_examples, read_splits, stacks_of
+from linprobe.estimators.folds import Setting, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps
 from linprobe.estimators.results import PER_SPLIT, TIMES, cv_results, scored
@@ -242,32 +244,14 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.best_estimator_
 
     def _choose(self, settings: list[Setting], reg: np.ndarray, scores: np.ndarray, failed: np.ndarray) -> int:
-        """The setting with the highest mean score, or the most regularised within a standard error of it.
-
-        reg (G,); scores (G, F); failed (G,): never one of these while another has a score.
-        """
-        scores = scored(scores)
-        mean = scores.mean(axis=1)
-        sound = np.where(failed, np.nan, mean)
-        if np.isnan(sound).all():
+        """The setting to take, and warnings about it: reg (G,), scores (G, F), failed (G,)."""
+        found = Comparison({"reg": reg}, scored(scores), failed=failed, kind=kinds_of(settings))
+        choice = choose(found, one_standard_error=self.one_standard_error)
+        if choice.why == "all failed":
             _warn_of_failure(self.scoring)
-        else:
-            mean = sound
-        best = chosen = int(np.nanargmax(mean))
-        rivals = [number for number, setting in enumerate(settings) if setting.others == settings[best].others]
-        if self.one_standard_error:
-            if scores.shape[1] == 1:
-                raise UsageError("one_standard_error needs scores on two splits, and there are some on one only")
-            error = scores[best].std(ddof=1) / np.sqrt(scores.shape[1])
-            chosen = max((number for number in rivals if mean[number] >= mean[best] - error), key=lambda k: reg[k])
-        weakest, strongest = reg[rivals].min(), reg[rivals].max()
-        if weakest < strongest:
-            as_good = {reg[number] for number in rivals if mean[number] == mean[best]}
-            if as_good in ({weakest}, {strongest}):
-                _warn_at_edge(settings[best].params, stronger=reg[best] == strongest)
-            if chosen != best and reg[chosen] == strongest:
-                _warn_at_edge(settings[chosen].params, stronger=True)
-        return chosen
+        for edge in choice.edges:
+            _warn_at_edge(settings[edge.setting].params, stronger=edge.end == "highest")
+        return choice.best
 
 
 def _warn_of_gaps(optimum: Optimum, estimator: Any) -> None:

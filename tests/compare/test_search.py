@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe.compare.search import choose, ranked, screen, search
+from linprobe.compare.search import screen, search
 from linprobe.compare.settings import Grid, Listed
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.sgd.plan import plan_stacks
@@ -160,14 +160,6 @@ def test_the_best_of_several_stacks_is_the_best_of_all(monkeypatch):
     np.testing.assert_allclose(alone.W, W, rtol=1e-5)
     np.testing.assert_allclose(alone.b, b, rtol=1e-4, atol=1e-7)
     assert alone.objective[1] == pytest.approx(together.objective[1])
-
-
-def test_the_best_come_first_by_accuracy_then_by_loss_then_as_they_are():
-    nan = np.nan
-    accuracy, loss = np.array([0.5, 0.9, nan, 0.9, 0.9, 0.1]), np.array([0.1, 0.4, nan, 0.3, 0.4, 0.05])
-    assert ranked(accuracy, loss).tolist() == [3, 1, 4, 0, 5, 2]
-    assert ranked(accuracy).tolist() == [1, 3, 4, 0, 5, 2]
-    assert choose(accuracy, loss) == 3
 
 
 def test_screening_keeps_the_most_accurate_not_the_least_lossy():

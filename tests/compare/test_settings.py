@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from linprobe.compare.search import choose, penalty
-from linprobe.compare.settings import MOST_SETTINGS, Axis, Grid, Listed, Trials, edges_of, parse_axis
-from linprobe.errors import DivergedError, UsageError
+from linprobe.compare.search import penalty
+from linprobe.compare.settings import MOST_SETTINGS, Axis, Grid, Listed, Trials, parse_axis
+from linprobe.errors import UsageError
 
 
 def make_grid(learning_rates, regs):
@@ -159,75 +159,9 @@ def test_any_text_is_an_axis_or_one_line(text):
     assert 1 <= len(values) <= MOST_SETTINGS
 
 
-# ---- choose, edges_of, penalty
+# ---- penalty
 
 nan = np.nan
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "best"),
-    [
-        ([0.5], 0),
-        ([0.1, 0.3, 0.2], 1),
-        ([0.1, 0.3, 0.3, 0.3], 1),
-        ([nan, 0.0, nan], 1),
-        ([0.2, nan, 0.9, nan, 0.9], 2),
-        ([0, 0, 0], 0),
-        ([nan, nan, 0.1], 2),
-    ],
-)
-def test_the_first_of_the_highest_is_chosen_never_one_that_diverged(accuracy, best):
-    assert choose(np.array(accuracy)) == best
-
-
-@given(st.lists(st.sampled_from([nan, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30))
-def test_the_choice_is_that_of_a_loop(accuracy):
-    best = None
-    for head, value in enumerate(accuracy):
-        if value == value and (best is None or value > accuracy[best]):
-            best = head
-    if best is None:
-        with pytest.raises(DivergedError):
-            choose(np.array(accuracy))
-    else:
-        assert choose(np.array(accuracy)) == best
-
-
-def test_when_all_diverged_the_way_out_is_named():
-    with pytest.raises(DivergedError) as caught:
-        choose(np.full(7, nan))
-    assert_one_line(caught, "all 7 settings diverged", "smaller learning rates")
-
-
-@pytest.mark.parametrize(
-    ("learning_rates", "regs", "expected"),
-    [
-        ([1, 2, 3], [1, 2, 3], {(0, 1): "learning_rate", (2, 1): "learning_rate", (1, 0): "reg", (1, 2): "reg"}),
-        ([1, 2], [1, 2, 3], {(0, 1): "learning_rate", (1, 1): "learning_rate"}),
-        ([5], [1, 2, 3], {(0, 0): "reg", (0, 1): "", (0, 2): "reg"}),
-        ([5], [7], {(0, 0): ""}),
-        ([5, 5], [7, 7, 7], {(0, 0): "", (1, 2): ""}),  # several times one value has no edge
-        (
-            [2, 3, 1],
-            [1, 2, 3],
-            {(0, 1): "", (1, 1): "learning_rate", (2, 1): "learning_rate"},
-        ),  # by value, not by place
-        ([1, 1, 2, 3], [1, 2, 3], {(1, 1): "learning_rate", (2, 1): ""}),
-        ([1, 2, 3], [1, 2, 3], {(1, 1): "", (0, 0): "learning_rate reg", (2, 2): "learning_rate reg"}),
-    ],
-)
-def test_the_edges_are_where_better_may_lie_beyond(learning_rates, regs, expected):
-    grid = make_grid(learning_rates, regs)
-    for (learning_rate, reg), edges in expected.items():
-        assert edges_of(grid, grid.heads(0), learning_rate * len(regs) + reg) == tuple(edges.split())
-
-
-def test_nothing_lies_beyond_the_least_that_there_can_be():
-    grid = Grid(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([0.0, 0.9]), np.array([1, 8]))
-    assert edges_of(grid, grid.heads(0), 0) == ()
-    assert edges_of(grid, grid.heads(0), len(grid) - 1) == ("learning_rate", "reg", "momentum", "batch_size")
-    above = Grid(np.array([0.1, 1.0]), np.array([0.1, 1.0]), np.array([0.1, 0.9]), np.array([2, 8]))
-    assert edges_of(above, above.heads(0), 0) == ("learning_rate", "reg", "momentum", "batch_size")
 
 
 def test_the_penalty_is_the_plain_sum_over_weights_and_bias_in_float64():
@@ -245,12 +179,6 @@ def test_the_penalty_is_the_plain_sum_over_weights_and_bias_in_float64():
     found = penalty(W, b, reg)
     assert np.isnan(found).tolist() == [False, False, True, False, False]
     assert found.dtype == np.float64
-
-
-def test_of_equally_accurate_heads_the_surer_one_is_chosen():
-    assert choose(np.array([0.5, 0.9, 0.9, nan]), np.array([0.1, 0.4, 0.3, nan])) == 2
-    assert choose(np.array([0.9, 0.9]), np.array([0.3, 0.3])) == 0
-    assert choose(np.array([nan, 0.0]), np.array([nan, 7.0])) == 1
 
 
 # ---- further axes, random trials
@@ -313,12 +241,6 @@ def test_trials_fill_a_logarithmic_range_evenly_in_the_logarithm():
 def test_a_senseless_number_of_trials_is_refused(count):
     with pytest.raises(UsageError, match="--trials"):
         Trials(Grid(**RANGES), count)
-
-
-def test_a_trial_in_the_outermost_twentieth_is_at_the_edge():
-    trials = Trials(Grid(**RANGES), 3)
-    heads = Grid(np.array([1.2e-6, 1e-4, 9e-3]), np.array([5.0])).heads(0)
-    assert [edges_of(trials, heads, best) for best in range(3)] == [("learning_rate",), (), ("learning_rate",)]
 
 
 def test_listed_settings_are_those_of_another_space():

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.compare.search import choose
+from linprobe.compare.choose import choose
+from linprobe.compare.comparison import Comparison
 from linprobe.core.exact.solver import solve
 from linprobe.core.measure import score_stack
 from linprobe.data.dataset import Examples
@@ -21,8 +22,8 @@ class PathResult:
     """Per value of reg (R,), ascending: accuracies, loss on validation, objective and gap on train, and why it ended.
 
     With folds all of it is their mean, gap too, which bounds the mean objective; iterations are the most, stopped is
-    "gap" if it is for all; failed: nothing is proven of a head; fold_accuracy (R, folds), else None. best:
-    the index of the chosen one, which has not failed while another has not.
+    "gap" if it is for all; failed: nothing is proven of a head; fold_accuracy (R, folds), else None. best: the index of
+    the chosen one; edges: the axes on whose end it lies.
     """
 
     reg: np.ndarray
@@ -36,12 +37,15 @@ class PathResult:
     failed: np.ndarray
     fold_accuracy: np.ndarray | None
     best: int
+    edges: tuple[str, ...]
 
 
 def follow_path(train: Examples, val: Examples, regs: np.ndarray, problem: dict[str, Any]) -> PathResult:
     """All of the path as one stack on train, chosen on val; rows (n, D). problem: what `solve` takes besides."""
     found = solve(train.X, train.y, regs, **problem)
     on_train, on_val = (score_stack(part.X, part.y, found.W, found.b, problem["loss"]) for part in (train, val))
+    scores, losses = on_val.accuracy[:, None], on_val.loss[:, None]
+    choice = choose(Comparison({"reg": regs}, scores, losses, failed=found.failed))
     return PathResult(
         regs,
         on_train.accuracy,
@@ -53,7 +57,8 @@ def follow_path(train: Examples, val: Examples, regs: np.ndarray, problem: dict[
         found.stopped,
         found.failed,
         None,
-        _choose(on_val.accuracy, on_val.loss, found.failed),
+        choice.best,
+        choice.edge_axes,
     )
 
 
@@ -76,26 +81,23 @@ def cross_validate(pool: Examples, regs: np.ndarray, folds: np.ndarray, problem:
         return of_heads.reshape(R, parts).mean(axis=1)
 
     shares, others = sizes / sizes.sum(), sizes[:, None] * (np.arange(parts)[:, None] != of_head)
-    val_accuracy, val_loss = held_out(accuracy) @ shares, held_out(loss) @ shares
     failed = np.any(found.failed.reshape(R, parts), axis=1)
+    compared = Comparison({"reg": regs}, held_out(accuracy), held_out(loss), shares, failed)
+    choice = choose(compared)
     return PathResult(
         regs,
         mean((accuracy * others).sum(axis=0) / others.sum(axis=0)),
-        val_accuracy,
-        val_loss,
+        compared.score,
+        held_out(loss) @ shares,
         mean(found.objective),
         mean(found.gap),
         found.iterations.reshape(R, parts).max(axis=1),
         np.array([_worst(stopped) for stopped in found.stopped.reshape(R, parts)]),
         failed,
         held_out(accuracy),
-        _choose(val_accuracy, val_loss, failed),
+        choice.best,
+        choice.edge_axes,
     )
-
-
-def _choose(val_accuracy: np.ndarray, val_loss: np.ndarray, failed: np.ndarray) -> int:
-    """The best value of reg, by these (R,): one that failed only where all did."""
-    return choose(val_accuracy if failed.all() else np.where(failed, np.nan, val_accuracy), val_loss)
 
 
 def make_folds(y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...]) -> np.ndarray:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint, Part
+from linprobe.compare.choose import choose, ranked
+from linprobe.compare.comparison import Comparison
 from linprobe.compare.screening import fit_basis, project_weights, rotate
-from linprobe.compare.settings import Listed, Progress, Space, edges_of
+from linprobe.compare.settings import Listed, Progress, Space
 from linprobe.core.backend import Array, Products, move, namespace, quiet, row_chunks, to_numpy
 from linprobe.core.measure import CHUNK_ROWS, StackScore, score_stack
 from linprobe.core.sgd.plan import Plan, Work, plan_stacks
@@ -19,7 +21,7 @@ from linprobe.core.sgd.stack import initial_weights
 from linprobe.core.sgd.state import Start, State
 from linprobe.core.sgd.training import Recorded, Solution, StackRun, Validate
 from linprobe.data.dataset import Examples
-from linprobe.errors import DivergedError, OutputError
+from linprobe.errors import OutputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,9 @@ def search(
             found.add(members, solution, stack, rows)
             del solution  # or the next stack would be trained beside this one's weights
             keep.between()
-    best = choose(found.val_accuracy, found.val_loss)
+    settings = {name: getattr(heads, name) for name in space.axes}
+    scores, losses = found.val_accuracy[:, None], found.val_loss[:, None]
+    choice = choose(Comparison(settings, scores, losses, axes=space.axes, drawn=space.drawn))
     return SearchResult(
         space=space,
         heads=heads,
@@ -155,10 +159,10 @@ def search(
         val_accuracy=found.val_accuracy,
         val_loss=found.val_loss,
         objective=found.objective,
-        best=best,
+        best=choice.best,
         W=found.W,
         b=found.b,
-        edges=edges_of(space, heads, best),
+        edges=choice.edge_axes,
         plan=plan,
     )
 
@@ -261,7 +265,7 @@ class _Found:
         self.curves[: len(solution.steps), members] = solution.objective
         # Of all that are known by now: what is chosen at the end was chosen here, when its stack came.
         if not np.isnan(self.val_accuracy).all():
-            mine = np.flatnonzero(members == choose(self.val_accuracy, self.val_loss))
+            mine = np.flatnonzero(members == ranked(self.val_accuracy, self.val_loss)[0])
             if len(mine):
                 self.W, self.b = solution.head(int(mine[0]))
         self.finished += 1
@@ -303,20 +307,3 @@ def penalty(W: Array, b: Array, reg: np.ndarray) -> np.ndarray:
             squares += xp.sum(xp.astype(W[rows], xp.float64) ** 2, axis=(0, 1))
         squares += xp.sum(xp.astype(b, xp.float64) ** 2, axis=0)
     return reg * to_numpy(squares)
-
-
-def choose(val_accuracy: np.ndarray, val_loss: np.ndarray | None = None) -> int:
-    """The head with the highest validation accuracy; of equals the one with the lowest validation loss, then the first.
-
-    Accuracies are shares of few examples and often equal; the loss tells which of them is surer of itself. Never a
-    head that diverged: raises DivergedError when all have.
-    """
-    if np.isnan(val_accuracy).all():
-        settings = "the only setting" if len(val_accuracy) == 1 else f"all {len(val_accuracy)} settings"
-        raise DivergedError(f"{settings} diverged: no weights are left to choose from; give smaller learning rates")
-    return int(ranked(val_accuracy, val_loss)[0])
-
-
-def ranked(val_accuracy: np.ndarray, val_loss: np.ndarray | None = None) -> np.ndarray:
-    """All heads (H,), the best first: by accuracy, of equals by loss, then as they come; those that diverged last."""
-    return np.lexsort((np.zeros(len(val_accuracy)) if val_loss is None else val_loss, -val_accuracy))

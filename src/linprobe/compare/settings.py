@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -15,6 +15,7 @@ MOST_SETTINGS = 10_000
 NAMES = ("learning_rate", "reg", "momentum", "batch_size")
 LEAST = {"learning_rate": 0, "reg": 0, "momentum": 0, "batch_size": 1}  # nothing lies beyond these
 EDGE = 0.05  # of a range from which trials are drawn: so near to its end, better may lie beyond
+End = Literal["lowest", "highest"]
 SPELLINGS = "LO:HI:COUNT, LO:HI:COUNT:log or a list such as 1e-7,3e-7"
 
 Progress = Callable[[int, int, np.ndarray], None]  # iterations done, iterations in all, the objectives (H,) of a stack
@@ -57,6 +58,11 @@ class Space(Protocol):
         """The axis of each setting."""
         ...
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the settings are drawn from the axes at random."""
+        ...
+
     def heads(self, seed: int) -> Heads:
         """One head per setting, all starting at the same weights, so that they differ by their settings alone."""
         ...
@@ -66,6 +72,8 @@ class Space(Protocol):
 
 class Grid:
     """Every combination of the axes' values; the last axis runs fastest: learning_rate, reg, momentum, batch_size."""
+
+    drawn = False
 
     def __init__(
         self,
@@ -97,6 +105,8 @@ class Grid:
 class Trials:
     """So many settings drawn from the axes' ranges at random (Bergstra and Bengio, 2012)."""
 
+    drawn = True
+
     def __init__(self, grid: Grid, count: int) -> None:
         if not 1 <= count <= MOST_SETTINGS:
             raise UsageError(f"--trials {count}: 1 to {MOST_SETTINGS:,} settings can be drawn")
@@ -116,7 +126,7 @@ class Listed:
     """Some settings of another space."""
 
     def __init__(self, space: Space, heads: Heads) -> None:
-        self.axes, self.listed = space.axes, heads
+        self.axes, self.drawn, self.listed = space.axes, space.drawn, heads
 
     def __len__(self) -> int:
         return len(self.listed)
@@ -127,25 +137,18 @@ class Listed:
         return self.listed
 
 
-def edges_of(space: Space, heads: Heads, best: int) -> tuple[str, ...]:
-    """The axes on whose end the best lies: beyond it may be better still.
+def end_of(name: str, axis: Axis, value: float, *, margin: float = 0.0) -> End | None:
+    """The end of its axis on which a value lies, or this near to it; None where no others lie beyond.
 
-    Its lowest or highest value on a grid, by value and not by place, as a list need not be in order; the outermost
-    twentieth of a range from which trials are drawn. Nothing lies beyond a momentum or a reg of 0.
+    By value and not by place, as a list need not be in order. Nothing lies beyond a momentum or a reg of 0.
     """
-    margin = EDGE if isinstance(space, Trials) else 0.0
-    return tuple(
-        name for name, axis in space.axes.items() if at_edge(name, axis, getattr(heads, name)[best], margin=margin)
-    )
-
-
-def at_edge(name: str, axis: Axis, value: float, *, margin: float = 0.0) -> bool:
-    """Whether a value lies on an end of its axis, or this near to it, and others lie beyond."""
     low, high = axis.values.min(), axis.values.max()
     if low == high:
-        return False
+        return None
     place = axis.place(value)
-    return (place <= margin and low > LEAST[name]) or place >= 1 - margin
+    if place <= margin and low > LEAST.get(name, -np.inf):
+        return "lowest"
+    return "highest" if place >= 1 - margin else None
 
 
 def parse_axis(text: str, name: str) -> Axis:

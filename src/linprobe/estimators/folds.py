@@ -212,17 +212,20 @@ class Stack:
             yield estimator
 
 
+def kinds_of(settings: list[Setting]) -> np.ndarray:
+    """A number for each setting (G,), the same for those that differ in reg or C only."""
+    kinds: list[dict[str, Any]] = []
+    for setting in settings:
+        if setting.others not in kinds:
+            kinds.append(setting.others)
+    return np.array([kinds.index(setting.others) for setting in settings])
+
+
 def stacks_of(settings: list[Setting], splits: list[Split], classes: int) -> Iterator[Stack]:
-    """The fewest stacks: settings share one that differ in reg or C only."""
-    groups: list[list[int]] = []
-    for number, setting in enumerate(settings):
-        for group in groups:
-            if settings[group[0]].others == setting.others:
-                group.append(number)
-                break
-        else:
-            groups.append([number])
-    for numbers in groups:
+    """The fewest stacks: settings of one kind share one."""
+    kinds = kinds_of(settings)
+    for kind in range(kinds.max() + 1):
+        numbers = np.flatnonzero(kinds == kind).tolist()
         members = [settings[number] for number in numbers]
         by_classes: dict[tuple[int, ...], list[Split]] = {}
         for split in splits:

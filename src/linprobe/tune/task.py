@@ -12,7 +12,6 @@ from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
 from linprobe.compare.path import PathResult
 from linprobe.compare.search import Resources, SearchResult
-from linprobe.compare.settings import Axis, at_edge
 from linprobe.core.measure import measured_accuracy
 from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset
@@ -97,12 +96,7 @@ def tune(
         "axes": axes,
         "seconds": seconds,
         "best": best,
-        "edges": [
-            name
-            for name, values in axes.items()
-            # What a failed fit is best at says nothing of what lies beyond.
-            if best["status"] != "failed" and at_edge(name, Axis(np.array(values)), best[name])
-        ],
+        "edges": list(found.edges),
         "rows": settings,
     }
     on_step(settings_step(numbers["grid"]))

@@ -1,0 +1,118 @@
+"""Which of the compared settings is taken: the one place that says.
+
+The rule: the highest mean score over the splits. Scores are shares of few examples and often equal, so among exactly
+equal ones the lowest mean loss decides, where losses are known: that setting is surer of its answers. What is equal in
+both goes to the setting that comes first, as in scikit-learn's GridSearchCV, which leaves the last word to whoever
+ordered the settings. A setting without a score is never taken; one that failed, only where all with a score did: its
+weights may be those of another setting.
+
+One standard error (Hastie, Tibshirani and Friedman, 2009, sec. 7.10): of the settings that differ from the best in reg
+alone, the strongest reg whose mean score is within one standard error of the best's own mean. Scores that close say
+nothing about which is better, and the simpler model is the safer guess.
+
+Edges: the best lies at the edge of an axis if it is at an end, values beyond it are possible, and no setting that
+differs from it along this axis alone, and is not at that end, is its equal in score and loss. What stays the same up to
+the end gives no reason to expect better beyond it; a loss that still falls does, where scores are equal. The ends are
+the lowest and the highest value; of a range from which trials are drawn, the outermost twentieths, because no trial
+lands on the end itself. What a failed fit is best at says nothing of what lies beyond.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from linprobe.compare.comparison import Comparison
+from linprobe.compare.settings import EDGE, Axis, End, end_of
+from linprobe.errors import DivergedError, UsageError
+
+__all__ = ["Choice", "Edge", "Why", "choose", "ranked"]
+
+Why = Literal["highest score", "lowest loss", "first", "one standard error", "all failed"]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A setting at the end of an axis, beyond which better may lie."""
+
+    axis: str
+    setting: int
+    end: End
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The setting to take, those equal to the best in score and loss, the edges that it lies at, and what decided."""
+
+    best: int
+    tied: tuple[int, ...]
+    edges: tuple[Edge, ...]
+    why: Why
+
+    @property
+    def edge_axes(self) -> tuple[str, ...]:
+        """The axes beyond whose end better may lie."""
+        return tuple(dict.fromkeys(edge.axis for edge in self.edges))
+
+
+def ranked(score: np.ndarray, loss: np.ndarray | None = None, failed: np.ndarray | None = None) -> np.ndarray:
+    """All settings (G,), the best first, by score, loss and whether they failed (G,): those without a score last."""
+    nothing = np.zeros(len(score))
+    return np.lexsort(
+        (nothing if loss is None else loss, -score, nothing if failed is None else failed, np.isnan(score))
+    )
+
+
+def choose(found: Comparison, *, one_standard_error: bool = False) -> Choice:
+    """The setting to take, by the rule above.
+
+    Raises DivergedError where no setting has a score, UsageError for a standard error of a single split.
+    """
+    score, loss = found.score, found.loss
+    failed = np.zeros(len(score), bool) if found.failed is None else found.failed
+    best = int(ranked(score, loss, failed)[0])
+    if np.isnan(score[best]):
+        settings = "the only setting" if len(score) == 1 else f"all {len(score)} settings"
+        raise DivergedError(f"{settings} diverged: no weights are left to choose from; give smaller learning rates")
+    as_good = (score == score[best]) & (failed == failed[best])
+    tied = as_good if loss is None else as_good & (loss == loss[best])
+    chosen = _simplest(found, best, failed) if one_standard_error else best
+    edges = [Edge(name, best, end) for name in found.settings if (end := _edge(found, name, best, tied))]
+    if chosen != best and (end := _end(found, "reg", chosen)) == "highest":
+        edges.append(Edge("reg", chosen, end))
+    why: Why = "highest score"
+    if failed[best]:
+        why = "all failed"
+    elif chosen != best:
+        why = "one standard error"
+    elif tied.sum() > 1:
+        why = "first"
+    elif as_good.sum() > 1:
+        why = "lowest loss"
+    return Choice(chosen, tuple(np.flatnonzero(tied).tolist()), () if failed[best] else tuple(edges), why)
+
+
+def _simplest(found: Comparison, best: int, failed: np.ndarray) -> int:
+    """The strongest reg whose score is within one standard error of the best."""
+    if found.scores.shape[1] == 1:
+        raise UsageError("one_standard_error needs scores on two splits, and there are some on one only")
+    score, reg = found.score, found.settings["reg"]
+    error = found.scores[best].std(ddof=1) / np.sqrt(found.scores.shape[1])
+    near = found.alike(best, "reg") & (failed == failed[best]) & (score >= score[best] - error)
+    return max(np.flatnonzero(near).tolist(), key=lambda setting: reg[setting])
+
+
+def _edge(found: Comparison, name: str, best: int, tied: np.ndarray) -> End | None:
+    """The end of an axis at which the best lies, unless an equal lies elsewhere on it."""
+    end = _end(found, name, best)
+    if end is None:
+        return None
+    rivals = np.flatnonzero(tied & found.alike(best, name)).tolist()
+    return end if all(_end(found, name, rival) == end for rival in rivals) else None
+
+
+def _end(found: Comparison, name: str, setting: int) -> End | None:
+    """The end of an axis at which a setting lies, None for the inside."""
+    values = found.settings[name]
+    axis = found.axes[name] if name in found.axes else Axis(values[found.alike(setting, name)])
+    return end_of(name, axis, values[setting], margin=EDGE if found.drawn and axis.ranged else 0.0)
