@@ -2,17 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+from linprobe.compare.defaults import AROUND
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.folds import Examples, Setting
 from linprobe.estimators.parameters import check_parameters, find_reg
-
-# The default grid, times the estimator's own penalty: with "scale", from 10 to 1e-6 times the features' variance.
-# The strongest first, because the first of settings that are as good is taken.
-DEFAULT_FACTORS = np.geomspace(1e3, 1e-4, 10)
 
 PENALTIES = ("reg", "C")
 
@@ -23,9 +19,9 @@ def read_settings(estimator: Any, grid: Any, examples: Examples) -> list[Setting
         check_parameters(estimator, estimator._loss())
         if estimator.C is None:
             own = find_reg(estimator.reg, None, examples.features, examples.weight, len(examples.classes))
-            grid = {"reg": (own * DEFAULT_FACTORS).tolist()}
+            grid = {"reg": (own * AROUND).tolist()}
         else:
-            grid = {"C": (estimator.C / DEFAULT_FACTORS).tolist()}
+            grid = {"C": (estimator.C / AROUND).tolist()}
     settings, known = [], estimator.get_params()
     for params in ParameterGrid(grid):
         unknown = [name for name in params if name not in known]

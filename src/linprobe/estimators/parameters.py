@@ -7,12 +7,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from linprobe.compare.defaults import default_reg
 from linprobe.core.losses import smooth_loss
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.inputs import Features, moments
-
-# The default λ in units of the features' mean variance, which makes the classifier the same for X and for 255·X.
-SCALE = 0.01
 
 CHOICES = {
     "solver": ("exact", "sgd"),
@@ -47,7 +45,7 @@ def find_reg(reg: Any, C: Any, X: Features, weight: np.ndarray | None, classes: 
     variance = float(moments(X, weight)[1].mean())
     if not math.isfinite(variance):
         raise UsageError("the variance of X overflows float64; divide X by its largest value, or give reg")
-    return SCALE * variance or SCALE  # constant features get no weight, whatever the penalty
+    return default_reg(variance)
 
 
 def reg_from_c(C: float, total_weight: float, classes: int) -> float:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.defaults import default_rates, default_regs
 from linprobe.compare.path import PathResult, cross_validate, follow_path, make_folds
 from linprobe.compare.search import Resources, SearchResult, penalty, search
 from linprobe.compare.settings import Grid
-from linprobe.core.backend import row_chunks, to_numpy
+from linprobe.core.backend import to_numpy
 from linprobe.core.certificate import certify, certify_bytes
 from linprobe.core.exact.problem import groups, newton_room, solve_bytes
 from linprobe.core.exact.solver import solve
@@ -19,9 +20,8 @@ from linprobe.core.sgd.plan import Plan
 from linprobe.core.sgd.settings import Data, Training
 from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
-from linprobe.data.rows import CHUNK_ROWS, Rows
 from linprobe.errors import DivergedError, IncompatibleError
-from linprobe.tune.options import RATES, REGS, TOLERANCE, Options, round_to_three, values_of
+from linprobe.tune.options import TOLERANCE, Options, values_of
 
 Settings = list[dict[str, Any]]
 
@@ -196,25 +196,3 @@ class Descent:
         objective = loss + penalty(found.W, found.b, heads.reg)
         W, b = to_numpy(found.W)[:, :, 0], to_numpy(found.b)[:, 0]
         return W, b, {"objective": float(objective[0]), "status": str(found.stopped[0])}
-
-
-def default_regs(X: np.ndarray | Rows) -> np.ndarray:
-    """Values of reg for rows X (n, D)."""
-    mean, square = _moments(X)
-    variance = (square - float(mean @ mean)) / X.shape[1]
-    return round_to_three(REGS * (variance if variance > 0 else 1.0))  # where nothing varies, any reg does
-
-
-def default_rates(X: np.ndarray | Rows) -> np.ndarray:
-    """Learning rates for rows X (n, D); the bias counts as a feature that is one."""
-    return round_to_three(RATES / (_moments(X)[1] + 1))
-
-
-def _moments(X: np.ndarray | Rows) -> tuple[np.ndarray, float]:
-    """The mean (D,) and the mean squared length of rows X (n, D), without a float64 copy of them."""
-    total, square = np.zeros(X.shape[1]), 0.0
-    for rows in row_chunks(len(X), CHUNK_ROWS):
-        part = X[rows]
-        total += part.sum(axis=0, dtype=np.float64)
-        square += float(np.einsum("nd,nd->", part, part, dtype=np.float64))
-    return total / len(X), square / len(X)

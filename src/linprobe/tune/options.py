@@ -17,14 +17,6 @@ Precision = Literal["auto", "float64", "float32", "bfloat16"]
 
 TOLERANCE = 1e-6
 
-# Relative to the mean variance of the features, so that their scale is of no consequence. On raw pixels, on digits and
-# on embeddings of unit length the best lies inside, for softmax and squared hinge alike.
-REGS = np.geomspace(1e-4, 10, 11)
-
-# Relative to the inverse of the rows' mean squared length, of the order of which descent is stable; minibatches of raw
-# pixels learn fastest far above it.
-RATES = np.geomspace(0.1, 100, 7)
-
 
 @dataclass(frozen=True)
 class Options:
@@ -117,8 +109,3 @@ def values_of(given: Axis | np.ndarray | None) -> np.ndarray | None:
     if given is None:
         return None
     return np.unique(np.asarray(given.values if isinstance(given, Axis) else given, np.float64))
-
-
-def round_to_three(values: np.ndarray) -> np.ndarray:
-    """Three digits are all that a derived value deserves, and they can be typed again."""
-    return np.array([float(f"{value:.2e}") for value in values])

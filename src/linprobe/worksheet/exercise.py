@@ -10,6 +10,7 @@ import numpy as np
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.defaults import exercise_axes, spread_axes
 from linprobe.compare.search import Resources, Screening, SearchResult, screen, search
 from linprobe.compare.settings import Axis, Grid, Progress, Space, Trials
 from linprobe.core.measure import measured_accuracy
@@ -36,10 +37,6 @@ from linprobe.worksheet.steps import (
 )
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-# Relative to 1 / q and to q, the rows' mean squared length, where the grid is not the published one. On digits the best
-# lies inside both, near its optimum; no learning rate x reg is so large that the penalty alone makes a step diverge.
-RATES, REGS = np.geomspace(0.3, 300, 10), np.geomspace(1e-7, 3e-3, 10)
 
 PUBLISHED_VAL_ACCURACY = 0.350  # of the completed worksheet whose grid this one is compared with
 
@@ -156,20 +153,10 @@ def _ignore(step: Step) -> None:
 
 
 def choose_space(dataset: Dataset, train: Examples, options: Options) -> Space:
-    """The settings asked for; else the worksheet's on CIFAR-10, and some to the data's scale elsewhere.
-
-    A step of gradient descent on rows of mean squared length q is stable for learning rates of the order of 1 / q, and
-    a penalty matters when it is not small beside q. On CIFAR-10 q is 1.2e7, and the worksheet's grid is 1.2 to 6 over q
-    and 0.002 to 0.004 times q; elsewhere the default axes, evenly spaced in the logarithm, reach as far as 1,500 steps
-    of minibatches still gain from: larger learning rates, and penalties that fit data with little noise.
-    """
+    """The settings asked for; else the worksheet's on CIFAR-10, and some to the data's scale elsewhere."""
     learning_rates, regs = options.learning_rates, options.regs
-    if is_cifar10(dataset) and options.features == "centred":
-        default = Axis(np.linspace(1e-7, 5e-7, 10), ranged=True), Axis(np.linspace(2.5e4, 5e4, 10), ranged=True)
-    else:
-        q = float(np.mean(np.einsum("nd,nd->n", train.X, train.X, dtype=np.float64))) + 1
-        values = _round(RATES / q), _round(REGS * q)
-        default = tuple(Axis(axis, ranged=True, log=True) for axis in values)
+    exercise = is_cifar10(dataset) and options.features == "centred"
+    default = exercise_axes() if exercise else spread_axes(train.X)
     grid = Grid(
         default[0] if learning_rates is None else learning_rates,
         default[1] if regs is None else regs,
@@ -199,11 +186,6 @@ def identity(dataset: Dataset, splits: Splits, space: Space, options: Options, r
 def is_cifar10(dataset: Dataset) -> bool:
     """Whether this is CIFAR-10, in whatever format it was kept."""
     return dataset.train.X.shape[1:] == (32, 32, 3) and dataset.classes == CIFAR10_CLASSES
-
-
-def _round(values: np.ndarray) -> np.ndarray:
-    """Three digits are all that a derived grid deserves, and they can be typed again."""
-    return np.array([float(f"{value:.2e}") for value in values])
 
 
 def _rows(preparation: Preparation, examples: Examples) -> Examples:
