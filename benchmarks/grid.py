@@ -12,7 +12,8 @@ import numpy as np
 
 import loop
 import machine
-from linprobe.compare.search import Screening, SearchResult, screen, search
+from linprobe.compare.comparison import Comparison
+from linprobe.compare.search import Screening, screen, search
 from linprobe.compare.settings import Space
 from products import BareProducts
 from task import Task, open_task, parser
@@ -52,7 +53,7 @@ def main() -> None:
     machine.print_row("stack is faster than the loop by", f"{whole_loop / stack:.1f} x")
     machine.print_row("stack takes, of its bare products", f"{stack / floor:.2f} x")
     machine.print_row("peak memory, data and bare products included", f"{peak:.2f} GiB")
-    machine.print_row("best on validation", f"{found.val_accuracy[found.best]:.3f}")
+    machine.print_row("best on validation", f"{found.score[found.best]:.3f}")
     for grid in screened:
         print()
         grid.print_rows(whole_loop)
@@ -64,8 +65,8 @@ class ScreenedGrid:
 
     asked: int | Literal["auto"]
     seconds: float
-    full: SearchResult
-    found: SearchResult
+    full: Comparison
+    found: Comparison
     screening: Screening
 
     def print_rows(self, whole_loop: float) -> None:
@@ -84,13 +85,13 @@ class ScreenedGrid:
 
     def differences(self) -> tuple[float, int]:
         """The largest, and the number of settings that have none as they diverged in one of the searches alone."""
-        full, screened = self.full.train_accuracy, self.screening.result.train_accuracy
+        full, screened = self.full.train_score, self.screening.result.train_score
         both = np.isfinite(full) & np.isfinite(screened)
         lost = int((np.isfinite(full) ^ np.isfinite(screened)).sum())
         return float(np.max(np.abs(full - screened)[both], initial=0.0)), lost
 
 
-def screened_grid(task: Task, space: Space, full: SearchResult, rank: int | Literal["auto"]) -> ScreenedGrid:
+def screened_grid(task: Task, space: Space, full: Comparison, rank: int | Literal["auto"]) -> ScreenedGrid:
     """Screen the grid at this rank."""
     (found, screening), seconds = machine.timed(
         lambda: screen(task.train, task.val, space, task.training, rank=rank, classes=task.classes)

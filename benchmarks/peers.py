@@ -81,7 +81,7 @@ def measure_peer(options: argparse.Namespace) -> dict:
         found, grid = machine.timed(
             lambda: search(task.train, task.val, task.space(), task.training, classes=task.classes)
         )
-        accuracies = found.val_accuracy[loop.measured_heads(heads, options.heads_measured)].tolist()
+        accuracies = found.score[loop.measured_heads(heads, options.heads_measured)].tolist()
     else:
         loop.measure(make(short), heads, 1)
         seconds, accuracies = loop.measure(make(task), heads, options.heads_measured)

@@ -102,8 +102,7 @@ def run_of(kind):
     command = "linprobe worksheet digits" if "first_loss" in result.numbers else "linprobe tune digits"
     numbers = {"command": command, "versions": VERSIONS, "options": dict(result.classifier.about), **result.numbers}
     found = result.search if isinstance(result, WorksheetResult) else result.found
-    steps = getattr(found, "steps", np.empty(0))
-    curves = getattr(found, "curves", np.empty((0, 0))).astype(np.float32)
+    steps, curves = found.curves.steps, found.curves.objective.astype(np.float32)
     return Run(json.loads(json.dumps(numbers, allow_nan=False)), result.classifier, result.evidence, steps, curves)
 
 

@@ -21,7 +21,7 @@ from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.folds import Setting, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps
-from linprobe.estimators.results import PER_SPLIT, TIMES, cv_results, scored
+from linprobe.estimators.results import Fitted, cv_results
 from linprobe.estimators.routing import route_fit, route_score, router_of
 from linprobe.estimators.scoring import (
     THE_SCORE,
@@ -152,23 +152,17 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         splits = read_splits(self.cv, examples, metadata, weights)
         if self.one_standard_error and len(splits) == 1:
             raise IncompatibleError("a single split has no standard error; set one_standard_error=False, or use folds")
-        found = {name: np.empty((len(settings), len(splits))) for name in TIMES + PER_SPLIT}
-        failed = np.zeros((len(settings), len(splits)), bool)
+        found = Fitted(len(settings), len(splits))
         scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
         for stack in stacks_of(settings, splits, len(examples.classes)):
             started = time.perf_counter()
             optimum, reg = stack.train(examples, self.memory)
             _warn_of_gaps(optimum, stack.settings[0].estimator)
-            passes = np.maximum(optimum.iterations, 1)
-            at = np.ix_(stack.numbers, [split.number for split in stack.splits])
-            found["fit_time"][at] = ((time.perf_counter() - started) * passes / passes.sum()).reshape(reg.shape)
-            found["reg"][at], failed[at] = reg, optimum.failed.reshape(reg.shape)
-            for name in ("objective", "gap", "iterations"):
-                found[name][at] = getattr(optimum, name).reshape(reg.shape)
+            found.add(stack, optimum, reg, time.perf_counter() - started)
             for place, split in enumerate(stack.splits):
                 started = time.perf_counter()
                 scores.add("test", stack, examples, optimum, place)
-                found["score_time"][stack.numbers, split.number] = (time.perf_counter() - started) / len(stack.numbers)
+                found.score_time[stack.numbers, split.number] = (time.perf_counter() - started) / len(stack.numbers)
                 if self.return_train_score:
                     scores.add("train", stack, examples, optimum, place)
         check_unchanged(stamps, X)
@@ -192,7 +186,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     f"scoring={self.scoring!r} gives NaN for every setting, first on split {first}: "
                     f"{scores.reason(name, first)}; choose another score or other splits"
                 )
-            self.best_index_ = self._choose(settings, found["reg"].mean(axis=1), tables[name], np.any(failed, axis=1))
+            self.best_index_ = self._choose(settings, found, tables[name])
             self.best_score_ = float(self.cv_results_[f"mean_{name}"][self.best_index_])
         if hasattr(self, "best_index_"):
             self.best_params_ = settings[self.best_index_].params
@@ -243,10 +237,10 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_
 
-    def _choose(self, settings: list[Setting], reg: np.ndarray, scores: np.ndarray, failed: np.ndarray) -> int:
-        """The setting to take, and warnings about it: reg (G,), scores (G, F), failed (G,)."""
-        found = Comparison({"reg": reg}, scored(scores), failed=failed, kind=kinds_of(settings))
-        choice = choose(found, one_standard_error=self.one_standard_error)
+    def _choose(self, settings: list[Setting], found: Fitted, scores: np.ndarray) -> int:
+        """The setting to take by scores (G, F), and warnings about it."""
+        compared = Comparison({"reg": found.reg.mean(axis=1)}, scores, found.fits, kind=kinds_of(settings))
+        choice = choose(compared, one_standard_error=self.one_standard_error)
         if choice.why == "all failed":
             _warn_of_failure(self.scoring)
         for edge in choice.edges:

@@ -6,25 +6,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linprobe.compare.choose import Edge, choose, ranked
-from linprobe.compare.comparison import Comparison
+from linprobe.compare.comparison import Comparison, Fits
 from linprobe.compare.settings import Grid, Listed, Space, Trials, parse_axis
 from linprobe.errors import DivergedError, UsageError
 
 nan = np.nan
 
 
-def compared(scores, losses=None, reg=None, **more):
+def fits(scores, failed=None):
+    """Fits that ended as they should, but for the settings that failed (G,)."""
+    failed = np.zeros(len(scores), bool) if failed is None else failed
+    lost = np.broadcast_to(failed[:, None], scores.shape)
+    return Fits(np.ones(scores.shape), np.full(scores.shape, "gap"), failed=lost)
+
+
+def compared(scores, losses=None, reg=None, failed=None, **more):
     """A comparison on one split, or on as many as the scores have columns."""
     scores = np.asarray(scores, float)
     scores = scores[:, None] if scores.ndim == 1 else scores
     losses = None if losses is None else np.asarray(losses, float)[:, None]
     reg = np.arange(1.0, len(scores) + 1) if reg is None else np.asarray(reg, float)
-    return Comparison({"reg": reg}, scores, losses, **more)
+    return Comparison({"reg": reg}, scores, fits(scores, failed), losses, **more)
 
 
 def of_space(space: Space, heads, scores):
     settings = {name: getattr(heads, name) for name in space.axes}
-    return Comparison(settings, np.asarray(scores, float)[:, None], axes=space.axes, drawn=space.drawn)
+    scores = np.asarray(scores, float)[:, None]
+    return Comparison(settings, scores, fits(scores), axes=space.axes, drawn=space.drawn)
 
 
 def make_grid(learning_rates, regs):
@@ -104,10 +112,9 @@ def test_when_all_diverged_the_way_out_is_named():
 
 def test_splits_count_as_they_are_told_to():
     scores, losses = np.array([[0.9, 0.1], [0.2, 0.7]]), np.array([[1.0, 2.0], [3.0, 5.0]])
-    found = Comparison({"reg": np.ones(2)}, scores, losses, np.array([0.25, 0.75]))
-    assert choose(found).best == 1
-    assert choose(Comparison({"reg": np.ones(2)}, scores, losses)).best == 0
-    assert found.loss is not None
+    found = Comparison({"reg": np.ones(2)}, scores, fits(scores), losses, np.array([0.25, 0.75]))
+    assert choose(found).best == found.best == 1
+    assert choose(Comparison({"reg": np.ones(2)}, scores, fits(scores), losses)).best == 0
     assert found.loss.tolist() == [1.75, 4.5]
 
 
@@ -160,7 +167,8 @@ def test_the_edges_are_where_better_may_lie_beyond(learning_rates, regs, expecte
         heads, best = grid.heads(0), learning_rate * len(regs) + reg
         assert edges_at(grid, heads, best) == tuple(edges.split())
         settings = {"learning_rate": heads.learning_rate, "reg": heads.reg}
-        alone = Comparison(settings, (np.arange(len(heads)) == best)[:, None].astype(float))
+        scores = (np.arange(len(heads)) == best)[:, None].astype(float)
+        alone = Comparison(settings, scores, fits(scores))
         assert choose(alone).edge_axes == tuple(edges.split())  # the settings themselves say where the ends are
 
 

@@ -77,8 +77,8 @@ def test_a_search_on_digits_is_one_head_after_another_in_float64(loss):
             W = plain_head(X, train.y, learning_rate, reg, **run)
             on_val.append(plain_accuracy(val_X, val.y, W))
             # Float32 may tip an example or two that lie between two classes.
-            assert abs(found.train_accuracy[head] - plain_accuracy(X, train.y, W)) <= 3 / len(train)
-            assert abs(found.val_accuracy[head] - on_val[-1]) <= 1 / len(val)
+            assert abs(found.train_score[head] - plain_accuracy(X, train.y, W)) <= 3 / len(train)
+            assert abs(found.score[head] - on_val[-1]) <= 1 / len(val)
             objective, _ = NAIVE[loss](W, X, train.y, reg)
             assert found.objective[head] == pytest.approx(objective, rel=1e-3)
     assert max(on_val) - min(on_val) > 0.05  # the settings differ, so a mixed-up order would show
@@ -87,7 +87,7 @@ def test_a_search_on_digits_is_one_head_after_another_in_float64(loss):
     place = (int(found.best // 3), int(found.best % 3))
     assert best["learning_rate"] == grid.axes["learning_rate"].values[place[0]]
     assert best["reg"] == grid.axes["reg"].values[place[1]]
-    assert "learning_rate" in found.edges  # of two values each is an edge
+    assert "learning_rate" in found.choice.edge_axes  # of two values each is an edge
 
 
 def test_the_test_split_is_out_of_reach():
@@ -113,7 +113,7 @@ def test_other_test_data_change_no_bit_of_the_search():
         splits = make_splits(Dataset("clouds", everything, own, tuple("abcd")), seed=1)
         train, val = centred(splits)
         found = run_search(train, val, make_grid([0.001, 0.1], [0.001, 1]), **RUN)
-        arrays = (found.W, found.b, found.train_accuracy, found.val_accuracy, found.objective)
+        arrays = (found.W, found.b, found.train_score, found.score, found.objective)
         seen.add((found.best, *(array.tobytes() for array in arrays)))
     assert len(seen) == 1
 
@@ -128,17 +128,17 @@ def test_validation_alone_makes_the_choice():
         W, b = trained.head(head)
         agreeing = Examples(val.X, np.argmax(val.X @ W + b, axis=1))
         found = run_search(train, agreeing, grid, **RUN)
-        assert found.val_accuracy[found.best] == 1
+        assert found.score[found.best] == 1
         assert found.best == head  # no two of these heads agree on all rows, or an earlier one would be chosen
         assert found.W.tobytes() == W.tobytes()
-        assert found.train_accuracy.tobytes() == first.train_accuracy.tobytes()
+        assert found.train_score.tobytes() == first.train_score.tobytes()
 
 
 def test_of_equal_settings_the_first_is_chosen():
     found = run_search(clouds(100), clouds(50, seed=1), make_grid([0.05, 0.05], [0.1, 0.1]), **RUN)
-    assert len(set(found.val_accuracy.tolist())) == 1
+    assert len(set(found.score.tolist())) == 1
     assert found.best == 0
-    assert found.edges == ()
+    assert found.choice.edge_axes == ()
 
 
 def test_the_best_of_several_stacks_is_the_best_of_all(monkeypatch):
@@ -148,8 +148,8 @@ def test_the_best_of_several_stacks_is_the_best_of_all(monkeypatch):
     scores = np.einsum("nd,dkh->nkh", train.X, trained.W) + trained.b
     val = train.take((scores.argmax(axis=1) == train.y[:, None]).all(axis=1))  # what every head gets right
     together = run_search(train, val, grid, **RUN)
-    assert len(set(together.val_accuracy.tolist())) == 1
-    assert together.best == int(np.argmin(together.val_loss)) == 1
+    assert len(set(together.score.tolist())) == 1
+    assert together.best == int(np.argmin(together.loss)) == 1
     monkeypatch.setattr(
         "linprobe.compare.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1})
     )
@@ -166,7 +166,7 @@ def test_screening_keeps_the_most_accurate_not_the_least_lossy():
     train, val = clouds(200), clouds(100, seed=1)
     space = Grid(np.geomspace(0.01, 30, 8), np.array([1e-4]), batch_sizes=16)
     _, screening = screen(train, val, space, Training(iterations=60, seed=3), rank=6, keep=3, classes=4)
-    accuracy, loss = screening.result.val_accuracy, screening.result.val_loss
+    accuracy, loss = screening.result.score, screening.result.loss
     in_order = sorted(range(8), key=lambda head: (-accuracy[head], loss[head], head))
     assert screening.kept.tolist() == in_order[:3]
     assert set(in_order[:3]) != set(np.argsort(loss)[:3].tolist())  # or either order would do
@@ -178,10 +178,10 @@ def test_a_diverging_setting_is_left_out_and_changes_no_other():
     # The same number of heads, so that the products have the same shape and the same bits.
     mixed = run_search(train, val, make_grid([1e30, 0.05], [0.1, 0.3, 1]), **RUN)
     assert mixed.stopped.tolist() == ["diverged"] * 3 + ["max_iter"] * 3
-    for name in ("train_accuracy", "val_accuracy", "objective"):
+    for name in ("train_score", "score", "objective"):
         assert np.isnan(getattr(mixed, name)[:3]).all()
         assert getattr(mixed, name)[3:].tobytes() == getattr(sound, name)[3:].tobytes()
-    assert mixed.curves[:, 3:].tobytes() == sound.curves[:, 3:].tobytes()
+    assert mixed.curves.objective[:, 3:].tobytes() == sound.curves.objective[:, 3:].tobytes()
     assert mixed.best >= 3
     with pytest.raises(DivergedError, match="all 2 settings diverged"):
         run_search(train, val, make_grid([1e30], [0.1, 1]), **RUN)
@@ -200,7 +200,7 @@ def test_progress_is_told_and_the_data_stay_as_they_are():
     )
     assert calls[0] == (1, 250, (2,))
     assert calls[-1] == (250, 250, (2,))
-    assert len(calls) == len(found.steps) <= 130  # some hundred points are enough for a curve
+    assert len(calls) == len(found.curves.steps) <= 130  # some hundred points are enough for a curve
     assert [array.tobytes() for array in (train.X, train.y, val.X, val.y)] == before
 
 
@@ -210,9 +210,9 @@ def test_settings_listed_from_a_space_see_the_batches_of_the_whole_space():
     space = Grid(np.array([0.1]), np.array([0.01, 0.1]), batch_sizes=np.array([8, 32]))
     training = Training(iterations=40, seed=5)
     whole = search(train, val, space, training, classes=4)
-    small = np.flatnonzero(whole.heads.batch_size == 8)
-    found = search(train, val, Listed(space, whole.heads.take(small)), training, classes=4)
-    np.testing.assert_allclose(found.curves, whole.curves[:, small], rtol=1e-4)
+    small = np.flatnonzero(whole.settings["batch_size"] == 8)
+    found = search(train, val, Listed(space, space.heads(5).take(small)), training, classes=4)
+    np.testing.assert_allclose(found.curves.objective, whole.curves.objective[:, small], rtol=1e-4)
 
 
 def test_the_objective_counts_the_bias_as_the_training_did():
@@ -230,7 +230,7 @@ def test_screening_starts_where_training_at_full_rank_does():
     space = Grid(np.array([1e-12]), np.array([0.1]), batch_sizes=16)
     training = Training(iterations=1, seed=3)
     found, screening = screen(train, val, space, training, rank=6, classes=4)
-    assert screening.result.train_accuracy[0] == pytest.approx(found.train_accuracy[0], abs=0.01)
+    assert screening.result.train_score[0] == pytest.approx(found.train_score[0], abs=0.01)
     np.testing.assert_allclose(screening.result.objective, found.objective, rtol=1e-7)
     assert len(set(np.argmax(train.X @ found.W + found.b, axis=1).tolist())) > 1  # as at W = 0 it would not be
 

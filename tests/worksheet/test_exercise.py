@@ -48,7 +48,7 @@ def test_the_eight_steps_on_digits(digits, loss):
     assert result.evidence.counts.sum() == numbers["test"]["n"]
     # The kept model is the best on validation, and the test figure is its own.
     best = numbers["grid"]["best"]
-    assert best["val_accuracy"] == np.nanmax(result.search.val_accuracy)
+    assert best["val_accuracy"] == np.nanmax(result.search.score)
     assert np.trace(result.evidence.counts) / numbers["test"]["n"] == numbers["test"]["accuracy"]
 
 
@@ -127,10 +127,11 @@ def test_training_and_its_preparation_do_not_see_validation(digits, features):
         run_worksheet(Dataset("digits", rows, digits.train.take(slice(900, 1000)), digits.classes), options)
         for rows in (half, Examples(X, y))
     )
-    for name in ("train_accuracy", "objective", "curves"):
+    for name in ("train_score", "objective"):
         assert getattr(a.search, name).tobytes() == getattr(b.search, name).tobytes()
+    assert a.search.curves.objective.tobytes() == b.search.curves.objective.tobytes()
     assert a.classifier.preparation.mean.tobytes() == b.classifier.preparation.mean.tobytes()
-    assert not np.array_equal(a.search.val_loss, b.search.val_loss)
+    assert not np.array_equal(a.search.loss, b.search.loss)
 
 
 def test_one_seed_gives_one_result_and_another_seed_another(digits):
@@ -195,12 +196,12 @@ def test_the_grid_is_the_published_one(shared, published_grid, seed):
     with (shared / "worksheet" / "reference_grid.csv").open() as file:
         published = list(csv.DictReader(file))
     settings = [(float(row["learning_rate"]), float(row["reg"])) for row in published]
-    heads = result.search.heads
-    np.testing.assert_allclose(np.column_stack([heads.learning_rate, heads.reg]), settings, rtol=1e-6)
+    compared = [result.search.settings[name] for name in ("learning_rate", "reg")]
+    np.testing.assert_allclose(np.column_stack(compared), settings, rtol=1e-6)
     train = np.array([float(row["train_accuracy"]) for row in published])
     val = np.array([float(row["val_accuracy"]) for row in published])
-    assert np.abs(result.search.train_accuracy - train).mean() <= 0.012
-    assert np.abs(result.search.val_accuracy - val).mean() <= 0.02
+    assert np.abs(result.search.train_score - train).mean() <= 0.012
+    assert np.abs(result.search.score - val).mean() <= 0.02
     assert result.numbers["gradient_check"]["max_relative_error"] < 1e-6
     data = result.numbers["data"]
     assert [data[split] for split in ("train", "val", "test", "dev")] == [49000, 1000, 1000, 500]

@@ -70,7 +70,7 @@ def test_every_axis_is_told_and_written(digits, tmp_path):
     options = Options(training, RATES, REGS, momenta=np.array([0, 0.9]), batch_sizes=np.array([50, 100]))
     steps = []
     result = run_worksheet(digits, options, on_step=steps.append)
-    assert len(result.search.heads) == 24
+    assert len(result.search) == 24
     assert len(result.search.plan.stacks) == 2  # plain SGD and momentum take different steps
     assert {"momentum", "batch size"} <= {row.what for row in steps[4].rows}
     grid = result.numbers["grid"]
@@ -85,9 +85,9 @@ def test_every_axis_is_told_and_written(digits, tmp_path):
         ("0.9", "50"),
     ]
     heat = heat_map(result.search)
-    best_over_others = result.search.val_accuracy.reshape(2, 3, 4).max(axis=2)
+    best_over_others = result.search.score.reshape(2, 3, 4).max(axis=2)
     np.testing.assert_array_equal(heat.accuracy, best_over_others)
-    assert heat.accuracy[heat.best] == result.search.val_accuracy[result.search.best]
+    assert heat.accuracy[heat.best] == result.search.score[result.search.best]
 
 
 def test_random_trials(digits, tmp_path):
@@ -95,11 +95,11 @@ def test_random_trials(digits, tmp_path):
         Training(iterations=60), parse_axis("1e-5:1e-2:2:log", "x"), parse_axis("1e-3:10:2:log", "x"), trials=25
     )
     result = run_worksheet(digits, options)
-    assert len(result.search.heads) == result.numbers["grid"]["settings"] == 25
-    assert len(np.unique(result.search.heads.learning_rate)) == 25
+    assert len(result.search) == result.numbers["grid"]["settings"] == 25
+    assert len(np.unique(result.search.settings["learning_rate"])) == 25
     heat = heat_map(result.search)
     assert heat.accuracy.shape == (10, 10)
-    assert np.nanmax(heat.accuracy) == heat.accuracy[heat.best] == result.search.val_accuracy[result.search.best]
+    assert np.nanmax(heat.accuracy) == heat.accuracy[heat.best] == result.search.score[result.search.best]
     assert (heat.status == "no trial").sum() >= 75
     numbers = write_run(tmp_path, result, command="linprobe worksheet --trials 25")
     run_views(tmp_path, result, numbers)["grid.png"]()
@@ -116,8 +116,8 @@ def test_screening_keeps_the_winner_and_reports_only_what_was_retrained(digits, 
     assert result.screening is not None
     assert result.screening.rank == 40
     assert 0 < result.screening.residual < 0.05
-    assert np.abs(result.screening.result.train_accuracy - full.search.train_accuracy).max() < 0.02
-    assert len(result.search.heads) == 5
+    assert np.abs(result.screening.result.train_score - full.search.train_score).max() < 0.02
+    assert len(result.search) == 5
     assert result.numbers["grid"]["settings"] == 16
     # The retrained ones are the full grid's own, to rounding: same seed, same batches, same start.
     np.testing.assert_allclose(
@@ -162,5 +162,5 @@ def test_screening_finds_the_worksheets_winner_on_cifar10(published_grid, seed):
     result = run_worksheet(dataset, Options(Training(seed=seed), screen="auto"))
     assert result.screening is not None
     screened = result.screening.result
-    assert np.abs(screened.train_accuracy - full.search.train_accuracy).max() <= 0.001
+    assert np.abs(screened.train_score - full.search.train_score).max() <= 0.001
     assert result.search.setting(result.search.best) == full.search.setting(full.search.best)

@@ -18,13 +18,15 @@ lands on the end itself. What a failed fit is best at says nothing of what lies 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from linprobe.compare.comparison import Comparison
 from linprobe.compare.settings import EDGE, Axis, End, end_of
 from linprobe.errors import DivergedError, UsageError
+
+if TYPE_CHECKING:
+    from linprobe.compare.comparison import Comparison
 
 __all__ = ["Choice", "Edge", "Why", "choose", "ranked"]
 
@@ -63,19 +65,18 @@ def ranked(score: np.ndarray, loss: np.ndarray | None = None, failed: np.ndarray
     )
 
 
-def choose(found: Comparison, *, one_standard_error: bool = False) -> Choice:
+def choose(found: "Comparison", *, one_standard_error: bool = False) -> Choice:
     """The setting to take, by the rule above.
 
     Raises DivergedError where no setting has a score, UsageError for a standard error of a single split.
     """
-    score, loss = found.score, found.loss
-    failed = np.zeros(len(score), bool) if found.failed is None else found.failed
+    score, loss, failed = found.score, found.loss, found.failed
     best = int(ranked(score, loss, failed)[0])
     if np.isnan(score[best]):
         settings = "the only setting" if len(score) == 1 else f"all {len(score)} settings"
         raise DivergedError(f"{settings} diverged: no weights are left to choose from; give smaller learning rates")
     as_good = (score == score[best]) & (failed == failed[best])
-    tied = as_good if loss is None else as_good & (loss == loss[best])
+    tied = as_good if found.losses is None else as_good & (loss == loss[best])
     chosen = _simplest(found, best, failed) if one_standard_error else best
     edges = [Edge(name, best, end) for name in found.settings if (end := _edge(found, name, best, tied))]
     if chosen != best and (end := _end(found, "reg", chosen)) == "highest":
@@ -92,17 +93,19 @@ def choose(found: Comparison, *, one_standard_error: bool = False) -> Choice:
     return Choice(chosen, tuple(np.flatnonzero(tied).tolist()), () if failed[best] else tuple(edges), why)
 
 
-def _simplest(found: Comparison, best: int, failed: np.ndarray) -> int:
+def _simplest(found: "Comparison", best: int, failed: np.ndarray) -> int:
     """The strongest reg whose score is within one standard error of the best."""
-    if found.scores.shape[1] == 1:
+    # The splits on which nothing has a score count in no mean, and this is the error of one.
+    of_best = found.scores[best, ~np.isnan(found.scores).all(axis=0)]
+    if len(of_best) == 1:
         raise UsageError("one_standard_error needs scores on two splits, and there are some on one only")
     score, reg = found.score, found.settings["reg"]
-    error = found.scores[best].std(ddof=1) / np.sqrt(found.scores.shape[1])
+    error = of_best.std(ddof=1) / np.sqrt(len(of_best))
     near = found.alike(best, "reg") & (failed == failed[best]) & (score >= score[best] - error)
     return max(np.flatnonzero(near).tolist(), key=lambda setting: reg[setting])
 
 
-def _edge(found: Comparison, name: str, best: int, tied: np.ndarray) -> End | None:
+def _edge(found: "Comparison", name: str, best: int, tied: np.ndarray) -> End | None:
     """The end of an axis at which the best lies, unless an equal lies elsewhere on it."""
     end = _end(found, name, best)
     if end is None:
@@ -111,7 +114,7 @@ def _edge(found: Comparison, name: str, best: int, tied: np.ndarray) -> End | No
     return end if all(_end(found, name, rival) == end for rival in rivals) else None
 
 
-def _end(found: Comparison, name: str, setting: int) -> End | None:
+def _end(found: "Comparison", name: str, setting: int) -> End | None:
     """The end of an axis at which a setting lies, None for the inside."""
     values = found.settings[name]
     axis = found.axes[name] if name in found.axes else Axis(values[found.alike(setting, name)])

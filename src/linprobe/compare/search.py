@@ -10,7 +10,7 @@ import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint, Part
 from linprobe.compare.choose import choose, ranked
-from linprobe.compare.comparison import Comparison
+from linprobe.compare.comparison import Comparison, Curves, Fits
 from linprobe.compare.screening import fit_basis, project_weights, rotate
 from linprobe.compare.settings import Listed, Progress, Space
 from linprobe.core.backend import Array, Products, move, namespace, quiet, row_chunks, to_numpy
@@ -22,44 +22,6 @@ from linprobe.core.sgd.state import Start, State
 from linprobe.core.sgd.training import Recorded, Solution, StackRun, Validate
 from linprobe.data.dataset import Examples
 from linprobe.errors import OutputError
-
-
-@dataclass(frozen=True, eq=False)
-class SearchResult:
-    """Trained settings; per head (H,) train_accuracy, val_accuracy, val_loss, objective on train, NaN if it diverged.
-
-    stopped (H,), why each head ended; curves (R, H), objectives on batches at the iterations steps (R,). best is the
-    index of the chosen head, W (D, K) and b (K,) are its weights; edges names the axes on whose end it lies.
-    """
-
-    space: Space
-    heads: Heads
-    stopped: np.ndarray
-    steps: np.ndarray
-    curves: np.ndarray
-    train_accuracy: np.ndarray
-    val_accuracy: np.ndarray
-    val_loss: np.ndarray
-    objective: np.ndarray
-    best: int
-    W: np.ndarray
-    b: np.ndarray
-    edges: tuple[str, ...]
-    plan: Plan
-
-    def setting(self, head: int) -> dict[str, float]:
-        """The settings of a head by their names."""
-        return {name: getattr(self.heads, name)[head].item() for name in self.space.axes}
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Of every head its setting, its figures (None where it diverged) and its status: JSON-ready."""
-        names = ("train_accuracy", "val_accuracy", "val_loss", "objective")
-        rows = []
-        for head in range(len(self.heads)):
-            figures = {name: getattr(self, name)[head].item() for name in names}
-            known = {name: figure if np.isfinite(figure) else None for name, figure in figures.items()}
-            rows.append({**self.setting(head), **known, "status": str(self.stopped[head])})
-        return rows
 
 
 @dataclass(frozen=True)
@@ -83,7 +45,7 @@ def search(
     on_plan: Callable[[Plan], None] | None = None,
     progress: Progress | None = None,
     checkpoint: Checkpoint | Part | None = None,
-) -> SearchResult:
+) -> Comparison:
     """Train every setting on train, keep the best on val; both hold rows (n, D) float32.
 
     `start` gives the initial W (D, K, H) and b (K, H) of a stack's heads, drawn from their seeds unless given.
@@ -146,25 +108,20 @@ def search(
             found.add(members, solution, stack, rows)
             del solution  # or the next stack would be trained beside this one's weights
             keep.between()
-    settings = {name: getattr(heads, name) for name in space.axes}
-    scores, losses = found.val_accuracy[:, None], found.val_loss[:, None]
-    choice = choose(Comparison(settings, scores, losses, axes=space.axes, drawn=space.drawn))
-    return SearchResult(
-        space=space,
-        heads=heads,
-        stopped=found.stopped,
-        steps=found.steps,
-        curves=found.curves,
-        train_accuracy=found.train_accuracy,
-        val_accuracy=found.val_accuracy,
-        val_loss=found.val_loss,
-        objective=found.objective,
-        best=choice.best,
+    compared = Comparison(
+        {name: getattr(heads, name) for name in space.axes},
+        found.val_accuracy[:, None],
+        Fits(found.objective[:, None], found.stopped[:, None], found.train_accuracy[:, None]),
+        found.val_loss[:, None],
+        axes=space.axes,
+        drawn=space.drawn,
         W=found.W,
         b=found.b,
-        edges=choice.edge_axes,
+        curves=Curves(found.steps, found.curves),
         plan=plan,
     )
+    choose(compared)  # refuses where nothing is left
+    return compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +131,7 @@ class Screening:
     residual: the share of the training rows' energy outside those directions; kept: the heads retrained at full rank.
     """
 
-    result: SearchResult
+    result: Comparison
     rank: int
     residual: float
     seconds: float
@@ -190,7 +147,7 @@ def screen(
     rank: int | Literal["auto"],
     keep: int = 5,
     **options: Any,
-) -> tuple[SearchResult, Screening]:
+) -> tuple[Comparison, Screening]:
     """Search on the leading principal directions of train, then retrain the best few settings on all of it.
 
     Only the retrained settings are results; the others are known to the accuracy of the screening alone. Options are
@@ -216,10 +173,11 @@ def screen(
     alone = options | {"checkpoint": kept_of[0], "resources": replace(resources, held=held)}
     screened = search(*rows, space, training, start=start, **alone)
     del rows, Z
-    order = ranked(screened.val_accuracy, screened.val_loss)
-    kept = order[: min(keep, int(np.isfinite(screened.val_accuracy).sum()))]
+    kept = ranked(screened.score, screened.loss)[: min(keep, int(np.isfinite(screened.score).sum()))]
     seconds = time.perf_counter() - started
-    found = search(train, val, Listed(space, screened.heads.take(kept)), training, checkpoint=kept_of[1], **options)
+    found = search(
+        train, val, Listed(space, space.heads(training.seed).take(kept)), training, checkpoint=kept_of[1], **options
+    )
     return found, Screening(screened, basis.rank, basis.residual, seconds, kept)
 
 

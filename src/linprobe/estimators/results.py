@@ -1,21 +1,40 @@
-"""What a search found, as GridSearchCV's cv_results_."""
+"""What a search finds, and the same as GridSearchCV's cv_results_."""
 
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
-from linprobe.estimators.folds import Setting
+from linprobe.compare.comparison import Fits, scored
+from linprobe.core.exact.optimum import Optimum
+from linprobe.estimators.folds import Setting, Stack
 
-TIMES = ("fit_time", "score_time")  # in cv_results_ by their mean and deviation only
-PER_SPLIT = ("reg", "objective", "gap", "iterations")
+
+class Fitted:
+    """How every setting ended on every split, as it comes: all arrays (G, F).
+
+    fits, as of a comparison; reg, which may depend on the split; the seconds of training and of scoring.
+    """
+
+    def __init__(self, settings: int, splits: int) -> None:
+        self.reg, self.fit_time, self.score_time, objective, gap, iterations = np.empty((6, settings, splits))
+        stopped, failed = np.empty((settings, splits), "<U12"), np.empty((settings, splits), bool)
+        self.fits = Fits(objective, stopped, gap=gap, iterations=iterations, failed=failed)
+
+    def add(self, stack: Stack, optimum: Optimum, reg: np.ndarray, seconds: float) -> None:
+        """Take in a stack that was trained in so many seconds; each fit has its share of them, by iterations."""
+        at = np.ix_(stack.numbers, [split.number for split in stack.splits])
+        passes = np.maximum(optimum.iterations, 1)
+        self.reg[at], self.fit_time[at] = reg, (seconds * passes / passes.sum()).reshape(reg.shape)
+        for name in ("objective", "stopped", "gap", "iterations", "failed"):
+            getattr(self.fits, name)[at] = getattr(optimum, name).reshape(reg.shape)
 
 
-def cv_results(settings: list[Setting], found: dict[str, np.ndarray], scores: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Measures and scores (G, F) of every setting and split as GridSearchCV's cv_results_."""
+def cv_results(settings: list[Setting], found: Fitted, scores: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What was found, and scores (G, F), of every setting and split as GridSearchCV's cv_results_."""
     table: dict[str, Any] = {}
-    for name in TIMES:
-        _add(table, name, found[name])
+    _add(table, "fit_time", found.fit_time)
+    _add(table, "score_time", found.score_time)
     for name in dict.fromkeys(name for setting in settings for name in setting.params):
         given = [name in setting.params for setting in settings]
         values = [setting.params[name] for setting in settings if name in setting.params]
@@ -25,7 +44,8 @@ def cv_results(settings: list[Setting], found: dict[str, np.ndarray], scores: di
             column[place] = value
         table[f"param_{name}"] = column
     table["params"] = [setting.params for setting in settings]
-    for name, values in (scores | {name: found[name] for name in PER_SPLIT}).items():
+    fits = {"reg": found.reg} | {name: getattr(found.fits, name) for name in ("objective", "gap", "iterations")}
+    for name, values in (scores | fits).items():
         for split, column in enumerate(values.T):
             table[f"split{split}_{name}"] = column
         _add(table, name, values)
@@ -41,8 +61,3 @@ def _add(table: dict[str, Any], name: str, values: np.ndarray) -> None:
     nothing = np.full(len(values), np.nan)
     table[f"mean_{name}"] = values.mean(axis=1) if values.size else nothing
     table[f"std_{name}"] = values.std(axis=1) if values.size else nothing
-
-
-def scored(scores: np.ndarray) -> np.ndarray:
-    """Scores (G, F) without the splits on which no setting has one: those tell nothing about the settings."""
-    return scores[:, ~np.isnan(scores).all(axis=0)]

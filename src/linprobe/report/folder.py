@@ -13,9 +13,7 @@ import numpy as np
 
 from linprobe import __version__
 from linprobe.classifier import Classifier
-from linprobe.compare.path import PathResult
-from linprobe.compare.search import SearchResult
-from linprobe.compare.settings import Trials
+from linprobe.compare.comparison import Comparison
 from linprobe.core.measure import wilson_interval
 from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates
 from linprobe.report.page import write_page
@@ -38,7 +36,7 @@ Views = dict[str, Callable[[], object]]
 def write_run(folder: Path, result: WorksheetResult, *, command: str) -> dict[str, Any]:
     """Write all that a run is into an existing folder, and leave out what shows it; returns what run.json says."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
-    write_evidence(folder, result.evidence, result.search.steps, result.search.curves)
+    write_evidence(folder, result.evidence, result.search.curves.steps, result.search.curves.objective)
     write_results(folder / "results.csv", numbers["grid"], numbers["grid"]["rows"])
     if result.screening is not None:
         write_results(folder / "screening.csv", numbers["grid"], numbers["grid"]["screening"]["rows"])
@@ -48,10 +46,7 @@ def write_run(folder: Path, result: WorksheetResult, *, command: str) -> dict[st
 def write_tuned(folder: Path, result: TuneResult, *, command: str) -> dict[str, Any]:
     """Write the same of a tuning."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
-    found = result.found
-    exact = isinstance(found, PathResult)
-    steps, curves = (np.empty(0), np.empty((0, 0))) if exact else (found.steps, found.curves)
-    write_evidence(folder, result.evidence, steps, curves)
+    write_evidence(folder, result.evidence, result.found.curves.steps, result.found.curves.objective)
     write_results(folder / "results.csv", numbers["grid"], numbers["grid"]["rows"])
     return numbers
 
@@ -73,7 +68,7 @@ def tuned_views(folder: Path, result: TuneResult, numbers: dict[str, Any]) -> Vi
     return {
         **(
             {"path.png": lambda: _draw_path(folder / "path.png", numbers, found)}
-            if isinstance(found, PathResult)
+            if numbers["grid"]["solver"] == "exact"
             else _search_views(folder, numbers, found, found)
         ),
         **_classifier_views(folder, numbers, result.classifier, result.evidence.counts),
@@ -126,15 +121,15 @@ def _cell(name: str, value: Any) -> str:
     return f"{value:.6g}" if name in FIGURES else value if name == "status" else repr(value)
 
 
-def _draw_path(path: Path, numbers: dict[str, Any], found: PathResult) -> None:
+def _draw_path(path: Path, numbers: dict[str, Any], found: Comparison) -> None:
     data, grid = numbers["data"], numbers["grid"]
     n = data["val"] + (data["train"] if grid["folds"] else 0)
     draw_path(
         path,
-        found.reg,
-        found.train_accuracy,
-        found.val_accuracy,
-        [wilson_interval(round(accuracy * n), n) for accuracy in found.val_accuracy],
+        found.settings["reg"],
+        found.train_score,
+        found.score,
+        [wilson_interval(round(accuracy * n), n) for accuracy in found.score],
         best=found.best,
         title=f"{data['source']}: accuracy along the regularisation path",
         caption=f"{grid['loss']}; chosen: λ {short_number(grid['best']['reg'])}, validation accuracy "
@@ -144,7 +139,7 @@ def _draw_path(path: Path, numbers: dict[str, Any], found: PathResult) -> None:
 
 
 def _search_views(
-    folder: Path, numbers: dict[str, Any], search: SearchResult, whole: SearchResult, screened: str = ""
+    folder: Path, numbers: dict[str, Any], search: Comparison, whole: Comparison, screened: str = ""
 ) -> Views:
     """loss.png of what was trained, grid.png of all settings that were looked at."""
 
@@ -152,8 +147,8 @@ def _search_views(
         source, loss = numbers["data"]["source"], numbers["options"]["loss"]
         draw_losses(
             folder / "loss.png",
-            search.steps,
-            {name: search.curves[:, head] for name, head in _three_heads(search).items()},
+            search.curves.steps,
+            {name: search.curves.objective[:, head] for name, head in _three_heads(search).items()},
             title=f"{source}: {loss} objective on each batch",
         )
 
@@ -166,7 +161,7 @@ def _search_views(
             heat.accuracy,
             best=heat.best,
             status=heat.status,
-            title=f"{numbers['data']['source']}: validation accuracy of {len(whole.space):,} settings{screened}",
+            title=f"{numbers['data']['source']}: validation accuracy of {len(whole):,} settings{screened}",
         )
 
     return {"loss.png": draw_loss, "grid.png": draw_heat}
@@ -198,12 +193,12 @@ class HeatMap:
     best: tuple[int, int]
 
 
-def heat_map(search: SearchResult) -> HeatMap:
+def heat_map(search: Comparison) -> HeatMap:
     """The cells of grid.png: a grid's own values, or ten cells along each range of random trials."""
     (learning_rates, rows), (regs, columns) = (_cells(search, name) for name in ("learning_rate", "reg"))
     accuracy = np.full((len(learning_rates), len(regs)), np.nan)
     status = np.full(accuracy.shape, "no trial", dtype="<U12")
-    for row, column, value, stopped in zip(rows, columns, search.val_accuracy, search.stopped, strict=True):
+    for row, column, value, stopped in zip(rows, columns, search.score, search.stopped, strict=True):
         accuracy[row, column] = np.fmax(accuracy[row, column], value)
         if np.isnan(accuracy[row, column]):
             status[row, column] = stopped
@@ -211,10 +206,10 @@ def heat_map(search: SearchResult) -> HeatMap:
     return HeatMap(learning_rates, regs, accuracy, status, (int(rows[search.best]), int(columns[search.best])))
 
 
-def _cells(search: SearchResult, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _cells(search: Comparison, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The values along an axis, and the place of every head among them."""
-    axis, values = search.space.axes[name], getattr(search.heads, name)
-    if not (isinstance(search.space, Trials) and axis.ranged and axis.values.min() < axis.values.max()):
+    axis, values = search.axes[name], search.settings[name]
+    if not (search.drawn and axis.ranged and axis.values.min() < axis.values.max()):
         return np.unique(values, return_inverse=True)
     places = np.array([axis.place(value) for value in values])
     middles = (np.arange(TRIAL_CELLS) + 0.5) / TRIAL_CELLS
@@ -223,14 +218,14 @@ def _cells(search: SearchResult, name: str) -> tuple[np.ndarray, np.ndarray]:
     return centres, np.minimum((places * TRIAL_CELLS).astype(int), TRIAL_CELLS - 1)
 
 
-def _three_heads(search: SearchResult) -> dict[str, int]:
+def _three_heads(search: Comparison) -> dict[str, int]:
     """The best, the median and the worst head by validation accuracy, and one that diverged where there is one."""
-    finished = [int(head) for head in np.argsort(-search.val_accuracy, kind="stable") if search.val_accuracy[head] >= 0]
+    finished = [int(head) for head in np.argsort(-search.score, kind="stable") if search.score[head] >= 0]
     heads = {"best": search.best, "median": finished[len(finished) // 2], "worst": finished[-1]}
     diverged = np.flatnonzero(search.stopped == "diverged")
     if len(diverged):
         heads["diverged"] = int(diverged[0])
-    rate, reg = search.heads.learning_rate, search.heads.reg
+    rate, reg = search.settings["learning_rate"], search.settings["reg"]
     return {
         f"{name}: learning rate {short_number(rate[head])}, λ {short_number(reg[head])}": head
         for name, head in heads.items()

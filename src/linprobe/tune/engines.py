@@ -1,15 +1,16 @@
 """The two ways to compare settings and to refit the chosen one; neither is given the test split."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import default_rates, default_regs
-from linprobe.compare.path import PathResult, cross_validate, follow_path, make_folds
-from linprobe.compare.search import Resources, SearchResult, penalty, search
+from linprobe.compare.path import cross_validate, follow_path, make_folds
+from linprobe.compare.search import Resources, penalty, search
 from linprobe.compare.settings import Grid
 from linprobe.core.backend import to_numpy
 from linprobe.core.certificate import certify, certify_bytes
@@ -17,13 +18,11 @@ from linprobe.core.exact.problem import groups, newton_room, solve_bytes
 from linprobe.core.exact.solver import solve
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd.plan import Plan
-from linprobe.core.sgd.settings import Data, Training
+from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.tune.options import TOLERANCE, Options, values_of
-
-Settings = list[dict[str, Any]]
 
 PRODUCTS = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
 BYTES = {"auto": (4, 8), "float32": (4,), "float64": (8,)}  # of the numbers in them
@@ -79,8 +78,8 @@ class Exact:
             "progress": progress,
         }
 
-    def compare(self) -> tuple[PathResult, Settings]:
-        """The path, and a row for each value of reg."""
+    def compare(self) -> Comparison:
+        """The path."""
         pool, folds = self.pool, self.options.folds
         learn = pool.take(slice(self.train)) if folds is None else pool
         asked = values_of(self.options.regs)
@@ -93,16 +92,7 @@ class Exact:
         else:
             parts = make_folds(pool.y, folds, self.options.seed, self.classes)
             found = cross_validate(pool, regs, parts, self.problem)
-        names = ("reg", "train_accuracy", "val_accuracy", "val_loss", "objective", "gap", "iterations")
-        rows = [
-            {name: getattr(found, name)[row].item() for name in names}
-            | {"status": "failed" if found.failed[row] else str(found.stopped[row])}
-            for row in range(len(regs))
-        ]
-        if found.fold_accuracy is not None:
-            for row, accuracy in zip(rows, found.fold_accuracy, strict=True):
-                row["fold_accuracy"] = accuracy.tolist()
-        return found, rows
+        return replace(found, plan=plan)
 
     def _plan(self, heads: int) -> Plan:
         """The stacks of so many heads, and the memory of all that follows; IncompatibleError where it is short."""
@@ -123,7 +113,7 @@ class Exact:
         size = needed if memory is None else min(needed, memory)
         return Plan(stacks=stacks, bytes=size, held=held, width=widest)
 
-    def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    def refit(self, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Weights (D, K) and bias (K,) of the chosen reg on the whole pool, and their certificate."""
         X, y, reg = self.pool.X, self.pool.y, np.array([best["reg"]])
         found = solve(X, y, reg, **self.problem)
@@ -159,13 +149,13 @@ class Descent:
         self.training = Training(options.loss, schedule="cosine", seed=options.seed)
         self.told = {name: getattr(self.training, name) for name in ("iterations", "schedule")}
 
-    def compare(self) -> tuple[SearchResult, Settings]:
-        """The search, and a row for each setting."""
+    def compare(self) -> Comparison:
+        """The search."""
         learn, choose_by = self.pool.take(slice(self.train)), self.pool.take(slice(self.train, None))
         rates, regs = values_of(self.options.learning_rates), values_of(self.options.regs)
         rates = default_rates(learn.X) if rates is None else rates
         regs = default_regs(learn.X) if regs is None else regs
-        self.found = found = search(
+        return search(
             learn,
             choose_by,
             Grid(rates, regs),
@@ -176,16 +166,15 @@ class Descent:
             progress=self.progress,
             checkpoint=self.checkpoint(self._identity(rates, regs)),
         )
-        return found, found.rows()
 
     def _identity(self, rates: np.ndarray, regs: np.ndarray) -> dict[str, Any]:
         """What of the settings and the device must be the same for interrupted training to go on."""
         where = {name: getattr(self.resources.products, name) for name in ("device", "precision")}
         return {**asdict(self.training), "learning_rate": rates.tolist(), "reg": regs.tolist(), **where}
 
-    def refit(self, best: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    def refit(self, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and their objective."""
-        X, y, heads = self.pool.X, self.pool.y, self.found.heads.take(np.array([self.found.best]))
+        X, y, heads = self.pool.X, self.pool.y, Heads.of(**best, seed=self.options.seed)
         found = StackRun(Data(X, y, self.classes), heads, self.training, products=self.resources.products).finish()
         if found.stopped[0] == "diverged":
             raise DivergedError(

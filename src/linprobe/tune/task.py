@@ -10,8 +10,8 @@ import numpy as np
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
-from linprobe.compare.path import PathResult
-from linprobe.compare.search import Resources, SearchResult
+from linprobe.compare.comparison import Comparison
+from linprobe.compare.search import Resources
 from linprobe.core.measure import measured_accuracy
 from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset
@@ -27,12 +27,11 @@ from linprobe.tune.words import data_step, refit_step, settings_step, test_step
 class TuneResult:
     """The classifier, refitted on train + validation, and what was compared to find it.
 
-    found: a PathResult of the exact solver, a SearchResult of SGD; evidence: of the test split; numbers: what
-    run.json tells, JSON-ready.
+    evidence: of the test split; numbers: what run.json tells, JSON-ready.
     """
 
     classifier: Classifier
-    found: PathResult | SearchResult
+    found: Comparison
     evidence: Evidence
     numbers: dict[str, Any]
 
@@ -84,7 +83,8 @@ def tune(
     engine = (Exact if options.solver == "exact" else Descent)(
         pool, len(splits.train), dataset.classes, options, resources(), on_plan, progress, keep
     )
-    (found, settings), seconds = _timed(engine.compare)
+    found, seconds = _timed(engine.compare)
+    settings = found.rows()
     best = settings[found.best]
     axes = {name: sorted({row[name] for row in settings}) for name in ("learning_rate", "reg") if name in best}
     numbers["grid"] = {
@@ -96,12 +96,12 @@ def tune(
         "axes": axes,
         "seconds": seconds,
         "best": best,
-        "edges": list(found.edges),
+        "edges": list(found.choice.edge_axes),
         "rows": settings,
     }
     on_step(settings_step(numbers["grid"]))
 
-    (W, b, refit), seconds = _timed(lambda: engine.refit(best))
+    (W, b, refit), seconds = _timed(lambda: engine.refit(found.setting(found.best)))
     numbers["refit"] = {"n": len(pool), "seconds": seconds, **refit}
     on_step(refit_step(numbers["refit"], best, options.loss, engine.told.get("tol")))
 

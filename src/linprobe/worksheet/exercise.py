@@ -10,8 +10,9 @@ import numpy as np
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import exercise_axes, spread_axes
-from linprobe.compare.search import Resources, Screening, SearchResult, screen, search
+from linprobe.compare.search import Resources, Screening, screen, search
 from linprobe.compare.settings import Axis, Grid, Progress, Space, Trials
 from linprobe.core.measure import measured_accuracy
 from linprobe.core.sgd.plan import Plan
@@ -67,7 +68,7 @@ class Options:
 class WorksheetResult:
     """All that the exercise produced; numbers is what run.json tells, JSON-ready."""
 
-    search: SearchResult
+    search: Comparison
     screening: Screening | None
     classifier: Classifier
     evidence: Evidence
@@ -206,25 +207,23 @@ def _describe(dataset: Dataset, splits: Splits, features: int) -> dict[str, Any]
 
 
 def _describe_search(
-    found: SearchResult, screening: Screening | None, seconds: float, options: Options
+    found: Comparison, screening: Screening | None, seconds: float, options: Options
 ) -> dict[str, Any]:
-    space = found.space if screening is None else screening.result.space
-    rows = found.rows()
+    whole, rows = found if screening is None else screening.result, found.rows()
     described: dict[str, Any] = {
-        "settings": len(space),
-        "axes": {name: axis.values.tolist() for name, axis in space.axes.items()},
+        "settings": len(whole),
+        "axes": {name: axis.values.tolist() for name, axis in whole.axes.items()},
         "trials": options.trials,
         "training": asdict(options.training),
         "seconds": seconds,
         "memory_plan_bytes": found.plan.bytes,
         "stacks": len(found.plan.stacks),
-        "diverged": int((found.stopped == "diverged").sum()),
+        "diverged": int((whole.stopped == "diverged").sum()),
         "best": rows[found.best],
-        "edges": list(found.edges),
+        "edges": list(found.choice.edge_axes),
         "rows": rows,
     }
     if screening is not None:
-        described["diverged"] = int((screening.result.stopped == "diverged").sum())
         described["memory_plan_bytes"] = max(found.plan.bytes, screening.result.plan.bytes)
         described["screening"] = {
             "rank": screening.rank,
@@ -237,7 +236,7 @@ def _describe_search(
 
 
 def _classifier(
-    dataset: Dataset, splits: Splits, preparation: Preparation, found: SearchResult, options: Options
+    dataset: Dataset, splits: Splits, preparation: Preparation, found: Comparison, options: Options
 ) -> Classifier:
     about = {
         "solver": "sgd",

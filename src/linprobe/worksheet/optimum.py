@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.compare.search import Resources, SearchResult
+from linprobe.compare.comparison import Comparison
+from linprobe.compare.search import Resources
 from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.core.exact.problem import newton_room, solve_bytes
 from linprobe.core.exact.solver import solve
@@ -18,7 +19,7 @@ TOLERANCE = 1e-6  # of gap / objective
 
 
 def find_optimum(
-    found: SearchResult, train: Examples, val: Examples, training: Training, classes: int, resources: Resources
+    found: Comparison, train: Examples, val: Examples, training: Training, classes: int, resources: Resources
 ) -> dict[str, Any]:
     """The optimum of the winner's own objective, certified, beside the winner; JSON-ready, or why there is none.
 
@@ -76,7 +77,7 @@ def find_optimum(
             "objective": of_sgd,
             "excess": of_sgd - (objective - gap),
             "relative_excess": (of_sgd - (objective - gap)) / objective,
-            "train_accuracy": float(found.train_accuracy[found.best]),
-            "val_accuracy": float(found.val_accuracy[found.best]),
+            "train_accuracy": float(found.train_score[found.best]),
+            "val_accuracy": float(found.score[found.best]),
         },
     }

@@ -112,7 +112,7 @@ def test_a_head_that_has_failed_is_not_chosen_for_the_weights_that_stand_in_for_
     train, val = Examples(X[:200], y[:200]), Examples(X[200:], y[200:])
     found = follow_path(train, val, np.array([1e-2, 1e-1, 3.0]), {"loss": "softmax", "classes": 4})
     # It has the weights, and so the scores, of its neighbour.
-    assert found.val_accuracy[0] == found.val_accuracy[1]
+    assert found.score[0] == found.score[1]
     assert found.failed.tolist() == [True, False, False]
     assert found.stopped.tolist() == ["failed", "gap", "gap"]
     assert found.best == 1
