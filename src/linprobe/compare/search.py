@@ -145,20 +145,23 @@ def screen(
     training: Training,
     *,
     rank: int | Literal["auto"],
+    classes: int,
     keep: int = 5,
-    **options: Any,
+    resources: Resources | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Comparison, Screening]:
     """Search on the leading principal directions of train, then retrain the best few settings on all of it.
 
-    Only the retrained settings are results; the others are known to the accuracy of the screening alone. Options are
-    those of `search`.
+    Only the retrained settings are results; the others are known to the accuracy of the screening alone. What is not
+    said here is as in `search`.
     """
-    checkpoint: Checkpoint | None = options.pop("checkpoint", None)
-    kept_of: list[Any] = [None, None] if checkpoint is None else checkpoint.parts("screening", "retraining")
+    before, after = (None, None) if checkpoint is None else checkpoint.parts("screening", "retraining")
     started = time.perf_counter()
     basis, Z = fit_basis(train.X, rank, seed=training.seed)
     rows = Examples(Z, train.y), Examples(rotate(val.X, basis), val.y)
-    shape = (train.X.shape[1], options["classes"])
+    shape = (train.X.shape[1], classes)
 
     def start(heads: Heads) -> tuple[np.ndarray, np.ndarray]:
         # All heads of a space start at the same weights; a stack of them in full rank might take more than training.
@@ -168,15 +171,32 @@ def screen(
         W, b = (np.broadcast_to(start, (*start.shape[:-1], len(heads))) for start in starts)
         return W, b
 
-    resources: Resources = options.get("resources") or Resources()
+    resources = resources or Resources()
     held = resources.held + basis.directions.nbytes + sum(part.X.nbytes for part in rows)
-    alone = options | {"checkpoint": kept_of[0], "resources": replace(resources, held=held)}
-    screened = search(*rows, space, training, start=start, **alone)
+    screened = search(
+        *rows,
+        space,
+        training,
+        classes=classes,
+        resources=replace(resources, held=held),
+        start=start,
+        on_plan=on_plan,
+        progress=progress,
+        checkpoint=before,
+    )
     del rows, Z
     kept = ranked(screened.score, screened.loss)[: min(keep, int(np.isfinite(screened.score).sum()))]
     seconds = time.perf_counter() - started
     found = search(
-        train, val, Listed(space, space.heads(training.seed).take(kept)), training, checkpoint=kept_of[1], **options
+        train,
+        val,
+        Listed(space, space.heads(training.seed).take(kept)),
+        training,
+        classes=classes,
+        resources=resources,
+        on_plan=on_plan,
+        progress=progress,
+        checkpoint=after,
     )
     return found, Screening(screened, basis.rank, basis.residual, seconds, kept)
 
