@@ -65,7 +65,7 @@ class Comparison:
     W: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
     b: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     curves: Curves = field(default_factory=Curves)
-    plan: Plan = field(default_factory=lambda: Plan((), 0, 0, 0))
+    plan: Plan = field(default_factory=lambda: Plan(stacks=(), bytes=0, held=0, width=0))
 
     def __len__(self) -> int:
         return len(self.scores)
