@@ -8,6 +8,8 @@ INSTALL = @echo "Installing into $(VENV): a minute or two the first time" && \
 	$(BIN)/python -m pip install --disable-pip-version-check --editable
 # A test process for every core, and no more threads than that.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# The tests start hundreds of processes: where bytecode is not kept, each would compile all of linprobe.
+KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .PHONY: help demo test check format bench docs pictures clean
 
@@ -19,7 +21,7 @@ demo: $(VENV)/installed ## Run the worksheet on the digits that ship with scikit
 
 test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: 5 to 10 minutes on two cores
 	@echo "The tests take 5 to 10 minutes on two cores."
-	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal
+	$(ONE_THREAD) $(KEEP_BYTECODE) $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/installed-check ## Check format, lint and types
 	$(BIN)/ruff format --check .

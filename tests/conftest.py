@@ -12,8 +12,9 @@ import hypothesis
 import pytest
 
 # A machine that is busy with something else takes its time: that is no fault of what is tested.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
+hypothesis.settings.register_profile("few", deadline=None, max_examples=20)
+hypothesis.settings.register_profile("all", deadline=None, max_examples=100)
+hypothesis.settings.load_profile("few")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what is to run in the background. The processes under test would inherit it, deaf to Ctrl-C.

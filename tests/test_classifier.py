@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.classifier import Classifier, load
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
@@ -149,7 +150,7 @@ def test_unicode_and_hostile_class_names_survive(tmp_path):
 
 
 @given(names=st.lists(st.text(st.characters(exclude_categories=())), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_any_class_names_survive(tmp_path_factory, names):
     path = tmp_path_factory.getbasetemp() / "any names"
     make_classifier(classes=names).save(path)

@@ -237,6 +237,7 @@ def test_what_the_pages_in_the_repository_point_to_is_there():
 MADE = {"reference/command-line.md", "contributing.md", "changelog.md"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="needs mkdocs: pip install -e '.[docs]'")
 def test_the_site_builds_strictly_and_asks_nobody_for_anything(tmp_path):
     site = tmp_path / "site"

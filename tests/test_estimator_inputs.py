@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe import LinearSVM, SoftmaxClassifier
 from linprobe.errors import DataError, UsageError
 from linprobe.estimators import classifiers, inputs
@@ -139,7 +140,7 @@ def test_a_sparse_matrix_that_points_outside_is_refused():
 # ---- NaN and infinity
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     n=st.integers(1, 40),
     features=st.integers(1, 12),
@@ -308,7 +309,7 @@ def test_features_of_another_number_are_refused():
 # ---- mean and variance
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     X=hnp.arrays(
         st.sampled_from([np.float32, np.float64, np.uint8, np.int16]),

@@ -30,7 +30,7 @@ from linprobe.estimators import classifiers
 
 
 # Without an intercept one of the checks cannot be passed, nor does scikit-learn's own LogisticRegression pass it.
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 @parametrize_with_checks(
     [
         SoftmaxClassifier(),
@@ -87,6 +87,7 @@ def objective_of(estimator, X, y, weight, reg, loss=softmax_objective):
 # ---- the optimum, against scikit-learn
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("classes", [2, 3, 5])
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 @pytest.mark.parametrize("intercept", [True, False])
@@ -98,6 +99,7 @@ def test_the_optimum_is_scikit_learns_for_the_same_c(classes, C, intercept):
     assert_the_same(ours, theirs, X, y, weight)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("class_weight", [None, "balanced", {10: 3.0, 8: 0.5}])
 @pytest.mark.parametrize("weighted", [True, False])
@@ -150,6 +152,7 @@ def assert_certified(estimator, X, y, weight, tol):
     assert proof.gap[0] <= tol * proof.objective[0]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8, bool])
@@ -199,6 +202,7 @@ def test_more_classes_reach_the_optimum_that_a_general_minimiser_finds(intercept
 # ---- the default penalty
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "make", [SoftmaxClassifier, LinearSVM, lambda: SoftmaxClassifier(solver="sgd", random_state=0)]
 )
@@ -220,6 +224,7 @@ def test_the_default_penalty_is_a_hundredth_of_the_mean_variance():
     assert SoftmaxClassifier().fit(sp.csr_array(X), y, weight).reg_ == pytest.approx(0.01 * variance, rel=1e-12)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("make", [SoftmaxClassifier, LinearSVM, lambda: LinearSVM(solver="sgd")])
 @pytest.mark.parametrize("value", [0.0, 3.7, -1e6])
 def test_constant_features_leave_the_shares_of_the_classes(make, value):
@@ -244,6 +249,7 @@ def test_copies_of_a_feature_share_its_weight():
 # ---- stochastic gradient descent
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("make", "loss"),
     [
@@ -347,11 +353,10 @@ def test_an_estimator_is_copied_pickled_searched_and_chained():
     assert fitted is model
     assert (pickle.loads(pickle.dumps(fitted)).predict_proba(X) == fitted.predict_proba(X)).all()
     assert cross_val_score(make_pipeline(StandardScaler(), LinearSVM()), X, y).mean() > 0.9
-    for grid in ({"C": [0.01, 1.0, 100.0]}, {"reg": ["scale", 1e-3], "fit_intercept": [True, False]}):
-        search = GridSearchCV(SoftmaxClassifier(), grid).fit(X, y)
-        assert search.best_score_ > 0.9
+    other = GridSearchCV(SoftmaxClassifier(), {"reg": ["scale", 1e-3], "fit_intercept": [True, False]}).fit(X, y)
     theirs = GridSearchCV(LogisticRegression(max_iter=10_000), {"C": [0.01, 1.0, 100.0]}).fit(X, y)
     ours = GridSearchCV(SoftmaxClassifier(), {"C": [0.01, 1.0, 100.0]}).fit(X, y)
+    assert min(other.best_score_, ours.best_score_) > 0.9
     np.testing.assert_allclose(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], atol=1e-12)
 
 

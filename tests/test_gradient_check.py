@@ -7,9 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe import open_dataset
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.objective import loss_and_gradient
@@ -79,7 +80,7 @@ def test_more_checks_than_entries_are_all_entries(h):
 
 
 @STEPS
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(value=st.floats(-1e6, 1e6), fails_at=st.integers(0, 12))
 def test_x_comes_back_bit_for_bit_also_when_f_raises(h, value, fails_at):
     x = np.array([value, -0.0, 5e-324, 0.1])

@@ -215,7 +215,7 @@ def test_the_plan_is_told_before_any_work():
     assert len(told) == 1
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", [3, 100, 159])
 def test_interrupted_work_goes_on_in_its_own_stacks_whatever_the_memory_is_now(calls, narrow, tmp_path):
     """Other stacks would be other heads: what is free changes from one hour to the next."""

@@ -43,6 +43,7 @@ def test_every_module_is_imported(tmp_path):
     assert int(done.stdout) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_tune_and_predict_work(tmp_path):
     done = python(

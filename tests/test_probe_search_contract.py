@@ -393,6 +393,7 @@ def test_groups_reach_a_nested_search():
         assert_same_results(found, expected)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.usefixtures("routing")
 @pytest.mark.parametrize(
     ("fitting", "scoring", "several"),

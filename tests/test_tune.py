@@ -399,6 +399,7 @@ def test_a_class_of_validation_alone_is_learned_by_folds_and_by_the_refit():
     assert folds[0].notes == ()
 
 
+@pytest.mark.slow
 def test_sgd_searches_learning_rates_and_refits_the_best(digits):
     steps = []
     options = Options("sgd", "hinge", np.array([0.01, 1.0]), np.array([1e-4, 1e-3, 1e30]))
@@ -432,6 +433,7 @@ def test_sgd_of_which_nothing_is_left_is_an_error(digits):
         tune(digits, Options("sgd", regs=np.array([1.0]), learning_rates=np.array([1e30])))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 def test_sgd_has_defaults_that_train(loss):
     dataset = draw()

@@ -11,6 +11,7 @@ from faults import REWRITINGS, drawn_faults, with_fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.checker import check_loss
 from linprobe.checker.codes import CODES, RANK
 from linprobe.core.losses.reference import svm_loss_naive
@@ -97,7 +98,7 @@ def test_no_small_fault_is_called_right(entry, fault):
 
 
 @given(st.sampled_from(QUICK), st.sampled_from(sorted(REWRITINGS)), st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_a_rewriting_stays_right(entry, how, seed):
     verdict = check_loss(REWRITINGS[how](entry.function, entry.layout, seed), loss="hinge")
     assert (verdict.verdict, verdict.faults, verdict.convention) == ("right", (), entry.convention)

@@ -95,7 +95,7 @@ def test_each_function_gets_its_verdict(entry):
         check_page.assert_up_to_date(entry.codes[0], verdict.faults)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @each(list(OF_EACH_KIND.values()))
 def test_the_loss_is_found_out(entry):
     assert judge(Here(entry.function), "f").loss == "softmax"
@@ -122,7 +122,7 @@ def test_a_small_fault_is_never_called_right(entry, fault):
 
 
 # Every entry once, with the four ways taken in turn.
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(
     ("entry", "how"),
     list(zip(DOUBLE, cycle(REWRITINGS), strict=False)),

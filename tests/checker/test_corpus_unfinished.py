@@ -96,6 +96,7 @@ def told(f, loss):
 
 
 # Each loss with one of the three in turn, and a right one with each of them.
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("name", "missing"), [*zip(LOSSES, cycle(NO_GRADIENT)), *product(["hinge right"], NO_GRADIENT)], ids=str
 )
@@ -106,6 +107,7 @@ def test_a_loss_is_judged_though_its_gradient_is_not_there(name, missing):
     assert found == ("unfinished", {"gradient_unfinished", *codes})
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_gradient_that_is_the_penalty_s_alone_is_unfinished_and_its_penalty_judged(name):
     value, codes = LOSSES[name]
@@ -137,6 +139,7 @@ GRADIENTS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("name", "nothing"), [*zip(GRADIENTS, cycle([0.0, None])), *product(["hinge right"], [0.0, None])], ids=str
 )

@@ -10,6 +10,7 @@ def hold(outcomes):
         assert not one.right or one.verdict.verdict in {"right", "right_unstable"}, one.mutant
 
 
+@pytest.mark.slow
 def test_a_few_mutants():
     outcomes = list(judged(6, seed=2))
     hold(outcomes)
@@ -17,6 +18,7 @@ def test_a_few_mutants():
     assert sum(one.unnamed for one in outcomes) <= 1
 
 
+@pytest.mark.slow
 def test_the_mutants_are_different_and_the_same_again():
     texts = [one.text for one in mutants(12, seed=5)]
     assert len(set(texts)) == 12

@@ -52,6 +52,7 @@ FAILING_PAGES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("command", "case"), [*(("tune", case) for case in FAILING_PAGES), ("worksheet", "KeyError")])
 def test_a_page_that_fails_costs_a_line_and_not_the_run(command, case, run, monkeypatch, tmp_path):
     place, failing, words = FAILING_PAGES[case]
@@ -106,6 +107,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_without_what_draws_there_is_a_run_all_the_same(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_PLOTS, *WORK["worksheet"]], cwd=tmp_path, capture_output=True, text=True

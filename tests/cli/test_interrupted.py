@@ -194,6 +194,7 @@ def interrupted(run, monkeypatch):
     return call
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("work", QUICK)
 def test_ctrl_c_in_the_first_seconds_keeps_what_was_trained(work, interrupted, tmp_path):
     status, _, err, calls = interrupted(QUICK[work])
@@ -219,6 +220,7 @@ def test_ctrl_c_in_the_first_seconds_keeps_what_was_trained(work, interrupted, t
     assert names(tmp_path) == ["run"]
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_at_once_and_the_next_run_goes_on_and_sweeps(tmp_path):
     """By the system's own hand: a handler of ours would wait for the product that is being computed."""
     status, _, err = stop_in_training(tmp_path, signal.SIGTERM)
@@ -281,6 +283,7 @@ def test_after_success_or_divergence_no_checkpoint_remains(interrupted, tmp_path
     assert names(tmp_path) == ["run"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path):
     import resource
 
@@ -301,6 +304,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_stays(tmp_path):
     assert saved.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_two_at_once_get_two_folders_or_one_is_refused(tmp_path):
     processes = [start(tmp_path, *FOREVER) for _ in range(2)]
     try:

@@ -221,6 +221,7 @@ def test_a_run_ends_well_wherever_its_words_go(place, tmp_path):
         assert b"Refit" not in (tmp_path / "run" / name).read_bytes()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("place", ["2>&-", "2>/dev/full"])
 def test_an_error_keeps_its_status_wherever_it_goes(place, tmp_path):
     assert shell(tmp_path, f"set -o pipefail; linprobe tune nothing {place}")[0] == 2

@@ -22,6 +22,7 @@ def without_measures(value):
     return [without_measures(held) for held in value] if isinstance(value, list) else value
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_slower_clock_changes_no_file_but_the_seconds_in_run_json(command, run, tmp_path, monkeypatch):
     assert run(*COMMANDS[command], "--out", "run")[0] == 0

@@ -66,7 +66,7 @@ def test_the_run_folder_of_a_path(run, tmp_path):
     assert "a/run" in out
 
 
-def test_the_model_predicts_what_the_run_measured(run, tmp_path):
+def test_the_model_predicts_what_the_run_measured(run, tmp_path, pageless):
     run("tune", "digits", "--out", "run", *QUICK, "--val-size", "100", "--test-size", "150", "--seed", "7")
     numbers, _ = read(tmp_path / "run")
     model = linprobe.load(tmp_path / "run" / "model.safetensors")
@@ -80,7 +80,7 @@ def test_the_model_predicts_what_the_run_measured(run, tmp_path):
     assert numbers["options"] == dict(model.about)
 
 
-def test_folds(run, tmp_path):
+def test_folds(run, tmp_path, pageless):
     status, out, _ = run("tune", "digits", "--folds", "3", "--out", "run", *QUICK)
     assert status == 0
     assert "3 settings x 3 folds" in out
@@ -104,14 +104,13 @@ def test_sgd(run, tmp_path):
     assert "proves nothing" in out
 
 
-def test_json_is_the_only_output(run, tmp_path):
+def test_json_is_the_only_output(run, tmp_path, pageless):
     status, out, err = run("tune", "digits", "--json", "--out", "run", *QUICK)
     assert (status, err) == (0, "")
     assert json.loads(out) == read(tmp_path / "run")[0]
 
 
-def test_the_default_folder_is_a_new_one_each_time(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("linprobe.report.folder.tuned_views", lambda *_: {})
+def test_the_default_folder_is_a_new_one_each_time(run, tmp_path, pageless):
     for _ in range(2):
         assert run("tune", "digits", *QUICK)[0] == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
@@ -132,7 +131,7 @@ def test_an_existing_folder_is_refused_or_replaced_whole(run, tmp_path):
 
 
 @pytest.mark.parametrize("columns", [80, 100])
-def test_nothing_is_wider_than_the_terminal_and_no_figure_is_broken(columns, run, monkeypatch):
+def test_nothing_is_wider_than_the_terminal_and_no_figure_is_broken(columns, run, monkeypatch, pageless):
     monkeypatch.setenv("COLUMNS", str(columns))
     _, out, _ = run("tune", "digits", "--out", "run", "--reg", "1e-3:1e3:7:log", "--tol", "1e-2")
     assert max(map(len, out.splitlines())) <= columns
@@ -197,6 +196,7 @@ def start(folder, *arguments, **options):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing(tmp_path):
     process = start(
         tmp_path,
@@ -221,22 +221,8 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_terminal_shows_a_bar_of_the_heads_that_are_done(tmp_path):
-    import pty
-
-    leader, follower = pty.openpty()
-    process = start(tmp_path, "--reg", "1e-3:10:20:log", stdout=follower, stderr=follower)
-    os.close(follower)
-    screen = b""
-    while True:
-        try:
-            part = os.read(leader, 65536)
-        except OSError:  # Linux's way to say that the other end has closed
-            break
-        if not part:
-            break
-        screen += part
-    os.close(leader)
-    assert process.wait(timeout=60) == 0
+def test_the_terminal_shows_a_bar_of_the_heads_that_are_done(on_terminal, pageless):
+    status, screen = on_terminal("tune", "digits", "--out", "run", "--reg", "1e-3:10:20:log")
+    assert status == 0
     assert b"fits done" in screen
     assert re.search(rb"\d+/20", screen)

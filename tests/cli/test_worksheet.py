@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
-from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from PIL import Image
 from safetensors import safe_open
 
@@ -50,7 +47,7 @@ def test_the_run_folder_holds_everything(run, tmp_path):
     assert "a/run" in out
 
 
-def test_the_model_file_predicts_what_the_run_measured(run, tmp_path):
+def test_the_model_file_predicts_what_the_run_measured(run, tmp_path, pageless):
     run("worksheet", "--out", "run", *QUICK, "--val-size", "100", "--test-size", "150")
     numbers = json.loads((tmp_path / "run" / "run.json").read_text())
     model = linprobe.load(tmp_path / "run" / "model.safetensors")
@@ -65,14 +62,13 @@ def test_the_model_file_predicts_what_the_run_measured(run, tmp_path):
         assert sorted(file.keys()) == ["W", "b", "mean"]
 
 
-def test_json_is_the_only_output(run, tmp_path):
+def test_json_is_the_only_output(run, tmp_path, pageless):
     status, out, err = run("worksheet", "--json", "--out", "run", *QUICK)
     assert (status, err) == (0, "")
     assert json.loads(out) == json.loads((tmp_path / "run" / "run.json").read_text())
 
 
-def test_the_default_folder_is_a_new_one_each_time(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("linprobe.report.folder.run_views", lambda *_: {})
+def test_the_default_folder_is_a_new_one_each_time(run, tmp_path, pageless):
     for _ in range(2):
         assert run("worksheet", *QUICK)[0] == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
@@ -96,7 +92,7 @@ def test_an_existing_folder_is_refused_or_replaced_whole(run, tmp_path):
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES
 
 
-def test_a_diverging_setting_is_reported(run, tmp_path):
+def test_a_diverging_setting_is_reported(run, tmp_path, pageless):
     status, out, _ = run(
         "worksheet", "--out", "run", "--learning-rate", "1e-3,1e30", "--reg", "0.1", "--iterations", "40"
     )
@@ -189,25 +185,8 @@ def test_a_fault_of_ours_is_one_line_too(run, monkeypatch):
     assert "LINPROBE_TRACEBACK" in err
 
 
-def test_the_terminal_shows_a_bar_with_the_running_loss(tmp_path):
-    import pty
-
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "worksheet", "--out", "run", "--iterations", "1000", *QUICK[2:]],
-        cwd=tmp_path, stdout=follower, stderr=follower, env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
-    )  # fmt: skip
-    os.close(follower)
-    screen = b""
-    while True:
-        try:
-            part = os.read(leader, 65536)
-        except OSError:  # Linux's way to say that the other end has closed
-            break
-        if not part:
-            break
-        screen += part
-    os.close(leader)
-    assert process.wait(timeout=60) == 0
+def test_the_terminal_shows_a_bar_with_the_running_loss(on_terminal, pageless):
+    status, screen = on_terminal("worksheet", "--out", "run", "--iterations", "1000", *QUICK[2:])
+    assert status == 0
     assert b"lowest loss" in screen
     assert b"/1000" in screen

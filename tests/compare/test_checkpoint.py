@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe import __version__
 from linprobe.compare.checkpoint import ABANDONED_SECONDS, MAGIC, Checkpoint
 from linprobe.errors import DataError, IncompatibleError, OutputError
@@ -90,7 +91,7 @@ TREES = st.recursive(
 
 
 @given(state=st.dictionaries(st.text(), TREES, max_size=5))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_any_state_comes_back_bit_for_bit(state, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "any.checkpoint"
     assert same(written(path, state).load(), state)

@@ -63,6 +63,7 @@ def plain_accuracy(X, y, W):
     return sum(int(np.argmax(x @ W)) == label for x, label in zip(X, y.tolist(), strict=True)) / len(y)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 def test_a_search_on_digits_is_one_head_after_another_in_float64(loss):
     train, val = centred(make_splits(open_dataset("digits"), seed=0))

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import minimize
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core import _certified_rows, certificate
 from linprobe.core.certificate import certify
 from linprobe.core.losses import LOSSES
@@ -116,7 +117,7 @@ CASES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(case=CASES)
 def test_no_weights_are_better_than_the_lower_bound(case):
     loss, intercept, K, reg = case["loss"], case["intercept"], case["K"], case["reg"]

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.core.test_certificate import draw, fit
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.certificate import certify
 from linprobe.errors import IncompatibleError, LinprobeError
 
@@ -117,7 +118,7 @@ def no_weights(rng, decades):
     return magnitude(rng, decades) * rng.standard_normal((n, 2)), y, np.zeros((2, K)), b, weight
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     kind=st.sampled_from([anything, symmetric, no_weights]),
     seed=st.integers(0, 2**32 - 1),

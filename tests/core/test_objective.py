@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses import LOSSES, softmax
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.objective import loss_and_gradient, objective_and_gradient
@@ -353,7 +354,7 @@ def test_the_gradient_agrees_with_central_differences_at_200_coordinates(loss, r
 
 
 @BOTH
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     size=st.floats(1e-3, 1e4),
     shape=st.tuples(st.integers(1, 12), st.integers(1, 5), st.integers(2, 7)),

@@ -4,10 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data.formats.parquet import read_parquet
 from linprobe.data.sight import see
 from linprobe.errors import DataError
@@ -123,7 +124,7 @@ def test_sixteen_bits_a_channel(tmp_path, kind):
     np.testing.assert_array_equal(seen, np.broadcast_to(expected, seen.shape))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA"]),
     kind=st.sampled_from(sorted(LOSSLESS)),

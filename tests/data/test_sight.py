@@ -6,10 +6,11 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data.sight import middle, see
 from linprobe.errors import DataError, UnsafeFileError
 from makers import complaint, picture, pictures, png  # pyright: ignore[reportMissingImports]
@@ -93,7 +94,7 @@ def see_loops(rgba, shape, white):
 SIDES = st.integers(1, 24)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     SIDES, SIDES, SIDES, SIDES, st.sampled_from(["L", "LA", "RGB", "RGBA"]), st.sampled_from([1, 3]), st.integers(0, 99)
 )

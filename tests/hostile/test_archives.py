@@ -201,6 +201,7 @@ def test_a_bomb_costs_little_time_and_little_memory(tmp_path, name):
     assert everything_under(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_memory_stays_within_a_limit_set_from_outside(tmp_path):
     if not Path("/proc/self/statm").exists():
         pytest.skip("needs Linux")

@@ -32,6 +32,7 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_repeated_is_in_memory_once(repeated):
     assert repeated.stat().st_size < 100_000
     # The peak of resident memory, not a limit on addresses: pyarrow reserves far more of these than it uses.

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gadgets import GADGETS, P2, P4, Gadget, called, stack_global, u  # pyright: ignore[reportMissingImports]
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data.formats.cifar10 import read_cifar10
 from linprobe.data.formats.unpickle import MOST_OPERATIONS, unpickle
 from linprobe.errors import DataError, UnsafeFileError
@@ -204,7 +205,7 @@ def test_a_bomb_costs_little_time_and_little_memory(name):
     assert time.process_time() - started < 10
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("operation", [b"]", b"}", b"(", b")", b"N", b"K\x01", b"]q\x00", b"]\x94", b"U\x02ab"])
 def test_a_file_of_nothing_but_operations_stops(operation):
     raw = P4 + operation * (2 * MOST_OPERATIONS)
@@ -214,6 +215,7 @@ def test_a_file_of_nothing_but_operations_stops(operation):
     assert time.process_time() - started < 10
 
 
+@pytest.mark.slow
 def test_memory_stays_within_a_limit_set_from_outside(tmp_path):
     """Each bomb in a folder, read by a process that may not have more than 1 GiB beyond what its libraries take."""
     names = [name for name in BOMBS if "holds itself" not in name]
@@ -272,7 +274,7 @@ def test_every_truncation_is_a_data_error(raw):
 @given(
     st.sampled_from(DIALECTS), st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 255)), min_size=1, max_size=6)
 )
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_damaged_bytes_are_a_dictionary_or_a_data_error(raw, changes):
     broken = bytearray(raw)
     for position, value in changes:
@@ -291,7 +293,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=40))
-@settings(max_examples=1_000, deadline=None)
+@examples(1_000)
 def test_any_program_is_a_dictionary_or_a_data_error(pieces):
     message, events = watched(P2 + b"".join(pieces) + b".")
     assert "\n" not in message

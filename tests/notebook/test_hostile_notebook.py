@@ -25,6 +25,7 @@ def hostile(tmp_path_factory):
     return notebook, folder.parent / "w.pdf"
 
 
+@pytest.mark.slow
 def test_names_are_text_in_the_notebook(hostile, said):
     notebook, _ = hostile
     assert "<script>" in said(notebook, "data")  # printed, and so escaped by whatever shows a notebook

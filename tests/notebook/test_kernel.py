@@ -39,12 +39,14 @@ def test_a_cell_that_hangs_is_ended(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_told(capfd):
     with pytest.raises(OutputError, match=r"kernel died \(cell 'c0'"):
         execute(notebook_of("import os; os._exit(3)"), limit=60)
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_kernel_that_does_not_start_is_told(monkeypatch, tmp_path, capfd):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho no such thing >&2\nexit 1\n")

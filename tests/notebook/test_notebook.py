@@ -114,6 +114,7 @@ def test_hostile_paths_stay_one_line_of_text(path, tmp_path):
     assert parameters(nbformat.read(tmp_path / "made.ipynb", as_version=4))["SOURCE"] == path
 
 
+@pytest.mark.slow
 def test_the_figures_are_the_engines(executed, number, said):
     numbers = run_worksheet(linprobe.open_dataset("digits")).numbers
     check(executed, numbers, number, said)

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.metrics import confusion_matrix, recall_score
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.errors import UsageError
 from linprobe.report.confusion import confusion_sheet, draw_confusion
 
@@ -43,7 +44,7 @@ def test_nothing_overlaps_and_counts_are_there_or_said_to_be_missing(classes, ex
     assert max(sheet.width, sheet.height) < 2200
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.lists(st.text(max_size=40), min_size=2, max_size=25), st.integers(1, 10**9))
 def test_nothing_overlaps_whatever_the_names(check_layout, names, examples):
     check_layout(confusion_sheet(counts_of(len(names), examples), names, title="t"))

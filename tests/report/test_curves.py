@@ -2,9 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.errors import UsageError
 from linprobe.report.curves import _running_median, _spread, _thin, draw_losses, losses_sheet
 
@@ -77,7 +78,7 @@ def test_a_curve_that_breaks_off_inside_the_plot_is_marked_at_its_last_value():
     assert "diverged at iteration 30" in words(sheet)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(st.lists(st.floats(width=64) | st.floats(0, 1000), min_size=7, max_size=7), min_size=1, max_size=9),
     st.text(max_size=100),

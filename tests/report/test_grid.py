@@ -2,9 +2,10 @@ import csv
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.errors import UsageError
 from linprobe.report.grid import draw_grid, grid_sheet
 from linprobe.report.heatmap import colours
@@ -44,7 +45,7 @@ def test_nothing_overlaps_and_every_number_is_there_or_said_to_be_missing(rows, 
     assert max(sheet.width, sheet.height) < 1700
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(1, 34), st.integers(1, 34), st.floats(0, 1), st.integers(0, 2**32), st.booleans())
 def test_nothing_overlaps_on_any_grid(check_layout, rows, columns, diverged, seed, linear):
     rates, regs, accuracy = settings_of(rows, columns, seed)

@@ -105,6 +105,7 @@ def test_only_its_own_scripts_run_and_nobody_is_asked(kind):
     assert not {"link", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.elements}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_everything_that_is_pointed_to_is_there_once(kind):
     page = page_of(kind)

@@ -71,6 +71,7 @@ def test_same_input_same_bytes_and_other_peoples_settings_do_not_matter(draw, tm
     assert (tmp_path / "a.png").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_pictures_drawn_in_threads_are_the_same_as_one_after_another(tmp_path):
     for draw in PICTURES:
         draw(tmp_path / draw.__name__)

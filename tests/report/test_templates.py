@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.errors import UsageError
 from linprobe.report.templates import draw_templates, scale_templates, templates_sheet
 
@@ -96,7 +97,7 @@ def test_other_numbers_of_channels_are_drawn_as_their_mean_and_it_says_so(channe
     np.testing.assert_array_equal(sheet.pixels()[below:], mean.pixels()[below:])
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=12), st.text(max_size=300))
 def test_nothing_overlaps_whatever_the_names(check_layout, names, title):
     check_layout(templates_sheet(np.zeros((len(names), 4, 4, 1)), names, title=title))

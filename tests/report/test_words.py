@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.report.words import (
     class_labels,
     drawable,
@@ -39,7 +40,7 @@ def test_a_name_becomes_what_the_font_can_draw(words, shown):
     assert drawable(words) == shown
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text())
 def test_any_text_becomes_drawable_and_stays_so(words):
     shown = drawable(words)
@@ -47,7 +48,7 @@ def test_any_text_becomes_drawable_and_stays_so(words):
     assert width(shown, 9) >= 0  # measuring warns, as an error here, when a glyph is missing
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(min_size=1), st.floats(20, 300), st.booleans(), st.booleans())
 def test_a_shortened_text_fits_and_says_that_it_is_cut(words, limit, bold, middle):
     words = drawable(words)
@@ -74,7 +75,7 @@ def test_names_that_would_look_the_same_are_kept_apart():
     assert class_labels(["猫", "犬", "", "鳥1", "魚1"], 9, 100) == ["class 0", "class 1", "class 2", "□1 #3", "□1 #4"]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6), st.floats(60, 200))
 def test_every_class_gets_a_label_that_fits(names, limit):
     labels = class_labels(names, 9, limit)

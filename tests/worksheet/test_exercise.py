@@ -160,6 +160,7 @@ def test_the_edge_of_the_grid_is_said(digits):
     assert "edge of the grid (learning rate)" in " ".join(steps[4].notes)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 def test_defaults_fit_the_data(digits, loss):
     """What `make demo` shows first: a choice inside the grid on both axes, with an objective near the lowest one."""

@@ -65,6 +65,7 @@ def test_a_function_that_raises_has_its_line(sandboxed):
     assert (crash.kind, crash.line, crash.text) == ("ValueError", 3, "return W @ X")
 
 
+@pytest.mark.slow
 def test_torch_is_offered_where_the_file_uses_it(sandboxed):
     pytest.importorskip("torch", reason="a file with PyTorch needs it")
     source = """
@@ -251,6 +252,7 @@ def test_an_interrupt_of_the_parent_ends_the_process(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["softmax.py"]
 
 
+@pytest.mark.slow
 def test_a_parent_that_is_killed_leaves_no_process_that_waits(tmp_path):
     path = tmp_path / "softmax.py"
     path.write_text("import threading, time, atexit\natexit.register(time.sleep, 1000)\n" + GOOD)
@@ -289,7 +291,7 @@ time.sleep(10**6)
 """
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("in_a_thread", [False, True])
 def test_a_process_ends_with_its_parent_and_the_next_run_sweeps(needs, tmp_path, monkeypatch, end, in_a_thread):

@@ -141,6 +141,7 @@ def test_no_process_is_left_of_a_bomb(ended, needs, working_in_scratch, body):
     assert working_in_scratch() == [one.pid for one in psutil.Process().children(recursive=True)]
 
 
+@pytest.mark.slow
 def test_a_scratch_folder_that_fills_up_ends_the_call(ended):
     body = "for i in range(10**6):\n    with open(str(i), 'wb') as file: file.write(bytes(2**23))\n    time.sleep(0.02)"
     crash = Crash("signal", "it filled its scratch folder")

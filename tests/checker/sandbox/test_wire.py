@@ -6,10 +6,11 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.checker.outcome import Crash, Outcome, plain_text
 from linprobe.checker.sandbox import wire
 from linprobe.checker.sandbox.wire import WireError
@@ -41,7 +42,7 @@ def header(value):
     return struct.pack("<I", len(text)) + text
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(hnp.arrays(st.sampled_from(sorted(wire.TYPES)), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0)))
 def test_arrays_arrive_bit_for_bit(array):
     message, (arrived,) = carried({"text": "λ", "number": 0.1}, [array])

@@ -72,6 +72,7 @@ def lowest(X, y, reg, loss, weight=None, intercept=True):
     return found.fun
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("loss", "intercept", "weighted"),  # every pair once
     [
@@ -352,6 +353,7 @@ def test_passes_are_counted_and_bounded_and_told():
     assert solve(X, y, REG, tol=1e-3).iterations.max() < solve(X, y, REG, tol=1e-9).iterations.max()
 
 
+@pytest.mark.sampled(2)
 @BOTH
 def test_less_memory_means_narrower_stacks_and_the_same_optimum(loss):
     X, y = draw(n=500, D=100)

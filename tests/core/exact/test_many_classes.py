@@ -33,6 +33,7 @@ def peak(work):
         tracemalloc.stop()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 @pytest.mark.parametrize("solver", ["exact", "sgd"])
 def test_one_label_of_99999_is_refused_with_the_figure(solver, loss):
@@ -55,6 +56,7 @@ def test_the_solver_alone_refuses_it_too(loss):
         solve(X, y, np.ones(1), loss=loss, memory=8 * 2**30)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 @pytest.mark.parametrize("heads", [1, 3])
 def test_the_plan_covers_the_solver_with_more_classes_than_rows(loss, heads):
@@ -83,6 +85,7 @@ def test_the_plan_of_the_exact_solver_is_told_before_it_works():
     assert plan.describe().endswith(" MiB of memory, 1 MiB of it in use already")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a system that keeps to a limit of addresses")
 @pytest.mark.parametrize("command", ["tune", "worksheet", "evaluate", "predict"])
 def test_too_few_addresses_are_refused_at_the_start(command, tmp_path):

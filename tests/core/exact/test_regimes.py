@@ -23,14 +23,14 @@ from linprobe.core.losses.curvature import total_curvature
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 
 
-def slow(case):
-    """Whether a stack takes 10 s and more."""
-    return case.n == 924 and case.dtype in ("float16", "float32")
+def marks(case):
+    """What a case is by its time: more than 10 s, more than 3 s, or less."""
+    if case.n == 924 and case.dtype in ("float16", "float32"):
+        return [pytest.mark.real_data]
+    return [pytest.mark.slow] * (case.n == 924 or case.D > 1000 or case.loss == "squared_hinge")
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[pytest.mark.real_data] * slow(case)) for case in pairwise()], ids=str
-)
+@pytest.mark.parametrize("case", [pytest.param(case, marks=marks(case)) for case in pairwise()], ids=str)
 def test_every_head_is_proven_or_as_good_as_anybody_elses(case):
     short, _, _ = solved(case)
     assert [head for head in short if not head.right] == []

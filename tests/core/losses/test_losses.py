@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses import LOSSES, find_loss, hinge, softmax, squared_hinge
 from linprobe.errors import UsageError
 
@@ -86,7 +87,7 @@ def test_value_and_slope_agree_with_the_truth(name, truth, case):
 
 
 @EVERY
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     shape=st.tuples(st.integers(1, 6), st.integers(2, 80), st.integers(1, 4)),
     spread=st.floats(1e-6, 1e6),
@@ -214,7 +215,7 @@ def test_temporary_memory_stays_below_that_of_the_scores(name, shape):
 
 
 @EVERY
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(spread=st.floats(1e-3, 1e4), K=st.integers(2, 100), seed=st.integers(0, 2**32 - 1))
 def test_float32_is_within_its_rounding_of_float64(name, spread, K, seed):
     # u = 2^-24 is the error of one rounding. Softmax: each difference d = s_j - max is off by u |d|, and so is the log

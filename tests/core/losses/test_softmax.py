@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses import softmax
 
 
@@ -25,7 +26,7 @@ def test_equal_scores_cost_the_logarithm_of_the_number_of_classes(K):
     np.testing.assert_allclose(slope[:, 1:], 1 / K, rtol=1e-14)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(shift=st.integers(-(2**15), 2**15), seed=st.integers(0, 2**32 - 1), dtype=st.sampled_from(["f4", "f8"]))
 def test_a_constant_on_all_scores_changes_no_bit(shift, seed, dtype):
     # Multiples of 1/16 below 8: adding the integer is exact even in float32, so nothing may differ at all.

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from stacks import follow
@@ -91,7 +92,7 @@ def test_heads_that_blow_up_keep_to_themselves(kind, option, loss):
 @given(st.sets(st.integers(0, WIDTH - 1)), st.sampled_from(list(HEADS)), st.sampled_from(list(OPTIONS)))
 @example(set(range(WIDTH)), "plain", "constant")
 @example(set(range(WIDTH)), "both", "patience")
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_any_heads_may_blow_up(dead, kind, option):
     heads = make_heads(**HEADS[kind])
     alive = [head for head in range(WIDTH) if head not in dead]
@@ -102,7 +103,7 @@ def test_any_heads_may_blow_up(dead, kind, option):
 
 
 @given(st.lists(st.sampled_from([0.0, np.nan, np.inf, -np.inf]), min_size=WIDTH, max_size=WIDTH), st.data())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_weights_that_start_poisoned_stay_where_they_are(start, data):
     kind, option = data.draw(st.sampled_from(list(HEADS))), data.draw(st.sampled_from(list(OPTIONS)))
     heads, initial = make_heads(**HEADS[kind]), np.zeros((17, CLASSES, WIDTH), np.float32)

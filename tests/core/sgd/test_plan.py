@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.sgd.plan import SLACK, WIDTH, Work, plan_stacks, stack_bytes
 from linprobe.core.sgd.settings import Heads, Training
 from linprobe.errors import IncompatibleError
@@ -50,7 +51,7 @@ HEADS = st.builds(
 
 
 @given(heads=HEADS, training=TRAININGS, work=WORKS, held=st.integers(0, 2**32), room=st.integers(0, 2**31))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_any_plan_holds_every_head_once_and_fits(heads, training, work, held, room):
     memory = held + SLACK + room
     free = plan_stacks(heads, training, work, held=held)
@@ -77,7 +78,7 @@ def test_any_plan_holds_every_head_once_and_fits(heads, training, work, held, ro
 
 
 @given(heads=HEADS, training=TRAININGS, work=WORKS)
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_more_memory_never_makes_narrower_stacks(heads, training, work):
     least = plan_stacks(heads, training, work, held=0, width=1).bytes
     widths = [

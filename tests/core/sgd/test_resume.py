@@ -209,7 +209,10 @@ def finish(process):
     return out
 
 
-@pytest.mark.parametrize(("kills", "iterations"), [(8, 1200), pytest.param(100, 8000, marks=pytest.mark.real_data)])
+@pytest.mark.parametrize(
+    ("kills", "iterations"),
+    [pytest.param(8, 1200, marks=pytest.mark.slow), pytest.param(100, 8000, marks=pytest.mark.real_data)],
+)
 def test_killed_at_random_moments_it_ends_with_the_same_bits(kills, iterations, tmp_path):
     path = tmp_path / "work.checkpoint"
     expected = finish(start(path, iterations, "unwatched"))

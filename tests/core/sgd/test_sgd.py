@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from linprobe.errors import UsageError
@@ -144,7 +145,7 @@ def test_a_diverging_head_is_marked_and_the_others_keep_their_bits(poison, loss)
 
 
 @given(start=st.lists(st.sampled_from([0.0, 1.0, np.nan, np.inf, -np.inf, 1e38]), min_size=6, max_size=6))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_poisoned_initial_weights_stay_in_their_own_head(start):
     X, y = make_data(n=40, features=6)
     initial = np.zeros((6, 4, 6), np.float32)

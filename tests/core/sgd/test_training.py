@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd.batches import Batches
@@ -159,7 +160,7 @@ def test_schedules_rise_to_one_and_never_rise_again(schedule, warmup):
 
 
 @given(st.integers(1, 40), st.integers(1, 60), st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_an_epoch_has_every_example_once_and_batches_run_across_its_border(examples, size, seed):
     batches = Batches(examples, size, seed, replacement=False)
     count = math.ceil(3 * examples / size)

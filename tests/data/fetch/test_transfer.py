@@ -16,10 +16,11 @@ from unittest import mock
 
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import loopback as act  # pyright: ignore[reportMissingImports]  # tests/ is on pytest's path
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data import fetch as download
 from linprobe.data.fetch import transfer as transfer_module
 from linprobe.data.fetch.transfer import retry_after
@@ -98,6 +99,7 @@ def test_a_weak_etag_is_not_sent_as_if_range(server):
     assert "if-range" not in server.asked[1].headers
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
@@ -419,7 +421,7 @@ MISBEHAVIOURS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(script=st.lists(MISBEHAVIOURS, max_size=5), by_sha256=st.booleans())
 @example(script=[act.drop(1000), act.wrong_bytes], by_sha256=True)
 def test_any_sequence_ends_in_the_right_bytes_or_an_error(body, script, by_sha256):

@@ -7,9 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data.formats.cifar10 import CLASSES, read_cifar10
 from linprobe.errors import DataError
 from makers import (  # pyright: ignore[reportMissingImports]
@@ -59,7 +60,7 @@ def assert_is(dataset, folder):
     seed=st.integers(0, 99),
     order=st.permutations(FILES),
 )
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_folder_parent_and_archive_are_read_as_python_reads_them(tmp_path, protocol, rows, seed, order):
     root = tmp_path / "one"
     shutil.rmtree(root, ignore_errors=True)

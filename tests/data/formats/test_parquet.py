@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data.formats import parquet as module
 from linprobe.data.formats.parquet import read_parquet
 from linprobe.errors import DataError, MissingDependencyError, UnsafeFileError
@@ -30,7 +31,7 @@ def write(path, n=4, names=("cat", "dog"), seed=0, **options):
     at_once=st.sampled_from([1, 7, 1024]),
     repeat=st.booleans(),
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_written_is_read_whatever_the_encoding(
     tmp_path, monkeypatch, n, channels, row_group_size, use_dictionary, compression, at_once, repeat
 ):
