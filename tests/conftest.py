@@ -45,11 +45,10 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def official_cifar10(shared, tmp_path_factory) -> Path:
-    """All of CIFAR-10 laid out as its authors distribute it: the folder cifar-10-batches-py."""
+    """All of CIFAR-10 as its authors distribute it: the folder cifar-10-batches-py, with the archive beside it."""
     out = tmp_path_factory.mktemp("official")
-    subprocess.run(
-        [sys.executable, str(shared / "data" / "make_cifar10.py"), str(out)], check=True, capture_output=True
-    )
+    command = [sys.executable, str(shared / "data" / "make_cifar10.py"), str(out), "--tar"]
+    subprocess.run(command, check=True, capture_output=True)
     return out / "cifar-10-batches-py"
 
 

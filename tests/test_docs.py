@@ -93,11 +93,14 @@ def reader(tmp_path, monkeypatch):
     return tmp_path
 
 
-# README and how-to pages take a minute together.
-LONG = [
-    pytest.param(page, marks=pytest.mark.real_data if page.parent.name == "how-to" or page.parent == ROOT else ())
-    for page in PAGES
-]
+def marks(page):
+    """README and how-to pages take a minute together, the first page of the documentation five seconds."""
+    if page.parent.name == "how-to" or page.parent == ROOT:
+        return [pytest.mark.real_data]
+    return [pytest.mark.slow] * (page.name == "index.md")
+
+
+LONG = [pytest.param(page, marks=marks(page)) for page in PAGES]
 
 
 @pytest.mark.parametrize("page", LONG, ids=lambda page: page.relative_to(ROOT).as_posix())

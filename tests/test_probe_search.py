@@ -246,6 +246,7 @@ def test_any_score_is_that_of_grid_search(number, all_scores):
     assert ours.score(X, y) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("classes", [2, 10])
 def test_scores_that_can_be_weighted_are(classes):

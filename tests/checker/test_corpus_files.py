@@ -228,6 +228,7 @@ def test_tabs_and_spaces_mixed_within_a_loop(tmp_path):
     assert function["faults"][0]["evidence"]["line"] == 7
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "statement",
     [

@@ -189,6 +189,7 @@ def test_what_is_no_worksheet_is_refused():
         run_worksheet(Dataset("few", Examples(pictures, np.arange(50) % 2), None, ("a", "b")), Options(val=49, test=5))
 
 
+@pytest.mark.alone
 @pytest.mark.real_data
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_grid_is_the_published_one(shared, published_grid, seed):

@@ -154,6 +154,7 @@ def test_the_plan_is_told_before_the_work_and_bounds_it(digits):
     assert "1 stack of 6 heads" in plan.describe()
 
 
+@pytest.mark.alone
 @pytest.mark.real_data
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_screening_finds_the_worksheets_winner_on_cifar10(published_grid, seed):

@@ -100,6 +100,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("answer", [text.decode() for text in ANSWERS.values()], ids=ANSWERS)
 def test_an_answer_that_is_none_of_ours_is_not_believed(ended, answer):
     body = f"for n in range(3, 256):\n    try: os.write(n, {answer})\n    except OSError: pass\nreturn 1.0, W"
@@ -133,6 +134,7 @@ while True: pass""",
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("body", FORKS.values(), ids=FORKS)
 def test_no_process_is_left_of_a_bomb(ended, needs, working_in_scratch, body):
     needs(NO_PROCESSES)
@@ -207,6 +209,7 @@ IMPORTS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("source", "crash"), IMPORTS.values(), ids=IMPORTS)
 def test_an_import_that_ends_badly_is_told(sandboxed, source, crash):
     sandbox = sandboxed(source)

@@ -144,6 +144,7 @@ def test_a_missing_import_is_supplied_and_told_with_its_line(told):
     assert sandbox.missing == [("np", 2), ("math", 5), ("log", 6), ("special", 6), ("random", 6)]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("source", "kind", "message", "line"),
     [
@@ -231,6 +232,7 @@ def test_files_are_decoded_as_python_does(told, data, text):
     assert outcome.loss == ord(text[0]) + len(text)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("data", "kind", "message", "line"),
     [

@@ -1,8 +1,6 @@
 """All of CIFAR-10, in each of its formats: the same arrays, read in seconds."""
 
 import pickle
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -13,16 +11,7 @@ import pytest
 from linprobe.data.formats import open_dataset
 from makers import FILES, FOLDER, NAMES, TRAIN_FILES  # pyright: ignore[reportMissingImports]
 
-pytestmark = pytest.mark.real_data
-
-
-@pytest.fixture(scope="module")
-def made(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CIFAR-10 as its authors distribute it, folder and archive."""
-    folder = tmp_path_factory.mktemp("cifar10")
-    command = [sys.executable, str(shared / "data" / "make_cifar10.py"), str(folder), "--tar"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
+pytestmark = [pytest.mark.real_data, pytest.mark.alone]
 
 
 def by_hand(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -40,11 +29,11 @@ def channel_major(images: np.ndarray) -> np.ndarray:
     return np.concatenate([images[..., channel].reshape(len(images), -1) for channel in range(3)], axis=1)
 
 
-def test_parquet_folder_and_archive_are_the_same_and_what_python_reads(made, shared):
+def test_parquet_folder_and_archive_are_the_same_and_what_python_reads(official_cifar10, shared):
     sources = {
         "parquet": shared / "data" / "cifar10",
-        "folder": made / FOLDER,
-        "archive": made / "cifar-10-python.tar.gz",
+        "folder": official_cifar10,
+        "archive": official_cifar10.with_name("cifar-10-python.tar.gz"),
     }
     seconds, datasets = {}, {}
     for name, source in sources.items():
@@ -58,7 +47,7 @@ def test_parquet_folder_and_archive_are_the_same_and_what_python_reads(made, sha
     assert len(fingerprints) == 1
     assert time.perf_counter() - started < 3  # three of them, 0.1 s each on two cores
 
-    batches = by_hand(made / FOLDER)
+    batches = by_hand(official_cifar10)
     for dataset in datasets.values():
         assert dataset.name == "cifar10"
         assert dataset.classes == tuple(NAMES)
@@ -77,14 +66,14 @@ def test_parquet_folder_and_archive_are_the_same_and_what_python_reads(made, sha
     assert seconds["archive"] < 8
 
 
-def test_a_real_batch_that_was_cut_off_is_said_with_its_sizes(made, tmp_path):
+def test_a_real_batch_that_was_cut_off_is_said_with_its_sizes(official_cifar10, tmp_path):
     from linprobe.errors import DataError
 
     folder = tmp_path / FOLDER
     folder.mkdir()
     for name in FILES:
-        (folder / name).symlink_to(made / FOLDER / name)
-    whole = (made / FOLDER / "data_batch_1").read_bytes()
+        (folder / name).symlink_to(official_cifar10 / name)
+    whole = (official_cifar10 / "data_batch_1").read_bytes()
     (folder / "data_batch_1").unlink()
     (folder / "data_batch_1").write_bytes(whole[: 3 * 2**20])
     with pytest.raises(
