@@ -401,6 +401,7 @@ def test_raw_pixels_are_certified_by_default(make):
     assert model.score(X, y) > 0.95
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16])
 def test_raw_pixels_are_learned_by_descent(dtype):
     X, y = load_digits(return_X_y=True)

@@ -433,7 +433,7 @@ def test_sgd_of_which_nothing_is_left_is_an_error(digits):
         tune(digits, Options("sgd", regs=np.array([1.0]), learning_rates=np.array([1e30])))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 def test_sgd_has_defaults_that_train(loss):
     dataset = draw()

@@ -77,7 +77,7 @@ def test_json_is_the_only_output_and_has_every_figure(run, tuned):
     assert "certificate" not in json.loads(run("evaluate", "run/model.safetensors", "digits", "--json")[1])
 
 
-def test_a_test_split_of_its_own_is_used_whole(run, tmp_path):
+def test_a_test_split_of_its_own_is_used_whole(run, tmp_path, pageless):
     folder = write_cifar10(tmp_path, rows=40)
     assert run("tune", folder, "--reg", "1e4", "--out", "run", "--test-size", "15")[0] == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["test"]["n"] == 15

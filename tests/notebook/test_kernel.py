@@ -31,6 +31,7 @@ def test_a_cell_that_fails_is_named(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_cell_that_hangs_is_ended(capfd):
     started = time.monotonic()
     with pytest.raises(OutputError, match=r"cell 'c0' did not end within 1 s"):

@@ -55,6 +55,7 @@ def test_a_picture_is_a_png_of_150_dpi_that_says_nothing_about_the_machine(draw,
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
 
 
+@pytest.mark.sampled(2)
 @every_picture
 def test_same_input_same_bytes_and_other_peoples_settings_do_not_matter(draw, tmp_path):
     draw(tmp_path / "a.png")

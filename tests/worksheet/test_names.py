@@ -85,6 +85,7 @@ def test_data_is_the_folders_own(small_cifar):
     np.testing.assert_array_equal(y[120:180], third[b"labels"])
 
 
+@pytest.mark.slow
 def test_prepared_data_is_what_the_notebooks_own_cell_makes(small_cifar):
     space, _ = run_notebook(small_cifar, (240, 40, 60, 30))
     np.random.seed(0)

@@ -162,6 +162,7 @@ def test_a_loose_tolerance_is_for_the_weights_not_for_the_bias(loss):
         assert abs(right - left) / 2e-5 < 1e-4
 
 
+@pytest.mark.sampled(2)
 @BOTH
 def test_the_curvature_is_that_of_the_rows_that_a_head_sees(loss):
     # Rows to measure on are shared, but a head with few examples may have none among them.

@@ -215,6 +215,7 @@ def test_a_stall_ends_the_attempt(server, misbehaviour):
     assert len(server.asked) >= 2
 
 
+@pytest.mark.slow
 def test_headers_that_drip_end_the_attempt(server):
     server.script.append(act.drip_headers)
     assert fetch("cifar10", timeout=0.4).read_bytes() == server.body
