@@ -33,7 +33,7 @@ MAY_KNOW = {
     "compare": {"errors", "publish", "data", "core"},
     "gradient_check": {"errors"},
     "checker": {"errors", "core.backend", "core.losses", "gradient_check"},
-    "estimators": {"errors", "core", "compare", "data.weights", "steps"},
+    "estimators": {"errors", "core", "compare", "data.moments", "data.weights", "steps"},
     "probe_search": {"errors", "estimators", "compare", "core.exact", "steps"},
     "classifier": {"errors", "core.measure", "core.losses", "data.prepare", "tensors"},
     "predict": {"errors", "core.backend", "core.finite", "classifier", "data"},

@@ -13,9 +13,10 @@ from hypothesis.extra import numpy as hnp
 
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe import LinearSVM, SoftmaxClassifier
+from linprobe.data.moments import moments
 from linprobe.errors import DataError, UsageError
 from linprobe.estimators import classifiers, inputs
-from linprobe.estimators.inputs import check_finite, check_weights, moments
+from linprobe.estimators.inputs import check_finite, check_weights
 
 
 def make_data(n=60, features=5, dtype: Any = np.float64, seed=0):

@@ -21,8 +21,8 @@ is stable for learning rates of that order.
 import numpy as np
 
 from linprobe.compare.settings import Axis
-from linprobe.core.backend import row_chunks
-from linprobe.data.rows import CHUNK_ROWS, Rows
+from linprobe.data.moments import moments
+from linprobe.data.rows import Rows
 
 __all__ = ["AROUND", "default_rates", "default_reg", "default_regs", "exercise_axes", "spread_axes"]
 
@@ -39,14 +39,13 @@ def default_reg(variance: float) -> float:
 
 def default_regs(X: np.ndarray | Rows) -> np.ndarray:
     """The values of reg that tune compares on rows X (n, D)."""
-    mean, square = _moments(X)
-    variance = (square - float(mean @ mean)) / X.shape[1]
+    variance = float(moments(X)[1].mean())
     return _rounded(REGS * (variance if variance > 0 else 1.0))  # where nothing varies, any reg does
 
 
 def default_rates(X: np.ndarray | Rows) -> np.ndarray:
     """The learning rates that tune compares on rows X (n, D)."""
-    return _rounded(RATES / (_moments(X)[1] + 1))
+    return _rounded(RATES / _square(X))
 
 
 def exercise_axes() -> tuple[Axis, Axis]:
@@ -56,7 +55,7 @@ def exercise_axes() -> tuple[Axis, Axis]:
 
 def spread_axes(X: np.ndarray | Rows) -> tuple[Axis, Axis]:
     """The worksheet's learning rates and regs for any other rows X (n, D)."""
-    q = _moments(X)[1] + 1
+    q = _square(X)
     rates, regs = _rounded(SPREAD_RATES / q), _rounded(SPREAD_REGS * q)
     return Axis(rates, ranged=True, log=True), Axis(regs, ranged=True, log=True)
 
@@ -66,11 +65,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return np.array([float(f"{value:.2e}") for value in values])
 
 
-def _moments(X: np.ndarray | Rows) -> tuple[np.ndarray, float]:
-    """The mean (D,) and the mean squared length of rows X (n, D), without a float64 copy of them."""
-    total, square = np.zeros(X.shape[1]), 0.0
-    for rows in row_chunks(len(X), CHUNK_ROWS):
-        part = X[rows]
-        total += part.sum(axis=0, dtype=np.float64)
-        square += float(np.einsum("nd,nd->", part, part, dtype=np.float64))
-    return total / len(X), square / len(X)
+def _square(X: np.ndarray | Rows) -> float:
+    """The mean squared length of rows X (n, D), with the bias as a feature that is one."""
+    mean, variance = moments(X)
+    return float(variance.sum() + mean @ mean) + 1

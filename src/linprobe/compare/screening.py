@@ -29,7 +29,7 @@ RANK_STEP = 16
 SPARE = 64
 ITERATIONS = 3
 
-# One element type, one pool of threads: see arrays.py. All of them count columns first.
+# One element type, one pool of threads: see core/backend/numpy.py. All of them count columns first.
 gemm, syrk, symm = blas.get_blas_funcs(("gemm", "syrk", "symm"), dtype=np.float32)
 
 

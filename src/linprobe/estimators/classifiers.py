@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from linprobe.core.backend import Device, choose_device, to_numpy
 from linprobe.core.exact import solver as exact
+from linprobe.data.moments import chunks, moments
 from linprobe.errors import UsageError
 from linprobe.estimators.descent import descend
 from linprobe.estimators.inputs import (
@@ -22,9 +23,7 @@ from linprobe.estimators.inputs import (
     check_labels,
     check_unchanged,
     check_weights,
-    chunks,
     file_stamps,
-    moments,
 )
 from linprobe.estimators.parameters import check_parameters, find_reg
 from linprobe.steps import proven_share

@@ -11,8 +11,9 @@ from linprobe.core.objective import objective_and_gradient
 from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.state import Start
 from linprobe.core.sgd.training import StackRun
+from linprobe.data.moments import chunks, moments
 from linprobe.errors import DivergedError, IncompatibleError
-from linprobe.estimators.inputs import Features, chunks, moments
+from linprobe.estimators.inputs import Features
 
 BATCH_SIZE = 200
 MOMENTUM = 0.9

@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from linprobe.core.backend import row_chunks
 from linprobe.core.finite import first_not_finite
 from linprobe.errors import DataError, UsageError
 from linprobe.estimators.columns import as_matrix
 
 # A chunk of rows in float64 takes 512 KiB, and stays in a core's cache: the variance of (20,000 x 3,072) float32 took
 # 0.06 s so, and 0.6 to 2 s in chunks of 4 MiB.
-CHUNK_ELEMENTS = 2**16
 LARGEST_EXACT = 2**24  # integers up to here are float32 numbers
 
 Features = Any  # a NumPy matrix or a SciPy CSR array
@@ -120,48 +118,6 @@ def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, co
     if not np.isfinite(weight.sum()):
         raise UsageError("the weights of the examples sum to infinity; divide them by their largest")
     return weight
-
-
-def moments(X: Features, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (D,) and variance (D,) of every feature of X (n, D) under weights (n,) >= 0, the same for all unless given.
-
-    Deviations are taken from the heaviest row: a constant feature has a variance of exactly 0, and no offset, however
-    large, costs more than n roundings. Read in chunks, each in float64.
-    """
-    n, D = X.shape
-    share = np.full(n, 1 / n) if weight is None else weight / weight.sum()
-    heaviest = int(np.argmax(share))
-    sparse = sp.issparse(X)
-    origin = (X[[heaviest]].toarray()[0] if sparse else X[heaviest]).astype(np.float64)
-    first, second, held, count = np.zeros(D), np.zeros(D), np.zeros(D), np.zeros(D, np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for rows in chunks(X):
-            part = X[rows]
-            if sparse:
-                of_value = np.repeat(share[rows], np.diff(part.indptr))
-                deviation = part.data.astype(np.float64) - origin[part.indices]
-                first += np.bincount(part.indices, of_value * deviation, D)
-                second += np.bincount(part.indices, of_value * deviation**2, D)
-                held += np.bincount(part.indices, of_value, D)
-                count += np.bincount(part.indices, minlength=D)
-            else:
-                deviation = part.astype(np.float64)
-                deviation -= origin
-                first += share[rows] @ deviation
-                deviation *= deviation
-                second += share[rows] @ deviation
-        if sparse:
-            rest = np.where(count == n, 0.0, 1 - held)  # the share of the rows whose value is not stored
-            first -= rest * origin
-            second += rest * origin**2
-        return origin + first, np.maximum(second - first**2, 0.0)
-
-
-def chunks(X: Features) -> Iterator[slice]:
-    """The rows of X (n, D), so many at a time that their values, or those that are stored, are CHUNK_ELEMENTS."""
-    n = X.shape[0]
-    values = X.nnz if sp.issparse(X) else X.size
-    return row_chunks(n, max(1, int(CHUNK_ELEMENTS * n / max(1, values))))
 
 
 def file_stamps(X: Any) -> dict[str, tuple[int, int, int]]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from linprobe.compare.defaults import default_reg
 from linprobe.core.losses import smooth_loss
+from linprobe.data.moments import moments
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators.inputs import Features, moments
+from linprobe.estimators.inputs import Features
 
 CHOICES = {
     "solver": ("exact", "sgd"),
