@@ -165,3 +165,9 @@ def test_heads_in_another_order_are_taken_and_replaced_in_that_order():
     start = problem.start("float64")
     other: Optimum = replace(start, gap=np.array([5.0, 6.0]))
     assert start.replaced(np.array([1, 0]), other).gap.tolist() == [6.0, 5.0]
+
+
+def test_a_sparse_matrix_on_a_device_is_refused():
+    pytest.importorskip("torch", reason="torch is not installed")
+    with pytest.raises(IncompatibleError, match=r"X is a sparse matrix, .*; use the CPU"):
+        solve(sparse.csr_array(np.eye(4)), np.arange(4) % 2, np.ones(1), device="cpu")

@@ -118,6 +118,8 @@ def pose(
         raise UsageError(f"X has the shape {tuple(X.shape)} and y {y.shape}; they must be (n, D) and (n,)")
     if 0 in X.shape:
         raise UsageError(f"X has the shape {tuple(X.shape)}; an optimum needs at least one example and one feature")
+    if device != "numpy" and is_sparse(X):
+        raise IncompatibleError("X is a sparse matrix, which only NumPy's products take; use the CPU, or X.toarray()")
     K = int(y.max()) + 1 if classes is None else classes
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
         raise UsageError(f"labels must be whole numbers from 0 to {K - 1}; y has {y.min()} to {y.max()}")
@@ -133,7 +135,7 @@ def pose(
         shares = np.repeat(np.bincount(y, minlength=K)[:, None], len(reg), axis=1) / len(y)
     else:
         shares = weights.of_classes(y, K) / len(y)
-    if device != "numpy" and not is_sparse(X) and room_for(X, device):
+    if device != "numpy" and room_for(X, device):
         X = move(X, device)
     moved = None if weights is None else weights.on(device)
     null = null_model(smooth, shares, intercept=intercept)
