@@ -19,8 +19,8 @@ help: ## Say what can be made
 demo: $(VENV)/installed ## Run the worksheet on the digits that ship with scikit-learn
 	$(BIN)/linprobe worksheet
 
-test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: 5 to 10 minutes on two cores
-	@echo "The tests take 5 to 10 minutes on two cores."
+test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: about 5 minutes on two cores
+	@echo "The tests take about 5 minutes on two cores."
 	$(ONE_THREAD) $(KEEP_BYTECODE) $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/installed-check ## Check format, lint and types

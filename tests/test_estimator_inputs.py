@@ -15,7 +15,7 @@ from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe import LinearSVM, SoftmaxClassifier
 from linprobe.data.moments import moments
 from linprobe.errors import DataError, UsageError
-from linprobe.estimators import classifiers, inputs
+from linprobe.estimators import classifiers
 from linprobe.estimators.inputs import check_finite, check_weights
 
 
@@ -94,7 +94,7 @@ def test_a_mapped_file_is_read_where_it_lies(tmp_path, handed_over, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
 def test_checks_and_predictions_take_chunks_of_memory(monkeypatch, dtype):
-    monkeypatch.setattr(inputs, "CHUNK_ELEMENTS", 2**14)
+    monkeypatch.setattr("linprobe.data.moments.CHUNK_ELEMENTS", 2**14)
     n, features = 20_000, 100
     X = np.random.default_rng(0).integers(0, 100, (n, features)).astype(dtype)
     y = np.arange(n) % 3
@@ -159,7 +159,7 @@ def test_the_first_value_that_is_not_finite_is_named(n, features, value, dtype, 
         X = X.astype(np.float32)  # SciPy has no sparse matrices of half precision
     container = {"C": np.ascontiguousarray, "F": np.asfortranarray, "csr": sp.csr_array}[kind]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "CHUNK_ELEMENTS", chunk)
+        patch.setattr("linprobe.data.moments.CHUNK_ELEMENTS", chunk)
         check_finite(container(X))
         first, second = np.sort(rng.integers(0, X.size, 2))
         X.flat[second] = np.inf
@@ -327,7 +327,7 @@ def test_mean_and_variance_are_those_of_the_textbook(X, sparse, weighted, chunk,
     weight = rng.integers(0, 3, len(X)).astype(float) if weighted else np.ones(len(X))
     weight[rng.integers(len(X))] = 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "CHUNK_ELEMENTS", chunk)
+        patch.setattr("linprobe.data.moments.CHUNK_ELEMENTS", chunk)
         mean, variance = moments(sp.csr_array(X) if sparse else X, weight if weighted else None)
     weight = weight if weighted else np.ones(len(X))
     expected = np.average(X.astype(float), axis=0, weights=weight)

@@ -18,6 +18,7 @@ def printed(path, name):
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
+@pytest.mark.slow
 def test_both_files_come_besides_the_run(run, tmp_path, monkeypatch):
     monkeypatch.setattr("linprobe.report.folder.run_views", lambda *_: {})
     status, out, err = run(

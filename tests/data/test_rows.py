@@ -139,7 +139,7 @@ def test_rows_that_do_not_fit_are_read_in_every_pass_and_end_in_the_same_model(f
     room = sum(solve_bytes(shape, 4, 1, 8)) + shape[0] * 20 * 2
     parts = tune(dataset, options, resources=lambda: Resources(memory=room))
     assert not read
-    for name in ("objective", "val_loss"):
+    for name in ("objective", "loss"):
         np.testing.assert_allclose(getattr(parts.found, name), getattr(whole.found, name), rtol=2e-6)
     assert parts.found.best == whole.found.best
     assert parts.numbers["test"] == whole.numbers["test"]
