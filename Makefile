@@ -27,6 +27,7 @@ check: $(VENV)/installed-check ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+	$(BIN)/pyright --project pyright-strict.json
 
 format: $(VENV)/installed-check ## Put the code into its format
 	$(BIN)/ruff format .

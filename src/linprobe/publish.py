@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ NAME_KEPT = 50  # characters of a name that a temporary sibling starts with
 
 
 @contextlib.contextmanager
-def publish_file(path: Path) -> Iterator[Path]:
+def publish_file(path: Path) -> Generator[Path]:
     """Give a temporary sibling to write; rename it to `path` when the block ends, remove it when the block raises.
 
     An existing file is replaced in one step. Raises OutputError where the place cannot be written or is full; errors of
@@ -50,7 +50,7 @@ def publish_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def publish_folder(path: Path, *, replace: bool = False, holding: str | None = None) -> Iterator[Path]:
+def publish_folder(path: Path, *, replace: bool = False, holding: str | None = None) -> Generator[Path]:
     """Give a temporary folder to fill; rename it to `path` when the block ends, remove it when the block raises.
 
     A folder that exists and is not empty is refused before the block starts, unless `replace`: then it stays as it is
@@ -85,7 +85,7 @@ def publish_folder(path: Path, *, replace: bool = False, holding: str | None = N
 
 
 @contextlib.contextmanager
-def claimed(path: Path, *, or_next: bool = False) -> Iterator[Path]:
+def claimed(path: Path, *, or_next: bool = False) -> Generator[Path]:
     """Keep a folder that is still to be made for this process; with `or_next` the first free of path-2, path-3, ...
 
     A folder is free if it does not exist and no other process has claimed it. Raises UsageError where another process
@@ -211,7 +211,7 @@ def _refuse_existing(path: Path, place: Path, replace: bool) -> None:
 
 
 @contextlib.contextmanager
-def _explained(path: Path, block: Path | None = None) -> Iterator[None]:
+def _explained(path: Path, block: Path | None = None) -> Generator[None]:
     """Turn an OSError into the one line that the user sees.
 
     Around the caller's block, which may read other files and write to a screen, only an error that concerns what is

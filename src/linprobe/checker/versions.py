@@ -10,7 +10,7 @@ import sys
 import textwrap
 import tokenize
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def source_here(f: Callable[..., Any]) -> Source | None:
     names = {**f.__globals__, **inspect.getclosurevars(f).nonlocals}
 
     @contextlib.contextmanager
-    def versions(edits: Sequence[Edit]) -> Iterator[Iterable[Caller]]:
+    def versions(edits: Sequence[Edit]) -> Generator[Iterable[Caller]]:
         def made() -> Iterator[Caller]:
             for one in edits:
                 namespace = dict(names)
@@ -95,7 +95,7 @@ def source_in_file(path: Path, name: str, seconds: float) -> Source | None:
     decorators = "".join(lines[min([node.lineno, *(one.lineno for one in node.decorator_list)]) - 1 : node.lineno - 1])
 
     @contextlib.contextmanager
-    def versions(edits: Sequence[Edit]) -> Iterator[Iterable[Caller]]:
+    def versions(edits: Sequence[Edit]) -> Generator[Iterable[Caller]]:
         names = [f"{name}__{k}" for k in range(len(edits))]
         made = [decorators + one.text.replace(name, new, 1) for one, new in zip(edits, names, strict=True)]
         with new_folder() as folder:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -83,7 +83,7 @@ class _Words(logging.Handler):
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator["Progress"]:
+def _bar() -> Generator["Progress"]:
     """A bar with bytes, speed and time left on standard error, if that is a terminal; and words about retries."""
     from rich import progress
     from rich.console import Console

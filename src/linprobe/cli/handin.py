@@ -1,7 +1,7 @@
 """What `linprobe worksheet --notebook` and `--pdf` leave besides the run."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -127,7 +127,7 @@ def _values(axis: object) -> list[float] | None:
 
 
 @contextlib.contextmanager
-def _progress(console: "Console") -> Iterator[Callable[[int, int], None] | None]:
+def _progress(console: "Console") -> Generator[Callable[[int, int], None] | None]:
     """A bar of the cells that are done; None where nobody watches."""
     from rich import progress
 

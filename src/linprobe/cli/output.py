@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, TextIO
 
 from linprobe.errors import OutputError
@@ -55,7 +55,7 @@ class Output:
 
 
 @contextlib.contextmanager
-def lasting_output() -> Iterator[None]:
+def lasting_output() -> Generator[None]:
     """Inside, printing never raises: letters that a stream lacks become plain ones, what cannot be written is dropped.
 
     `lost_output` says whether something was.

@@ -1,7 +1,7 @@
 """What the commands show on a terminal."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ def _indented(**look: Any) -> Table:
 
 
 @contextlib.contextmanager
-def search_progress(console: Console) -> Iterator[Callback | None]:
+def search_progress(console: Console) -> Generator[Callback | None]:
     """A bar with the running loss of the best head; None where nobody watches."""
     if not console.is_terminal or console.quiet:
         yield None
@@ -96,7 +96,7 @@ def search_progress(console: Console) -> Iterator[Callback | None]:
 
 
 @contextlib.contextmanager
-def path_progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
+def path_progress(console: Console) -> Generator[Callable[[int, int], None] | None]:
     """A bar of the heads that have ended, at their optimum or short of it; None where nobody watches."""
     if not console.is_terminal or console.quiet:
         yield None

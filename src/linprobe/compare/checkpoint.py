@@ -21,7 +21,7 @@ import signal
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -88,7 +88,7 @@ class Checkpoint:
         return state
 
     @contextlib.contextmanager
-    def stopping_at_offers(self) -> Iterator[None]:
+    def stopping_at_offers(self) -> Generator[None]:
         """Inside, Ctrl-C or a kill waits until the next `offer` has written the state; a second one does not wait.
 
         Only what has a handler in Python waits, and only in the main thread: no other gets signals.

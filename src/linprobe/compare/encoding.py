@@ -22,14 +22,16 @@ def read_header(header: bytes) -> tuple[dict[str, Any], dict[str, Any], list[tup
     match content:
         case {"identity": dict() as identity, "arrays": list() as arrays, "state": {"dict": dict()}}:
             return content, identity, [array_kind(*_named_shape(array)) for array in arrays]
-    raise NonsenseError
+        case _:
+            raise NonsenseError
 
 
 def _named_shape(array: Any) -> tuple[str, list[int]]:
     match array:
         case [str() as name, list() as shape] if all(type(size) is int for size in shape):
             return name, shape
-    raise NonsenseError
+        case _:
+            raise NonsenseError
 
 
 def array_kind(name: str, shape: Any) -> tuple[np.dtype, tuple[int, ...]]:
@@ -80,4 +82,5 @@ def decode(value: Any, arrays: list[np.ndarray]) -> Any:
             return arrays[number]
         case {"scalar": int() as number} if len(value) == 1 and 0 <= number < len(arrays):
             return arrays[number][()]
-    raise NonsenseError
+        case _:
+            raise NonsenseError

@@ -15,7 +15,7 @@ import io
 import os
 import struct
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -104,7 +104,7 @@ def decode(encoded: Sequence[Encoded | None], images: np.ndarray, place: Place) 
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Generator[None]:
     """Silence what Pillow says about odd pictures; they either decode, or are refused in our words."""
     from PIL import Image
 
@@ -143,7 +143,7 @@ def upright(encoded: Encoded | None, place: str) -> "Image.Image":
 
 
 @contextmanager
-def _opened(encoded: Encoded | None, place: str) -> "Iterator[Image.Image]":
+def _opened(encoded: Encoded | None, place: str) -> "Generator[Image.Image]":
     """A picture whose header has been read and found fit to decode; what Pillow raises inside becomes a DataError."""
     from PIL import Image
 

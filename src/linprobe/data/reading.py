@@ -1,7 +1,7 @@
 """Open what a user names, in bounds, and say what is wrong in one line."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from linprobe.errors import DataError, UnsafeFileError
@@ -11,7 +11,7 @@ LONGEST_CLASS_NAME = 100
 
 
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Generator[None]:
     """Turn an OSError about `path` into a DataError: no permission, no such file, not a folder."""
     try:
         yield

@@ -5,7 +5,7 @@ import errno
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 PREFIX = "linprobe-check-"
@@ -14,7 +14,7 @@ MOST_ENTRIES = 2_000  # of the scratch folder
 
 
 @contextlib.contextmanager
-def new_folder() -> Iterator[Path]:
+def new_folder() -> Generator[Path]:
     """A new folder, as `make` makes it, removed in the end."""
     folder, held = make()
     try:

@@ -2,7 +2,7 @@
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,7 +51,7 @@ class _Torch:
         return array.detach().cpu().numpy()
 
     @contextmanager
-    def quiet(self) -> Iterator[None]:
+    def quiet(self) -> Generator[None]:
         # NumPy's too, which does the host's part of a step; and not torch's inference_mode: what is made there could
         # never be changed in place by whom it is handed to.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), torch.no_grad():

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -157,7 +157,7 @@ def _write_record(path: Path, found: Verified) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, progress: Progress | None = None, total: int | None = None) -> Iterator[None]:
+def locked(path: Path, progress: Progress | None = None, total: int | None = None) -> Generator[None]:
     """Hold the lock of an archive; while another process has it, report that one's progress."""
     import filelock
 
@@ -191,7 +191,7 @@ def explained(
     kind: type[LinprobeError] = OutputError,
     can: str = "be written",
     advice: str = "name a folder with room that you may write in LINPROBE_DATA",
-) -> Iterator[None]:
+) -> Generator[None]:
     """Turn an OSError into the one line that the user sees."""
     try:
         yield

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from linprobe.data.fetch.urls import digest
 from linprobe.publish import publish_file
@@ -38,7 +39,7 @@ class Partial:
     def note(self, url: str) -> Note | None:
         """The note, if it is readable and speaks of this URL."""
         try:
-            kept = Note(**json.loads(self._note.read_text(encoding="utf-8")))
+            kept: Any = Note(**json.loads(self._note.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
         texts = all(isinstance(text, str | None) for text in (kept.etag, kept.last_modified))

@@ -6,7 +6,7 @@ import email.utils
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 
@@ -46,7 +46,7 @@ class Watch:
 
 
 @contextlib.contextmanager
-def no_longer_than(seconds: float, late: Exception) -> Iterator[Watch]:
+def no_longer_than(seconds: float, late: Exception) -> Generator[Watch]:
     """Wait for the beginning of an answer, its headers, so many seconds in all; `late` is raised after that."""
     watch = Watch(seconds)
     try:

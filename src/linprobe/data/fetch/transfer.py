@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -244,7 +244,7 @@ def _new_note(url: str, response: "httpx.Response", total: int | None) -> Note:
 @contextlib.contextmanager
 def _answer(
     client: "httpx.Client", order: Order, headers: Mapping[str, str], timeout: float
-) -> Iterator["httpx.Response"]:
+) -> Generator["httpx.Response"]:
     """The response at the end of the redirects, which are followed only where may_follow allows."""
     place = client.build_request("GET", order.url).url
     for _ in range(REDIRECTS + 1):

@@ -6,6 +6,7 @@ import tarfile
 import zlib
 from collections.abc import Generator
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from linprobe.data.reading import CIFAR10_AGAIN, readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
@@ -33,7 +34,7 @@ class _Allowance(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         found = self.stream.readinto(buffer)
         self.left -= found
         self.total += found

@@ -9,7 +9,7 @@ https://huggingface.co/docs/hub/datasets-image
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -103,7 +103,7 @@ def _open(path: Path, stack: ExitStack) -> _File:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Generator[None]:
     """Turn what pyarrow raises about a damaged file into a DataError."""
     pa = require("pyarrow", "parquet")
     try:

@@ -71,7 +71,8 @@ def call(function: object, arguments: object) -> Array | Type | bytes:
             return _number_type(code)
         case Name.FROMBUFFER, (bytes() as raw, Type() as kind, tuple() as shape, "C" | "F" as order):
             return Array(_filled(raw, kind, shape, order == "F"))
-    raise NotAllowedError(f"calls {function.value} in a way")
+        case _:
+            raise NotAllowedError(f"calls {function.value} in a way")
 
 
 def set_state(target: object, state: object) -> None:
