@@ -48,9 +48,9 @@ def rows_of(dataset, part):
     """The rows of a default tuning, centred in float64 as plain NumPy does it, and their labels."""
     n = len(dataset.train)
     splits = make_splits(dataset, val=n // 10, test=n // 10)
-    mean = splits.train.X.reshape(len(splits.train), -1).mean(axis=0, dtype=np.float64)
+    mean = splits.train.X[:].reshape(len(splits.train), -1).mean(axis=0, dtype=np.float64)
     chosen = {"train": [splits.train], "val": [splits.val], "both": [splits.train, splits.val], "test": [splits.test]}
-    X = np.concatenate([examples.X.reshape(len(examples), -1) for examples in chosen[part]])
+    X = np.concatenate([examples.X[:].reshape(len(examples), -1) for examples in chosen[part]])
     return X - mean, np.concatenate([examples.y for examples in chosen[part]])
 
 
@@ -388,7 +388,7 @@ def test_a_class_without_examples_is_named():
 
 def test_a_class_of_validation_alone_is_learned_by_folds_and_by_the_refit():
     dataset, steps = draw(40, 4, 3), []
-    splits = make_splits(dataset, seed=0, lazily=False, **Options().sizes(dataset))
+    splits = make_splits(dataset, seed=0, **Options().sizes(dataset))
     late = np.array([any((row == seen).all() for seen in splits.val.X) for row in dataset.train.X])
     y = np.where(late, 3, dataset.train.y)
     moved = Dataset("drawn", Examples(dataset.train.X, y), None, ("a", "b", "c", "late"))

@@ -101,22 +101,20 @@ def test_rows_that_lie_behind_each_other_stay_a_slice():
 
 
 @pytest.mark.parametrize("own_test", [False, True])
-def test_lazy_splits_are_those_that_copy_and_read_nothing(own_test):
-    X = np.random.default_rng(1).standard_normal((90, 4)).astype(np.float32)
-    examples = Examples(X, np.sort(np.arange(90) % 3))  # in blocks, so that rows are shuffled
-    dataset = Dataset("d", examples, examples if own_test else None, ("a", "b", "c"))
-    eager, lazy = (make_splits(dataset, seed=3, val=11, test=7, lazily=lazily) for lazily in (False, True))
-    assert lazy.fingerprint == eager.fingerprint
-    counted = Counted(X)
-    object.__setattr__(examples, "X", Rows(counted))
-    make_splits(dataset, seed=3, val=11, test=7, lazily=True)
+def test_splits_read_and_copy_nothing_and_keep_rows_with_their_labels(own_test):
+    X, y = np.random.default_rng(1).standard_normal((90, 4)).astype(np.float32), np.sort(np.arange(90) % 3)
+    counted = Counted(X)  # in blocks of a class, so that rows are shuffled
+    dataset = Dataset("d", Examples(Rows(counted), y), Examples(X + 9, y) if own_test else None, ("a", "b", "c"))
+    splits = make_splits(dataset, seed=3, val=11, test=7)
     assert counted.read == 0
-    for part in ("train", "val", "test", "dev"):
-        one, other = getattr(lazy, part), getattr(eager, part)
-        assert isinstance(one.X, Rows)
-        assert isinstance(other.X, np.ndarray)
-        np.testing.assert_array_equal(one.X, other.X)
-        np.testing.assert_array_equal(one.y, other.y)
+    order = np.random.default_rng(3).permutation(90)
+    for part, rows in (("train", order[: len(splits.train)]), ("val", order[len(splits.train) :][:11])):
+        np.testing.assert_array_equal(getattr(splits, part).X, X[rows])
+    label_of = {row.tobytes(): label for row, label in zip(np.concatenate([X, X + 9]), np.tile(y, 2), strict=True)}
+    for part in (splits.train, splits.val, splits.test, splits.dev):
+        assert isinstance(part.X, Rows)
+        assert [label_of[row.tobytes()] for row in part.X[:]] == part.y.tolist()
+    assert bool((splits.test.X[:].mean() > 5) == own_test)
 
 
 def clouds(n=3 * CHUNK_ROWS, D=20, K=4, dtype="float32"):
@@ -202,3 +200,11 @@ def test_a_mapped_matrix_takes_a_third_of_it_or_a_copy_as_the_memory_allows(tmp_
         share, status, accuracy = json.loads(done.stdout)
         assert (status, accuracy) == ("gap", 1.0)
         assert share < most
+
+
+def test_rows_are_indexed_as_an_array_is():
+    X = np.arange(30).reshape(10, 3)
+    rows = Rows(X).take(np.array([5, 2, 9]))
+    np.testing.assert_array_equal(rows[:, 1], X[[5, 2, 9], 1])
+    np.testing.assert_array_equal(rows[1:, :2], X[[2, 9], :2])
+    assert rows[2, 0] == X[9, 0]

@@ -27,7 +27,7 @@ def digits():
 @pytest.mark.parametrize("features", ["centred", "standardised", "normalised"])
 def test_features_are_prepared_as_plain_numpy_does(digits, features):
     train = make_splits(digits).train
-    rows = train.X.reshape(len(train), -1).astype(np.float64)
+    rows = train.X[:].reshape(len(train), -1).astype(np.float64)
     expected = rows - rows.mean(axis=0)
     if features == "standardised":
         deviation = rows.std(axis=0)

@@ -50,7 +50,10 @@ class Rows:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        """These rows as an array: by a slice, an index, or an array of indices or booleans."""
+        """These rows as an array, indexed as one is: by a slice, an index, or an array of indices or booleans first."""
+        if isinstance(rows, tuple):
+            rows, *rest = rows
+            return self[rows][tuple(rest) if isinstance(rows, int | np.integer) else (slice(None), *rest)]
         if isinstance(rows, int | np.integer):
             return self[np.array([rows])][0]
         part = self._source[_of(self._places, rows)]

@@ -11,7 +11,6 @@ import numpy as np
 from linprobe.core.finite import first_not_finite
 from linprobe.data.dataset import Dataset, Examples, Splits
 from linprobe.data.prepare import Features, Preparation, fit_preparation
-from linprobe.data.rows import Rows
 from linprobe.errors import DataError, UsageError
 
 Part = Literal["train", "train + validation"]
@@ -74,7 +73,7 @@ class TrainedOn:
         )
         try:
             sizes = {"train": self.train, "val": self.val, "test": self.test}
-            splits = make_splits(dataset, seed=self.seed, **sizes, lazily=True)
+            splits = make_splits(dataset, seed=self.seed, **sizes)
         except UsageError as error:  # which speaks of options that nobody typed
             raise changed from error
         if self.fingerprint not in (
@@ -90,20 +89,19 @@ class TrainedOn:
 
     def prepared(self, splits: Splits, preparation: Preparation) -> Examples:
         """The rows that the model is trained on: Rows (n, D) float32, prepared when they are read."""
-        part = part_of(splits, self.trained_on).lazily()
-        return Examples(part.X.prepared(preparation), part.y)
+        return prepared(part_of(splits, self.trained_on), preparation)
 
 
 def part_of(splits: Splits, part: Part) -> Examples:
     """The training examples, or those with the validation examples behind them."""
-    train, val = splits.train, splits.val
-    if part == "train":
-        return train
-    if isinstance(train.X, Rows) and isinstance(val.X, Rows):
-        X = train.X.followed_by(val.X)
-    else:
-        X = np.concatenate([train.X, val.X])
-    return Examples(X, np.concatenate([train.y, val.y]))
+    train, val = splits.train.lazily(), splits.val.lazily()
+    return train if part == "train" else Examples(train.X.followed_by(val.X), np.concatenate([train.y, val.y]))
+
+
+def prepared(examples: Examples, preparation: Preparation) -> Examples:
+    """Examples as Rows (n, D) float32, prepared when they are read."""
+    rows = examples.lazily()
+    return Examples(rows.X.prepared(preparation), rows.y)
 
 
 def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
@@ -139,14 +137,13 @@ def make_splits(
     val: int | None = None,
     test: int | None = None,
     dev: int | None = None,
-    lazily: bool = False,
 ) -> Splits:
     """Cut a dataset into train, val, test and dev; sizes not given are the worksheet's, in proportion.
 
     Training rows come first, validation rows next; test rows from the source's own test split, or after the validation
     rows where it has none. The order is the source's own, but shuffled with `seed` where the source has no test split,
     or comes in blocks of a class or lacks one where it should have some. dev is drawn without replacement from train.
-    lazily: as Rows, which copy nothing, where else shuffled rows are copies.
+    All are Rows of the source's examples, which copy none of them.
     Raises UsageError where fewer examples are there than asked for, DataError where they are too few at all, or all of
     one class.
     """
@@ -192,7 +189,7 @@ def make_splits(
         sizes["dev"] = min(sizes["dev"], sizes["train"])
     if sizes["dev"] > sizes["train"]:
         raise UsageError(f"--dev {sizes['dev']}: is drawn from the {sizes['train']:,} training examples; ask for fewer")
-    return _cut(dataset, sizes, np.random.default_rng(seed), lazily=lazily)
+    return _cut(dataset, sizes, np.random.default_rng(seed))
 
 
 def _option(name: str) -> str:
@@ -215,8 +212,8 @@ def default_sizes(train: int, test: int | None) -> dict[str, int]:
     return sizes
 
 
-def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator, *, lazily: bool) -> Splits:
-    everything = dataset.train.lazily() if lazily else dataset.train
+def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator) -> Splits:
+    everything = dataset.train.lazily()
     order = None
     if dataset.test is None or not _mixed(everything.y, sizes["train"], sizes["val"]):
         order = generator.permutation(len(everything))
@@ -237,7 +234,7 @@ def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator
         rows = slice(0, sizes["test"])
         if not _mixed(dataset.test.y, sizes["test"]):
             rows = generator.permutation(len(dataset.test))[rows]
-        test = (dataset.test.lazily() if lazily else dataset.test).take(rows)
+        test = dataset.test.lazily().take(rows)
     held_out = sizes["test"] if dataset.test is None else 0
     rows = np.arange(len(everything)) if order is None else order
     digest = hashlib.sha256(json.dumps([sizes["train"], sizes["val"], held_out]).encode())

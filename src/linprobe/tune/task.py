@@ -55,7 +55,7 @@ def tune(
     options = options or Options()
     on_step = on_step or _ignore
     refuse_what_is_not_finite(dataset)
-    splits = make_splits(dataset, seed=options.seed, **options.sizes(dataset), lazily=True)
+    splits = make_splits(dataset, seed=options.seed, **options.sizes(dataset))
     # With folds there is one pool of rows from the start; else the preparation must not see validation either.
     prepared_on: Part = "train" if options.folds is None else "train + validation"
     rows = TrainedOn.of(splits, options.seed, "train + validation", prepared_on)

@@ -19,7 +19,7 @@ from linprobe.core.sgd.plan import Plan
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples, Splits
 from linprobe.data.prepare import Features, Preparation, fit_preparation
-from linprobe.data.splits import TrainedOn, absent_classes, make_splits
+from linprobe.data.splits import TrainedOn, absent_classes, make_splits, prepared
 from linprobe.errors import IncompatibleError
 from linprobe.evidence import Evidence, observe
 from linprobe.steps import Step
@@ -98,7 +98,7 @@ def run_worksheet(
         dataset, seed=options.training.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
     )
     preparation = fit_preparation(splits.train, options.features)
-    train, val = _rows(preparation, splits.train), _rows(preparation, splits.val)
+    train, val = (_kept(part, preparation) for part in (splits.train, splits.val))
     space = choose_space(dataset, train, options)
     numbers: dict[str, Any] = {"data": _describe(dataset, splits, len(preparation.mean))}
     on_step(data_step(numbers["data"]))
@@ -189,8 +189,10 @@ def is_cifar10(dataset: Dataset) -> bool:
     return dataset.train.X.shape[1:] == (32, 32, 3) and dataset.classes == CIFAR10_CLASSES
 
 
-def _rows(preparation: Preparation, examples: Examples) -> Examples:
-    return Examples(preparation.apply(examples.X), examples.y)
+def _kept(part: Examples, preparation: Preparation) -> Examples:
+    """All of a split, prepared and read once: SGD draws its batches from all of it."""
+    rows = prepared(part, preparation)
+    return Examples(rows.X.kept(), rows.y)
 
 
 def _describe(dataset: Dataset, splits: Splits, features: int) -> dict[str, Any]:
