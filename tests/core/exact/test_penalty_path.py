@@ -13,7 +13,7 @@ from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.path import LOOSE, STEP, STRONG, follow
 from linprobe.core.exact.problem import groups, pose
 from linprobe.core.exact.span import turned
-from linprobe.core.exact.state import Given
+from linprobe.core.exact.state import HeadProblem
 from linprobe.errors import IncompatibleError
 
 
@@ -177,7 +177,7 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
     # Or a direction in the classes that was flat where it was measured would be taken for flat ever after.
     X = np.random.default_rng(0).standard_normal((12, 3))
     problem = posed([1.0, 1.0])
-    given = Given(
+    given = HeadProblem(
         place=np.arange(2),
         reg=problem.reg,
         curvature=null_curvature(problem.loss, problem.shares, problem.null_bias),

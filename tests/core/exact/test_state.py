@@ -8,16 +8,16 @@ from linprobe.core.exact.lbfgs import PAIRS, Descent, Oracle
 from linprobe.core.exact.metric import fit_metric
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.problem import pose
-from linprobe.core.exact.state import Direction, Given, Pair, Position, Progress
+from linprobe.core.exact.state import Direction, HeadProblem, Headway, Pair, Position
 
 
-def given(reg) -> Given:
+def given(reg) -> HeadProblem:
     h = len(reg)
-    return Given(np.arange(h), np.array(reg), np.zeros((2, 2, h)), np.zeros((2, h)), np.ones(h))
+    return HeadProblem(np.arange(h), np.array(reg), np.zeros((2, 2, h)), np.zeros((2, h)), np.ones(h))
 
 
 def test_a_head_waits_while_accepted_steps_bring_neither_gap_nor_objective_down():
-    progress = Progress.begun(given([1.0] * 4), np.zeros(4, int))
+    progress = Headway.begun(given([1.0] * 4), np.zeros(4, int))
     assert progress.damping.tolist() == [2.0] * 4
     first, all_of_them = np.ones(4), np.ones(4, bool)
     progress = progress.after(first, first, all_of_them, 1e-3)
@@ -32,7 +32,7 @@ def test_a_head_waits_while_accepted_steps_bring_neither_gap_nor_objective_down(
 
 
 def test_a_head_that_lost_its_way_is_measured_again_and_counted_until_it_takes_a_step():
-    progress = Progress.begun(given([1.0] * 3), np.array([0, 3, 3]))
+    progress = Headway.begun(given([1.0] * 3), np.array([0, 3, 3]))
     assert progress.refreshed.tolist() == [2, 5, 5]
     nobody, lost = np.zeros(3, bool), np.array([False, True, True])
     progress = progress.stepped(nobody, lost).stepped(nobody, lost)
@@ -55,7 +55,7 @@ def test_narrowing_never_holds_two_of_everything():
     descent = Descent(
         Oracle(lambda W, b, _: (np.ones(W.shape[-1]), W * 0, b * 0), lambda *_: curvature, None),
         fit_metric(problem.X, problem.X),
-        Given(np.arange(h), problem.reg, curvature, problem.null_bias, problem.null_objective),
+        HeadProblem(np.arange(h), problem.reg, curvature, problem.null_bias, problem.null_objective),
         problem.start("float64"),
         intercept=True,
         tol=1e-6,

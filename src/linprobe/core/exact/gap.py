@@ -3,7 +3,7 @@
 import numpy as np
 
 from linprobe.core.backend import Array, device_of, move, namespace, product, to_numpy
-from linprobe.core.exact.state import ClassMetric, Given, Position
+from linprobe.core.exact.state import ClassMetric, HeadProblem, Position
 from linprobe.core.heads import inner, total
 
 NOTHING = 1e-13  # of the objective: where there is less to gain, rounding hides it
@@ -25,7 +25,7 @@ def bounds(at: Position, classes: ClassMetric, reg: np.ndarray, highest: float) 
     return (small**0.5 + drift**0.5) ** 2 + gain, small
 
 
-def scale(at: Position, given: Given, gap: np.ndarray, noise: float, mean: Array | None) -> np.ndarray:
+def scale(at: Position, given: HeadProblem, gap: np.ndarray, noise: float, mean: Array | None) -> np.ndarray:
     """What the gaps (h,) are measured against: the objective, or what there is to gain over no weights, if less.
 
     A strong penalty leaves so little to gain that no weights at all are near the lowest objective. noise: rounding of

@@ -17,7 +17,7 @@ from linprobe.core.exact.line_search import LineSearch
 from linprobe.core.exact.metric import Metric, turn
 from linprobe.core.exact.newton import bias_step, damped_step
 from linprobe.core.exact.optimum import Optimum
-from linprobe.core.exact.state import ClassMetric, Direction, Given, Pair, Position, Progress, Settling
+from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Pair, Position, Settling
 from linprobe.core.heads import inner, total
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
@@ -58,7 +58,7 @@ class Descent:
         self,
         oracle: Oracle,
         metric: Metric,
-        given: Given,
+        given: HeadProblem,
         start: Optimum,
         *,
         intercept: bool,
@@ -73,7 +73,7 @@ class Descent:
         self.given, self.landed = given, start
         self.classes = ClassMetric.begun(given)
         self.pairs: deque[Pair] = deque(maxlen=PAIRS)
-        self.progress, self.search = Progress.begun(given, start.iterations), LineSearch.begun(len(given))
+        self.progress, self.search = Headway.begun(given, start.iterations), LineSearch.begun(len(given))
         self.settling = Settling(np.zeros_like(given.null_bias), np.zeros(len(given), bool))
 
     def run(self) -> Optimum:

@@ -15,7 +15,7 @@ from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.path import LOOSE, follow, lawful
 from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, spans
 from linprobe.core.exact.span import turned
-from linprobe.core.exact.state import Given
+from linprobe.core.exact.state import HeadProblem
 from linprobe.core.losses.curvature import total_curvature
 from linprobe.core.objective import chunk_of, default_chunk, objective_and_gradient
 from linprobe.data.weights import Weights
@@ -189,7 +189,7 @@ def _descend(
     descent = Descent(
         Oracle(evaluate, curvature, hessian if newton else None),
         metric,
-        Given(
+        HeadProblem(
             place=np.arange(len(problem.reg)),
             reg=problem.reg,
             curvature=null_curvature(problem.loss, problem.shares, problem.null_bias),

@@ -12,7 +12,7 @@ PRIOR = 1e-2  # of the curvature at the start that stays in what is measured lat
 
 
 @dataclass(frozen=True, eq=False)
-class Given(OfHeads):
+class HeadProblem(OfHeads):
     """What heads are given: place (h,) in the stack; reg (h,); the mean curvature of the loss in a shift of all scores
     at the start (K, K, h), float64; bias (K, h) and objective (h,) of the null model.
     """
@@ -84,13 +84,13 @@ class ClassMetric(OfHeads):
     stiffness: np.ndarray
 
     @classmethod
-    def begun(cls, given: Given) -> "ClassMetric":
+    def begun(cls, given: HeadProblem) -> "ClassMetric":
         """That at the start."""
         start = given.curvature
         empty = cls(np.empty_like(start), np.empty(start.shape[1:]))
         return empty.measured(np.arange(len(given)), start, given)
 
-    def measured(self, heads: np.ndarray, curvature: np.ndarray, given: Given) -> "ClassMetric":
+    def measured(self, heads: np.ndarray, curvature: np.ndarray, given: HeadProblem) -> "ClassMetric":
         """With the curvature (K, K, p) that was measured of some heads (p,)."""
         axes, stiffness = self.axes.copy(order="K"), self.stiffness.copy(order="K")
         for i, found in zip(heads, np.moveaxis(curvature, -1, 0), strict=True):
@@ -112,7 +112,7 @@ class Settling(OfHeads):
 
 
 @dataclass(frozen=True, eq=False)
-class Progress(OfHeads):
+class Headway(OfHeads):
     """How heads come along (h,): passes made; the lowest gap and objective so far; waiting, accepted steps in a row
     with neither lower; restarts, directions in a row along which nothing lower was found; refreshed, the passes when
     the curvature in the classes was measured; damping of Newton's steps.
@@ -127,12 +127,20 @@ class Progress(OfHeads):
     damping: np.ndarray
 
     @classmethod
-    def begun(cls, given: Given, passes: np.ndarray) -> "Progress":
+    def begun(cls, given: HeadProblem, passes: np.ndarray) -> "Headway":
         """At the start of a descent, with passes (h,) that were made before."""
         unknown, none = np.full(len(given), np.inf), np.zeros(len(given), int)
-        return cls(passes, unknown, unknown, none, none, passes + 2, 2 * given.reg)
+        return cls(
+            passes=passes,
+            gap=unknown,
+            objective=unknown,
+            waiting=none,
+            restarts=none,
+            refreshed=passes + 2,
+            damping=2 * given.reg,
+        )
 
-    def after(self, gap: np.ndarray, objective: np.ndarray, taken: np.ndarray, noise: float) -> "Progress":
+    def after(self, gap: np.ndarray, objective: np.ndarray, taken: np.ndarray, noise: float) -> "Headway":
         """With the gap and the objective (h,) that a pass brought, where steps were taken (h,)."""
         lower = (gap < 0.9 * self.gap) | (objective < self.objective - 10 * noise * np.abs(objective))
         return replace(
@@ -142,7 +150,7 @@ class Progress(OfHeads):
             waiting=np.where(lower, 0, self.waiting + taken),
         )
 
-    def stepped(self, taken: np.ndarray, lost: np.ndarray) -> "Progress":
+    def stepped(self, taken: np.ndarray, lost: np.ndarray) -> "Headway":
         """With one more pass: heads that have taken their step, and those that have tried too often (h,)."""
         return replace(
             self,

@@ -9,7 +9,7 @@ import numpy as np
 from linprobe.core.backend import Array, Products, move, namespace, sweep_rows, take_rows, to_numpy
 from linprobe.core.losses import find_loss
 from linprobe.core.sgd.settings import Data, Heads, Training
-from linprobe.core.sgd.state import Parameters, Standing, Start, State
+from linprobe.core.sgd.state import HeadStatus, Parameters, Start, State
 from linprobe.errors import UsageError
 
 # A head has diverged when its objective is not finite, or is this many times its first one. Plain SGD can wander far
@@ -55,7 +55,7 @@ class Stack:
             else:
                 W, b = np.array(start.W, self.dtype, order="C"), np.zeros(self.shape[1:], self.dtype)
                 b[...] = 0 if start.b is None else start.b
-            self.standing = Standing.of(heads)
+            self.standing = HeadStatus.of(heads)
             # Plain SGD and SGD with momentum are different steps; a search puts their heads into different stacks.
             self.parameters = Parameters(
                 V=move(W.reshape(flat), products.device),

@@ -40,7 +40,7 @@ class Parameters:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Standing:
+class HeadStatus:
     """How each head goes on: NumPy arrays (H,) that nobody writes to.
 
     learning_rate and reg are 0 for a head that has stopped; scale is that of V. stopped is "max_iter" while it is in
@@ -57,7 +57,7 @@ class Standing:
     since: np.ndarray
 
     @classmethod
-    def of(cls, heads: Heads) -> "Standing":
+    def of(cls, heads: Heads) -> "HeadStatus":
         """That of heads before their first step."""
         return cls(
             learning_rate=heads.learning_rate.copy(),
@@ -74,7 +74,7 @@ class Standing:
         """Which heads (H,) are still in training."""
         return self.stopped == "max_iter"
 
-    def stop(self, which: np.ndarray, reason: str) -> "Standing":
+    def stop(self, which: np.ndarray, reason: str) -> "HeadStatus":
         """The same with these heads (H,) left out from here."""
         return replace(
             self,
@@ -88,7 +88,7 @@ class Standing:
         """Which heads (H,) have never been so good on validation."""
         return self.alive & (accuracy > self.best)
 
-    def judge(self, accuracy: np.ndarray) -> "Standing":
+    def judge(self, accuracy: np.ndarray) -> "HeadStatus":
         """The same after a validation."""
         better = self.better(accuracy)
         return replace(self, best=np.where(better, accuracy, self.best), since=np.where(better, 0, self.since + 1))
@@ -107,7 +107,7 @@ class State:
     owed: bool
     place: Place
     parameters: Parameters
-    standing: Standing
+    standing: HeadStatus
     recorded: np.ndarray
     objectives: np.ndarray
     kept: Start | None
@@ -151,7 +151,7 @@ class State:
             owed=packed.get("owed", False),  # earlier ones were kept after a validation only
             place=Place(**packed["batches"]),
             parameters=Parameters(**{name: whole[name] for name in Parameters.__dataclass_fields__}),
-            standing=Standing(**{name: whole[name] for name in Standing.__dataclass_fields__}),
+            standing=HeadStatus(**{name: whole[name] for name in HeadStatus.__dataclass_fields__}),
             recorded=packed["recorded"],
             objectives=packed["objectives"],
             kept=Start(**packed["kept"]) if packed["kept"] else None,
