@@ -17,7 +17,7 @@ def fits(scores, failed=None):
     """Fits that ended as they should, but for the settings that failed (G,)."""
     failed = np.zeros(len(scores), bool) if failed is None else failed
     lost = np.broadcast_to(failed[:, None], scores.shape)
-    return Fits(np.ones(scores.shape), np.full(scores.shape, "gap"), failed=lost)
+    return Fits(objective=np.ones(scores.shape), stopped=np.full(scores.shape, "gap"), failed=lost)
 
 
 def compared(scores, losses=None, reg=None, failed=None, **more):
@@ -26,7 +26,7 @@ def compared(scores, losses=None, reg=None, failed=None, **more):
     scores = scores[:, None] if scores.ndim == 1 else scores
     losses = None if losses is None else np.asarray(losses, float)[:, None]
     reg = np.arange(1.0, len(scores) + 1) if reg is None else np.asarray(reg, float)
-    return Comparison({"reg": reg}, scores, fits(scores, failed), losses, **more)
+    return Comparison({"reg": reg}, scores, fits(scores, failed), losses=losses, **more)
 
 
 def of_space(space: Space, heads, scores):
@@ -112,9 +112,9 @@ def test_when_all_diverged_the_way_out_is_named():
 
 def test_splits_count_as_they_are_told_to():
     scores, losses = np.array([[0.9, 0.1], [0.2, 0.7]]), np.array([[1.0, 2.0], [3.0, 5.0]])
-    found = Comparison({"reg": np.ones(2)}, scores, fits(scores), losses, np.array([0.25, 0.75]))
+    found = Comparison({"reg": np.ones(2)}, scores, fits(scores), losses=losses, shares=np.array([0.25, 0.75]))
     assert choose(found).best == found.best == 1
-    assert choose(Comparison({"reg": np.ones(2)}, scores, fits(scores), losses)).best == 0
+    assert choose(Comparison({"reg": np.ones(2)}, scores, fits(scores), losses=losses)).best == 0
     assert found.loss.tolist() == [1.75, 4.5]
 
 

@@ -1,7 +1,7 @@
 """What was compared: the settings, how each of them ended on every split, and how it did on what it did not see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ class Fits:
     not be its own.
     """
 
+    _: KW_ONLY
     objective: np.ndarray
     stopped: np.ndarray
     scores: np.ndarray | None = None
@@ -57,6 +58,7 @@ class Comparison:
     settings: Mapping[str, np.ndarray]
     scores: np.ndarray
     fits: Fits
+    _: KW_ONLY
     losses: np.ndarray | None = None
     shares: np.ndarray | None = None
     kind: np.ndarray | None = None

@@ -21,7 +21,7 @@ def follow_path(train: Examples, val: Examples, regs: np.ndarray, problem: dict[
     found = solve(train.X, train.y, regs, **problem)
     on_train, on_val = (score_stack(part.X, part.y, found.W, found.b, problem["loss"]) for part in (train, val))
     fits = _fits(found, on_train.accuracy, 1)
-    return Comparison({"reg": regs}, on_val.accuracy[:, None], fits, on_val.loss[:, None])
+    return Comparison({"reg": regs}, on_val.accuracy[:, None], fits, losses=on_val.loss[:, None])
 
 
 def cross_validate(pool: Examples, regs: np.ndarray, folds: np.ndarray, problem: dict[str, Any]) -> Comparison:
@@ -41,13 +41,14 @@ def cross_validate(pool: Examples, regs: np.ndarray, folds: np.ndarray, problem:
 
     others = sizes[:, None] * (np.arange(parts)[:, None] != of_head)
     fits = _fits(found, (accuracy * others).sum(axis=0) / others.sum(axis=0), parts)
-    return Comparison({"reg": regs}, held_out(accuracy), fits, held_out(loss), sizes / sizes.sum())
+    return Comparison({"reg": regs}, held_out(accuracy), fits, losses=held_out(loss), shares=sizes / sizes.sum())
 
 
 def _fits(found: Optimum, scores: np.ndarray, parts: int) -> Fits:
     """What is known of heads, with scores (H,) on train; each setting has one for each of so many parts."""
-    arrays = (found.objective, found.stopped, scores, found.gap, found.iterations, found.failed)
-    return Fits(*(array.reshape(-1, parts) for array in arrays))
+    names = ("objective", "stopped", "gap", "iterations", "failed")
+    known = {name: getattr(found, name).reshape(-1, parts) for name in names}
+    return Fits(scores=scores.reshape(-1, parts), **known)
 
 
 def make_folds(y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...]) -> np.ndarray:

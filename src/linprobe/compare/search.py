@@ -111,8 +111,8 @@ def search(
     compared = Comparison(
         {name: getattr(heads, name) for name in space.axes},
         found.val_accuracy[:, None],
-        Fits(found.objective[:, None], found.stopped[:, None], found.train_accuracy[:, None]),
-        found.val_loss[:, None],
+        Fits(objective=found.objective[:, None], stopped=found.stopped[:, None], scores=found.train_accuracy[:, None]),
+        losses=found.val_loss[:, None],
         axes=space.axes,
         drawn=space.drawn,
         W=found.W,

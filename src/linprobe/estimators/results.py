@@ -19,7 +19,7 @@ class Fitted:
     def __init__(self, settings: int, splits: int) -> None:
         self.reg, self.fit_time, self.score_time, objective, gap, iterations = np.empty((6, settings, splits))
         stopped, failed = np.empty((settings, splits), "<U12"), np.empty((settings, splits), bool)
-        self.fits = Fits(objective, stopped, gap=gap, iterations=iterations, failed=failed)
+        self.fits = Fits(objective=objective, stopped=stopped, gap=gap, iterations=iterations, failed=failed)
 
     def add(self, stack: Stack, optimum: Optimum, reg: np.ndarray, seconds: float) -> None:
         """Take in a stack that was trained in so many seconds; each fit has its share of them, by iterations."""
