@@ -39,10 +39,10 @@ def test_any_parts_are_the_numbers_written_out(seed, n, heads, parts, owned):
 
 @pytest.mark.parametrize("of_each", [True, False])
 def test_an_array_is_itself_with_a_mean_of_one(of_each):
-    given_ = np.random.default_rng(0).random((30, 4) if of_each else 30) * 1e300
+    given_ = np.random.default_rng(0).random((30, 4) if of_each else 30) * 1e308
     weights = Weights.of_array(given_, 30, 4)
     found = np.broadcast_to(weights.of(slice(None)), (30, 4))
-    np.testing.assert_allclose(found, mean_one(given_ / 1e300 if of_each else (given_ / 1e300)[:, None].repeat(4, 1)))
+    np.testing.assert_allclose(found, mean_one(given_ / 1e308 if of_each else (given_ / 1e308)[:, None].repeat(4, 1)))
     assert weights.heads == 4
 
 
@@ -95,3 +95,12 @@ def test_on_a_device_they_are_the_same(dense):
     picked = np.array([2, 0])
     np.testing.assert_array_equal(moved.take(picked).of(slice(None)).numpy(), weights.of(slice(None))[:, picked])
     np.testing.assert_array_equal(moved.mean(), weights.mean())
+
+
+def test_weights_of_others_are_refused_and_ones_own_are_themselves():
+    weights = Weights.of_array(np.ones((30, 2)), 30, 2)
+    assert Weights.read(weights, 30, 2) is weights
+    assert Weights.read(None, 30, 2) is None
+    for n, heads in ((31, 2), (30, 3)):
+        with pytest.raises(UsageError, match=f"sample_weight is of 30 rows and 2 heads; {n} rows and {heads} heads"):
+            Weights.read(weights, n, heads)

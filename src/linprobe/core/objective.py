@@ -11,7 +11,6 @@ from linprobe.core.backend import (
     namespace,
     product,
     row_chunks,
-    to_numpy,
 )
 from linprobe.core.losses import Loss, find_loss
 from linprobe.data.weights import Weights
@@ -59,9 +58,7 @@ def objective_and_gradient(
     reg = xp.asarray(reg, dtype=xp.float64, device=W.device)
     _check_shapes(X, y, W, b, reg)
     _check_labels(y, K)
-    weights = sample_weight
-    if not isinstance(weights, Weights | None):
-        weights = Weights.of_array(to_numpy(weights), n, H)
+    weights = Weights.read(sample_weight, n, H)
     weights = None if weights is None else weights.on(device_of(W))
     if chunk_rows is None:
         chunk_rows = default_chunk(K, H, device_of(W))

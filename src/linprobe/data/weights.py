@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
-import numpy.typing as npt
 
 from linprobe.core.backend import Array, device_of, move, to_numpy
 from linprobe.errors import UsageError
@@ -30,9 +29,24 @@ class Weights:
     column: np.ndarray
 
     @classmethod
-    def of_array(cls, sample_weight: npt.ArrayLike, n: int, heads: int) -> "Weights":
+    def read(cls, sample_weight: "Array | Weights | None", n: int, heads: int) -> "Weights | None":
+        """Weights of n examples and so many heads, from what a caller gave; None where all count 1.
+
+        Raises UsageError for those of other examples or heads, and as `of_array` does.
+        """
+        if sample_weight is None:
+            return None
+        if not isinstance(sample_weight, Weights):
+            return cls.of_array(sample_weight, n, heads)
+        if (len(sample_weight), sample_weight.heads) != (n, heads):
+            found = f"{len(sample_weight):,} rows and {sample_weight.heads} heads"
+            raise UsageError(f"sample_weight is of {found}; {n:,} rows and {heads} heads need their own")
+        return sample_weight
+
+    @classmethod
+    def of_array(cls, sample_weight: Array, n: int, heads: int) -> "Weights":
         """From numbers (n,), the same for all heads, or (n, H). Raises UsageError for other shapes and values."""
-        given = np.array(sample_weight, np.float64)  # a copy, which becomes the table
+        given = np.array(to_numpy(sample_weight), np.float64)  # a copy, which becomes the table
         if given.shape not in ((n,), (n, heads)):
             raise UsageError(f"sample_weight has the shape {given.shape}; {n} rows need {(n,)} or {(n, heads)}")
         if given.ndim == 1:
@@ -69,11 +83,11 @@ class Weights:
         for numbers in (table,) if own is None else (own, table):
             if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
                 raise UsageError("sample_weight has a value that is negative or not finite; weights must be 0 or more")
-        largest = np.where(table.max(axis=0) > 0, table.max(axis=0), 1)
-        table /= largest  # or the sum of huge ones would be infinite
+        largest = table.max(axis=0)
+        table /= np.where(largest > 0, largest, 1)  # or the sum of huge ones would be infinite
         if own is not None and own.max() > 0:
             own /= own.max()
-        mean = (np.bincount(part, own, len(table)) @ table) / len(part)
+        mean = _totals(np.bincount(part, own, len(table)), table) / len(part)
         if not (mean > 0).all():
             raise UsageError("sample_weight is 0 for all examples of a head; every head needs a weighted example")
         table /= mean
@@ -132,7 +146,7 @@ class Weights:
     def counted(self) -> np.ndarray:
         """How many examples count for each head (H,)."""
         own = None if self.own is None else to_numpy(self.own) > 0
-        return np.bincount(to_numpy(self.part), own, len(self.table)) @ (to_numpy(self._table()) > 0)
+        return _totals(np.bincount(to_numpy(self.part), own, len(self.table)), to_numpy(self._table()) > 0)
 
     def of_classes(self, y: np.ndarray, classes: int) -> np.ndarray:
         """What the examples of every class count together for every head, y (n,) in [0, K) -> (K, H)."""
@@ -154,3 +168,10 @@ class Weights:
         """What every example counts (n,), by what its part does (P,)."""
         found = of_parts[to_numpy(self.part)]
         return found if self.own is None else found * to_numpy(self.own)
+
+
+def _totals(of_parts: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """The sum of each column of a table (P, S), its rows times numbers (P,): without NumPy's product, whose pool of
+    threads would be a second one.
+    """
+    return np.einsum("p,ps->s", of_parts.astype(np.float64), table)

@@ -90,9 +90,8 @@ def read_splits(
     from sklearn.model_selection import check_cv
 
     labels = examples.labels
-    rows = np.arange(
-        len(labels), dtype=np.min_scalar_type(-len(labels))
-    )  # of which there are as many as rows and folds
+    # Kept for every split: of no more bytes than it takes to count them.
+    rows = np.arange(len(labels), dtype=np.min_scalar_type(-len(labels)))
     splits = []
     splitter: Any = check_cv(cv, labels, classifier=True)
     for number, (train, test) in enumerate(splitter.split(examples.X, labels, **metadata)):

@@ -124,13 +124,7 @@ def pose(
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
         raise UsageError(f"labels must be whole numbers from 0 to {K - 1}; y has {y.min()} to {y.max()}")
     groups(1, solve_bytes((1, 1), K, 1, 4, device), memory)  # what the classes alone ask for, or it is refused
-    weights = sample_weight
-    if not isinstance(weights, Weights | None):
-        weights = Weights.of_array(weights, len(y), len(reg))
-    elif weights is not None and (len(weights), weights.heads) != (len(y), len(reg)):
-        raise UsageError(
-            f"weights are of {len(weights):,} rows and {weights.heads} heads, not {len(y):,} and {len(reg)}"
-        )
+    weights = Weights.read(sample_weight, len(y), len(reg))
     if weights is None:
         shares = np.repeat(np.bincount(y, minlength=K)[:, None], len(reg), axis=1) / len(y)
     else:
@@ -183,10 +177,11 @@ def solve_bytes(
         return fixed + 3 * 8 * n * D, each + 2 * 8 * D * K
     chunk, rank = default_chunk(K, heads, device), min(D, n)
     # XᵀX, its principal axes, LAPACK's workspace of twice their size and a copy; a chunk of X, centred; BLAS's panels.
-    # Curvatures of a loss in the scores: one at a time with its axes and LAPACK's workspace, and five of every head.
+    # Losses and weights of a chunk, in float64. Curvatures of a loss in the scores: one at a time with its axes and
+    # LAPACK's workspace, and five of every head.
     square = 8 * K**2
     fixed = 5 * D * rank * size + 3 * chunk * D * size + 8 * square + 32 * 2**20
-    return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * K * 3 * size + 5 * square
+    return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * (K * 3 * size + 3 * 8) + 5 * square
 
 
 def newton_room(shape: tuple[int, int], K: int) -> int:
