@@ -525,3 +525,10 @@ def test_the_plan_is_that_of_the_precision_asked_for():
             on_plan=lambda plan, p=precision: plans.update({p: plan.bytes}),
         )
     assert plans["float32"] < plans["float64"] == plans["auto"]
+
+
+def test_more_folds_than_can_be_parted_are_refused_before_a_plan_is_told():
+    plans = []
+    with pytest.raises(UsageError, match="--folds 41"):
+        tune(draw(40, 4, 3), Options(regs=np.array([1.0]), folds=41), on_plan=plans.append)
+    assert plans == []

@@ -84,13 +84,14 @@ class Exact:
         learn = pool.take(slice(self.train)) if folds is None else pool
         asked = values_of(self.options.regs)
         regs = default_regs(learn.X) if asked is None else asked
+        # Before the plan is told: more folds than can be parted are refused.
+        parts = None if folds is None else make_folds(pool.y, folds, self.options.seed, self.classes)
         plan = self._plan(len(regs) * (folds or 1))
         if self.on_plan is not None:
             self.on_plan(plan)
-        if folds is None:
+        if parts is None:
             found = follow_path(learn, pool.take(slice(self.train, None)), regs, self.problem)
         else:
-            parts = make_folds(pool.y, folds, self.options.seed, self.classes)
             found = cross_validate(pool, regs, parts, self.problem)
         return replace(found, plan=plan)
 
