@@ -34,7 +34,7 @@ MAY_KNOW = {
     "gradient_check": {"errors"},
     "checker": {"errors", "core.backend", "core.losses", "gradient_check"},
     "estimators": {"errors", "core", "compare", "data.moments", "data.weights", "steps"},
-    "probe_search": {"errors", "estimators", "compare", "core.exact", "steps"},
+    "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "steps"},
     "classifier": {"errors", "core.measure", "core.losses", "data.prepare", "tensors"},
     "predict": {"errors", "core.backend", "core.finite", "classifier", "data"},
     "evidence": {"core.backend", "classifier", "data.dataset", "core.measure"},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe import LinearSVM, SoftmaxClassifier
+from linprobe import LinearSVM, ProbeSearch, SoftmaxClassifier
 from linprobe.data.moments import moments
 from linprobe.errors import DataError, UsageError
 from linprobe.estimators import classifiers
@@ -424,3 +424,34 @@ def test_a_file_that_is_replaced_or_removed_during_training_is_still_there(tmp_p
     monkeypatch.undo()
     (tmp_path / "X.bin").unlink()
     assert (SoftmaxClassifier().fit(mapped, y).coef_ == expected).all()
+
+
+@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+def test_tensors_of_any_device_type_and_gradient_are_what_they_hold():
+    torch = pytest.importorskip("torch")
+
+    class Elsewhere(torch.Tensor):
+        """A tensor that NumPy can't read itself, as those on a device can't be."""
+
+        def __array__(self, *_, **__):
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    generator = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 20)
+    X = generator.standard_normal((60, 4)).astype(np.float32) + y[:, None]
+    X = torch.tensor(X).to(torch.bfloat16).float().numpy()  # numbers that bfloat16 has too
+    weight = generator.uniform(0.5, 1, 60)
+    expected = SoftmaxClassifier(reg=1e-2).fit(X, y, weight)
+    there = [torch.tensor(array).as_subclass(Elsewhere) for array in (y, weight)]
+    for features in (
+        torch.tensor(X).as_subclass(Elsewhere),
+        torch.tensor(X, requires_grad=True),
+        torch.tensor(X).to(torch.bfloat16),
+    ):
+        found = SoftmaxClassifier(reg=1e-2).fit(features, *there)
+        assert found.coef_.tobytes() == expected.coef_.tobytes()
+        assert found.score(features, *there) == expected.score(X, y, weight)
+        search = ProbeSearch(SoftmaxClassifier(), {"reg": [1e-2, 1e-1]}, cv=2).fit(features, there[0])
+        assert search.score(features, there[0]) == ProbeSearch(SoftmaxClassifier(), {"reg": [1e-2, 1e-1]}, cv=2).fit(
+            X, y
+        ).score(X, y)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from linprobe.compare.choose import choose
 from linprobe.compare.comparison import Comparison
+from linprobe.core.backend import on_host
 from linprobe.core.exact.optimum import Optimum
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
@@ -210,7 +211,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         name = str(self.refit) if several else THE_SCORE
         given = route_score(self, name, sample_weight, params)
         scorer = over_all(self.scorer_[name] if several else self.scorer_, self.classes_)[0]
-        score = scorer(self.best_estimator_, as_matrix(X), y, **given)
+        score = scorer(self.best_estimator_, as_matrix(X), on_host(y), **given)
         return score[self.refit] if self.multimetric_ and not several else score
 
     @_refitted("predict")

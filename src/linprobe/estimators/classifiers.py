@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from linprobe.core.backend import Device, choose_device, to_numpy
+from linprobe.core.backend import Device, choose_device, on_host, to_numpy
 from linprobe.core.exact import solver as exact
 from linprobe.data.moments import chunks, moments
 from linprobe.errors import UsageError
@@ -69,10 +69,10 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         """Train on examples X (n, D) with labels y (n,) and weights (n,) >= 0, all the same unless given.
 
         X: a matrix of float16, float32, float64, integers or bool, mapped from a file or not; a SciPy sparse matrix; a
-        data frame, or one column whose cells are vectors of one length. The exact solver reads a matrix where it lies,
-        in row chunks. A mapped file must neither be cut nor written to until `fit` is done: a file that was cut before
-        is refused, one that was written to meanwhile is found at the end; one that is cut meanwhile ends the process
-        (SIGBUS).
+        data frame, or one column whose cells are vectors of one length; a torch tensor on any device. The exact solver
+        reads a matrix where it lies, in row chunks. A mapped file must neither be cut nor written to until `fit` is
+        done: a file that was cut before is refused, one that was written to meanwhile is found at the end; one that is
+        cut meanwhile ends the process (SIGBUS).
         Raises UsageError, a ValueError, for what cannot be trained on, DataError for a mapped file. Warns with
         ConvergenceWarning where the exact solver stopped above `tol`.
         """
@@ -122,6 +122,10 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         """The class with the highest score, the first of equals, for each of X (n, D) -> labels (n,)."""
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of examples X (n, D) whose label y (n,) is predicted, by their weights (n,) where given."""
+        return super().score(X, on_host(y), on_host(sample_weight))
 
     def _loss(self) -> str:
         raise NotImplementedError

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from linprobe.core.backend import on_host
 from linprobe.errors import UsageError
 
 
@@ -18,6 +19,7 @@ def as_matrix(X: Any) -> Any:
     vectors of different lengths and for missing ones, and with the way out for vectors that are text or bytes and for
     a column of vectors beside others.
     """
+    X = on_host(X)
     if isinstance(X, list | tuple):
         if _kind(X) == "vector":
             _check_lengths(X, "X")

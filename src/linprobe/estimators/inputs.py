@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from linprobe.core.backend import on_host
 from linprobe.core.finite import first_not_finite
 from linprobe.errors import DataError, UsageError
 from linprobe.estimators.columns import as_matrix
@@ -65,7 +66,7 @@ def check_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.utils import assert_all_finite, column_or_1d
     from sklearn.utils.multiclass import check_classification_targets
 
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(on_host(y), warn=True)
     assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     if len(y) != n:
@@ -92,7 +93,7 @@ def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, co
         return None
     weight = np.ones(len(codes))
     if sample_weight is not None:
-        given = np.asarray(sample_weight, np.float64)
+        given = np.asarray(on_host(sample_weight), np.float64)
         if given.shape not in ((), (len(codes),)):
             raise UsageError(f"sample_weight has the shape {given.shape}; {len(codes):,} examples need {(len(codes),)}")
         weight *= given

@@ -24,6 +24,7 @@ __all__ = [
     "exp_",
     "move",
     "namespace",
+    "on_host",
     "orthonormal",
     "principal_axes",
     "product",
@@ -72,6 +73,15 @@ def move(array: Array, device: str) -> Array:
 def room_for(array: Array, device: str) -> bool:
     """Whether an array takes at most half of what is free on a device, which then had better hold it."""
     return backend_on(device).room_for(array, device)
+
+
+def on_host(values: Any) -> Any:
+    """An array of a library known here as a NumPy array, whatever its device; anything else as it is."""
+    try:
+        backend = backend_of(values)
+    except TypeError:
+        return values
+    return backend.to_numpy(values)
 
 
 def to_numpy(array: Array) -> np.ndarray:

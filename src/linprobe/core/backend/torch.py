@@ -48,7 +48,8 @@ class _Torch:
         return tensor.pin_memory().to(device, non_blocking=True)
 
     def to_numpy(self, array: Array) -> np.ndarray:
-        return array.detach().cpu().numpy()
+        array = array.detach().cpu()
+        return (array.float() if array.dtype == torch.bfloat16 else array).numpy()  # NumPy has no bfloat16
 
     @contextmanager
     def quiet(self) -> Generator[None]:
