@@ -18,7 +18,7 @@ import numpy as np
 import gpu_path
 import machine
 from linprobe import open_dataset
-from linprobe.core.backend import Products, move
+from linprobe.core.backend import Precision, Products, move
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.training import StackRun
@@ -29,6 +29,12 @@ from linprobe.errors import MissingDependencyError, require
 GRID = {"rows": 49_000, "features": 3_072, "heads": 100}
 PATH = {"rows": 1_281_167, "features": 1_024, "heads": 45}
 HEADS_MEASURED = 3
+# TF32, whose factors have 11 bits, is torch's own setting, and a user's to choose.
+PRECISIONS: tuple[tuple[str, Precision, str], ...] = (
+    ("float32", "float32", "highest"),
+    ("float32, products in TF32", "float32", "high"),
+    ("bfloat16", "bfloat16", "highest"),
+)
 RATES, REGS = (1e-7, 5e-7), (2.5e4, 5e4)  # the worksheet's grid, for raw, centred pixels
 
 
@@ -45,6 +51,7 @@ def main() -> None:
     arguments.add_argument("--batch-size", type=int, default=200, help="of the grid")
     arguments.add_argument("--repeat", type=int, default=3, help="of the grid")
     arguments.add_argument("--classes", type=int, default=1000, help="of the path")
+    arguments.add_argument("--tf32", action="store_true", help="let torch round the path's float32 products to TF32")
     arguments.add_argument("--max-iter", type=int, default=1000, help="of the path: passes over the data, at most")
     options = arguments.parse_args()
     for name, size in (PATH if options.path else GRID).items():
@@ -77,9 +84,10 @@ def main() -> None:
     training = Training(iterations=options.iterations)
     line = f"PyTorch, {min(HEADS_MEASURED, len(heads))} heads measured and scaled to {len(heads)}"
     print(f"{line:56}{one_head * len(heads):10.3f} s")
-    for precision in ("float32", "bfloat16"):
+    for label, precision, matmul in PRECISIONS:
         clock.forget_peak()
         products = Products(options.device, precision)
+        torch.set_float32_matmul_precision(matmul)
 
         def stack(products: Products = products) -> Any:
             return StackRun(Data(X, y, classes), heads, training, products=products).finish()
@@ -91,7 +99,7 @@ def main() -> None:
         accuracy = score_stack(X, y, solution.W, solution.b, "softmax").accuracy
         floor = bare_products(torch, clock, X, options, products, classes * len(heads))
         seconds = statistics.median(warm)
-        print(f"\n{precision}")
+        print(f"\n{label}")
         for what, value in (
             ("as one stack, the first time", f"{cold:10.3f} s"),
             (f"as one stack, warm (median of {options.repeat})", f"{seconds:10.3f} s"),

@@ -31,6 +31,7 @@ class Clock(Protocol):
 
 def measure(torch: Any, clock: Clock, options: argparse.Namespace) -> None:
     """Print the table: X is made on the device, and never is on the host."""
+    torch.set_float32_matmul_precision("high" if options.tf32 else "highest")
     device, n, K, H = options.device, options.rows, options.classes, options.heads
     made: list[tuple[Array, Array]] = []
     making = clock.seconds(lambda: made.append(make_embeddings(Draws.torch(torch, device), n, options.features, K)))
