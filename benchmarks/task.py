@@ -11,7 +11,7 @@ from linprobe.core.sgd.settings import Heads, Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
-from linprobe.worksheet.exercise import Options, choose_space
+from linprobe.learn.worksheet.exercise import Options, choose_space
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.evidence import Evidence, Mistakes, Reliability
+from linprobe.learn.worksheet import Options, WorksheetResult, run_worksheet
 from linprobe.report.run import Run
 from linprobe.tune import Options as TuneOptions
 from linprobe.tune import tune
-from linprobe.worksheet import Options, WorksheetResult, run_worksheet
 
 VERSIONS = {"linprobe": "0.0.0", "numpy": "2.0.0"}
 RATES, REGS = "1e-4:1e-3:3:log", "0.01:1:3:log"

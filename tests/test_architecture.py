@@ -31,8 +31,14 @@ MAY_KNOW = {
     },
     "data": {"errors", "publish", "core.backend", "core.finite"},
     "compare": {"errors", "publish", "data", "core"},
-    "gradient_check": {"errors"},
-    "checker": {"errors", "core.backend", "core.losses", "gradient_check"},
+    "learn.loops": set(),
+    "learn.gradient_check": {"errors"},
+    "learn.checker": {"errors", "core.backend", "learn.gradient_check", "learn.loops"},
+    "learn.worksheet": {
+        *("errors", "data", "core", "compare", "classifier", "evidence", "steps", "learn.gradient_check"),
+        "learn.loops",
+    },
+    "learn.notebook": {"errors", "publish"},
     "estimators": {"errors", "core", "compare", "data.moments", "data.weights", "steps"},
     "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "steps"},
     "classifier": {"errors", "core.measure", "core.losses", "data.prepare", "tensors"},
@@ -50,15 +56,14 @@ MAY_KNOW = {
         "tensors",
     },
     "tune": {"errors", "data", "core", "compare", "classifier", "evidence", "steps"},
-    "worksheet": {"errors", "data", "core", "gradient_check", "compare", "classifier", "evidence", "steps"},
-    "notebook": {"errors", "publish"},
     "report": {
         *("errors", "publish", "tensors", "steps", "core.losses", "core.measure", "compare", "classifier"),
-        *("evidence", "tune", "worksheet"),
+        *("evidence", "tune"),
     },
 }
-FOLDERS = {"linprobe", "linprobe.core"}  # which hold nothing but their parts
+FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn"}  # which hold nothing but their parts
 LAST = {"report", "cli"}
+TEACH = {"cli.worksheet", "cli.handin", "cli.check", "cli.class_page"}  # the commands for who learns and who teaches
 SCIKIT_LEARNS = {
     *(f"estimators/{name}.py" for name in ("classifiers", "folds", "grid", "routing", "scoring")),
     "probe_search.py",
@@ -106,6 +111,12 @@ def test_a_module_knows_only_what_lies_below_it(path):
     known = {one for one in imports(path) & every if not within(one, {part})}
     assert not {one for one in known if not within(one, MAY_KNOW[part])}
     assert not {one for one in known if within(one, LAST)}
+
+
+def test_only_the_commands_for_learners_know_the_learners_wing():
+    knowing = {name_of(path) for path in modules() if any(within(one, {"learn"}) for one in imports(path))}
+    outside = {name for name in knowing if not within(name, {"learn"})}
+    assert outside == {"linprobe", *(f"linprobe.{command}" for command in TEACH)}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))

@@ -14,9 +14,9 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError
+from linprobe.learn.worksheet import Options as WorksheetOptions
+from linprobe.learn.worksheet import run_worksheet
 from linprobe.tune import Options, tune
-from linprobe.worksheet import Options as WorksheetOptions
-from linprobe.worksheet import run_worksheet
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def write_digits(folder):
 
 def write_photo(folder):
     """A photograph, and a student's loss functions."""
-    shutil.copy(ROOT / "tests/checker/corpus/files/softmax_pair.py", folder / "softmax.py")
+    shutil.copy(ROOT / "tests/learn/checker/corpus/files/softmax_pair.py", folder / "softmax.py")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / "photo.png")
 
 
@@ -175,8 +175,8 @@ def test_the_reference_has_every_public_name_and_no_other():
     assert len(names) == len(set(names))
     public = {f"linprobe.{name}" for name in linprobe.__all__ if not name.startswith("_")}
     assert public <= set(names)
-    told = {name.rpartition(".")[2] for name in names if name.startswith("linprobe.worksheet.")}
-    assert set(importlib.import_module("linprobe.worksheet").__all__) - told == {"Row", "Step"}
+    told = {name.rpartition(".")[2] for name in names if name.startswith("linprobe.learn.worksheet.")}
+    assert set(importlib.import_module("linprobe.learn.worksheet").__all__) - told == {"Row", "Step"}
     for name in names:
         module, _, attribute = name.rpartition(".")
         place = importlib.import_module(module)

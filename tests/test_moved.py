@@ -1,6 +1,8 @@
 """The names that modules had before: the same modules, with a warning."""
 
 import importlib
+import subprocess
+import sys
 
 import pytest
 
@@ -8,6 +10,7 @@ from linprobe._moved import MOVED
 
 NAMES = MOVED | {
     "linprobe.losses.softmax": "linprobe.core.losses.softmax",
+    "linprobe.checker.sandbox.wire": "linprobe.learn.checker.sandbox.wire",
     "linprobe.solvers.lbfgs": "linprobe.core.exact.lbfgs",
 }
 
@@ -29,3 +32,9 @@ def test_it_says_where_it_is_now():
 def test_what_there_never_was_is_not_found():
     with pytest.raises(ModuleNotFoundError, match="nothing"):
         importlib.import_module("linprobe.solvers.nothing")
+
+
+def test_what_was_run_by_its_old_name_still_runs(tmp_path):
+    for name in ("linprobe.notebook", "linprobe.learn.notebook"):
+        subprocess.run([sys.executable, "-m", name, str(tmp_path / f"{name}.ipynb")], check=True)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1

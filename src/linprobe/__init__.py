@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from linprobe._moved import OldNames
 
 if TYPE_CHECKING:
-    from linprobe.checker import check_loss
     from linprobe.classifier import Classifier, load
     from linprobe.data.dataset import Dataset, Examples, Splits
     from linprobe.data.formats import open_dataset
     from linprobe.estimators import LinearSVM, SoftmaxClassifier
+    from linprobe.learn.checker import check_loss
     from linprobe.probe_search import ProbeSearch
 
 __version__ = "0.1.0"
@@ -37,7 +37,7 @@ _PLACES = {
     "ProbeSearch": "linprobe.probe_search",
     "SoftmaxClassifier": "linprobe.estimators",
     "Splits": "linprobe.data.dataset",
-    "check_loss": "linprobe.checker",
+    "check_loss": "linprobe.learn.checker",
     "load": "linprobe.classifier",
     "open_dataset": "linprobe.data.formats",
 }

@@ -1,25 +1,30 @@
 """The names that modules had in version 0.1.0: they can still be imported, with a warning, for one version."""
 
 import importlib
+import importlib.util
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 __all__ = ["MOVED", "OldNames"]
 
-# Where each is now; what is not named here has gone along with the folder that it is in.
+# Where each is now; what is not named here has gone along with the folder that it is in, however deep.
 MOVED = {
     "linprobe.arrays": "linprobe.core.backend",
+    "linprobe.checker": "linprobe.learn.checker",
     "linprobe.checkpoint": "linprobe.compare.checkpoint",
     "linprobe.dataset": "linprobe.data.dataset",
     "linprobe.download": "linprobe.data.fetch",
     "linprobe.encoding": "linprobe.compare.encoding",
     "linprobe.evaluate": "linprobe.core.measure",
     "linprobe.finite": "linprobe.core.finite",
+    "linprobe.gradient_check": "linprobe.learn.gradient_check",
     "linprobe.losses": "linprobe.core.losses",
+    "linprobe.losses.reference": "linprobe.learn.loops",
+    "linprobe.notebook": "linprobe.learn.notebook",
     "linprobe.objective": "linprobe.core.objective",
     "linprobe.prepare": "linprobe.data.prepare",
     "linprobe.rows": "linprobe.data.rows",
@@ -40,6 +45,8 @@ MOVED = {
     "linprobe.space": "linprobe.compare.settings",
     "linprobe.splits": "linprobe.data.splits",
     "linprobe.tune.path": "linprobe.compare.path",
+    "linprobe.worksheet": "linprobe.learn.worksheet",
+    "linprobe.worksheet.steps": "linprobe.steps.exercise",
 }
 
 
@@ -51,11 +58,17 @@ class OldNames:
     ) -> ModuleSpec | None:
         """What loads the module of an old name; None for any other name."""
         loader: Any = self
-        return ModuleSpec(fullname, loader, is_package=True) if _new(fullname) else None
+        return ModuleSpec(fullname, loader, is_package=not fullname.endswith(".__main__")) if _new(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """An empty one, in whose place `exec_module` puts another."""
         return ModuleType(spec.name)
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """What `python -m` runs."""
+        spec = importlib.util.find_spec(_new(fullname) or fullname)
+        loader: Any = spec and spec.loader
+        return loader and loader.get_code(spec and spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module of today in its place."""
@@ -67,7 +80,8 @@ class OldNames:
 
 def _new(name: str) -> str | None:
     """What a module is called now; None where it is called so already."""
-    folder, _, rest = name.rpartition(".")
     if name in MOVED:
         return MOVED[name]
-    return f"{MOVED[folder]}.{rest}" if folder in MOVED else None
+    folder, _, rest = name.rpartition(".")
+    above = _new(folder) if folder else None
+    return f"{above}.{rest}" if above else None

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linprobe.checker.sandbox import process
 from linprobe.cli import main
+from linprobe.learn.checker.sandbox import process
 
-FILES = Path(__file__).resolve().parents[1] / "checker" / "corpus" / "files"
+FILES = Path(__file__).resolve().parents[1] / "learn" / "checker" / "corpus" / "files"
 KEYS = {"name", "verdict", "convention", "layout", "loop_free", "seconds", "faults", "notes"}
 
 
@@ -93,7 +93,7 @@ def test_a_folder_is_a_line_for_each_submission_and_none_stops_the_others(check,
     assert out.splitlines()[-1] == "1 of 5 files are right."
 
 
-@pytest.mark.parametrize("name", ["core/losses/reference.py", "worksheet/names.py"])
+@pytest.mark.parametrize("name", ["learn/loops.py", "learn/worksheet/names.py"])
 def test_the_projects_own_losses_are_right(check, name):
     import linprobe
 
@@ -140,7 +140,7 @@ def test_a_file_that_is_no_python_and_names_no_function_has_one_reason(check, tm
 
 
 def test_a_fault_of_ours_with_one_submission_does_not_stop_the_others(check, tmp_path, monkeypatch):
-    from linprobe.checker import folder
+    from linprobe.learn.checker import folder
 
     for name in ("ada", "ben"):
         shutil.copy(FILES / "softmax_pair.py", tmp_path / f"{name}.py")
@@ -164,7 +164,7 @@ def test_a_fault_of_ours_with_one_submission_does_not_stop_the_others(check, tmp
 
 def test_a_missing_protection_is_said_of_a_file_and_of_a_folder(check, tmp_path, monkeypatch):
     started = process.PROGRAM.removesuffix("main()")
-    ours = "from linprobe.checker.sandbox import confine; confine._restrict_files = lambda *_: False; main()"
+    ours = "from linprobe.learn.checker.sandbox import confine; confine._restrict_files = lambda *_: False; main()"
     monkeypatch.setattr(process, "PROGRAM", started + ours)
     said = "no reading of other files, no writing outside the scratch folder"
     for text in ("def softmax_loss_naive(W, X, y, reg): return 1 / 0", "def softmax_loss_naive(:"):

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from linprobe.checker.folder import submissions
 from linprobe.cli import main
+from linprobe.learn.checker.folder import submissions
 
 RIGHT = """import numpy as np
 def softmax_loss_vectorized(W, X, y, reg):

@@ -80,7 +80,7 @@ def test_a_missing_library_is_named_before_the_work(library, extra, run, tmp_pat
 
 
 def test_a_notebook_that_fails_leaves_the_run_and_no_half_file(run, tmp_path, monkeypatch):
-    from linprobe.notebook import cells
+    from linprobe.learn.notebook import cells
 
     whole = cells._fill
     monkeypatch.setattr(cells, "_fill", lambda *given: whole(*given) + "\nraise ValueError('no\\nluck')")

@@ -233,7 +233,7 @@ def test_sigterm_ends_it_at_once_and_the_next_run_goes_on_and_sweeps(tmp_path):
 
 @pytest.mark.parametrize("work", ["worksheet", "tune"])
 def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatch, tmp_path):
-    place = {"worksheet": "linprobe.worksheet.exercise.find_optimum", "tune": "linprobe.tune.task.observe"}[work]
+    place = {"worksheet": "linprobe.learn.worksheet.exercise.find_optimum", "tune": "linprobe.tune.task.observe"}[work]
     with monkeypatch.context() as patch:
         patch.setattr(place, lambda *_: signal.raise_signal(signal.SIGINT))
         status, _, err, _ = interrupted(QUICK[work])

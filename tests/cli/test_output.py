@@ -17,7 +17,7 @@ from linprobe.classifier import load
 from linprobe.cli import main
 from linprobe.data import fetch as download
 
-FILES = Path(__file__).resolve().parents[1] / "checker" / "corpus" / "files"
+FILES = Path(__file__).resolve().parents[1] / "learn" / "checker" / "corpus" / "files"
 TUNE = ["tune", "digits", "--reg", "1", "--train-size", "300"]
 WORKSHEET = [*("worksheet", "digits", "--train-size", "300", "--dev", "50", "--iterations", "20"),
              *("--learning-rate", "1e-3", "--reg", "0.1")]  # fmt: skip

@@ -176,7 +176,7 @@ def test_a_fault_of_ours_is_one_line_too(run, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("what nobody\nforesaw")
 
-    monkeypatch.setattr("linprobe.worksheet.run_worksheet", broken)
+    monkeypatch.setattr("linprobe.learn.worksheet.run_worksheet", broken)
     monkeypatch.delenv("LINPROBE_TRACEBACK", raising=False)
     status, _, err = run("worksheet", *QUICK)
     assert status == 1

@@ -8,7 +8,6 @@ import pytest
 
 from linprobe.compare.search import screen, search
 from linprobe.compare.settings import Grid, Listed
-from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.sgd.plan import plan_stacks
 from linprobe.core.sgd.training import Data, StackRun, Training
 from linprobe.data.dataset import Dataset, Examples
@@ -16,6 +15,7 @@ from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import DivergedError
+from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 RUN: dict[str, Any] = {"classes": 4, "loss": "softmax", "iterations": 30, "batch_size": 16, "seed": 3}

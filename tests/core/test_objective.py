@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses import LOSSES, softmax
-from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.objective import loss_and_gradient, objective_and_gradient
 from linprobe.errors import UsageError
-from linprobe.gradient_check import check_gradient
+from linprobe.learn.gradient_check import check_gradient
+from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
 
 LOOPS = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}
 BOTH = pytest.mark.parametrize("loss", sorted(LOOPS))

@@ -11,11 +11,11 @@ from scipy.optimize import LinearConstraint, minimize
 from linprobe import open_dataset
 from linprobe.compare.settings import Axis
 from linprobe.core.exact.solver import solve
-from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.sgd.settings import Training
+from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
+from linprobe.learn.worksheet import Options, run_worksheet
 from linprobe.report.folder import write_run
 from linprobe.report.page import write_page
-from linprobe.worksheet import Options, run_worksheet
 
 WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 REGS = (1e-5, 1e-3, 0.05, 1.0, 10.0)

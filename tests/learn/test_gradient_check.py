@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe import open_dataset
-from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.objective import loss_and_gradient
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import UsageError
-from linprobe.gradient_check import check_gradient
-from linprobe.worksheet import grad_check_sparse
+from linprobe.learn.gradient_check import check_gradient
+from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
+from linprobe.learn.worksheet import grad_check_sparse
 
 STEPS = pytest.mark.parametrize("h", [1e-5, "auto"])
 

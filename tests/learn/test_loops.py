@@ -5,9 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from linprobe.core.losses.reference import softmax_loss_naive, squared_hinge_loss_naive, svm_loss_naive
+from linprobe.core.losses import LOSSES
+from linprobe.learn.loops import LOOPS, softmax_loss_naive, squared_hinge_loss_naive, svm_loss_naive
 
 EVERY = pytest.mark.parametrize("loops", [softmax_loss_naive, svm_loss_naive, squared_hinge_loss_naive])
+
+
+def test_each_loss_has_its_loops():
+    assert set(LOOPS) == set(LOSSES)
 
 
 def draw(n=30, D=7, C=5, seed=0):

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from linprobe.checker import Fault, FileVerdict, Verdict
-    from linprobe.checker.folder import Judged
+    from linprobe.learn.checker import Fault, FileVerdict, Verdict
+    from linprobe.learn.checker.folder import Judged
 
 Loss = Literal["softmax", "hinge"]
 
@@ -62,9 +62,9 @@ def check(
 
     Exits with 0 if every function that is there is right, 1 if one is not, 2 if there is nothing that can be judged.
     """
-    from linprobe.checker.verdict import NOT_JUDGED
     from linprobe.cli.words import complain
     from linprobe.errors import LinprobeError, UsageError
+    from linprobe.learn.checker.verdict import NOT_JUDGED
 
     try:
         if as_json and as_csv:
@@ -86,8 +86,8 @@ def check(
 
 def _named(paths: list[Path], functions: list[str]) -> tuple[list[Path], str | None, dict[str, str]]:
     """The files, the one function to judge instead, and other names of the exercise's functions."""
-    from linprobe.checker.checking import EXERCISE
     from linprobe.errors import UsageError
+    from linprobe.learn.checker.checking import EXERCISE
 
     renamed: dict[str, str] = {}
     name: str | None = None
@@ -116,8 +116,8 @@ def _file(path: Path, function: str | None, loss: Loss | None, renamed: dict[str
     """The verdict on one file; gives the exit status."""
     from rich.console import Console
 
-    from linprobe.checker import check_file
     from linprobe.cli.output import say
+    from linprobe.learn.checker import check_file
 
     verdict = check_file(path, function, loss, renamed=renamed)
     if as_json:
@@ -132,10 +132,10 @@ def _class(places: list[Path], renamed: dict[str, str], html: Path | None, form:
     from rich.console import Console
     from rich.markup import escape
 
-    from linprobe.checker.folder import Judged, check_folder, submissions
-    from linprobe.checker.verdict import NOT_JUDGED, NOT_RIGHT, RIGHT
     from linprobe.cli.output import say
     from linprobe.cli.words import one_line
+    from linprobe.learn.checker.folder import Judged, check_folder, submissions
+    from linprobe.learn.checker.verdict import NOT_JUDGED, NOT_RIGHT, RIGHT
 
     handed_in = submissions(places, renamed)
     console = Console(highlight=False)
@@ -166,9 +166,9 @@ def _sum_up(judged: "Sequence[Judged]", console: "Console") -> None:
     """The totals: by fault, by student, the same texts, and how many are right."""
     from rich.markup import escape
 
-    from linprobe.checker.folder import by_fault, by_student, same_texts
-    from linprobe.checker.verdict import NOT_ENFORCED
     from linprobe.cli.words import one_line
+    from linprobe.learn.checker.folder import by_fault, by_student, same_texts
+    from linprobe.learn.checker.verdict import NOT_ENFORCED
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from linprobe.checker.folder import Judged, by_fault, by_student, same_texts
 from linprobe.errors import require
+from linprobe.learn.checker.folder import Judged, by_fault, by_student, same_texts
 from linprobe.publish import publish_file
 
 TEMPLATE = Path(__file__).with_name("class_page.html.j2")

@@ -14,8 +14,8 @@ from linprobe.errors import IncompatibleError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from linprobe.notebook import Choices
-    from linprobe.worksheet import Options
+    from linprobe.learn.notebook import Choices
+    from linprobe.learn.worksheet import Options
 
 NotebookOption = Annotated[
     Path | None,
@@ -67,7 +67,7 @@ class HandIn:
         """Execute the notebook and write the files; limit: the seconds that a cell may take."""
         from rich.markup import escape
 
-        from linprobe.notebook import execute, make_notebook, print_pdf, write_notebook
+        from linprobe.learn.notebook import execute, make_notebook, print_pdf, write_notebook
 
         notebook = make_notebook(self.choices)
         with _progress(console) as progress:
@@ -86,8 +86,8 @@ def choices_of(source: str, options: "Options", others: Mapping[str, bool]) -> "
     Raises IncompatibleError where one was given that the exercise's own training does not have.
     """
     from linprobe.core.sgd.settings import Training
-    from linprobe.notebook import Choices
-    from linprobe.worksheet import Options
+    from linprobe.learn.notebook import Choices
+    from linprobe.learn.worksheet import Options
 
     plain, training = Options(), options.training
     momenta, batch_sizes = (_values(axis) or [] for axis in (options.momenta, options.batch_sizes))

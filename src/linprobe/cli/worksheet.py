@@ -121,9 +121,9 @@ def worksheet(
     from linprobe.compare.settings import parse_axis
     from linprobe.core.sgd.settings import Training
     from linprobe.data.formats import open_dataset
+    from linprobe.learn.worksheet import Options, run_worksheet
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import run_views, write_run
-    from linprobe.worksheet import Options, run_worksheet
 
     training = Training(
         loss,

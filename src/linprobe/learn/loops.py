@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+__all__ = ["LOOPS", "softmax_loss_naive", "squared_hinge_loss_naive", "svm_loss_naive"]
+
 
 def softmax_loss_naive(W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float) -> tuple[float, np.ndarray]:
     """Mean cross-entropy of all examples, in nats, plus reg * sum(W * W), and its gradient.
@@ -84,6 +86,14 @@ def squared_hinge_loss_naive(W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: f
                 gradient[label] -= 2.0 * margin / num_examples * x
         loss += min(example_loss, sys.float_info.max) / num_examples
     return _add_penalty(loss, gradient, weights, reg)
+
+
+# By the name of the loss.
+LOOPS = {
+    "softmax": softmax_loss_naive,
+    "hinge": svm_loss_naive,
+    "squared_hinge": squared_hinge_loss_naive,
+}
 
 
 def _add_penalty(loss: float, gradient: np.ndarray, weights: np.ndarray, reg: float) -> tuple[float, np.ndarray]:

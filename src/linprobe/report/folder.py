@@ -7,21 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.comparison import Comparison
+from linprobe.compare.search import Screening
 from linprobe.core.measure import wilson_interval
+from linprobe.evidence import Evidence
 from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates
 from linprobe.report.page import write_page
 from linprobe.report.run import write_evidence
 from linprobe.report.words import short_number
 from linprobe.steps import counted
 from linprobe.tune import TuneResult
-from linprobe.worksheet import WorksheetResult
 
 COLUMNS = ("learning_rate", "reg", "train_accuracy", "val_accuracy", "objective", "gap", "status")
 FIGURES = ("train_accuracy", "val_accuracy", "objective", "gap")
@@ -33,7 +34,26 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "plotly",
 Views = dict[str, Callable[[], object]]
 
 
-def write_run(folder: Path, result: WorksheetResult, *, command: str) -> dict[str, Any]:
+class Searched(Protocol):
+    """What a run leaves that searched for a setting by SGD, as the worksheet's does; numbers is what run.json tells."""
+
+    @property
+    def search(self) -> Comparison: ...  # noqa: D102
+
+    @property
+    def screening(self) -> Screening | None: ...  # noqa: D102
+
+    @property
+    def classifier(self) -> Classifier: ...  # noqa: D102
+
+    @property
+    def evidence(self) -> Evidence: ...  # noqa: D102
+
+    @property
+    def numbers(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+def write_run(folder: Path, result: Searched, *, command: str) -> dict[str, Any]:
     """Write all that a run is into an existing folder, and leave out what shows it; returns what run.json says."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
     write_evidence(folder, result.evidence, result.search.curves.steps, result.search.curves.objective)
@@ -51,7 +71,7 @@ def write_tuned(folder: Path, result: TuneResult, *, command: str) -> dict[str, 
     return numbers
 
 
-def run_views(folder: Path, result: WorksheetResult, numbers: dict[str, Any]) -> Views:
+def run_views(folder: Path, result: Searched, numbers: dict[str, Any]) -> Views:
     """What shows a run that `write_run` wrote, its page last: by the name of the file, what writes it."""
     whole = result.search if result.screening is None else result.screening.result
     screened = "" if result.screening is None else f", screened at rank {result.screening.rank}"

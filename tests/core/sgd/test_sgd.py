@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from linprobe.errors import UsageError
+from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
 from stacks import follow
 
 NAIVE = {"softmax": softmax_loss_naive, "hinge": svm_loss_naive}

@@ -1,4 +1,6 @@
-"""docs/check.md, made from the corpus: `python tests/checker/check_page.py` writes it, a test holds it to what it says.
+"""docs/check.md, made from the corpus; a test holds it to what it says.
+
+`python tests/learn/checker/check_page.py` writes it.
 
 For each code of `CODES`, the example of the corpus that is marked as such, or a small file, and the learner's message.
 """
@@ -14,10 +16,10 @@ from typing import Any
 import corpus.everything  # noqa: F401  # pyright: ignore[reportMissingImports, reportUnusedImport]
 from corpus.registry import ENTRIES  # pyright: ignore[reportMissingImports]
 
-from linprobe.checker import Fault, check_file, check_loss
-from linprobe.checker.codes import CODES
+from linprobe.learn.checker import Fault, check_file, check_loss
+from linprobe.learn.checker.codes import CODES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "check.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
 
@@ -65,7 +67,7 @@ def sections() -> dict[str, str]:
 def assert_up_to_date(code: str, faults: Sequence[Fault] | None = None) -> None:
     """That the page has of a code what `section` makes of it."""
     assert sections()[code] == section(code, faults), (
-        "docs/check.md is not what the checker says now; make it anew: python tests/checker/check_page.py"
+        "docs/check.md is not what the checker says now; make it anew: python tests/learn/checker/check_page.py"
     )
 
 

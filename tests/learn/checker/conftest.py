@@ -7,7 +7,7 @@ import textwrap
 import psutil
 import pytest
 
-from linprobe.checker.sandbox.supervisor import Sandbox
+from linprobe.learn.checker.sandbox.supervisor import Sandbox
 
 
 @pytest.fixture

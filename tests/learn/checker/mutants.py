@@ -1,7 +1,8 @@
 """One-line mutants of the corpus's right functions: how many wrong ones the checker calls right, or cannot name.
 
-`python tests/checker/mutants.py --count 300 --seed 0` prints the share without a name and lists them. Whether a mutant
-is wrong is decided here, by plain loops on batches of its own; the checker sees the mutant's text as it would a file's.
+`python tests/learn/checker/mutants.py --count 300 --seed 0` prints the share without a name and lists them. Whether a
+mutant is wrong is decided here, by plain loops on batches of its own; the checker sees the mutant's text as it would a
+file's.
 """
 
 # ruff: noqa: T201
@@ -22,11 +23,10 @@ import corpus.everything  # noqa: F401  # pyright: ignore[reportMissingImports, 
 import numpy as np
 from corpus.registry import ENTRIES, Entry  # pyright: ignore[reportMissingImports]
 
-from linprobe.checker import Verdict, check_loss
-from linprobe.core.losses import reference
+from linprobe.learn.checker import Verdict, check_loss
+from linprobe.learn.loops import LOOPS
 
 UNNAMED = {"wrong_value", "wrong_gradient", "penalty_wrong"}
-LOOPS = {"softmax": reference.softmax_loss_naive, "hinge": reference.svm_loss_naive}
 LIBRARIES = ("torch", "jax", "autograd", "scipy")
 
 

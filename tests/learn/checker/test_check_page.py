@@ -4,7 +4,7 @@ import check_page  # pyright: ignore[reportMissingImports]
 import pytest
 from corpus.registry import ENTRIES  # pyright: ignore[reportMissingImports]
 
-from linprobe.checker.codes import CODES
+from linprobe.learn.checker.codes import CODES
 
 
 def test_the_page_has_a_part_for_every_code_and_nothing_else():

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from linprobe.checker import case
-from linprobe.checker.cases import CASES, KINK, LARGE, LARGE_SCORES, LARGE_SINGLE
-from linprobe.checker.truth import DOUBLE, SINGLE, answer, tolerances
 from linprobe.errors import UsageError
-from linprobe.gradient_check import check_gradient
+from linprobe.learn.checker import case
+from linprobe.learn.checker.cases import CASES, KINK, LARGE, LARGE_SCORES, LARGE_SINGLE
+from linprobe.learn.checker.truth import DOUBLE, SINGLE, answer, tolerances
+from linprobe.learn.gradient_check import check_gradient
 
 EVERY = [*CASES.values(), *LARGE_SCORES[LARGE_SINGLE]]
 SMALL = [one for one in EVERY if one.X.size < 10_000]
@@ -122,9 +122,9 @@ AT_ONCE = """
 import time
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from linprobe.checker.judge import judge
-from linprobe.checker.outcome import Outcome
-from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
+from linprobe.learn.checker.judge import judge
+from linprobe.learn.checker.outcome import Outcome
+from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
 
 class Direct:
     libraries = ("numpy",)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linprobe.checker import check_file
+from linprobe.learn.checker import check_file
 
 FILES = Path(__file__).parent / "corpus" / "files"
 SOFTMAX = ("softmax_loss_naive", "softmax_loss_vectorized")

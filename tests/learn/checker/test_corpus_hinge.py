@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.checker import check_loss
-from linprobe.checker.codes import CODES, RANK
-from linprobe.core.losses.reference import svm_loss_naive
+from linprobe.learn.checker import check_loss
+from linprobe.learn.checker.codes import CODES, RANK
+from linprobe.learn.loops import svm_loss_naive
 
 HINGE = [entry for entry in ENTRIES if entry.loss == "hinge"]
 RIGHT = [entry for entry in HINGE if entry.verdict == "right"]

@@ -13,11 +13,11 @@ from faults import REWRITINGS, Drawn, drawn_faults, with_fault
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from linprobe.checker import check_loss
-from linprobe.checker.codes import CODES, RANK
-from linprobe.checker.judge import judge
-from linprobe.checker.versions import Here
-from linprobe.core.losses.reference import softmax_loss_naive
+from linprobe.learn.checker import check_loss
+from linprobe.learn.checker.codes import CODES, RANK
+from linprobe.learn.checker.judge import judge
+from linprobe.learn.checker.versions import Here
+from linprobe.learn.loops import softmax_loss_naive
 
 SOFTMAX = [entry for entry in ENTRIES if entry.loss == "softmax"]
 RIGHT = [entry for entry in SOFTMAX if entry.verdict == "right"]

@@ -7,7 +7,7 @@ from itertools import cycle, product
 import numpy as np
 import pytest
 
-from linprobe.checker import check_loss
+from linprobe.learn.checker import check_loss
 
 
 def probabilities(W, X):

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from linprobe.checker.invoke import LARGEST_PART, invoke
+from linprobe.learn.checker.invoke import LARGEST_PART, invoke
 
 N, D, C = 23, 13, 7
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from linprobe.checker import check_file, check_loss
-from linprobe.checker.edits import edits
-from linprobe.checker.verdict import Loss
+from linprobe.learn.checker import check_file, check_loss
+from linprobe.learn.checker.edits import edits
+from linprobe.learn.checker.verdict import Loss
 
 
 def told(f, loss: Loss = "softmax"):

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from linprobe.checker import check_file, check_loss
-from linprobe.checker.codes import CODES
+from linprobe.learn.checker import check_file, check_loss
+from linprobe.learn.checker.codes import CODES
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -25,8 +25,8 @@ def test_the_mutants_are_different_and_the_same_again():
     assert texts == [one.text for one in mutants(12, seed=5)]
 
 
-# A sample of what is measured by python tests/checker/mutants.py --count 300, where a tenth at most has no name: so few
-# may have a few more.
+# A sample of what is measured by python tests/learn/checker/mutants.py --count 300, where a tenth at most has no name:
+# so few may have a few more.
 @pytest.mark.real_data
 def test_most_of_the_wrong_ones_have_a_name_and_the_lines_are_theirs():
     outcomes = list(judged(40, seed=0))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.checker import check_loss
+from linprobe.learn.checker import check_loss
 
 
 def margins(W, X, y):

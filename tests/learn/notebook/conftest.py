@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from linprobe.notebook import Choices, execute, make_notebook
+from linprobe.learn.notebook import Choices, execute, make_notebook
 
 QUICK = {"learning_rates": [1e-4, 1e-3], "regs": [0.01, 0.1, 1.0], "iterations": 200}
 

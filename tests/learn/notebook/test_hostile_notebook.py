@@ -4,7 +4,7 @@ import numpy as np
 import pypdfium2
 import pytest
 
-from linprobe.notebook import Choices, execute, make_notebook, print_pdf
+from linprobe.learn.notebook import Choices, execute, make_notebook, print_pdf
 from makers import picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
 
 NAMES = ["<script>alert(1)</script>", "$\\frac{$", "**b** | c |", "名前", "#panic()", "x" * 100, "[@e]"]

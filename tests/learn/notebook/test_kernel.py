@@ -7,7 +7,7 @@ import time
 import pytest
 
 from linprobe.errors import OutputError
-from linprobe.notebook import execute, make_notebook
+from linprobe.learn.notebook import execute, make_notebook
 
 
 def notebook_of(*sources):

@@ -18,11 +18,11 @@ import linprobe
 from linprobe.core.sgd.settings import Training
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
-from linprobe.notebook import Choices, execute, make_notebook, write_notebook
-from linprobe.notebook.cells import WIDTH
-from linprobe.worksheet import Options, get_CIFAR10_data, run_worksheet
+from linprobe.learn.notebook import Choices, execute, make_notebook, write_notebook
+from linprobe.learn.notebook.cells import WIDTH
+from linprobe.learn.worksheet import Options, get_CIFAR10_data, run_worksheet
 
-COMMITTED = Path(__file__).resolve().parents[2] / "notebooks" / "worksheet.ipynb"
+COMMITTED = Path(__file__).resolve().parents[3] / "notebooks" / "worksheet.ipynb"
 STUDENTS = {
     *(
         "softmax_loss_naive",
@@ -56,7 +56,7 @@ def parameters(notebook):
 def test_the_committed_notebook_is_the_packages_own(tmp_path):
     write_notebook(tmp_path / "made.ipynb", make_notebook())
     made = (tmp_path / "made.ipynb").read_text(encoding="utf-8")
-    assert COMMITTED.read_text(encoding="utf-8") == made, "python -m linprobe.notebook notebooks/worksheet.ipynb"
+    assert COMMITTED.read_text(encoding="utf-8") == made, "python -m linprobe.learn.notebook notebooks/worksheet.ipynb"
 
 
 def test_it_is_a_clean_notebook_for_reading():

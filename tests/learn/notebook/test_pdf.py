@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from linprobe.errors import OutputError
-from linprobe.notebook import make_notebook, print_pdf
-from linprobe.notebook.cells import WIDTH
+from linprobe.learn.notebook import make_notebook, print_pdf
+from linprobe.learn.notebook.cells import WIDTH
 
 MM = 72 / 25.4
 

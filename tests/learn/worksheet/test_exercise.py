@@ -13,9 +13,9 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
-from linprobe.worksheet import Options, run_worksheet
-from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
-from linprobe.worksheet.steps import vectorized_step
+from linprobe.learn.worksheet import Options, run_worksheet
+from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
+from linprobe.steps.exercise import vectorized_step
 
 
 @pytest.fixture(scope="module")

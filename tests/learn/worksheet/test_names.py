@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linprobe.worksheet import (
+from linprobe.learn.worksheet import (
     LinearSVM,
     Softmax,
     get_CIFAR10_data,

@@ -12,10 +12,10 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
+from linprobe.learn.worksheet import Options, run_worksheet
+from linprobe.learn.worksheet.optimum import find_optimum
 from linprobe.steps import number
-from linprobe.worksheet import Options, run_worksheet
-from linprobe.worksheet.optimum import find_optimum
-from linprobe.worksheet.steps import optimum_step
+from linprobe.steps.exercise import optimum_step
 
 RATES = np.array([1e-3, 1e-2])
 

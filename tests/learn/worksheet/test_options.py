@@ -13,8 +13,8 @@ from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import UsageError
+from linprobe.learn.worksheet import Options, run_worksheet
 from linprobe.report.folder import heat_map, run_views, write_results, write_run
-from linprobe.worksheet import Options, run_worksheet
 
 RATES, REGS = np.array([1e-4, 1e-3]), np.array([0.001, 0.1, 10.0])
 

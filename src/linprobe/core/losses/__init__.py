@@ -2,7 +2,7 @@
 
 import math
 
-from linprobe.core.losses import dual, reference
+from linprobe.core.losses import dual
 from linprobe.core.losses.curvature import Curvature
 from linprobe.core.losses.hinge import hinge
 from linprobe.core.losses.record import NEVER, Loss, SmoothLoss
@@ -30,7 +30,6 @@ LOSSES: dict[str, Loss] = {
             name="softmax",
             classifier="Softmax classifier",
             value_and_slope=softmax,
-            reference=reference.softmax_loss_naive,
             at_equal_scores=math.log,
             steepest=lambda _: 0.5,
             probabilities=True,
@@ -44,7 +43,6 @@ LOSSES: dict[str, Loss] = {
             name="hinge",
             classifier="Linear SVM",
             value_and_slope=hinge,
-            reference=reference.svm_loss_naive,
             at_equal_scores=lambda classes: classes - 1.0,
             steepest=float,
         ),
@@ -52,7 +50,6 @@ LOSSES: dict[str, Loss] = {
             name="squared_hinge",
             classifier="Linear SVM, squared hinge",
             value_and_slope=squared_hinge,
-            reference=reference.squared_hinge_loss_naive,
             at_equal_scores=lambda classes: classes - 1.0,
             steepest=lambda classes: 2.0 * classes,
             curvature=squared_hinge_curvature,

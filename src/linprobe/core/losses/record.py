@@ -28,8 +28,6 @@ class Loss:
         Of scores (n, K, H), which it overwrites, and labels (n,), integers in [0, K): the losses (n, H) and their slope
         in the scores (n, K, H), which is the memory of the scores. NumPy arrays and torch tensors alike. Finite for
         finite scores.
-    reference : callable
-        Mean loss + reg ΣW² and its gradient as plain loops: of W (D, K), X (n, D), y (n,), reg.
     at_equal_scores : callable
         The loss where all K scores are equal.
     steepest : callable
@@ -47,7 +45,6 @@ class Loss:
     name: str
     classifier: str
     value_and_slope: Callable[[Array, Array], tuple[Array, Array]]
-    reference: Callable[[np.ndarray, np.ndarray, np.ndarray, float], tuple[float, np.ndarray]]
     at_equal_scores: Callable[[int], float]
     steepest: Callable[[int], float]
     probabilities: bool = False

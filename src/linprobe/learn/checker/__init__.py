@@ -4,9 +4,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linprobe.checker.cases import case
-    from linprobe.checker.checking import check_file, check_loss
-    from linprobe.checker.verdict import Fault, FileVerdict, Verdict
+    from linprobe.learn.checker.cases import case
+    from linprobe.learn.checker.checking import check_file, check_loss
+    from linprobe.learn.checker.verdict import Fault, FileVerdict, Verdict
 
 __all__ = ["Fault", "FileVerdict", "Verdict", "case", "check_file", "check_loss"]
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from linprobe.checker.calling import of_outcome
-from linprobe.checker.cases import CASES, Case
-from linprobe.checker.codes import fault
-from linprobe.checker.outcome import Outcome
-from linprobe.checker.trial import Trial
-from linprobe.checker.truth import SINGLE
-from linprobe.checker.verdict import Convention, Fault
+from linprobe.learn.checker.calling import of_outcome
+from linprobe.learn.checker.cases import CASES, Case
+from linprobe.learn.checker.codes import fault
+from linprobe.learn.checker.outcome import Outcome
+from linprobe.learn.checker.trial import Trial
+from linprobe.learn.checker.truth import SINGLE
+from linprobe.learn.checker.verdict import Convention, Fault
 
 # The first case that goes wrong tells, and those before it that were right: an absent class is one only where the same
 # sizes with every class were right.

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from linprobe.checker.cases import CASES, Case
-from linprobe.checker.codes import fault
-from linprobe.checker.outcome import Caller, Crash, Outcome
-from linprobe.checker.sandbox.shims import FORGOTTEN
-from linprobe.checker.trial import Given, Trial, left_out
-from linprobe.checker.verdict import Fault, Loss
 from linprobe.core.backend import LIBRARIES
+from linprobe.learn.checker.cases import CASES, Case
+from linprobe.learn.checker.codes import fault
+from linprobe.learn.checker.outcome import Caller, Crash, Outcome
+from linprobe.learn.checker.sandbox.shims import FORGOTTEN
+from linprobe.learn.checker.trial import Given, Trial, left_out
+from linprobe.learn.checker.verdict import Fault, Loss
 
 ENDS = {"timeout", "memory", "exit", "signal", "SystemExit"}  # trying another layout would end the same way
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.checker.verdict import Layout
 from linprobe.errors import UsageError
+from linprobe.learn.checker.verdict import Layout
 
 KINK = 1e-3  # no margin of any case is nearer to 0
 LARGE = 1_000.0  # a score whose exp overflows in float64

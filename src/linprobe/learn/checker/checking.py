@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from linprobe.checker.calling import of_crash
-from linprobe.checker.codes import fault
-from linprobe.checker.judge import judge
-from linprobe.checker.outcome import Crash
-from linprobe.checker.sandbox.confine import ALL
-from linprobe.checker.sandbox.shims import EMPTY_COURSE
-from linprobe.checker.sandbox.supervisor import Sandbox
-from linprobe.checker.verdict import NOT_ENFORCED, FileVerdict, Loss, Verdict
-from linprobe.checker.versions import Here, source_here, source_in_file
 from linprobe.errors import UsageError
+from linprobe.learn.checker.calling import of_crash
+from linprobe.learn.checker.codes import fault
+from linprobe.learn.checker.judge import judge
+from linprobe.learn.checker.outcome import Crash
+from linprobe.learn.checker.sandbox.confine import ALL
+from linprobe.learn.checker.sandbox.shims import EMPTY_COURSE
+from linprobe.learn.checker.sandbox.supervisor import Sandbox
+from linprobe.learn.checker.verdict import NOT_ENFORCED, FileVerdict, Loss, Verdict
+from linprobe.learn.checker.versions import Here, source_here, source_in_file
 
 EXERCISE: Mapping[str, Loss] = {
     "softmax_loss_naive": "softmax",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from linprobe.checker.verdict import Fault, Judgement
+from linprobe.learn.checker.verdict import Fault, Judgement
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.cases import CASES, Case
-from linprobe.checker.codes import RANK, fault
-from linprobe.checker.models import Explanation, alike, explain_gradient, explain_value
-from linprobe.checker.trial import Given, Part, Trial
-from linprobe.checker.truth import SINGLE, tolerances
-from linprobe.checker.verdict import Fault
-from linprobe.gradient_check import check_gradient
+from linprobe.learn.checker.cases import CASES, Case
+from linprobe.learn.checker.codes import RANK, fault
+from linprobe.learn.checker.models import Explanation, alike, explain_gradient, explain_value
+from linprobe.learn.checker.trial import Given, Part, Trial
+from linprobe.learn.checker.truth import SINGLE, tolerances
+from linprobe.learn.checker.verdict import Fault
+from linprobe.learn.gradient_check import check_gradient
 
 CONSISTENT = 1e-5  # relative error of a gradient beside central differences of its own value
 # Asked only where two explanations say different things of them.

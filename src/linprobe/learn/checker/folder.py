@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from linprobe.checker.checking import EXERCISE, check_file
-from linprobe.checker.outcome import plain_text
-from linprobe.checker.sandbox.supervisor import LARGEST_FILE
-from linprobe.checker.verdict import FileVerdict, Judgement
 from linprobe.errors import DataError, LinprobeError
+from linprobe.learn.checker.checking import EXERCISE, check_file
+from linprobe.learn.checker.outcome import plain_text
+from linprobe.learn.checker.sandbox.supervisor import LARGEST_FILE
+from linprobe.learn.checker.verdict import FileVerdict, Judgement
 
 DEFINED = re.compile(r"^[ \t]*def[ \t]+(\w+)[ \t]*\(([^)]*)\)?", re.MULTILINE)
 ALIKE = 0.85  # of two names, as difflib measures it

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from linprobe.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
+from linprobe.learn.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
 
 LARGEST_PART = LARGEST // 2  # bytes; no gradient of the cases comes near it
 NUMBERS = "biufc"  # the kinds of NumPy's types that are: bool, integers, floating, complex

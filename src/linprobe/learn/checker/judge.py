@@ -6,17 +6,17 @@ from typing import get_args
 
 import numpy as np
 
-from linprobe.checker.arguments import compare, judge_arguments
-from linprobe.checker.calling import arrange, first_case, named_loss, no_answer, of_outcome
-from linprobe.checker.cases import CASES, EXERCISE, Case
-from linprobe.checker.codes import CODES, RANK, fault
-from linprobe.checker.diagnosis import diagnose
-from linprobe.checker.outcome import Caller
-from linprobe.checker.penalty import Pair, judge_penalty
-from linprobe.checker.repair import Source, locate
-from linprobe.checker.stability import find_added, judge_large_scores
-from linprobe.checker.trial import Given, Part, Trial, plain
-from linprobe.checker.verdict import Convention, Fault, Judgement, Loss, Verdict
+from linprobe.learn.checker.arguments import compare, judge_arguments
+from linprobe.learn.checker.calling import arrange, first_case, named_loss, no_answer, of_outcome
+from linprobe.learn.checker.cases import CASES, EXERCISE, Case
+from linprobe.learn.checker.codes import CODES, RANK, fault
+from linprobe.learn.checker.diagnosis import diagnose
+from linprobe.learn.checker.outcome import Caller
+from linprobe.learn.checker.penalty import Pair, judge_penalty
+from linprobe.learn.checker.repair import Source, locate
+from linprobe.learn.checker.stability import find_added, judge_large_scores
+from linprobe.learn.checker.trial import Given, Part, Trial, plain
+from linprobe.learn.checker.verdict import Convention, Fault, Judgement, Loss, Verdict
 
 ORDINARY = ("ordinary", "labels in order", "identity", "zero weights")
 CHANGES = {"W": "changes_weights", "X": "changes_data", "y": "changes_labels"}

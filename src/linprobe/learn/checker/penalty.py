@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.codes import fault
-from linprobe.checker.trial import Given, Trial, evidence
-from linprobe.checker.verdict import Convention, Fault
+from linprobe.learn.checker.codes import fault
+from linprobe.learn.checker.trial import Given, Trial, evidence
+from linprobe.learn.checker.verdict import Convention, Fault
 
 ROUNDING, ROUNDING_SINGLE = 1e-9, 1e-4
 CONVENTIONS: dict[float, Convention] = {1.0: "full", 0.5: "half"}

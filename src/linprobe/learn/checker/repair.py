@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linprobe.checker.arguments import FACTORS, TELLING, compare
-from linprobe.checker.calling import ENDS
-from linprobe.checker.cases import CASES
-from linprobe.checker.codes import RANK, fault
-from linprobe.checker.edits import Edit, edits
-from linprobe.checker.outcome import Caller
-from linprobe.checker.penalty import CONVENTIONS, convention_of
-from linprobe.checker.trial import Given, Trial
-from linprobe.checker.verdict import Fault
+from linprobe.learn.checker.arguments import FACTORS, TELLING, compare
+from linprobe.learn.checker.calling import ENDS
+from linprobe.learn.checker.cases import CASES
+from linprobe.learn.checker.codes import RANK, fault
+from linprobe.learn.checker.edits import Edit, edits
+from linprobe.learn.checker.outcome import Caller
+from linprobe.learn.checker.penalty import CONVENTIONS, convention_of
+from linprobe.learn.checker.trial import Given, Trial
+from linprobe.learn.checker.verdict import Fault
 
 FIRST = ("ordinary", "penalised")
 ALL = (*FIRST, "labels in order", "in order, penalised", "identity", "zero weights")

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from linprobe.checker.cases import LARGE, LARGE_SCORES, LARGE_SINGLE, Case
-from linprobe.checker.codes import fault
-from linprobe.checker.trial import Given, Trial
-from linprobe.checker.truth import value_with_added
-from linprobe.checker.verdict import Fault
+from linprobe.learn.checker.cases import LARGE, LARGE_SCORES, LARGE_SINGLE, Case
+from linprobe.learn.checker.codes import fault
+from linprobe.learn.checker.trial import Given, Trial
+from linprobe.learn.checker.truth import value_with_added
+from linprobe.learn.checker.verdict import Fault
 
 EXCUSED = {"dominant", "underflow"}
 SMALLEST = 740.0  # -log of about the smallest number above 0

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from linprobe.checker.cases import Case
-from linprobe.checker.outcome import Caller, Outcome
-from linprobe.checker.truth import DOUBLE, SINGLE, Answer, answer, tolerances, value_with_added
-from linprobe.checker.verdict import Layout, Loss
+from linprobe.learn.checker.cases import Case
+from linprobe.learn.checker.outcome import Caller, Outcome
+from linprobe.learn.checker.truth import DOUBLE, SINGLE, Answer, answer, tolerances, value_with_added
+from linprobe.learn.checker.verdict import Layout, Loss
 
 Part = Literal["loss", "gradient"]
 

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.checker.cases import Case
-from linprobe.checker.verdict import Loss
-from linprobe.core.losses import reference
+from linprobe.learn.checker.cases import Case
+from linprobe.learn.checker.verdict import Loss
+from linprobe.learn.loops import LOOPS
 
 DOUBLE = float(np.finfo(np.float64).eps) / 2
 SINGLE = float(np.finfo(np.float32).eps) / 2
 # Roundings differ with the order of the operations; the bounds below are those of one order.
 ORDERS = 4
-LOOPS = {"softmax": reference.softmax_loss_naive, "hinge": reference.svm_loss_naive}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,9 @@ NOT_ENFORCED = "Not enforced on this system: "  # how the note begins that names
 class Fault:
     """Something that is not right: a code of `codes.CODES`, a sentence on where to look, the figures that show it.
 
-    evidence, plain JSON: `case` (the arguments, to be had from `linprobe.checker.case`), `where` ("loss" or an entry
-    such as "dW[3, 2]", as the function itself lays it out), `expected`, `found`; `line` and `text` where code stopped.
+    evidence, plain JSON: `case` (the arguments, to be had from `linprobe.learn.checker.case`), `where` ("loss" or an
+    entry such as "dW[3, 2]", as the function itself lays it out), `expected`, `found`; `line` and `text` where code
+    stopped.
     """
 
     code: str

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.edits import Edit
-from linprobe.checker.invoke import invoke
-from linprobe.checker.outcome import Caller, Outcome
-from linprobe.checker.repair import Source
-from linprobe.checker.sandbox.scratch import new_folder
-from linprobe.checker.sandbox.supervisor import Sandbox
+from linprobe.learn.checker.edits import Edit
+from linprobe.learn.checker.invoke import invoke
+from linprobe.learn.checker.outcome import Caller, Outcome
+from linprobe.learn.checker.repair import Source
+from linprobe.learn.checker.sandbox.scratch import new_folder
+from linprobe.learn.checker.sandbox.supervisor import Sandbox
 
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what `ast.parse` raises
 

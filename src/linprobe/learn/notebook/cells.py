@@ -42,7 +42,7 @@ def make_notebook(choices: Choices | None = None) -> "NotebookNode":
             "language_info": {"name": "python"},
         }
     )
-    _, *parts = CELL.split(resources.files("linprobe.notebook").joinpath("cells.txt").read_text(encoding="utf-8"))
+    _, *parts = CELL.split(resources.files("linprobe.learn.notebook").joinpath("cells.txt").read_text(encoding="utf-8"))
     for kind, name, source in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         new_cell = v4.new_code_cell if kind == "code" else v4.new_markdown_cell
         if name == "parameters":

@@ -97,7 +97,7 @@ def _environment(folder: str) -> dict[str, str]:
 
 def _silent() -> logging.Logger:
     """A logger of its own, which says nothing: what goes wrong is told by the exception."""
-    return logging.Logger("linprobe.notebook", logging.CRITICAL + 1)
+    return logging.Logger("linprobe.learn.notebook", logging.CRITICAL + 1)
 
 
 def _last_line(log: Any) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linprobe.errors import OutputError, require
-from linprobe.notebook.cells import WIDTH
+from linprobe.learn.notebook.cells import WIDTH
 from linprobe.publish import publish_file
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def print_pdf(path: Path, notebook: "NotebookNode") -> None:
         content = json.dumps({"title": title, "cells": cells}, ensure_ascii=False)
         (folder / "notebook.json").write_text(content, encoding="utf-8", errors="replace")
         template = folder / TEMPLATE
-        template.write_bytes(resources.files("linprobe.notebook").joinpath(TEMPLATE).read_bytes())
+        template.write_bytes(resources.files("linprobe.learn.notebook").joinpath(TEMPLATE).read_bytes())
         try:
             partial.write_bytes(_compiled(typst, template))
         except typst.TypstError as error:

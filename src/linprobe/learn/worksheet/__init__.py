@@ -1,8 +1,7 @@
 """The exercise: `run_worksheet` does it from start to end; the other names are those its students know."""
 
-from linprobe.steps import Row, Step
-from linprobe.worksheet.exercise import Options, WorksheetResult, run_worksheet
-from linprobe.worksheet.names import (
+from linprobe.learn.worksheet.exercise import Options, WorksheetResult, run_worksheet
+from linprobe.learn.worksheet.names import (
     LinearSVM,
     Softmax,
     get_CIFAR10_data,
@@ -13,6 +12,7 @@ from linprobe.worksheet.names import (
     svm_loss_naive,
     svm_loss_vectorized,
 )
+from linprobe.steps import Row, Step
 
 __all__ = [
     "LinearSVM",

@@ -8,25 +8,25 @@ import numpy as np
 
 from linprobe.core.losses import find_loss
 from linprobe.core.objective import loss_and_gradient
-from linprobe.gradient_check import check_gradient
+from linprobe.learn.gradient_check import check_gradient
+from linprobe.learn.loops import LOOPS
 
 TAUGHT = ("softmax", "hinge")  # the losses of the exercise
 
 
 def first_loss(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
     """The looped loss at W (D, K) on X (n, D), and what weights this small let expect."""
-    record = find_loss(loss)
-    naive, _ = record.reference(W, X, y, 0.0)
-    return {"naive": float(naive), "expected": record.at_equal_scores(W.shape[1])}
+    naive, _ = LOOPS[loss](W, X, y, 0.0)
+    return {"naive": float(naive), "expected": find_loss(loss).at_equal_scores(W.shape[1])}
 
 
 def gradient_check(
     W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str, generator: np.random.Generator
 ) -> dict[str, Any]:
     """The loops' gradient at ten coordinates each, without and with a penalty, against central differences."""
-    checks, reference = [], find_loss(loss).reference
+    checks = []
     for reg in (0.0, 50.0):
-        _, gradient = reference(W, X, y, reg)
+        _, gradient = LOOPS[loss](W, X, y, reg)
         # The matrix form is the function that is differenced and the loops give the gradient: a fault in either shows.
         check = check_gradient(
             lambda weights, reg=reg: loss_and_gradient(weights, X, y, reg, loss)[0],
@@ -53,8 +53,8 @@ def gradient_check(
 
 def vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> dict[str, float]:
     """Loss and gradient by loops and in matrix form: how much they differ, and how long they take, in seconds."""
-    reg, reference = 5e-6, find_loss(loss).reference
-    (naive, naive_gradient), naive_seconds = _timed(lambda: reference(W, X, y, reg))
+    reg = 5e-6
+    (naive, naive_gradient), naive_seconds = _timed(lambda: LOOPS[loss](W, X, y, reg))
     runs = [_timed(lambda: loss_and_gradient(W, X, y, reg, loss)) for _ in range(5)]
     (value, gradient), _ = runs[0]
     return {

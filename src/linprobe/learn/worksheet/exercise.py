@@ -22,11 +22,11 @@ from linprobe.data.prepare import Features, Preparation, fit_preparation
 from linprobe.data.splits import TrainedOn, absent_classes, make_splits, prepared
 from linprobe.errors import IncompatibleError
 from linprobe.evidence import Evidence, observe
+from linprobe.learn.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
+from linprobe.learn.worksheet.optimum import find_optimum
+from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
 from linprobe.steps import Step
-from linprobe.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
-from linprobe.worksheet.optimum import find_optimum
-from linprobe.worksheet.questions import answer_first_loss, answer_svm_unchanged
-from linprobe.worksheet.steps import (
+from linprobe.steps.exercise import (
     data_step,
     first_loss_step,
     gradient_check_step,

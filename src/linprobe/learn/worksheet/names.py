@@ -10,14 +10,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from linprobe.core.losses.reference import softmax_loss_naive, svm_loss_naive
 from linprobe.core.objective import loss_and_gradient
 from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.state import Start
 from linprobe.core.sgd.training import Recorded, StackRun
 from linprobe.data.formats import open_dataset
 from linprobe.data.formats.cifar10 import read_cifar10
-from linprobe.gradient_check import Function, Step, check_gradient
+from linprobe.learn.gradient_check import Function, Step, check_gradient
+from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
 
 __all__ = [
     "LinearSVM",
@@ -113,7 +113,7 @@ def grad_check_sparse(
 ) -> None:
     """Print numerical slope, analytic slope and relative error at random coordinates, others at every call.
 
-    The arguments are those of `linprobe.gradient_check.check_gradient`; `np.random.seed` repeats the coordinates.
+    The arguments are those of `linprobe.learn.gradient_check.check_gradient`; `np.random.seed` repeats the coordinates.
     """
     rng = np.random.default_rng(_draw_seed())
     found = check_gradient(f, x, analytic_grad, checks=num_checks, h=h, rng=rng)

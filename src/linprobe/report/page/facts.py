@@ -12,8 +12,7 @@ from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.run import Run
 from linprobe.report.words import percent
 from linprobe.steps import AXES, Row, Step, at_most, counted, number, within, without_examples
-from linprobe.tune.words import refit_step
-from linprobe.worksheet.steps import (
+from linprobe.steps.exercise import (
     NEAR,
     excess,
     first_loss_step,
@@ -22,6 +21,7 @@ from linprobe.worksheet.steps import (
     proven_lowest,
     vectorized_step,
 )
+from linprobe.tune.words import refit_step
 
 DONE = 1e-3  # above the lowest objective, relative: what no figure of the page would show
 SAID_ELSEWHERE = ("data", "fingerprint", "version")  # of the options

@@ -10,8 +10,8 @@ import numpy as np
 import psutil
 import pytest
 
-from linprobe.checker.sandbox import process
-from linprobe.checker.sandbox.confine import (
+from linprobe.learn.checker.sandbox import process
+from linprobe.learn.checker.sandbox.confine import (
     ALL,
     LITTLE_MEMORY,
     NO_NETWORK,
@@ -289,7 +289,7 @@ def test_only_what_it_needs_is_known_to_it(attempted, monkeypatch):
 def no_filter(monkeypatch):
     """A system without seccomp."""
     started = process.PROGRAM.removesuffix("main()")
-    ours = "from linprobe.checker.sandbox import seccomp; seccomp.install = lambda: False; main()"
+    ours = "from linprobe.learn.checker.sandbox import seccomp; seccomp.install = lambda: False; main()"
     monkeypatch.setattr(process, "PROGRAM", started + ours)
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
-from linprobe.checker.outcome import Crash
-from linprobe.checker.sandbox.confine import END_WITH_US
-from linprobe.checker.sandbox.supervisor import LARGEST_FILE, LONGEST_OUTPUT, MOST_STARTS, Sandbox
 from linprobe.errors import DataError, LinprobeError
+from linprobe.learn.checker.outcome import Crash
+from linprobe.learn.checker.sandbox.confine import END_WITH_US
+from linprobe.learn.checker.sandbox.supervisor import LARGEST_FILE, LONGEST_OUTPUT, MOST_STARTS, Sandbox
 
 ARGUMENTS = (np.arange(6.0).reshape(3, 2), np.ones((4, 3)), np.array([0, 1, 0, 1]), 0.5)
 GOOD = "def f(W, X, y, reg):\n    return reg * (W * W).sum(), 2 * reg * W\n"
@@ -208,7 +208,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path):
 
 
 def test_a_process_that_does_not_start_is_an_error(sandboxed, monkeypatch):
-    monkeypatch.setattr("linprobe.checker.sandbox.process.PROGRAM", "raise ImportError('no numpy here')")
+    monkeypatch.setattr("linprobe.learn.checker.sandbox.process.PROGRAM", "raise ImportError('no numpy here')")
     sandbox = sandboxed(GOOD)
     with pytest.raises(LinprobeError, match=r"did not start \(ImportError: no numpy here\); try: .* 'import numpy'$"):
         sandbox.load()
@@ -227,7 +227,7 @@ def test_an_interrupt_of_the_parent_ends_the_process(tmp_path):
     path.write_text("def f(W, X, y, reg):\n    print('running')\n    while True: pass\n")
     program = f"""
     import numpy as np
-    from linprobe.checker.sandbox.supervisor import Sandbox
+    from linprobe.learn.checker.sandbox.supervisor import Sandbox
     with Sandbox({str(path)!r}, seconds=100) as sandbox:
         sandbox.load()
         print("loaded", flush=True)
@@ -258,7 +258,7 @@ def test_a_parent_that_is_killed_leaves_no_process_that_waits(tmp_path):
     path.write_text("import threading, time, atexit\natexit.register(time.sleep, 1000)\n" + GOOD)
     program = f"""
     import time
-    from linprobe.checker.sandbox.supervisor import Sandbox
+    from linprobe.learn.checker.sandbox.supervisor import Sandbox
     sandbox = Sandbox({str(path)!r})
     sandbox.load()
     print("loaded", flush=True)
@@ -301,7 +301,7 @@ def test_a_process_ends_with_its_parent_and_the_next_run_sweeps(needs, tmp_path,
     temporary.mkdir()
     program = f"""
     import signal, threading
-    from linprobe.checker.sandbox.supervisor import Sandbox
+    from linprobe.learn.checker.sandbox.supervisor import Sandbox
 
     for ignored in (signal.SIGHUP, signal.SIGTERM):  # by whoever started the tests
         signal.signal(ignored, signal.SIG_DFL)

@@ -6,8 +6,8 @@ import numpy as np
 import psutil
 import pytest
 
-from linprobe.checker.outcome import Crash
-from linprobe.checker.sandbox.confine import LITTLE_MEMORY, NO_PROCESSES
+from linprobe.learn.checker.outcome import Crash
+from linprobe.learn.checker.sandbox.confine import LITTLE_MEMORY, NO_PROCESSES
 
 ARGUMENTS = (np.arange(6.0).reshape(3, 2), np.ones((4, 3)), np.array([0, 1, 0, 1]), 0.5)
 HEAD = "import ctypes, os, resource, signal, subprocess, sys, threading, time\nimport numpy as np\n"

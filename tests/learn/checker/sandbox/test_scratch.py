@@ -4,7 +4,7 @@ import tempfile
 
 import pytest
 
-from linprobe.checker.sandbox.scratch import make, remove, sweep
+from linprobe.learn.checker.sandbox.scratch import make, remove, sweep
 
 
 def test_a_folder_is_removed_whatever_is_in_it(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linprobe.checker.sandbox import seccomp
+from linprobe.learn.checker.sandbox import seccomp
 
 MACHINES = ("x86_64", "aarch64")
 PID = 4711

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.checker.outcome import Crash, Outcome, plain_text
-from linprobe.checker.sandbox import wire
-from linprobe.checker.sandbox.wire import WireError
+from linprobe.learn.checker.outcome import Crash, Outcome, plain_text
+from linprobe.learn.checker.sandbox import wire
+from linprobe.learn.checker.sandbox.wire import WireError
 
 
 def carried(message, arrays=()):

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.cases import Case
-from linprobe.checker.models import hinge, softmax
-from linprobe.checker.models.forms import EXAMPLES, ROWS_OF_X, Aspect, Form
-from linprobe.checker.verdict import Loss
+from linprobe.learn.checker.cases import Case
+from linprobe.learn.checker.models import hinge, softmax
+from linprobe.learn.checker.models.forms import EXAMPLES, ROWS_OF_X, Aspect, Form
+from linprobe.learn.checker.verdict import Loss
 
 MOST_FAULTS = 3
 # What is compared carries the roundings of a wrong formula, which nobody has bounded.

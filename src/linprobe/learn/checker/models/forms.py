@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.cases import Case
+from linprobe.learn.checker.cases import Case
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from linprobe.checker.cases import Case
-from linprobe.checker.models.forms import (
+from linprobe.learn.checker.cases import Case
+from linprobe.learn.checker.models.forms import (
     EXAMPLES,
     FIRST,
     LAST,
@@ -21,7 +21,7 @@ from linprobe.checker.models.forms import (
     scales,
     signs,
 )
-from linprobe.checker.truth import answer
+from linprobe.learn.checker.truth import answer
 
 
 class _Sums(NamedTuple):

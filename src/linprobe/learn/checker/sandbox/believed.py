@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from linprobe.checker.outcome import Crash, Outcome, plain_text
-from linprobe.checker.sandbox.shims import EMPTY_COURSE, FORGOTTEN, FORMER, OLD_NAMES, RENAMED
-from linprobe.checker.sandbox.wire import WireError
+from linprobe.learn.checker.outcome import Crash, Outcome, plain_text
+from linprobe.learn.checker.sandbox.shims import EMPTY_COURSE, FORGOTTEN, FORMER, OLD_NAMES, RENAMED
+from linprobe.learn.checker.sandbox.wire import WireError
 
 ENDS = {"timeout", "exit", "signal"}  # that only we can see
 LONGEST_NAME = 40

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from linprobe.checker.sandbox import seccomp
+from linprobe.learn.checker.sandbox import seccomp
 
 MEMORY = 2 * 2**30  # bytes that can be written to
 ADDRESSES = 64 * 2**30  # bytes of address space; PyTorch's and CUDA's libraries are mapped, not filled
@@ -61,7 +61,7 @@ def readable(file: str, original: str) -> list[str]:
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     ours = [sys.prefix + "/lib", sys.base_prefix + "/lib", *filter(os.path.isabs, [*sys.path, *libraries])]
     wide = (one for one in (*SYSTEM, *ours) if not Path(original).is_relative_to(Path(one).resolve()))
-    return [*wide, str(Path(__file__).parents[2]), file]
+    return [*wide, str(Path(__file__).parents[3]), file]
 
 
 def confine(scratch: str, readable: Sequence[str], cpu_seconds: int, parent: int) -> list[str]:

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.sandbox import scratch, wire
+from linprobe.learn.checker.sandbox import scratch, wire
 
 LOOK_SECONDS = 0.1  # how often the scratch folder is looked at
 PIECE, PIECES = 2**16, 16  # bytes of output taken at once, and how often in a row: as much as a pipe may hold
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PROGRAM = (
-    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from linprobe.checker.sandbox.worker import main; "
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from linprobe.learn.checker.sandbox.worker import main; "
     "sys.path.append(sys.path.pop(0)); main()"
 )
 # Nothing from the user's own packages or from the folder it starts in, no bytecode written, no output held back.

@@ -16,12 +16,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from linprobe.checker.outcome import Caller, Crash, Outcome
-from linprobe.checker.sandbox import wire
-from linprobe.checker.sandbox.believed import Believed
-from linprobe.checker.sandbox.process import FullError, Process
 from linprobe.core.backend import LIBRARIES
 from linprobe.errors import DataError, IncompatibleError, LinprobeError
+from linprobe.learn.checker.outcome import Caller, Crash, Outcome
+from linprobe.learn.checker.sandbox import wire
+from linprobe.learn.checker.sandbox.believed import Believed
+from linprobe.learn.checker.sandbox.process import FullError, Process
 
 LARGEST_FILE = 4 * 2**20  # bytes; the exercise's files have some thousands
 LONGEST_OUTPUT = 2_000  # characters

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from linprobe.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
+from linprobe.learn.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
 
 LARGEST_HEADER = 2**20
 MOST_ARRAYS = 8

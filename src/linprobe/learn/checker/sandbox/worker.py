@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.checker.invoke import invoke, to_crash
-from linprobe.checker.outcome import Crash, Outcome
-from linprobe.checker.sandbox import wire
-from linprobe.checker.sandbox.confine import confine, readable
-from linprobe.checker.sandbox.shims import COURSE, PACKAGE, Shims
+from linprobe.learn.checker.invoke import invoke, to_crash
+from linprobe.learn.checker.outcome import Crash, Outcome
+from linprobe.learn.checker.sandbox import wire
+from linprobe.learn.checker.sandbox.confine import confine, readable
+from linprobe.learn.checker.sandbox.shims import COURSE, PACKAGE, Shims
 
 
 def main() -> None:
