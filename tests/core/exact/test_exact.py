@@ -482,6 +482,17 @@ def test_a_head_on_its_way_is_not_counted_as_done():
     assert len(told) > 5
 
 
+def test_heads_that_single_precision_cannot_finish_are_not_counted_as_done_before_double_precision_did():
+    X, y = draw()
+    told = []
+    for tol in (1e-6, 1e-9):
+        told.clear()
+        solve(X.astype(np.float32), y, np.logspace(-9, 0, 6), tol=tol, progress=lambda *state: told.append(state))
+        assert told == sorted(told)
+        assert told[-1] == (6, 6)
+        assert len(told) > 5
+
+
 def test_huge_weights_are_only_their_proportions():
     X, y = draw()
     weight = np.random.default_rng(0).random(len(y))

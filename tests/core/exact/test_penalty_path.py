@@ -192,7 +192,7 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
 
     def standing(passes):
         start = replace(problem.start("float64"), iterations=np.array(passes))
-        descent = Descent(flat, fit_metric(X, X), given, start, intercept=True, tol=1e-6, max_iter=10, progress=None)
+        descent = Descent(flat, fit_metric(X, X), given, start, intercept=True, tol=1e-6, max_iter=10, tell=None)
         assert descent.run().iterations.tolist() == passes  # where all is flat, nobody takes a step
         return descent.classes.stiffness
 

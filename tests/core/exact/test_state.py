@@ -60,7 +60,7 @@ def test_narrowing_never_holds_two_of_everything():
         intercept=True,
         tol=1e-6,
         max_iter=10,
-        progress=None,
+        tell=None,
     )
     b = np.zeros((K, h))
     tracemalloc.start()

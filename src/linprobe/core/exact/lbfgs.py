@@ -64,10 +64,10 @@ class Descent:
         intercept: bool,
         tol: float,
         max_iter: int,
-        progress: Callable[[int, int], None] | None,
+        tell: Callable[[int], None] | None,
     ) -> None:
         self.oracle, self.metric, self.highest = oracle, metric, metric.highest()
-        self.intercept, self.tol, self.max_iter, self.tell = intercept, tol, max_iter, progress
+        self.intercept, self.tol, self.max_iter, self.tell = intercept, tol, max_iter, tell
         self.xp, self.device = namespace(metric.mean), device_of(metric.mean)
         self.noise = 2e-7 if metric.mean.dtype == self.xp.float32 else 1e-14
         self.given, self.landed = given, start
@@ -91,7 +91,8 @@ class Descent:
             taken, aimless = self._step()
             stays = self._land(taken)
             if self.tell is not None:
-                self.tell(len(every) - int(stays.sum()), len(every))
+                gone = ~np.isin(np.arange(len(every)), self.given.place[stays])
+                self.tell(int((gone & (self.landed.stopped == "gap")).sum()))
         landed = self.landed
         return replace(landed, W=np.ascontiguousarray(landed.W), b=np.ascontiguousarray(landed.b))
 

@@ -74,7 +74,7 @@ def solve(
         problem, span = turned(posed, "float32" if precision == "single" else "float64")
     double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
-    result, metric = problem.start(phases[0]), None
+    result, metric, tell = problem.start(phases[0]), None, _Teller(progress, H)
     for phase in phases:
         like = problem.array([], phase)
         heads = np.flatnonzero(~result.within(tol) & (result.iterations < max_iter))
@@ -93,9 +93,10 @@ def solve(
                 continue
             refuse_what_is_not_finite(posed.X, metric)
         metric = metric.like(like)
-        descend = _Descend(metric, room, max_iter, memory, progress, H, H - len(heads))
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
+        last = phase == phases[-1]
+        descend = _Descend(metric, room, max_iter, memory, tell if goal <= tol else None, H - len(heads), last)
         if problem.loss.curvature_jumps and max(problem.X.shape) <= PATH_SIZE and not result.iterations.any():
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, result, heads, metric.highest(), goal, descend)
@@ -103,8 +104,9 @@ def solve(
             result = result.replaced(heads, descend(problem.take(heads), result.take(heads), goal))
         result = lawful(problem, result, goal)
         lost = np.flatnonzero((result.failed | ~result.within(LOOSE)) & (result.iterations < max_iter))
-        if phase == phases[-1] and len(lost):
+        if last and len(lost):
             result = lawful(problem, follow(problem, result, lost, metric.highest(), tol, descend), tol)
+    tell.end()
     # Those that float32 had brought to its own goal, and for which no passes were left, or no memory.
     short = (result.stopped == "gap") & ~result.within(tol)
     reason = np.where(result.iterations < max_iter, "stalled", "max_iter")
@@ -114,15 +116,18 @@ def solve(
 
 @dataclass
 class _Descend:
-    """What all descents in one precision share, and how many of so many heads are done."""
+    """What all descents in one precision share, and how many of so many heads are done.
+
+    Heads that a precision could not finish are done when it was the last one.
+    """
 
     metric: Metric
     room: tuple[int, int]
     max_iter: int
     memory: int | None
-    progress: Callable[[int, int], None] | None
-    heads: int
+    tell: "_Teller | None"  # none where what is reached is not what was asked for
     done: int
+    last: bool
 
     def __call__(self, problem: Problem, start: Optimum, tol: float, *, arrives: bool = True) -> Optimum:
         """Heads from where they stand to a tolerance, in as many stacks as the memory asks for.
@@ -139,12 +144,32 @@ class _Descend:
                 newton=newton > 0 and spare,
             )
             found = found.replaced(group, ended)
-            self.done += len(group) if arrives else 0
+            if arrives:
+                self.done += len(group) if self.last else int((ended.stopped == "gap").sum())
         return found
 
-    def _counting(self, *, arrives: bool) -> Callable[[int, int], None] | None:
-        tell, done, of = self.progress, self.done, self.heads
-        return None if tell is None else lambda more, _: tell(min(of, done + (more if arrives else 0)), of)
+    def _counting(self, *, arrives: bool) -> Callable[[int], None] | None:
+        tell, done = self.tell, self.done
+        return None if tell is None else lambda more: tell(done + (more if arrives else 0))
+
+
+@dataclass
+class _Teller:
+    """Tells whoever wants to know how many of the heads are done."""
+
+    progress: Callable[[int, int], None] | None
+    heads: int
+    told: int = 0
+
+    def __call__(self, done: int) -> None:
+        if self.progress is not None:
+            self.told = min(done, self.heads)
+            self.progress(self.told, self.heads)
+
+    def end(self) -> None:
+        """No head is at work any longer."""
+        if self.told < self.heads:
+            self(self.heads)
 
 
 def _descend(
@@ -153,7 +178,7 @@ def _descend(
     start: Optimum,
     tol: float,
     max_iter: int,
-    progress: Callable[[int, int], None] | None,
+    tell: Callable[[int], None] | None,
     *,
     newton: bool,
 ) -> Optimum:
@@ -200,7 +225,7 @@ def _descend(
         intercept=problem.intercept,
         tol=tol,
         max_iter=max_iter,
-        progress=progress,
+        tell=tell,
     )
     with quiet(like):
         return descent.run()
