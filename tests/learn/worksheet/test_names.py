@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import linprobe
 from linprobe.learn.worksheet import (
+    HingeClassifier,
     LinearSVM,
     Softmax,
     get_CIFAR10_data,
@@ -95,7 +97,12 @@ def test_prepared_data_is_what_the_notebooks_own_cell_makes(small_cifar):
         np.testing.assert_allclose(array, space[name], rtol=0, atol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize(("kind", "naive"), [(Softmax, softmax_loss_naive), (LinearSVM, svm_loss_naive)])
+def test_students_find_the_hinge_under_the_name_they_know():
+    assert LinearSVM is HingeClassifier
+    assert LinearSVM is not linprobe.LinearSVM
+
+
+@pytest.mark.parametrize(("kind", "naive"), [(Softmax, softmax_loss_naive), (HingeClassifier, svm_loss_naive)])
 def test_classifiers_are_the_exercises_loop(kind, naive):
     rng = np.random.default_rng(0)
     X, y = np.column_stack([rng.normal(size=(80, 5)), np.ones(80)]), rng.integers(0, 3, 80)

@@ -2,6 +2,7 @@
 
 from linprobe.learn.worksheet.exercise import Options, WorksheetResult, run_worksheet
 from linprobe.learn.worksheet.names import (
+    HingeClassifier,
     LinearSVM,
     Softmax,
     get_CIFAR10_data,
@@ -15,6 +16,7 @@ from linprobe.learn.worksheet.names import (
 from linprobe.steps import Row, Step
 
 __all__ = [
+    "HingeClassifier",
     "LinearSVM",
     "Options",
     "Row",

@@ -20,6 +20,7 @@ from linprobe.learn.gradient_check import Function, Step, check_gradient
 from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
 
 __all__ = [
+    "HingeClassifier",
     "LinearSVM",
     "Softmax",
     "get_CIFAR10_data",
@@ -102,10 +103,13 @@ class Softmax(_LinearClassifier):
     loss_name = "softmax"
 
 
-class LinearSVM(_LinearClassifier):
-    """The exercise's multiclass SVM."""
+class HingeClassifier(_LinearClassifier):
+    """The exercise's multiclass SVM; students know it as `LinearSVM`, and may call it so here."""
 
     loss_name = "hinge"
+
+
+LinearSVM = HingeClassifier  # linprobe.LinearSVM is another one, of squared terms
 
 
 def grad_check_sparse(
