@@ -9,6 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "linprobe"
 
+ROWS = {"data.rows", "data.terms"}
+
 # For each part, what else of the package it may import, at any depth of indentation; a folder stands for all in it.
 MAY_KNOW = {
     "errors": set(),
@@ -17,17 +19,19 @@ MAY_KNOW = {
     "tensors": {"errors", "publish"},
     "steps": set(),
     "core.backend": {"errors"},
-    "core.finite": {"core.backend"},
+    "core.finite": {"core.backend", "data.rows"},
     "core.heads": {"core.backend"},
     "core.losses": {"errors", "core.backend"},
-    "core.objective": {"errors", "core.backend", "core.losses", "data.weights"},
-    "core.measure": {"core.backend", "core.losses"},
+    # Of `data` the engines know how rows are asked for, and what these count.
+    "core.objective": {"errors", "core.backend", "core.losses", *ROWS, "data.weights"},
+    "core.measure": {"core.backend", "core.losses", *ROWS},
     # Shares nothing with the solver, on purpose.
-    "core._certified_rows": {"errors", "core.backend"},
-    "core.certificate": {"errors", "core.losses", "core._certified_rows"},
+    "core._certified_rows": {"errors", "core.backend", *ROWS},
+    "core.certificate": {"errors", "core.losses", "core._certified_rows", "data.terms"},
     "core.sgd": {"errors", "core.backend", "core.losses"},
     "core.exact": {
-        *("errors", "core.backend", "core.finite", "core.heads", "core.losses", "core.objective", "data.weights"),
+        *("errors", "core.backend", "core.finite", "core.heads", "core.losses", "core.objective"),
+        *(*ROWS, "data.moments", "data.weights"),
     },
     "data": {"errors", "publish", "core.backend", "core.finite"},
     "compare": {"errors", "publish", "data", "core"},
@@ -39,11 +43,11 @@ MAY_KNOW = {
         "learn.loops",
     },
     "learn.notebook": {"errors", "publish"},
-    "estimators": {"errors", "core", "compare", "data.moments", "data.weights", "steps"},
+    "estimators": {"errors", "core", "compare", *ROWS, "data.moments", "data.weights", "steps"},
     "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "steps"},
     "classifier": {"errors", "core.measure", "core.losses", "data.prepare", "tensors"},
     "predict": {"errors", "core.backend", "core.finite", "classifier", "data"},
-    "evidence": {"core.backend", "classifier", "data.dataset", "core.measure"},
+    "evidence": {"classifier", "data.dataset", *ROWS, "core.measure"},
     "assess": {
         "errors",
         "data",

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from linprobe.classifier import Classifier
-from linprobe.core.backend import row_chunks
 from linprobe.core.measure import confusion
 from linprobe.data.dataset import Examples
+from linprobe.data.rows import rows_of
+from linprobe.data.terms import Chunk
 
 CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more
@@ -72,8 +73,8 @@ class Mistakes:
 def observe(classifier: Classifier, examples: Examples) -> Evidence:
     """Look at examples once, in chunks of rows."""
     chunk = max(1, min(CHUNK_ROWS, CHUNK_SCORES // len(classifier.classes)))
-    parts = [_look(classifier, examples.take(rows)) for rows in row_chunks(len(examples), chunk)]
-    predicted, confidence = (np.concatenate(part) for part in zip(*parts, strict=True))
+    seen = rows_of(examples.X).map(_Look(classifier), None, size=chunk, labels=examples.y)
+    predicted, confidence = (of_all[:] for of_all in seen)
     wrong = np.flatnonzero(predicted != examples.y)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")[:MISTAKES]]
     right = predicted == examples.y
@@ -84,15 +85,20 @@ def observe(classifier: Classifier, examples: Examples) -> Evidence:
     )
 
 
-def _look(classifier: Classifier, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """The predicted class (n,) and how sure of it the classifier is (n,)."""
-    scores = classifier.decision_function(examples.X)
-    predicted, rows = classifier.decide(scores), np.arange(len(scores))
-    if classifier.probabilistic:
-        return predicted, classifier.probabilities(scores)[rows, predicted]
-    with np.errstate(over="ignore"):
-        lead = scores[rows, predicted].astype(np.float64) - scores[rows, examples.y]
-    return predicted, np.minimum(lead, np.finfo(np.float64).max)
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """The predicted class (m,) and how sure of it the classifier is (m,)."""
+
+    classifier: Classifier
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
+        scores = self.classifier.decision_function(chunk.X)
+        predicted, rows = self.classifier.decide(scores), np.arange(len(scores))
+        if self.classifier.probabilistic:
+            return predicted, self.classifier.probabilities(scores)[rows, predicted]
+        with np.errstate(over="ignore"):
+            lead = scores[rows, predicted].astype(np.float64) - scores[rows, chunk.labels]
+        return predicted, np.minimum(lead, np.finfo(np.float64).max)
 
 
 def measure_reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Reliability:

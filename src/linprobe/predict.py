@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from linprobe.classifier import Classifier
-from linprobe.core.backend import row_chunks
 from linprobe.core.finite import first_not_finite
 from linprobe.data.pictures import FORMAT_NAMES, MOST_BYTES
 from linprobe.data.reading import readable, require_file, show
+from linprobe.data.rows import rows_of
 from linprobe.data.sight import see
+from linprobe.data.terms import Chunk
 from linprobe.errors import DataError
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
@@ -58,20 +59,30 @@ def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bo
     what cannot be read, has another shape or is not finite.
     """
     rows, single = examples(classifier, path)
-    predictions: list[Prediction] = []
     size = max(1, CHUNK_ELEMENTS // classifier.W.shape[0])
-    for chunk in row_chunks(len(rows), size):
-        part = rows[chunk]
-        _check_finite(part, path, chunk.start, single)
-        if invert:
-            part = classifier.white - part.astype(np.float64)
+    (scores,) = rows_of(rows).map(_Scores(classifier, path, invert, single), None, size=size)
+    ranked = enumerate(_rank(classifier, scores[:], top))
+    return [Prediction(None if single else row, *prediction) for row, prediction in ranked]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """The scores of examples of a file (m, K) float64."""
+
+    classifier: Classifier
+    path: Path
+    invert: bool
+    single: bool
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray]:
+        part = chunk.X
+        _check_finite(part, self.path, chunk.rows, self.single)
+        if self.invert:
+            part = self.classifier.white - part.astype(np.float64)
         try:
-            scores = classifier.decision_function(part, np.float64)
+            return (self.classifier.decision_function(part, np.float64),)
         except DataError as error:
-            raise DataError(f"{path}: {error}") from error
-        for row, prediction in enumerate(_rank(classifier, scores, top), start=chunk.start):
-            predictions.append(Prediction(None if single else row, *prediction))
-    return predictions
+            raise DataError(f"{self.path}: {error}") from error
 
 
 def files_of(classifier: Classifier, path: Path) -> list[Path]:
@@ -146,12 +157,12 @@ def _open_array(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, bool]:
     return array, False
 
 
-def _check_finite(part: np.ndarray, path: Path, start: int, single: bool) -> None:
+def _check_finite(part: np.ndarray, path: Path, rows: slice | np.ndarray, single: bool) -> None:
     # As float32, which is what examples are: a larger value is none that a model was trained on.
     with np.errstate(over="ignore"):
         found = first_not_finite(part.reshape(len(part), -1).astype(np.float32))
     if found is not None:
-        place = "" if single else f" of row {start + found[0]:,}"
+        place = "" if single else f" of row {np.r_[rows][found[0]]:,}"
         raise DataError(
             f"{path}: feature {found[1]:,}{place} is not a finite float32 number; replace it or leave it out"
         )

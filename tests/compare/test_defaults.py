@@ -3,7 +3,7 @@
 import numpy as np
 
 from linprobe.compare.defaults import RATES, REGS, default_rates, default_reg, default_regs, exercise_axes, spread_axes
-from linprobe.data.rows import CHUNK_ROWS, Rows
+from linprobe.data.rows import CHUNK_ROWS, StoredRows
 
 
 def rows(n=CHUNK_ROWS + 500, features=7):
@@ -35,7 +35,7 @@ def test_learning_rates_are_over_the_squared_length_of_the_rows_and_the_bias():
 def test_rows_are_read_part_by_part():
     X = rows()
     for made in (default_regs, default_rates):
-        assert made(Rows(X)).tolist() == made(X).tolist()
+        assert made(StoredRows(X)).tolist() == made(X).tolist()
 
 
 def test_the_exercise_has_the_published_grid():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linprobe.data.dataset import Dataset, Examples
-from linprobe.data.rows import Rows
+from linprobe.data.rows import StoredRows
 from linprobe.data.splits import default_sizes, make_splits
 from linprobe.errors import DataError, UsageError
 
@@ -67,7 +67,7 @@ def test_cifar10_is_cut_as_the_worksheet_says():
     assert splits.train.y.tobytes() == y[:49_000].tobytes()
     assert splits.val.y.tobytes() == y[49_000:].tobytes()
     assert splits.test.y.tobytes() == test_y[:1_000].tobytes()
-    assert isinstance(splits.train.X, Rows)  # 150 MB that need not be copied
+    assert isinstance(splits.train.X, StoredRows)  # 150 MB that need not be copied
     chosen = splits.dev.X[:].reshape(500, 4).view("<u4").ravel()
     assert len(set(chosen.tolist())) == 500
     assert chosen.max() < 49_000

@@ -13,7 +13,7 @@ from linprobe.compare.search import Resources
 from linprobe.core.exact.problem import solve_bytes
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
-from linprobe.data.rows import CHUNK_ROWS, Rows
+from linprobe.data.rows import CHUNK_ROWS, StoredRows
 from linprobe.data.splits import make_splits
 from linprobe.tune import Options, tune
 
@@ -57,7 +57,7 @@ def chains(draw):
 @given(chain=chains())
 def test_what_is_taken_is_what_the_array_has_there(features, chain):
     counted = Counted(SOURCE)
-    rows, expected = Rows(counted), SOURCE
+    rows, expected = StoredRows(counted), SOURCE
     preparation = None if features is None else fit_preparation(Examples(SOURCE, np.zeros(N, int)), features)
     for k, taken in enumerate(chain):
         if k == 1 and preparation is not None:  # whenever it is prepared
@@ -85,13 +85,13 @@ def test_what_is_taken_is_what_the_array_has_there(features, chain):
 @pytest.mark.parametrize("rows", [3, -4, np.array([0, 3]), np.array([-4]), np.ones(4, bool), np.ones(2, bool)])
 def test_a_row_beyond_them_is_refused_though_the_source_has_it(places, rows):
     with pytest.raises(IndexError):
-        Rows(SOURCE).take(places)[rows]
+        StoredRows(SOURCE).take(places)[rows]
     with pytest.raises(IndexError):
-        Rows(SOURCE).take(places).take(np.atleast_1d(rows))
+        StoredRows(SOURCE).take(places).take(np.atleast_1d(rows))
 
 
 def test_rows_that_lie_behind_each_other_stay_a_slice():
-    rows = Rows(SOURCE)
+    rows = StoredRows(SOURCE)
     together = rows.take(slice(2, 5)).followed_by(rows.take(slice(5, 9)))
     assert np.shares_memory(together[:], SOURCE)
     np.testing.assert_array_equal(together[:], SOURCE[2:9])
@@ -104,7 +104,7 @@ def test_rows_that_lie_behind_each_other_stay_a_slice():
 def test_splits_read_and_copy_nothing_and_keep_rows_with_their_labels(own_test):
     X, y = np.random.default_rng(1).standard_normal((90, 4)).astype(np.float32), np.sort(np.arange(90) % 3)
     counted = Counted(X)  # in blocks of a class, so that rows are shuffled
-    dataset = Dataset("d", Examples(Rows(counted), y), Examples(X + 9, y) if own_test else None, ("a", "b", "c"))
+    dataset = Dataset("d", Examples(StoredRows(counted), y), Examples(X + 9, y) if own_test else None, ("a", "b", "c"))
     splits = make_splits(dataset, seed=3, val=11, test=7)
     assert counted.read == 0
     order = np.random.default_rng(3).permutation(90)
@@ -112,7 +112,7 @@ def test_splits_read_and_copy_nothing_and_keep_rows_with_their_labels(own_test):
         np.testing.assert_array_equal(getattr(splits, part).X, X[rows])
     label_of = {row.tobytes(): label for row, label in zip(np.concatenate([X, X + 9]), np.tile(y, 2), strict=True)}
     for part in (splits.train, splits.val, splits.test, splits.dev):
-        assert isinstance(part.X, Rows)
+        assert isinstance(part.X, StoredRows)
         assert [label_of[row.tobytes()] for row in part.X[:]] == part.y.tolist()
     assert bool((splits.test.X[:].mean() > 5) == own_test)
 
@@ -130,8 +130,8 @@ def test_rows_that_do_not_fit_are_read_in_every_pass_and_end_in_the_same_model(f
     dataset, read = clouds(), []
     options = Options(regs=np.array([1e-4, 1e-2, 1.0]), folds=folds, features=features)
     whole = tune(dataset, options)
-    kept = Rows.kept
-    monkeypatch.setattr(Rows, "kept", lambda rows: read.append(rows.shape) or kept(rows))
+    kept = StoredRows.kept
+    monkeypatch.setattr(StoredRows, "kept", lambda rows: read.append(rows.shape) or kept(rows))
     # Enough for the solver and for the proof, not for the rows as well.
     shape = (len(dataset.train), 20)
     room = sum(solve_bytes(shape, 4, 1, 8)) + shape[0] * 20 * 2
@@ -204,7 +204,7 @@ def test_a_mapped_matrix_takes_a_third_of_it_or_a_copy_as_the_memory_allows(tmp_
 
 def test_rows_are_indexed_as_an_array_is():
     X = np.arange(30).reshape(10, 3)
-    rows = Rows(X).take(np.array([5, 2, 9]))
+    rows = StoredRows(X).take(np.array([5, 2, 9]))
     np.testing.assert_array_equal(rows[:, 1], X[[5, 2, 9], 1])
     np.testing.assert_array_equal(rows[1:, :2], X[[2, 9], :2])
     assert rows[2, 0] == X[9, 0]

@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 from scipy.linalg import blas, eigh, lu, qr
 
-from linprobe.core.backend import product, row_chunks
+from linprobe.core.backend import product
+from linprobe.data.rows import rows_of
+from linprobe.data.terms import Chunk, Gram
 from linprobe.errors import DataError, UsageError
 
 __all__ = ["BOUND", "Basis", "fit_basis", "project_weights", "restore_weights", "rotate"]
@@ -21,6 +23,8 @@ BOUND = 0.02
 
 ROWS = 6_000
 CHUNK_ROWS = 2_048
+
+_SINGLE = np.zeros(0, np.float32)  # the type of all rows here
 
 # A step of the solver likes widths that fill a processor's vectors, and a few more directions cost nothing.
 RANK_STEP = 16
@@ -97,18 +101,21 @@ def _multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 def _rotate(X: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, float, float]:
     """X in the basis, and the energies of what came out and of what went in: one pass over X for all three."""
-    Z = np.empty((len(X), directions.shape[1]), np.float32)
-    inside = total = 0.0
-    for rows in row_chunks(len(X), CHUNK_ROWS):
-        chunk = np.ascontiguousarray(X[rows], np.float32)
-        product(chunk, directions, Z[rows])
-        inside += _energy(Z[rows])
-        total += _energy(chunk)
-    return Z, inside, total
+    Z, inside, total = rows_of(X).map(_Rotated(directions), _SINGLE, size=CHUNK_ROWS)
+    inside, total = (float(energies[:].sum(dtype=np.float64)) for energies in (inside, total))
+    return Z[:], inside, total
 
 
-def _energy(rows: np.ndarray) -> float:
-    return float(np.einsum("nd,nd->n", rows, rows).sum(dtype=np.float64))
+@dataclass(frozen=True, eq=False)
+class _Rotated:
+    """Rows in a basis (D, r), and the energy of each that came out and that went in (m,)."""
+
+    directions: np.ndarray
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
+        X = np.ascontiguousarray(chunk.X)
+        Z = product(X, self.directions, np.empty((len(X), self.directions.shape[1]), np.float32))
+        return Z, *(np.einsum("nd,nd->n", rows, rows) for rows in (Z, X))
 
 
 def _check(energy: float) -> None:
@@ -134,11 +141,12 @@ def _principal(
 
 def _moments(X: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """The second moments (D, D) of the drawn rows, in Fortran order, of which only the upper triangle is filled."""
-    moments = np.zeros((X.shape[1], X.shape[1]), np.float32, order="F")
-    for rows in row_chunks(len(drawn), CHUNK_ROWS):
-        chunk = np.ascontiguousarray(X[drawn[rows]], np.float32)
-        moments = syrk(1.0, chunk.T, beta=1.0, c=moments, overwrite_c=True)
-    return moments
+    (moments,) = rows_of(X).reduce(_gram, _SINGLE, size=CHUNK_ROWS, rows=drawn)
+    return moments.T  # of which the lower triangle is filled
+
+
+def _gram(chunk: Chunk) -> tuple[Gram]:
+    return (Gram(np.ascontiguousarray(chunk.X)),)
 
 
 def _leading(

@@ -1,9 +1,8 @@
-"""The arguments of the certificate, checked, read chunk by chunk, and what rounding does to their margins.
+"""The arguments of the certificate, checked, the margins of some of the rows, and what rounding does to these.
 
 Like the certificate it shares nothing with what that judges. The bounds of rounding: docs/certificate.md.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +12,11 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 
 from linprobe.core.backend import row_chunks
+from linprobe.data.rows import Rows, rows_of
+from linprobe.data.terms import Chunk, Term
 from linprobe.errors import IncompatibleError, UsageError
 
-__all__ = ["CHUNK_FEATURES", "CHUNK_ROWS", "CHUNK_SCORES", "UNDERFLOW", "UNIT", "Chunk", "Stack", "sum_rows"]
+__all__ = ["CHUNK_FEATURES", "CHUNK_ROWS", "CHUNK_SCORES", "UNDERFLOW", "UNIT", "Margins", "Stack", "Task", "sum_rows"]
 
 SMALLEST_WEIGHT = 1e-290  # of an example, as a share of all: smaller ones underflow
 
@@ -29,34 +30,43 @@ CHUNK_FEATURES, CHUNK_SCORES, CHUNK_ROWS, BLOCK = 2**20, 2**20, 2**12, 128
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """The arguments, checked, with the heads first: W (H, D, K), b (H, K), reg (H,); weight (n, H), total (H,).
+    """What is judged, with the heads first: W (H, D, K), b (H, K), reg (H,).
 
     possible (H, K): whether the optimum can give a class a score. A class without a weighted example costs least with a
     bias of minus infinity; without a bias there is no such way out, and all are possible.
     """
 
-    X: Any
-    y: np.ndarray
     W: np.ndarray
     b: np.ndarray | None
     reg: np.ndarray
-    weight: np.ndarray
-    total: np.ndarray
     possible: np.ndarray
 
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The arguments of `certify`, checked: a stack, and the rows that it is judged on, so many at a time.
+
+    y (n,), weight (n, H), and their sums total (H,).
+    """
+
+    stack: Stack
+    rows: Rows
+    y: np.ndarray
+    weight: np.ndarray
+    total: np.ndarray
+    chunk_rows: int
+
     @classmethod
-    def of(cls, X: Any, y: Any, W: Any, b: Any, reg: Any, sample_weight: Any) -> "Stack":
-        """The arguments of `certify`; raises what it raises."""
+    def of(cls, X: Any, y: Any, W: Any, b: Any, reg: Any, sample_weight: Any) -> "Task":
+        """From the arguments; raises what `certify` raises."""
         W = _real("W", W)
         if W.ndim != 3 or 0 in W.shape[1:]:
             raise UsageError(f"certify: W has the shape {W.shape}; it must be (features, classes, heads)")
         D, K, H = W.shape
         y = np.asarray(y)
-        if issparse(X):
-            X = X.tocsr()
-        elif not hasattr(X, "kept"):  # which rows have that are read part by part
-            X = np.asarray(X)
-        if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] != D or X.dtype.kind not in "biuf":
+        if not isinstance(X, Rows):
+            X = X.tocsr() if issparse(X) else np.asarray(X)
+        if len(X.shape) != 2 or X.shape[0] == 0 or X.shape[1] != D or X.dtype.kind not in "biuf":
             raise UsageError(f"certify: X is {X.dtype} of shape {X.shape}; it must be numbers, one or more rows of {D}")
         n = X.shape[0]
         if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
@@ -84,33 +94,40 @@ class Stack:
         if b is not None:
             b = np.ascontiguousarray(_real("b", b, (K, H)).T)
             possible = np.array([np.bincount(y, weight[:, head], K) > 0 for head in range(H)])
-        return cls(X, y, np.ascontiguousarray(np.moveaxis(W, -1, 0)), b, reg, weight, total, possible)
+        stack, rows = Stack(np.ascontiguousarray(np.moveaxis(W, -1, 0)), b, reg, possible), rows_of(X)
+        most = min(CHUNK_FEATURES // max(1, rows.values // n), CHUNK_SCORES // K, CHUNK_ROWS, n)
+        return cls(stack, rows, y, weight, total, max(1, most))
 
-    @property
-    def chunk_rows(self) -> int:
-        """How many rows are taken at a time."""
-        n, D = self.X.shape
-        width = self.X.nnz // n if issparse(self.X) else D
-        return max(1, min(CHUNK_FEATURES // max(1, width), CHUNK_SCORES // self.W.shape[2], CHUNK_ROWS, n))
-
-    def chunks(self) -> "Iterator[Chunk]":
-        """All rows, in order."""
-        for rows in row_chunks(self.X.shape[0], self.chunk_rows):
-            features = self.X[rows].astype(np.float64)
-            _check_features(features, rows.start)
-            yield Chunk(self, features, self.y[rows].astype(np.intp), self.weight[rows] / self.total)
+    def reduce(self, term: Term) -> tuple[np.ndarray, ...]:
+        """The sums of a term over all rows, all in float64."""
+        weights = _Shares(self.weight, self.total)
+        return self.rows.reduce(term, np.zeros(0), size=self.chunk_rows, labels=self.y, weights=weights)
 
 
 @dataclass(frozen=True, eq=False)
-class Chunk:
-    """Some rows: features (m, D), labels (m,), weights (m, H); a head's weights add up to 1 over all rows."""
+class _Shares:
+    """Weights (n, H) as shares of their sums (H,)."""
 
-    stack: Stack
-    features: Any
-    labels: np.ndarray
-    weights: np.ndarray
+    weight: np.ndarray
+    total: np.ndarray
 
-    def margins(self, head: int) -> np.ndarray:
+    def of(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self.weight[rows] / self.total
+
+    def on(self, device: str) -> "_Shares":
+        del device  # there is one only
+        return self
+
+
+class Margins:
+    """Some rows as a stack sees them: features (m, D), labels (m,), weights (m, H)."""
+
+    def __init__(self, stack: Stack, chunk: Chunk) -> None:
+        _check_features(chunk.X, chunk.rows)
+        self.stack, self.features, self.weights = stack, chunk.X, chunk.weights
+        self.labels = chunk.labels.astype(np.intp)
+
+    def of(self, head: int) -> np.ndarray:
         """Scores less that of the label (m, K); 0 for rows of weight 0, whatever they hold."""
         W = self.stack.W[head]
         if issparse(self.features):
@@ -170,8 +187,8 @@ def _real(name: str, array: npt.ArrayLike, *shapes: tuple[int, ...]) -> np.ndarr
     return array
 
 
-def _check_features(features: Any, first: int) -> None:
-    """Refuse a chunk of rows, the first of them the given one of X, with a value that is not finite."""
+def _check_features(features: Any, rows: slice | np.ndarray) -> None:
+    """Refuse some rows of X, of these numbers, with a value that is not finite."""
     values = features.data if issparse(features) else features
     if np.isfinite(values).all():
         return
@@ -179,6 +196,6 @@ def _check_features(features: Any, first: int) -> None:
         features = features.toarray()
     row, column = map(int, np.argwhere(~np.isfinite(features))[0])
     raise UsageError(
-        f"certify: X is {features[row, column]} in row {first + row}, column {column}; it must be finite: fill in or "
-        "leave out such rows"
+        f"certify: X is {features[row, column]} in row {np.r_[rows][row]}, column {column}; it must be finite: fill in "
+        "or leave out such rows"
     )

@@ -10,9 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linprobe.core._certified_rows import CHUNK_FEATURES, CHUNK_ROWS, CHUNK_SCORES, UNDERFLOW, UNIT, Stack, sum_rows
+from linprobe.core._certified_rows import (
+    CHUNK_FEATURES,
+    CHUNK_ROWS,
+    CHUNK_SCORES,
+    UNDERFLOW,
+    UNIT,
+    Margins,
+    Stack,
+    Task,
+    sum_rows,
+)
 from linprobe.core.losses import LOSSES, Loss, find_loss
 from linprobe.core.losses.dual import BIAS_TOLERANCE, Dual
+from linprobe.data.terms import Chunk
 from linprobe.errors import IncompatibleError, UsageError
 
 # A bias that is further off than BIAS_TOLERANCE, or leaves sums of slopes that no step of it takes away, was not fit.
@@ -51,7 +62,7 @@ def certify(
 ) -> Certificate:
     """Objective of every head of a stack, and a proven bound on what any other weights and bias could take off it.
 
-    X (n, D), an array of any real type, in memory or mapped, or a SciPy sparse matrix; y (n,) int in [0, K);
+    X (n, D), Rows or what they can be made of, of any real type; y (n,) int in [0, K);
     W (D, K, H); b (K, H), not penalised, or None for heads without; reg (H,) > 0; loss "softmax" or "squared_hinge";
     sample_weight (n,) or (n, H), >= 0. The objective is the weighted mean loss + reg ΣW². All arithmetic is float64;
     rows are converted chunk by chunk, and with a bias X is read twice. The gap pays for all rounding, so it is above 0.
@@ -61,9 +72,9 @@ def certify(
     found = find_loss(loss)
     if found.dual is None:
         raise IncompatibleError(f"certify: {no_certificate(found.name)}; use the loss {' or '.join(CERTIFIABLE)}")
-    stack = Stack.of(X, y, W, b, reg, sample_weight)
+    task = Task.of(X, y, W, b, reg, sample_weight)
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-        certificate = _certify(stack, found.dual)
+        certificate = _certify(task, found.dual)
     if not (np.isfinite(certificate.objective) & np.isfinite(certificate.gap)).all():
         raise UsageError(TOO_LARGE)
     return certificate
@@ -85,31 +96,52 @@ def no_certificate(loss: str) -> str:
     return f"the {loss} loss is not smooth, and has no certificate"
 
 
-def _certify(stack: Stack, dual: Dual) -> Certificate:
+def _certify(task: Task, dual: Dual) -> Certificate:
     """Objective and gap of a checked stack."""
-    points_of, longest = dual.points, dual.longest
-    H, D, K = stack.W.shape
-    never = np.where(stack.possible, 0, -np.inf)
-    step = np.zeros((H, K)) if stack.b is None else _steps(stack, dual, never)
+    stack, longest = task.stack, dual.longest
+    H, _, K = stack.W.shape
+    step = np.zeros((H, K)) if stack.b is None else _steps(task, dual)
     off = np.abs(step).max(axis=1)
     step[off > longest] = 0
-    # Of every head, sums over the examples: numbers, in _bound's order, and then numbers for each class.
-    sums, share, gradient = np.zeros((H, 6 + 3 * K)), np.zeros((H, K)), np.zeros((H, D, K))
-    for chunk in stack.chunks():
-        labels = chunk.labels
-        for head, weight in enumerate(chunk.weights.T):
-            margins, errors = chunk.margins(head), chunk.errors(head)
-            points = points_of(margins + never[head], labels)
-            given = points.loss if stack.possible[head].all() else points_of(margins, labels).loss
-            highest = points_of(margins + errors, labels).loss
-            slope = points.moved(step[head], labels)
-            sizes, slopes = np.where(weight > 0, chunk.sizes, 0), np.abs(slope)
-            sums[head] += sum_rows(
+    sums, share, gradient = task.reduce(_Bounds(stack, dual, step))
+    off_by = np.where(off > longest, 0, off)
+    found = [_bound(task, head, sums[head], share[head], gradient[head], off_by[head]) for head in range(H)]
+    objective, gap, moved, left = np.transpose(found)
+    off[(off <= longest) & (left > NEGLIGIBLE * objective + UNDERFLOW)] = np.inf
+    _check_bias(off, (off > longest) | ((off > BIAS_TOLERANCE) & (moved > NEGLIGIBLE * objective)))
+    return Certificate(objective, gap)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bounds:
+    """What some rows add to the bounds of a stack, for steps of the bias (H, K).
+
+    Of every head: sums (H, 6 + 3 K), numbers in _bound's order, and then numbers for each class; the share of each
+    class (H, K); the gradient of the mean loss (H, D, K).
+    """
+
+    stack: Stack
+    dual: Dual
+    step: np.ndarray
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
+        H, D, K = self.stack.W.shape
+        sums, share, gradient = np.empty((H, 6 + 3 * K)), np.empty((H, K)), np.empty((H, D, K))
+        margins_of, dual = Margins(self.stack, chunk), self.dual
+        labels = margins_of.labels
+        for head, weight in enumerate(margins_of.weights.T):
+            margins, errors = margins_of.of(head), margins_of.errors(head)
+            points = dual.points(margins + _never(self.stack, head), labels)
+            given = points.loss if self.stack.possible[head].all() else dual.points(margins, labels).loss
+            highest = dual.points(margins + errors, labels).loss
+            slope = points.moved(self.step[head], labels)
+            sizes, slopes = np.where(weight > 0, margins_of.sizes, 0), np.abs(slope)
+            sums[head] = sum_rows(
                 np.column_stack(
                     [
                         weight * given,
                         weight * (highest - points.loss),
-                        weight * dual.cost(points, step[head], labels),
+                        weight * dual.cost(points, self.step[head], labels),
                         weight * np.sum(slopes * errors, axis=1),
                         sizes * (weight * slopes.sum(axis=1) + UNDERFLOW),
                         sizes * weight,
@@ -119,25 +151,25 @@ def _certify(stack: Stack, dual: Dual) -> Certificate:
                     ]
                 )
             )
-            share[head] += np.bincount(labels, weight, K)
-            gradient[head] += chunk.features.T @ (weight[:, None] * slope)
-    off_by = np.where(off > longest, 0, off)
-    found = [_bound(stack, head, sums[head], share[head], gradient[head], off_by[head]) for head in range(H)]
-    objective, gap, moved, left = np.transpose(found)
-    off[(off <= longest) & (left > NEGLIGIBLE * objective + UNDERFLOW)] = np.inf
-    _check_bias(off, (off > longest) | ((off > BIAS_TOLERANCE) & (moved > NEGLIGIBLE * objective)))
-    return Certificate(objective, gap)
+            share[head] = np.bincount(labels, weight, K)
+            gradient[head] = margins_of.features.T @ (weight[:, None] * slope)
+        return sums, share, gradient
+
+
+def _never(stack: Stack, head: int) -> np.ndarray:
+    """Minus infinity for the classes that a head can never mean, else 0 (K,)."""
+    return np.where(stack.possible[head], 0, -np.inf)
 
 
 def _bound(
-    stack: Stack, head: int, sums: np.ndarray, share: np.ndarray, gradient: np.ndarray, off: float
+    task: Task, head: int, sums: np.ndarray, share: np.ndarray, gradient: np.ndarray, off: float
 ) -> tuple[float, float, float, float]:
     """Objective and gap of a head; of the gap, the costs of the repair: of its step, and of what that leaves.
 
     Every sum of numbers >= 0 here is right but for its rounding, which is paid for at the end, all of it at once.
     """
-    W, root, K, rows = stack.W[head], np.sqrt(stack.reg[head]), len(share), stack.chunk_rows
-    chunks = -(-len(stack.y) // rows)
+    stack, K, rows = task.stack, len(share), task.chunk_rows
+    W, root, chunks = stack.W[head], np.sqrt(stack.reg[head]), -(-len(task.y) // rows)
     of_example = UNIT * (1000 + 4 * K)
     of_sum = 2 * UNIT * (2 * np.log2(rows) + chunks + K + 16)
     of_product = 2 * UNIT * (rows + chunks + K + 8)
@@ -159,16 +191,31 @@ def _bound(
     return objective, gap, moved, left_cost
 
 
-def _steps(stack: Stack, dual: Dual, never: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class _Exchange:
+    """Of every head the sum of each class's slopes (H, K), that of all their sizes (H,), and what classes exchange for
+    each other where the bias moves (H, K, K).
+    """
+
+    stack: Stack
+    dual: Dual
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
+        H, _, K = self.stack.W.shape
+        sums, slopes, exchange = np.empty((H, K)), np.empty(H), np.empty((H, K, K))
+        margins = Margins(self.stack, chunk)
+        for head, weight in enumerate(margins.weights.T):
+            points = self.dual.points(margins.of(head) + _never(self.stack, head), margins.labels)
+            sums[head] = sum_rows(weight[:, None] * points.slope)
+            slopes[head] = np.sum(weight @ np.abs(points.slope))
+            exchange[head] = points.givers.T @ (weight[:, None] * points.takers)
+        return sums, slopes, exchange
+
+
+def _steps(task: Task, dual: Dual) -> np.ndarray:
     """The steps of the bias (H, K) after which every class's slopes add up to 0, or to as little as steps can do."""
-    H, _, K = stack.W.shape
-    sums, slopes, exchange = np.zeros((H, K)), np.zeros(H), np.zeros((H, K, K))
-    for chunk in stack.chunks():
-        for head, weight in enumerate(chunk.weights.T):
-            points = dual.points(chunk.margins(head) + never[head], chunk.labels)
-            sums[head] += sum_rows(weight[:, None] * points.slope)
-            slopes[head] += np.sum(weight @ np.abs(points.slope))
-            exchange[head] += points.givers.T @ (weight[:, None] * points.takers)
+    sums, slopes, exchange = task.reduce(_Exchange(task.stack, dual))
+    H, K = sums.shape
     if not (np.isfinite(slopes).all() and np.isfinite(exchange).all()):
         raise UsageError(TOO_LARGE)
     steps = np.zeros((H, K))

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from linprobe.core.backend import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.backend import Array, device_of, move, namespace, product, quiet, to_numpy
 from linprobe.core.losses import Loss, find_loss
+from linprobe.data.rows import Rows, rows_of
+from linprobe.data.terms import Chunk
 
 # Scores of this many rows at a time stay in the processor's cache for a stack of a hundred heads.
 CHUNK_ROWS = 512
@@ -25,38 +27,49 @@ class StackScore:
     loss: np.ndarray
 
 
-def score_stack(X: Array, y: Array, W: Array, b: Array | None, loss: str | Loss) -> StackScore:
+def score_stack(X: Array | Rows, y: Array, W: Array, b: Array | None, loss: str | Loss) -> StackScore:
     """Accuracy and mean loss of every head of a stack; NaN for heads whose weights are, or whose scores overflow.
 
-    X (n, D) float, y (n,) int in [0, K), W (D, K, H), b (K, H) or None; n >= 1. Computed where W is, NumPy or a torch
-    device; rows that are elsewhere are moved there chunk by chunk.
+    X (n, D), Rows or what they can be made of; y (n,) int in [0, K); W (D, K, H); b (K, H) or None; n >= 1. Computed
+    where W is, NumPy or a torch device; rows that are elsewhere are moved there chunk by chunk.
 
     Rows come in chunks, so the scores never take more than a few megabytes.
     """
-    device, (features, classes, heads) = device_of(W), W.shape
-    xp, value_and_slope = namespace(W), find_loss(loss).value_and_slope
+    device, (features, classes, heads), rows = device_of(W), W.shape, rows_of(X)
+    xp = namespace(W)
     # The type of the product: into an array of another type, BLAS would write nothing.
-    dtype = xp.result_type(move(X[:1], device), W)
+    dtype = xp.result_type(move(rows.read(slice(0, 1)), device), W)
     flat = xp.astype(W.reshape(features, classes * heads), dtype, copy=False)
     chunk = CHUNK_ROWS * (DEVICE_CHUNKS if device == "cuda" else 1)
-    like = {"dtype": dtype, "device": W.device}
-    chunk = max(1, min(chunk, CHUNK_SCORES // (classes * heads)))
-    buffer = xp.empty((min(chunk, len(X)), classes, heads), **like)
-    correct = xp.zeros((heads,), dtype=xp.int64, device=W.device)
-    total = xp.zeros((heads,), dtype=xp.float64, device=W.device)
     with quiet(W):
-        for rows in row_chunks(len(X), len(buffer)):
-            labels = xp.astype(move(y[rows], device), xp.int64, copy=False)
-            scores = buffer[: len(labels)]
-            part = xp.astype(move(X[rows], device), dtype, copy=False)
-            product(part, flat, scores.reshape(len(labels), -1))
-            if b is not None:
-                scores += b
-            correct += xp.sum(highest(scores) == labels[:, None], axis=0)
-            total += xp.sum(value_and_slope(scores, labels)[0], axis=0, dtype=xp.float64)
+        correct, total = rows.reduce(
+            _Score(flat, b, find_loss(loss), (classes, heads)),
+            flat,
+            size=max(1, min(chunk, CHUNK_SCORES // (classes * heads))),
+            labels=y,
+        )
     right, losses = to_numpy(correct), to_numpy(total)
     trained = np.isfinite(losses)
-    return StackScore(np.where(trained, right / len(X), np.nan), np.where(trained, losses / len(X), np.nan))
+    return StackScore(np.where(trained, right / len(rows), np.nan), np.where(trained, losses / len(rows), np.nan))
+
+
+@dataclass(frozen=True, eq=False)
+class _Score:
+    """Of heads W (D, K·H) and b (K, H): on how many rows each is right, and the sum of its losses (H,)."""
+
+    W: Array
+    b: Array | None
+    loss: Loss
+    shape: tuple[int, int]
+
+    def __call__(self, chunk: Chunk) -> tuple[Array, Array]:
+        xp = namespace(self.W)
+        labels, scores = xp.astype(chunk.labels, xp.int64, copy=False), chunk.empty(*self.shape)
+        product(chunk.X, self.W, scores.reshape(len(labels), -1))
+        if self.b is not None:
+            scores += self.b
+        correct = xp.sum(highest(scores) == labels[:, None], axis=0)
+        return correct, xp.sum(self.loss.value_and_slope(scores, labels)[0], axis=0, dtype=xp.float64)
 
 
 def highest(scores: Array) -> Array:

@@ -1,18 +1,13 @@
 """The objective of heads on shared features: weighted mean loss + λ ΣW², and its gradient, in row chunks."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from linprobe.core.backend import (
-    Array,
-    add_product,
-    device_of,
-    is_sparse,
-    move,
-    namespace,
-    product,
-    row_chunks,
-)
+from linprobe.core.backend import Array, device_of, namespace, product, row_chunks
 from linprobe.core.losses import Loss, find_loss
+from linprobe.data.rows import Rows, rows_of
+from linprobe.data.terms import Chunk, Outer
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
@@ -23,13 +18,9 @@ CHUNK_ROWS = 2048
 CHUNK_SCORES = 2**24
 DEVICE_CHUNKS = 16  # times as many on a CUDA device, which needs more at a time to be busy
 
-# Products add up in the dtype of W over so many rows, then in float64: often enough that sums of float32 keep their
-# digits, seldom enough that adding a matrix of the size of W costs nothing beside the products.
-FLUSH_ROWS = 2**15
-
 
 def objective_and_gradient(
-    X: Array,
+    X: Array | Rows,
     y: Array,
     W: Array,
     b: Array | None,
@@ -42,58 +33,35 @@ def objective_and_gradient(
 ) -> tuple[Array, Array, Array]:
     """Objective of every head of a stack and its gradient in the weights and in the bias.
 
-    X (n, D), of any numeric dtype, or a sparse matrix; y (n,) int in [0, K); W (D, K, H) float; b (K, H), or None for
-    heads without a bias; loss, one of LOSSES or its name; reg (H,) >= 0; sample_weight (n,) or (n, H), >= 0, or
-    Weights, 1 unless given; reg_bias, whether the penalty counts b too; chunk_rows, rows per pass, chosen from K and H
-    unless given -> objective (H,), dW (D, K, H), db (K, H), or None without b; all float64, and all new arrays.
+    X (n, D), Rows or what they can be made of, of any numeric dtype; y (n,) int in [0, K); W (D, K, H) float; b (K, H),
+    or None for heads without a bias; loss, one of LOSSES or its name; reg (H,) >= 0; sample_weight (n,) or (n, H), >=
+    0, or Weights, 1 unless given; reg_bias, whether the penalty counts b too; chunk_rows, rows per pass, chosen from K
+    and H unless given -> objective (H,), dW (D, K, H), db (K, H), or None without b; all float64, and all new arrays.
 
     Products run in the dtype of W, and where W is: rows of X that are elsewhere are moved there chunk by chunk. What is
-    summed over rows is summed in float64, over less than FLUSH_ROWS of them in the dtype of W. Beyond what it returns,
+    summed over rows is summed in float64, products over a few chunks first in the dtype of W. Beyond what it returns,
     it needs memory for the scores of one chunk, one product of W's shape, and a chunk of X when its dtype is not W's.
     Raises UsageError for shapes that do not fit, labels outside [0, K) and weights that are negative or sum to zero.
     """
-    xp, value_and_slope = namespace(W), find_loss(loss).value_and_slope
+    xp, rows = namespace(W), rows_of(X)
     D, K, H = W.shape
-    n = X.shape[0]
+    n = rows.shape[0]
     reg = xp.asarray(reg, dtype=xp.float64, device=W.device)
-    _check_shapes(X, y, W, b, reg)
+    _check_shapes(rows, y, W, b, reg)
     _check_labels(y, K)
-    weights = Weights.read(sample_weight, n, H)
-    weights = None if weights is None else weights.on(device_of(W))
     if chunk_rows is None:
         chunk_rows = default_chunk(K, H, device_of(W))
     elif chunk_rows < 1:
         raise UsageError(f"chunk_rows is {chunk_rows}; it must be at least 1")
 
-    flat = xp.reshape(W, (D, K * H))
-    like = {"dtype": W.dtype, "device": W.device}
-    buffer = xp.empty((min(n, chunk_rows), K, H), **like)
-    objective = xp.zeros(H, dtype=xp.float64, device=W.device)
-    partial, partial_rows = xp.zeros((D, K * H), **like), 0
-    dW = xp.zeros((D, K * H), dtype=xp.float64, device=W.device)
-    db = None if b is None else xp.zeros((K, H), dtype=xp.float64, device=W.device)
-    for rows in row_chunks(n, chunk_rows):
-        features, labels = chunk_of(X, rows, W), move(y[rows], device_of(W))
-        scores = buffer[: len(labels)]
-        product(features, flat, xp.reshape(scores, (-1, K * H)))
-        if b is not None:
-            scores += b
-        losses, slope = value_and_slope(scores, labels)
-        losses = xp.astype(losses, xp.float64)
-        losses /= n
-        if weights is not None:
-            weight = weights.of(rows)
-            losses *= weight
-            slope *= xp.astype(weight, W.dtype)[:, None, :]
-        objective += xp.sum(losses, axis=0)
-        add_product(partial, features, xp.reshape(slope, (-1, K * H)), 1.0)
-        partial_rows += len(labels)
-        if partial_rows + chunk_rows > FLUSH_ROWS or rows.stop == n:
-            dW += partial
-            partial[...], partial_rows = 0, 0
-        if db is not None:
-            db += xp.sum(slope, axis=0, dtype=xp.float64)
-
+    objective, dW, *of_bias = rows.reduce(
+        _Pass(xp.reshape(W, (D, K * H)), b, find_loss(loss), (K, H), n),
+        W,
+        size=chunk_rows,
+        labels=y,
+        weights=Weights.read(sample_weight, n, H),
+    )
+    db = of_bias[0] if of_bias else None
     dW = xp.reshape(dW, (D, K, H))
     dW /= n
     for features_slice in row_chunks(D, max(1, CHUNK_SCORES // (K * H))):  # no float64 copy of all of W
@@ -101,20 +69,39 @@ def objective_and_gradient(
         objective += reg * xp.sum(part * part, axis=(0, 1))
         part *= 2 * reg
         dW[features_slice] += part
-    if b is not None:
+    if db is not None:
         db /= n
-        if reg_bias:
+        if b is not None and reg_bias:
             bias = xp.astype(b, xp.float64)
             objective += reg * xp.sum(bias * bias, axis=0)
             db += 2 * reg * bias
     return objective, dW, db
 
 
-def chunk_of(X: Array, rows: slice | np.ndarray, like: Array) -> Array:
-    """Some rows of X in the dtype of an array and on its device; a copy only where they are not."""
-    if is_sparse(X):
-        return X[rows].astype(like.dtype, copy=False)
-    return namespace(like).astype(move(X[rows], device_of(like)), like.dtype, copy=False)
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """Of heads W (D, K·H) and b (K, H), on some of n rows: the mean loss (H,), and n times its gradient."""
+
+    W: Array
+    b: Array | None
+    loss: Loss
+    shape: tuple[int, int]
+    n: int
+
+    def __call__(self, chunk: Chunk) -> tuple[Array | Outer, ...]:
+        xp, width = namespace(self.W), self.W.shape[1]
+        scores = chunk.empty(*self.shape)
+        product(chunk.X, self.W, xp.reshape(scores, (-1, width)))
+        if self.b is not None:
+            scores += self.b
+        losses, slope = self.loss.value_and_slope(scores, chunk.labels)
+        losses = xp.astype(losses, xp.float64)
+        losses /= self.n
+        if chunk.weights is not None:
+            losses *= chunk.weights
+            slope *= xp.astype(chunk.weights, self.W.dtype)[:, None, :]
+        found = xp.sum(losses, axis=0), Outer(chunk.X, xp.reshape(slope, (-1, width)))
+        return found if self.b is None else (*found, xp.sum(slope, axis=0, dtype=xp.float64))
 
 
 def default_chunk(classes: int, heads: int, device: str) -> int:
@@ -141,7 +128,7 @@ def loss_and_gradient(
     return float(objective), dW
 
 
-def _check_shapes(X: Array, y: Array, W: Array, b: Array | None, reg: Array) -> None:
+def _check_shapes(X: Rows, y: Array, W: Array, b: Array | None, reg: Array) -> None:
     """Refuse what would otherwise broadcast into a wrong answer, or fail without naming its cause."""
     D, K, H = W.shape
     n = X.shape[0]

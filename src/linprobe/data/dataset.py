@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from linprobe.core.backend import Array
-from linprobe.data.rows import Rows
+from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError
 
 
@@ -25,7 +25,7 @@ class Examples:
     y: np.ndarray
 
     def __post_init__(self) -> None:
-        X, y = self.X if isinstance(self.X, Rows) else np.asarray(self.X), np.asarray(self.y)
+        X, y = self.X if isinstance(self.X, StoredRows) else np.asarray(self.X), np.asarray(self.y)
         images = X.ndim == 4 and X.dtype == np.uint8
         features = X.ndim == 2 and X.dtype.kind in "fiu" and X.dtype.itemsize <= 8
         if not (images or features):
@@ -51,11 +51,11 @@ class Examples:
 
     def take(self, rows: slice | np.ndarray) -> "Examples":
         """The examples of these rows: a view for a slice, a copy for an array of indices or of booleans."""
-        return Examples(self.X.take(rows) if isinstance(self.X, Rows) else self.X[rows], self.y[rows])
+        return Examples(self.X.take(rows) if isinstance(self.X, StoredRows) else self.X[rows], self.y[rows])
 
     def lazily(self) -> "Examples":
         """The same, as Rows: taking some of them copies nothing."""
-        return self if isinstance(self.X, Rows) else Examples(Rows(self.X), self.y)
+        return self if isinstance(self.X, StoredRows) else Examples(StoredRows(self.X), self.y)
 
 
 @dataclass(frozen=True, eq=False)

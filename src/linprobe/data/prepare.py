@@ -7,6 +7,8 @@ import numpy as np
 
 from linprobe.core.backend import row_chunks
 from linprobe.data.dataset import Examples
+from linprobe.data.rows import rows_of
+from linprobe.data.terms import Chunk
 from linprobe.errors import DataError
 
 Features = Literal["centred", "standardised", "normalised"]
@@ -59,18 +61,30 @@ def fit_preparation(train: Examples, features: Features = "centred") -> Preparat
     features: "centred", the mean is subtracted; "standardised", and each feature divided by its standard deviation
     (constant ones stay 0); "normalised", and each row divided by its length.
     """
-    total, size = np.zeros(train.X[0].size), len(train)
-    for chunk in row_chunks(size, CHUNK_ROWS):
-        total += train.X[chunk].reshape(-1, total.size).sum(axis=0, dtype=np.float64)
-    mean = total / size
+    rows, n = rows_of(train.X), len(train)
+    (total,) = rows.reduce(_sum, None, size=CHUNK_ROWS)
+    mean = total / n
     scale = None
     if features == "standardised":
-        squares = np.zeros(total.size)
-        for chunk in row_chunks(size, CHUNK_ROWS):
-            squares += np.square(train.X[chunk].reshape(-1, total.size) - mean).sum(axis=0)
-        deviation = np.sqrt(squares / size)
+        (squares,) = rows.reduce(_Squares(mean), None, size=CHUNK_ROWS)
+        deviation = np.sqrt(squares / n)
         scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0).astype(np.float32)
     return Preparation(mean.astype(np.float32), train.X.shape[1:], scale, features == "normalised")
+
+
+def _sum(chunk: Chunk) -> tuple[np.ndarray]:
+    """Of the features of some examples (D,)."""
+    return (chunk.X.reshape(len(chunk), -1).sum(axis=0, dtype=np.float64),)
+
+
+@dataclass(frozen=True, eq=False)
+class _Squares:
+    """The sum of the features' squares about a mean (D,)."""
+
+    mean: np.ndarray
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray]:
+        return (np.square(chunk.X.reshape(len(chunk), -1) - self.mean).sum(axis=0),)
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from linprobe.core.backend import Device, choose_device, on_host, to_numpy
 from linprobe.core.exact import solver as exact
-from linprobe.data.moments import chunks, moments
+from linprobe.data.moments import moments, rows_at_once
+from linprobe.data.rows import rows_of
+from linprobe.data.terms import Chunk
 from linprobe.errors import UsageError
 from linprobe.estimators.descent import descend
 from linprobe.estimators.inputs import (
@@ -107,10 +110,9 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
         dtype = np.result_type(np.float32, self.coef_, X.dtype if X.dtype.kind == "f" else np.float32)
-        coef, scores = self.coef_.T.astype(dtype), np.empty((X.shape[0], len(self.coef_)), dtype)
+        rows = rows_of(X)
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in chunks(X):
-                scores[rows] = X[rows].astype(dtype, copy=False) @ coef
+            (scores,) = rows.map(_Scores(self.coef_.T.astype(dtype)), np.zeros(0, dtype), size=rows_at_once(rows))
             scores += self.intercept_
         if not np.isfinite(scores).all():
             raise UsageError(
@@ -168,6 +170,16 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
             ConvergenceWarning,
             stacklevel=3,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Rows times coefficients (D, K)."""
+
+    coef: np.ndarray
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray]:
+        return (chunk.X @ self.coef,)
 
 
 class SoftmaxClassifier(_LinearClassifier):

@@ -1,6 +1,7 @@
 """The estimators' way to Engine 1: one head by minibatch SGD, with a learning rate from the size of the features."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from linprobe.core.objective import objective_and_gradient
 from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.state import Start
 from linprobe.core.sgd.training import StackRun
-from linprobe.data.moments import chunks, moments
+from linprobe.data.moments import moments, rows_at_once
+from linprobe.data.rows import rows_of
+from linprobe.data.terms import Chunk
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.estimators.inputs import Features
 
@@ -49,9 +52,9 @@ def descend(
     mean, variance = moments(X, sample_weight)
     spread = math.sqrt(variance.mean()) or 1.0
     centre = mean if intercept else np.zeros_like(mean)
-    standard = np.empty(X.shape, dtype)
-    for rows in chunks(X):
-        standard[rows] = (X[rows] - centre) / spread
+    rows = rows_of(X)
+    (of_rows,) = rows.map(_Standard(centre, spread, dtype), None, size=rows_at_once(rows))
+    standard = of_rows[:]
     batch, reg_of_copy = min(BATCH_SIZE, len(X)), reg / spread**2
     square = _batch_square(standard, sample_weight, batch, intercept=intercept)
     rate = 1 / (find_loss(loss).steepest(classes) * square + 2 * reg_of_copy)
@@ -80,9 +83,32 @@ def descend(
 
 def _batch_square(X: np.ndarray, sample_weight: np.ndarray | None, batch: int, *, intercept: bool) -> float:
     """About the largest weighted mean of ‖x‖² over a batch: that over all, and what the largest adds to its batch."""
-    mean = largest = 0.0
     share = np.full(len(X), 1 / len(X)) if sample_weight is None else sample_weight / sample_weight.sum()
-    for rows in chunks(X):
-        squares = share[rows] * (np.einsum("ij,ij->i", X[rows], X[rows], dtype=np.float64) + intercept)
-        mean, largest = mean + squares.sum(), max(largest, squares.max())
-    return mean if batch == len(X) else mean + largest * len(X) / batch
+    rows = rows_of(X)
+    (of_rows,) = rows.map(_Squares(intercept), None, size=rows_at_once(rows), weights=share)
+    squares = of_rows[:]
+    mean = float(squares.sum())
+    return mean if batch == len(X) else mean + squares.max() * len(X) / batch
+
+
+@dataclass(frozen=True, eq=False)
+class _Standard:
+    """Rows less a centre (D,), divided by a number, in a dtype."""
+
+    centre: np.ndarray
+    spread: float
+    dtype: np.dtype
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray]:
+        return (((chunk.X - self.centre) / self.spread).astype(self.dtype),)
+
+
+@dataclass(frozen=True, eq=False)
+class _Squares:
+    """Weighted ‖x‖² of each row (m,), and of the one that stands for the bias."""
+
+    intercept: bool
+
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray]:
+        squares = np.einsum("ij,ij->i", chunk.X, chunk.X, dtype=np.float64)
+        return (chunk.weights * (squares + self.intercept),)

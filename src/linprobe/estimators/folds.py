@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.core.backend import choose_device, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.backend import choose_device, move, namespace, product, quiet, to_numpy
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
-from linprobe.core.objective import chunk_of, default_chunk
+from linprobe.core.objective import default_chunk
+from linprobe.data.rows import rows_of
+from linprobe.data.terms import Chunk
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 from linprobe.estimators.columns import as_matrix
@@ -170,18 +172,12 @@ class Stack:
         heads = slice(place, None, len(self.splits))
         W = move(np.ascontiguousarray(optimum.W[..., heads]), device)
         b = move(optimum.b[..., heads].astype(optimum.W.dtype), device)
-        xp, (D, K, G) = namespace(W), W.shape
-        correct = np.empty((len(rows), G), bool)
+        D, K, G = W.shape
         with quiet(W):
-            for part in row_chunks(len(rows), default_chunk(K, G, device)):
-                features = chunk_of(examples.features, rows[part], W)
-                scores = xp.empty((features.shape[0], K, G), dtype=W.dtype, device=W.device)
-                product(features, W.reshape(D, K * G), scores.reshape(-1, K * G))
-                scores += b
-                if not bool(xp.all(xp.isfinite(scores))):
-                    raise UsageError(f"the scores of X overflow {optimum.W.dtype}; divide X by its standard deviation")
-                found = self.columns[to_numpy(highest(scores))]
-                correct[part] = found == examples.codes[rows[part], None]
+            (found,) = rows_of(examples.features).map(
+                _Predicted(W.reshape(D, K * G), b), W, size=default_chunk(K, G, device), rows=rows
+            )
+        correct = self.columns[to_numpy(found[:])] == examples.codes[rows, None]
         return np.average(correct, axis=0, weights=weight)
 
     def estimators(
@@ -209,6 +205,22 @@ class Stack:
             if examples.names is not None:
                 estimator.feature_names_in_ = examples.names
             yield estimator
+
+
+@dataclass(frozen=True, eq=False)
+class _Predicted:
+    """The class of every row by each head (m, G), of heads W (D, K·G) and b (K, G)."""
+
+    W: Any
+    b: Any
+
+    def __call__(self, chunk: Chunk) -> tuple[Any]:
+        xp, scores = namespace(self.W), chunk.empty(*self.b.shape)
+        product(chunk.X, self.W, scores.reshape(-1, self.W.shape[1]))
+        scores += self.b
+        if not bool(xp.all(xp.isfinite(scores))):
+            raise UsageError(f"the scores of X overflow {self.W.dtype}; divide X by its standard deviation")
+        return (highest(scores),)
 
 
 def kinds_of(settings: list[Setting]) -> np.ndarray:

@@ -11,8 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from linprobe.core.certificate import certify
 from linprobe.core.exact import metric
 from linprobe.core.exact import solver as exact
+from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.problem import CURVATURE_ROWS, pose, solve_bytes
 from linprobe.core.exact.solver import solve
+from linprobe.core.losses.curvature import total_curvature
 from linprobe.errors import DataError, IncompatibleError, UsageError
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
@@ -172,13 +174,17 @@ def test_the_curvature_is_that_of_the_rows_that_a_head_sees(loss):
     weight[::7, 1] = 0
     problem = pose(X, y, REG, loss, 4, weight, True, "numpy")
     samples = list(problem.curvature_samples(np.arange(3)))
-    assert [places.tolist() for places, _, _ in samples] == [[1, 2], [0]]
-    for places, rows, share in samples:
+    assert [places.tolist() for places, _ in samples] == [[1, 2], [0]]
+    rng = np.random.default_rng(1)
+    W, b = 0.1 * rng.standard_normal((X.shape[1], 4, 3)), rng.standard_normal((4, 3))
+    found = class_curvature(problem, W, b, np.arange(3))
+    for places, rows in samples:
         assert len(rows) <= CURVATURE_ROWS
         assert (np.diff(rows) > 0).all()
-        np.testing.assert_allclose(share.sum(axis=0), 1)
-        expected = weight[np.ix_(rows, places)]
-        np.testing.assert_array_equal(share > 0, expected > 0)
+        for head in places:
+            share = weight[rows, head] / weight[rows, head].sum()
+            expected = total_curvature(problem.loss.curvature(X[rows] @ W[..., head] + b[:, head], y[rows]), share)
+            np.testing.assert_allclose(found[..., head], expected, atol=1e-14)
     assert samples[1][1].tolist() == list(range(40))
     together = solve(X, y, REG, loss=loss, sample_weight=weight)
     assert (together.stopped == "gap").all()

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from linprobe.core.exact import newton
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.newton import UNKNOWNS, bias_step, damped_step, newton_bytes, whole_curvature
 from linprobe.core.exact.problem import pose, solve_bytes
@@ -22,11 +23,12 @@ def posed(n, D, K, loss="softmax", seed=0):
 def test_the_second_derivative_is_that_of_the_slope(loss):
     n, D, K, tiny = 60, 3, 4, 1e-6
     problem, rng = posed(n, D, K, loss), np.random.default_rng(1)
-    mean = problem.X.mean(axis=0)
+    X = problem.X.read(slice(None))
+    mean = X.mean(axis=0)
     theta = rng.standard_normal((D + 1, K))
 
     def slope(theta):  # of features about their mean, the bias last
-        augmented = np.column_stack([problem.X - mean, np.ones(n)])
+        augmented = np.column_stack([X - mean, np.ones(n)])
         scores = (augmented @ theta)[..., None]
         _, of_scores = find_loss(loss).value_and_slope(scores, problem.y)
         return augmented.T @ of_scores[..., 0] / n
@@ -92,3 +94,14 @@ def test_a_class_without_examples_does_not_keep_a_head_from_its_end():
     curvature[:2, :2] -= 0.5
     assert bias_step(curvature, np.array([1e-3, -1e-3, 1e-12]))[2] == 0
     assert (bias_step(np.zeros((3, 3)), np.zeros(3)) == 0).all()
+
+
+def test_rows_that_a_head_does_not_see_bend_nothing_where_they_fill_a_chunk(monkeypatch):
+    rng, K = np.random.default_rng(0), 3
+    X, y = rng.standard_normal((60, 4)), np.arange(60) % K
+    W, b, weight = rng.standard_normal((4, K)), rng.standard_normal(K), np.ones(60)
+    weight[20:45] = 0
+    problem = pose(X, y, np.array([1e-3]), "softmax", K, weight, True, "numpy")
+    whole = whole_curvature(problem, X.mean(axis=0), W, b, 0)
+    monkeypatch.setattr(newton, "CHUNK_NUMBERS", 10 * K * 5)
+    np.testing.assert_allclose(whole_curvature(problem, X.mean(axis=0), W, b, 0), whole, atol=1e-14)

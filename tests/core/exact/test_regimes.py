@@ -73,14 +73,14 @@ def test_rows_in_their_span_have_the_products_that_they_had():
     small, span = turned(problem, "float64")
     assert small.X.shape == (60, 60)
     assert small.X.dtype == np.float64
-    rows = problem.X.astype(np.float64)
-    np.testing.assert_allclose(small.X @ small.X.T, (rows - rows.mean(0)) @ (rows - rows.mean(0)).T, atol=1e-10)
+    rows, inside = problem.X.read(slice(None)).astype(np.float64), small.X.read(slice(None))
+    np.testing.assert_allclose(inside @ inside.T, (rows - rows.mean(0)) @ (rows - rows.mean(0)).T, atol=1e-10)
     rng = np.random.default_rng(0)
     inner = problem.start("float64")
     inner = replace(inner, W=rng.standard_normal((60, 4, 2)), b=rng.standard_normal((4, 2)))
     outer = span.back(inner, intercept=True)
     assert outer.W.shape == (200, 4, 2)
-    scores = np.tensordot(small.X, inner.W, 1) + inner.b
+    scores = np.tensordot(inside, inner.W, 1) + inner.b
     np.testing.assert_allclose(np.tensordot(rows, outer.W, 1) + outer.b, scores, atol=1e-8)
     np.testing.assert_allclose((outer.W**2).sum((0, 1)), (inner.W**2).sum((0, 1)), rtol=1e-12)
 

@@ -54,7 +54,7 @@ def test_narrowing_never_holds_two_of_everything():
     curvature = null_curvature(problem.loss, problem.shares, problem.null_bias)
     descent = Descent(
         Oracle(lambda W, b, _: (np.ones(W.shape[-1]), W * 0, b * 0), lambda *_: curvature, None),
-        fit_metric(problem.X, problem.X),
+        fit_metric(problem.X, np.zeros(0)),
         HeadProblem(np.arange(h), problem.reg, curvature, problem.null_bias, problem.null_objective),
         problem.start("float64"),
         intercept=True,

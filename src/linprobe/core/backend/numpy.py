@@ -69,6 +69,8 @@ class _NumPy:
         if is_sparse(A):
             out[...] = A @ B
             return out
+        if not out.size:  # which BLAS refuses
+            return out
         # SciPy's and not NumPy's product, because `add_product` has to be SciPy's: each brings its own pool of
         # threads, and two pools in one process fight for the cores. BLAS counts columns first, hence the transposes.
         (gemm,) = blas.get_blas_funcs(("gemm",), (A, B))

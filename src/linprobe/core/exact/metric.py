@@ -4,19 +4,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from linprobe.core.backend import (
-    Array,
-    add_gram,
-    add_product,
-    device_of,
-    is_sparse,
-    move,
-    namespace,
-    principal_axes,
-    product,
-    row_chunks,
-)
-from linprobe.core.objective import chunk_of
+from linprobe.core.backend import Array, add_gram, add_product, namespace, principal_axes, product
+from linprobe.data.moments import feature_mean, feature_variance
+from linprobe.data.rows import Rows, rows_of
+from linprobe.data.terms import Chunk, Gram
 
 # Up to so many features, all principal directions are found: two matrices of 256 MiB, and at most half a minute.
 FULL_FEATURES = 8192
@@ -99,35 +90,35 @@ def turn(array: Array, axes: Array, *, back: bool = False) -> Array:
     return found
 
 
-def fit_metric(X: Array, like: Array, weight: np.ndarray | None = None, *, centred: bool = True) -> Metric:
-    """The metric of features X (n, D), dense or sparse, as arrays of the dtype and device of `like`.
+def fit_metric(X: Array | Rows, like: Array, weight: np.ndarray | None = None, *, centred: bool = True) -> Metric:
+    """The metric of features X (n, D), Rows or what they can be made of, as arrays of the dtype and device of `like`.
 
     weight (n,) >= 0, one per example unless given; centred: whether variances are about the mean (they are about zero
     for heads without an intercept). All directions up to FULL_FEATURES features; beyond, those that ROWS of the
-    examples span, drawn evenly, or of sparse X only each feature's own variance.
+    examples span, drawn evenly, or only each feature's own variance, where most of the numbers are zeros.
     """
-    n, D = X.shape
-    xp = namespace(like)
+    rows, xp = rows_of(X), namespace(like)
+    n, D = rows.shape
     shares = np.full(n, 1 / n) if weight is None else weight / weight.sum()
-    mean = feature_mean(X, shares, like) if centred else xp.zeros(D, dtype=like.dtype, device=like.device)
+    mean = feature_mean(rows, shares, like) if centred else xp.zeros(D, dtype=like.dtype, device=like.device)
 
     if D <= FULL_FEATURES and (n >= D or n > ROWS):
-        G = xp.zeros((D, D), dtype=like.dtype, device=like.device)
-        for rows in row_chunks(n, CHUNK_ROWS):
-            # Centred before the product: a large mean would leave no digits of the small variances.
-            add_gram(G, _centred(X, rows, mean, shares, like))
+        (G,) = rows.reduce(_Gram(mean), like, size=CHUNK_ROWS, weights=shares)
         own = xp.linalg.diagonal(G)
         if not bool(xp.all(xp.isfinite(own))):
             return Metric(mean, None, own[:0], own * 1.0)
         variance, basis = principal_axes(G)
         return Metric(mean, basis, _at_least(variance, _noise(variance)), None)
 
-    variances = _variances(X, shares, mean)
+    variances = feature_variance(rows, shares, mean)
     most = min(n, ROWS, BASIS_NUMBERS // D)
-    if is_sparse(X) or most < min(n, FEWEST_DIRECTIONS) or not bool(xp.all(xp.isfinite(variances))):
+    hollow = rows.values < n * D  # with all their zeros, so many rows might not fit into the memory
+    if hollow or most < min(n, FEWEST_DIRECTIONS) or not bool(xp.all(xp.isfinite(variances))):
         return Metric(mean, None, variances[:0], variances)
     chosen = np.unique(np.linspace(0, n - 1, most).astype(np.int64))
-    some = _centred(X, chosen, mean, shares / shares[chosen].sum(), like)
+    of_chosen = shares / shares[chosen].sum()
+    (of_rows,) = rows.map(_Rooted(mean), like, size=len(chosen), weights=of_chosen, rows=chosen)
+    some = of_rows[:]
     G = xp.zeros((len(chosen), len(chosen)), dtype=like.dtype, device=like.device)
     add_gram(G, xp.asarray(some.T, copy=True))
     variance, axes = principal_axes(G)
@@ -139,7 +130,8 @@ def fit_metric(X: Array, like: Array, weight: np.ndarray | None = None, *, centr
     add_product(basis, some, axes, 1.0)
     if len(chosen) < n:
         # A sample varies more along its own directions than all examples do.
-        variance = _along(basis, X, shares, mean)
+        (along,) = rows.reduce(_Along(basis, mean), like, size=CHUNK_ROWS, weights=shares)
+        variance = xp.astype(along, like.dtype)
     # Of all examples nothing is left outside; of a sample, what the whole varies by more than the directions found.
     left = 0.0 if len(chosen) == n else max(0.0, float(xp.sum(variances) - xp.sum(variance))) / (D - len(variance))
     noise = _noise(variance)
@@ -147,47 +139,45 @@ def fit_metric(X: Array, like: Array, weight: np.ndarray | None = None, *, centr
     return Metric(mean, basis, _at_least(variance, noise), rest)
 
 
-def feature_mean(X: Array, shares: np.ndarray, like: Array) -> Array:
-    """Weighted mean of every feature, chunks summed in float64: X (n, D), shares (n,), of sum 1 -> (D,) like `like`."""
-    xp = namespace(like)
-    total = xp.zeros((X.shape[1], 1), dtype=xp.float64, device=like.device)
-    for rows in row_chunks(X.shape[0], CHUNK_ROWS):
-        share = xp.astype(move(shares[rows, None], device_of(like)), like.dtype)
-        part = xp.zeros((X.shape[1], 1), dtype=like.dtype, device=like.device)
-        total += add_product(part, chunk_of(X, rows, like), share, 1.0)
-    return xp.astype(total[:, 0], like.dtype)
+@dataclass(frozen=True, eq=False)
+class _Gram:
+    """The variances of features about a mean (D,), and what they have in common."""
+
+    mean: Array
+
+    def __call__(self, chunk: Chunk) -> tuple[Gram]:
+        return (Gram(_centred(chunk, self.mean)),)
 
 
-def _variances(X: Array, shares: np.ndarray, mean: Array) -> Array:
-    """Weighted variance of every feature about `mean`: X (n, D), shares (n,), mean (D,) -> (D,)."""
-    total = mean * 0
-    for rows in row_chunks(X.shape[0], CHUNK_ROWS):
-        part, share = chunk_of(X, rows, mean), namespace(mean).astype(move(shares[rows], device_of(mean)), mean.dtype)
-        if is_sparse(part):  # about zero first: what is not stored must stay so
-            total += share @ part.multiply(part)
-        else:
-            part = part - mean
-            total += share @ (part * part)
-    return _positive(total - mean * mean) if is_sparse(X) else total
+@dataclass(frozen=True, eq=False)
+class _Rooted:
+    """Rows less the mean (D,), each times the square root of its share."""
+
+    mean: Array
+
+    def __call__(self, chunk: Chunk) -> tuple[Array]:
+        return (_centred(chunk, self.mean),)
 
 
-def _centred(X: Array, rows: slice | np.ndarray, mean: Array, shares: np.ndarray, like: Array) -> Array:
-    """Some rows of X less the mean, each times the square root of its share; dense."""
-    part = chunk_of(X, rows, like)
-    part = (part.toarray() if is_sparse(part) else part) - mean
-    part *= namespace(like).astype(move(np.sqrt(shares[rows])[:, None], device_of(like)), like.dtype)
+@dataclass(frozen=True, eq=False)
+class _Along:
+    """Weighted variance about a mean (D,) along the columns of a basis (D, r)."""
+
+    basis: Array
+    mean: Array
+
+    def __call__(self, chunk: Chunk) -> tuple[Array]:
+        part = _centred(chunk, self.mean)
+        turned = product(part, self.basis, chunk.empty(self.basis.shape[1]))
+        return (namespace(turned).sum(turned * turned, axis=0),)
+
+
+def _centred(chunk: Chunk, mean: Array) -> Array:
+    """Rows less the mean, each times the square root of its share; dense."""
+    # Centred before the product: a large mean would leave no digits of the small variances.
+    part, xp = chunk.dense - mean, namespace(mean)
+    part *= xp.astype(xp.sqrt(chunk.weights)[:, None], mean.dtype)
     return part
-
-
-def _along(basis: Array, X: Array, shares: np.ndarray, mean: Array) -> Array:
-    """Weighted variance of dense rows X (n, D) along the columns of a basis (D, r); shares (n,), mean (D,) -> (r,)."""
-    xp, total = namespace(mean), basis[0] * 0
-    for rows in row_chunks(X.shape[0], CHUNK_ROWS):
-        part = _centred(X, rows, mean, shares, mean)
-        turned = xp.empty((part.shape[0], basis.shape[1]), dtype=mean.dtype, device=mean.device)
-        product(part, basis, turned)
-        total += xp.sum(turned * turned, axis=0)
-    return total
 
 
 def _noise(variance: Array) -> float:
@@ -201,8 +191,3 @@ def _noise(variance: Array) -> float:
 def _at_least(variance: Array, lowest: float) -> Array:
     xp = namespace(variance)
     return xp.where(variance > lowest, variance, lowest + variance * 0)
-
-
-def _positive(variance: Array) -> Array:
-    """Variances that rounding has made negative as zeros."""
-    return variance * (variance > 0)

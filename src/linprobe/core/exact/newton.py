@@ -1,12 +1,15 @@
 """The whole second derivative of a head's objective, for problems that are small enough to have it."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy import linalg
 
-from linprobe.core.backend import Array, add_gram, is_sparse, product, row_chunks, to_numpy
-from linprobe.core.objective import chunk_of
+from linprobe.core.backend import Array, add_gram, product, to_numpy
+from linprobe.core.losses import SmoothLoss
+from linprobe.core.losses.curvature import Curvature
+from linprobe.data.terms import Addend, Chunk
 
 if TYPE_CHECKING:  # which imports what remembers steps, and that takes Newton's from here
     from linprobe.core.exact.problem import Problem
@@ -39,32 +42,70 @@ def whole_curvature(problem: "Problem", mean: Array, W: Array, b: Array, head: i
     mean (D,), W (D, K), b (K,) of a head -> (D + 1, K, D + 1, K) float64, of the symmetric ((D + 1) K)² matrix that it
     is the lower triangle alone.
     """
-    n, (D, K) = problem.X.shape[0], W.shape
-    weights = problem.weights_of(np.array([head]))
-    share = np.full(n, 1 / n) if weights is None else weights.mean() / n
-    weight, bias, centre, labels = (to_numpy(array).astype(np.float64) for array in (W, b, mean, problem.y))
-    found = np.zeros((D + 1, K, D + 1, K))
-    square = found.reshape((D + 1) * K, (D + 1) * K)
-    for rows in row_chunks(n, max(1, CHUNK_NUMBERS // (K * (D + 1)))):
-        part = chunk_of(problem.X, rows, np.zeros(0)) if is_sparse(problem.X) else problem.X[rows]
-        features = part.toarray() if is_sparse(part) else to_numpy(part).astype(np.float64)
-        seen = share[rows] > 0
-        features, of_each = features[seen], share[rows][seen, None]
+    D, K = W.shape
+    weight, bias, centre = (to_numpy(array).astype(np.float64) for array in (W, b, mean))
+    (found,) = problem.X.reduce(
+        _Bends(weight, bias, centre, problem.loss, len(problem.X)),
+        np.zeros(0),
+        size=max(1, CHUNK_NUMBERS // (K * (D + 1))),
+        labels=problem.y,
+        weights=problem.weights_of(np.array([head])),
+    )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Bends:
+    """What some of n rows bring to the second derivative of their mean loss: W (D, K), bias (K,), centre (D,)."""
+
+    W: np.ndarray
+    bias: np.ndarray
+    centre: np.ndarray
+    loss: SmoothLoss
+    n: int
+
+    def __call__(self, chunk: Chunk) -> "tuple[_Bent]":
+        features, share = chunk.dense, np.full(len(chunk), 1 / self.n)
+        if chunk.weights is not None:
+            share = chunk.weights[:, 0] / self.n
+        seen = share > 0
+        features, of_each = features[seen], share[seen, None]
         # SciPy's products, as everywhere: NumPy has a pool of threads of its own.
-        scores = np.empty((len(features), K))
-        product(features, weight, scores)
-        diagonal, outers = problem.loss.curvature(scores + bias, labels[rows][seen].astype(np.int64))
+        scores = np.empty((len(features), len(self.bias)))
+        product(features, self.W, scores)
+        diagonal, outers = self.loss.curvature(scores + self.bias, chunk.labels[seen].astype(np.int64))
         # Where λ is small, few examples have a curvature to speak of: the others would cost as much.
         trace = of_each[:, 0] * (diagonal.sum(axis=1) + sum(sign * (outer**2).sum(axis=1) for sign, outer in outers))
-        bent = trace > NEGLIGIBLE * trace.mean()
-        root, augmented = np.sqrt(of_each[bent]), np.column_stack([features[bent] - centre, np.ones(bent.sum())])
+        bent = trace > NEGLIGIBLE * (trace.sum() / max(1, len(trace)))
+        root, augmented = np.sqrt(of_each[bent]), np.column_stack([features[bent] - self.centre, np.ones(bent.sum())])
+        outers = tuple((sign, outer[bent]) for sign, outer in outers)
+        return (_Bent(augmented, root, Curvature(diagonal[bent], outers)),)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bent(Addend):
+    """What rows, with a column of ones (m, D + 1), bring to it: root (m, 1) of what each counts, and its curvature."""
+
+    flushed: ClassVar[bool] = False
+
+    rows: np.ndarray
+    root: np.ndarray
+    curvature: Curvature
+
+    def zeros(self) -> np.ndarray:
+        D, K = self.rows.shape[1], self.curvature.diagonal.shape[1]
+        return np.zeros((D, K, D, K))
+
+    def add_to(self, total: np.ndarray) -> None:
+        D, K = total.shape[:2]
+        diagonal, outers = self.curvature
         for k in range(K):
-            block = np.zeros((D + 1, D + 1))
-            found[:, k, :, k] += add_gram(block, augmented * (root * np.sqrt(diagonal[bent, k : k + 1])))
+            block = np.zeros((D, D))
+            total[:, k, :, k] += add_gram(block, self.rows * (self.root * np.sqrt(diagonal[:, k : k + 1])))
+        square = total.reshape(D * K, D * K)
         for sign, outer in outers:
-            pairs = augmented[:, :, None] * (root * outer[bent])[:, None, :]
-            add_gram(square, pairs.reshape(-1, (D + 1) * K), sign)
-    return found
+            pairs = self.rows[:, :, None] * (self.root * outer)[:, None, :]
+            add_gram(square, pairs.reshape(-1, D * K), sign)
 
 
 def bias_step(curvature: np.ndarray, slope: np.ndarray) -> np.ndarray:

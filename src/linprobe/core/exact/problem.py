@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.core.backend import Array, device_of, is_sparse, move, room_for, to_numpy
+from linprobe.core.backend import Array, device_of, move, to_numpy
 from linprobe.core.exact.lbfgs import PAIRS
 from linprobe.core.exact.metric import FULL_FEATURES, Metric
 from linprobe.core.exact.newton import newton_bytes
@@ -15,6 +15,7 @@ from linprobe.core.exact.optimum import Optimum
 from linprobe.core.finite import first_not_finite
 from linprobe.core.losses import Loss, SmoothLoss, smooth_loss
 from linprobe.core.objective import default_chunk
+from linprobe.data.rows import Rows, rows_of
 from linprobe.data.weights import Weights
 from linprobe.errors import DataError, IncompatibleError, UsageError
 
@@ -28,11 +29,11 @@ CURVATURE_ROWS = 8192
 class Problem:
     """What a stack is fitted to, on its device.
 
-    X (n, D), y (n,), reg (H,) float64; weights, None where all examples count 1; shares (K, H) of the classes, by
+    X, Rows (n, D); y (n,), reg (H,) float64; weights, None where all examples count 1; shares (K, H) of the classes, by
     weight, float64; null_bias (K, H) and null_objective (H,): those of the null model.
     """
 
-    X: Array
+    X: Rows
     y: Array
     reg: np.ndarray
     loss: SmoothLoss
@@ -59,23 +60,19 @@ class Problem:
         """The weight of each example (n,), over all heads."""
         return None if self.weights is None else self.weights.mean()
 
-    def curvature_samples(self, heads: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, Array]]:
+    def curvature_samples(self, heads: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The rows that the curvature of some heads is measured on: heads that share rows come together.
 
-        heads (h,) -> their places in it (p,), rows (m,), and weights (m, p), each head's with the sum 1.
+        heads (h,) -> their places in it (p,), and rows (m,).
         """
         if (weights := self.weights_of(heads)) is None:
-            rows = _spread(np.ones(self.X.shape[0], bool))
-            yield np.arange(len(heads)), rows, self.array(np.full((len(rows), len(heads)), 1 / len(rows)))
+            yield np.arange(len(heads)), _spread(np.ones(self.X.shape[0], bool))
             return
         rows, most = _spread(weights.seen()), np.minimum(weights.counted(), CURVATURE_ROWS)
         enough = np.broadcast_to((to_numpy(weights.of(rows)) > 0).sum(axis=0) >= most / 2, len(heads))
         groups = [(np.flatnonzero(enough), rows)]
         groups += [(place, _spread(weights.take(place).seen())) for place in np.flatnonzero(~enough)[:, None]]
-        for places, rows in groups:
-            if len(places):
-                found = to_numpy(weights.take(places).of(rows))
-                yield places, rows, self.array(np.broadcast_to(found / found.sum(axis=0), (len(rows), len(places))))
+        yield from ((places, rows) for places, rows in groups if len(places))
 
     def start(self, dtype: str) -> Optimum:
         """Where every head begins: the null model."""
@@ -94,7 +91,7 @@ class Problem:
 
 
 def pose(
-    X: Array,
+    X: Array | Rows,
     y: np.ndarray,
     reg: np.ndarray,
     loss: str | Loss,
@@ -114,12 +111,11 @@ def pose(
             "reg is 0: without a penalty there may be no optimum, and none can be certified; use a small one, such as "
             "1e-6 times the mean variance of the features, or solver='sgd'"
         )
-    if X.ndim != 2 or y.shape != (X.shape[0],):
+    X = rows_of(X)
+    if len(X.shape) != 2 or y.shape != (X.shape[0],):
         raise UsageError(f"X has the shape {tuple(X.shape)} and y {y.shape}; they must be (n, D) and (n,)")
     if 0 in X.shape:
         raise UsageError(f"X has the shape {tuple(X.shape)}; an optimum needs at least one example and one feature")
-    if device != "numpy" and is_sparse(X):
-        raise IncompatibleError("X is a sparse matrix, which only NumPy's products take; use the CPU, or X.toarray()")
     K = int(y.max()) + 1 if classes is None else classes
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= K:
         raise UsageError(f"labels must be whole numbers from 0 to {K - 1}; y has {y.min()} to {y.max()}")
@@ -129,11 +125,9 @@ def pose(
         shares = np.repeat(np.bincount(y, minlength=K)[:, None], len(reg), axis=1) / len(y)
     else:
         shares = weights.of_classes(y, K) / len(y)
-    if device != "numpy" and room_for(X, device):
-        X = move(X, device)
     moved = None if weights is None else weights.on(device)
     null = null_model(smooth, shares, intercept=intercept)
-    return Problem(X, move(y.astype(np.int64), device), reg, smooth, moved, shares, intercept, *null)
+    return Problem(X.on(device), move(y.astype(np.int64), device), reg, smooth, moved, shares, intercept, *null)
 
 
 def _spread(rows: np.ndarray) -> np.ndarray:
@@ -143,14 +137,14 @@ def _spread(rows: np.ndarray) -> np.ndarray:
     return seen[np.arange(count) * len(seen) // count]
 
 
-def refuse_what_is_not_finite(X: Array, metric: Metric) -> None:
+def refuse_what_is_not_finite(X: Rows, metric: Metric) -> None:
     """Refuse features that the means and variances of which are not finite, naming the first culprit."""
     if np.isfinite(metric.highest()) and bool(np.isfinite(to_numpy(metric.mean)).all()):
         return
     place = first_not_finite(X)
     if place is not None:
         row, column = place
-        what = "NaN" if np.isnan(float(X[row, column])) else "an infinite value"
+        what = "NaN" if np.isnan(X.read(np.array([row]), np.zeros(0))[0, column]) else "an infinite value"
         raise DataError(f"X has {what} at row {row}, column {column}; remove that row or fill it in")
     raise DataError(
         "X has values so large that their squares are infinite; divide it, for example by its largest value"

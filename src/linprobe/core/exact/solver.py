@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from linprobe.core.backend import Array, device_of, move, namespace, product, quiet, row_chunks, to_numpy
+from linprobe.core.backend import Array, namespace, quiet, to_numpy
+from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.lbfgs import Descent, Oracle
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
@@ -16,8 +17,8 @@ from linprobe.core.exact.path import LOOSE, follow, lawful
 from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, spans
 from linprobe.core.exact.span import turned
 from linprobe.core.exact.state import HeadProblem
-from linprobe.core.losses.curvature import total_curvature
-from linprobe.core.objective import chunk_of, default_chunk, objective_and_gradient
+from linprobe.core.objective import objective_and_gradient
+from linprobe.data.rows import Rows
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
@@ -34,7 +35,7 @@ SINGLE_RANGE = 1e-12, 1e24  # of the highest variance of features
 
 
 def solve(
-    X: Array,
+    X: Array | Rows,
     y: np.ndarray,
     reg: np.ndarray,
     *,
@@ -51,14 +52,14 @@ def solve(
 ) -> Optimum:
     """Minimise weighted mean loss + λ ΣW² of every head, the bias free of penalty, to a proven relative gap.
 
-    X (n, D) of any numeric type, in memory, mapped from a file, a SciPy CSR matrix or a torch tensor; y (n,) int in
-    [0, classes); reg (H,) > 0; loss "softmax" or "squared_hinge"; sample_weight (n,) or (n, H), >= 0, or Weights, 1
-    unless given; tol, the gap as a share of the objective, or of what there is to gain over no weights where that is
-    less; max_iter, passes over the data for each head; precision of the products: "single", "double", or "auto": that
-    of X, of half precision and integers single, and double where single cannot reach tol, or where fewer rows than
-    features are turned into their own span; device as `choose_device` names it; memory, bytes that the work may take
-    besides X; progress(heads done, heads). L-BFGS (Liu and Nocedal, 1989) for all heads at once. No head ends above one
-    with a larger λ on the same examples, or above no weights at all.
+    X (n, D), Rows or what they can be made of, of any numeric type; y (n,) int in [0, classes); reg (H,) > 0; loss
+    "softmax" or "squared_hinge"; sample_weight (n,) or (n, H), >= 0, or Weights, 1 unless given; tol, the gap as a
+    share of the objective, or of what there is to gain over no weights where that is less; max_iter, passes over the
+    data for each head; precision of the products: "single", "double", or "auto": that of X, of half precision and
+    integers single, and double where single cannot reach tol, or where fewer rows than features are turned into their
+    own span; device as `choose_device` names it; memory, bytes that the work may take besides X; progress(heads done,
+    heads). L-BFGS (Liu and Nocedal, 1989) for all heads at once. No head ends above one with a larger λ on the same
+    examples, or above no weights at all.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is core/certificate.py.
@@ -184,7 +185,7 @@ def _descend(
 ) -> Optimum:
     """One stack, in the precision of its metric, from where it stands."""
     like = metric.mean
-    xp, device = namespace(like), device_of(like)
+    xp = namespace(like)
 
     def evaluate(W: Array, b: Array, heads: np.ndarray) -> tuple[np.ndarray, Array, Array]:
         bias, reg = b if problem.intercept else None, problem.array(problem.reg[heads])
@@ -194,19 +195,7 @@ def _descend(
         return to_numpy(f), dW, xp.zeros_like(b) if db is None else db
 
     def curvature(W: Array, b: Array, heads: np.ndarray) -> np.ndarray:
-        found = np.zeros((W.shape[1], *W.shape[1:]))
-        for places, rows, weight in problem.curvature_samples(heads):
-            chosen = move(places, device)
-            flat, bias = xp.asarray(W[..., chosen], copy=True).reshape(len(W), -1), b[..., chosen]
-            for part in row_chunks(len(rows), default_chunk(len(b), len(places), device)):
-                features, labels = chunk_of(problem.X, rows[part], like), problem.y[move(rows[part], device)]
-                scores = xp.empty((len(labels), *bias.shape), dtype=W.dtype, device=W.device)
-                product(features, flat, scores.reshape(len(labels), -1))
-                scores += bias
-                for i, place in enumerate(places):
-                    of_each = problem.loss.curvature(xp.asarray(scores[..., i], copy=True), labels)
-                    found[..., place] += to_numpy(total_curvature(of_each, xp.astype(weight[part, i], W.dtype)))
-        return found
+        return class_curvature(problem, W, b, heads)
 
     def hessian(W: Array, b: Array, head: int) -> np.ndarray:
         return whole_curvature(problem, metric.mean, W, b, head)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linprobe.core.backend import Array, is_sparse, namespace, orthonormal, product, row_chunks, to_numpy
-from linprobe.core.exact.metric import CHUNK_ROWS, feature_mean
+from linprobe.core.backend import Array, namespace, orthonormal, product, to_numpy
+from linprobe.core.exact.metric import CHUNK_ROWS
 from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.problem import Problem
-from linprobe.core.objective import chunk_of
+from linprobe.data.moments import feature_mean
+from linprobe.data.rows import StoredRows
+from linprobe.data.terms import Chunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +45,19 @@ def turned(problem: Problem, dtype: str) -> tuple[Problem, Span]:
     if problem.intercept:
         weight = problem.mean_weight()
         centre = feature_mean(problem.X, np.full(n, 1 / n) if weight is None else weight / weight.sum(), like)
-    columns = xp.empty((D, n), dtype=xp.float64, device=like.device)
-    for rows in row_chunks(n, CHUNK_ROWS):
-        part = chunk_of(problem.X, rows, like)
-        columns[:, rows] = ((part.toarray() if is_sparse(part) else part) - centre).T
+    (rows,) = problem.X.map(_About(centre), like, size=CHUNK_ROWS)
+    columns = xp.asarray(rows[:].T, copy=True)
+    del rows
     basis, coordinates = orthonormal(columns)
-    return replace(problem, X=xp.astype(coordinates.T, getattr(xp, dtype), copy=True)), Span(centre, basis)
+    coordinates = xp.astype(coordinates.T, getattr(xp, dtype), copy=True)
+    return replace(problem, X=StoredRows(coordinates)), Span(centre, basis)
+
+
+@dataclass(frozen=True, eq=False)
+class _About:
+    """Rows less a centre (D,)."""
+
+    centre: Array
+
+    def __call__(self, chunk: Chunk) -> tuple[Array]:
+        return (chunk.dense - self.centre,)

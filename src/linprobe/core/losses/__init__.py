@@ -23,6 +23,24 @@ __all__ = [
     "squared_hinge",
 ]
 
+
+# Functions with names, so that a loss can be sent to where the rows are.
+
+
+def _always_half(classes: int) -> float:
+    del classes
+    return 0.5
+
+
+def _one_for_each_wrong(classes: int) -> float:
+    """With all scores equal, each of the K - 1 wrong classes misses the margin by exactly one."""
+    return classes - 1.0
+
+
+def _two_for_each(classes: int) -> float:
+    return 2.0 * classes
+
+
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
@@ -31,27 +49,26 @@ LOSSES: dict[str, Loss] = {
             classifier="Softmax classifier",
             value_and_slope=softmax,
             at_equal_scores=math.log,
-            steepest=lambda _: 0.5,
+            steepest=_always_half,
             probabilities=True,
             workspace=0.0,
             curvature=softmax_curvature,
             start=softmax_start,
             dual=dual.SOFTMAX,
         ),
-        # With all scores equal, each of the K - 1 wrong classes misses the margin by exactly one.
         Loss(
             name="hinge",
             classifier="Linear SVM",
             value_and_slope=hinge,
-            at_equal_scores=lambda classes: classes - 1.0,
+            at_equal_scores=_one_for_each_wrong,
             steepest=float,
         ),
         SmoothLoss(
             name="squared_hinge",
             classifier="Linear SVM, squared hinge",
             value_and_slope=squared_hinge,
-            at_equal_scores=lambda classes: classes - 1.0,
-            steepest=lambda classes: 2.0 * classes,
+            at_equal_scores=_one_for_each_wrong,
+            steepest=_two_for_each,
             curvature=squared_hinge_curvature,
             curvature_jumps=True,
             dual=dual.SQUARED_HINGE,
