@@ -2,19 +2,20 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from linprobe import open_dataset
 from linprobe.classifier import Classifier
 from linprobe.compare.settings import parse_axis
-from linprobe.core.measure import measured_accuracy
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.evidence import Evidence, Mistakes, Reliability
 from linprobe.learn.worksheet import Options, WorksheetResult, run_worksheet
 from linprobe.report.run import Run
+from linprobe.results import Accuracy, Results, of_json, to_json
 from linprobe.tune import Options as TuneOptions
 from linprobe.tune import tune
 
@@ -99,11 +100,12 @@ def embeddings():
 def run_of(kind):
     """The same as `read_run` gives it, without a folder and without its pictures."""
     result = result_of(kind)
-    command = "linprobe worksheet digits" if "first_loss" in result.numbers else "linprobe tune digits"
-    numbers = {"command": command, "versions": VERSIONS, "options": dict(result.classifier.about), **result.numbers}
-    found = result.search if isinstance(result, WorksheetResult) else result.found
+    worksheet = isinstance(result, WorksheetResult)
+    command = "linprobe worksheet digits" if worksheet else "linprobe tune digits"
+    numbers = replace(result.numbers, command=command, versions=VERSIONS)
+    found = result.search if worksheet else result.found
     steps, curves = found.curves.steps, found.curves.objective.astype(np.float32)
-    return Run(json.loads(json.dumps(numbers, allow_nan=False)), result.classifier, result.evidence, steps, curves)
+    return Run(of_json(Results, json.loads(numbers.text)), result.classifier, result.evidence, steps, curves)
 
 
 def made_up(K=10, shape=(8, 8, 1), grid=(3, 3), classes=None, trials=None):
@@ -168,8 +170,8 @@ def made_up(K=10, shape=(8, 8, 1), grid=(3, 3), classes=None, trials=None):
             "edges": ["reg"],
             "rows": rows,
         },
-        "test": measured_accuracy(int(np.trace(counts)), int(counts.sum())),
+        "test": to_json(Accuracy.of(int(np.trace(counts)), int(counts.sum()))),
     }
     steps = np.arange(records) * 15
     curves = np.exp(rng.standard_normal((records, len(rows)))).astype(np.float32)
-    return Run(numbers, model, evidence, steps, curves)
+    return Run(of_json(Results, numbers), model, evidence, steps, curves)

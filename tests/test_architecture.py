@@ -17,7 +17,7 @@ MAY_KNOW = {
     "_moved": set(),
     "publish": {"errors"},
     "tensors": {"errors", "publish"},
-    "steps": set(),
+    "steps": {"results"},
     "core.backend": {"errors"},
     "core.finite": {"core.backend", "data.rows"},
     "core.heads": {"core.backend"},
@@ -39,8 +39,8 @@ MAY_KNOW = {
     "learn.gradient_check": {"errors"},
     "learn.checker": {"errors", "core.backend", "learn.gradient_check", "learn.loops"},
     "learn.worksheet": {
-        *("errors", "data", "core", "compare", "classifier", "evidence", "steps", "learn.gradient_check"),
-        "learn.loops",
+        *("errors", "data", "core", "compare", "classifier", "evidence", "results", "steps"),
+        *("learn.gradient_check", "learn.loops"),
     },
     "learn.notebook": {"errors", "publish"},
     "estimators": {"errors", "core", "compare", *ROWS, "data.moments", "data.weights", "steps"},
@@ -59,10 +59,11 @@ MAY_KNOW = {
         "steps",
         "tensors",
     },
-    "tune": {"errors", "data", "core", "compare", "classifier", "evidence", "steps"},
+    "results": {"errors", "compare.comparison", "compare.settings", "core.measure", "tensors"},
+    "tune": {"errors", "data", "core", "compare", "classifier", "evidence", "results", "steps"},
     "report": {
         *("errors", "publish", "tensors", "steps", "core.losses", "core.measure", "compare", "classifier"),
-        *("evidence", "tune"),
+        *("evidence", "results", "tune"),
     },
 }
 FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn"}  # which hold nothing but their parts

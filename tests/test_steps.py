@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linprobe.core.measure import measured_accuracy
+from linprobe.core.measure import wilson_interval
 from linprobe.steps import (
     accuracy_rows,
     at_most,
@@ -72,12 +72,12 @@ def test_within_a_tolerance():
     ],
 )
 def test_an_accuracy_is_on_the_side_of_chance_where_its_interval_lies(right, n, classes, said):
-    assert accuracy_rows("accuracy", measured_accuracy(right, n), classes)[0].expected == said
+    assert accuracy_rows("accuracy", right / n, wilson_interval(right, n), n, classes)[0].expected == said
 
 
 def test_one_is_singular():
     assert [counted(n, "class") for n in (0, 1, 2000)] == ["0 classes", "1 class", "2,000 classes"]
-    assert accuracy_rows("accuracy", measured_accuracy(1, 1))[1].expected == "from 1 example"
+    assert accuracy_rows("accuracy", 1.0, (0.2, 1.0), 1)[1].expected == "from 1 example"
     assert without_examples([]) == ()
     assert without_examples(["a"]) == ("Class a has no example to learn from.",)
     assert without_examples(["a"], "in train") == ("Class a has no example in train.",)

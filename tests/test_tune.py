@@ -1,5 +1,8 @@
 """Tuning against scikit-learn on the same rows; what it chooses by, what it refuses, and what it never looks at."""
 
+# A figure of a run may be None, which fails the tests that compare it.
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOperatorIssue=false, reportCallIssue=false, reportArgumentType=false
+
 import json
 from dataclasses import replace
 
@@ -18,6 +21,7 @@ from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
+from linprobe.results import Compared, Refit, Tried
 from linprobe.tune import Options, engines, tune
 from linprobe.tune.words import SHOWN, refit_step, settings_step
 
@@ -65,41 +69,41 @@ def test_the_path_is_scikit_learns(digits, tuned):
     result, _ = tuned
     X, y = rows_of(digits, "train")
     val_X, val_y = rows_of(digits, "val")
-    for row, reg in zip(result.numbers["grid"]["rows"], REG, strict=True):
+    for row, reg in zip(result.numbers.grid.rows, REG, strict=True):
         model, objective = fit(X, y, reg)
-        assert row["reg"] == reg
-        assert row["objective"] == pytest.approx(objective, rel=2e-6)
-        assert -1e-9 < row["objective"] - objective <= row["gap"] + 1e-6 * objective
-        assert row["val_accuracy"] == model.score(val_X, val_y)
-        assert row["train_accuracy"] == pytest.approx(model.score(X, y), abs=1.5 / len(X))
-        assert row["status"] == "gap"
-        assert row["iterations"] >= 1
+        assert row.reg == reg
+        assert row.objective == pytest.approx(objective, rel=2e-6)
+        assert -1e-9 < row.objective - objective <= row.gap + 1e-6 * objective
+        assert row.val_accuracy == model.score(val_X, val_y)
+        assert row.train_accuracy == pytest.approx(model.score(X, y), abs=1.5 / len(X))
+        assert row.status == "gap"
+        assert row.iterations >= 1
 
 
 def test_the_best_is_refitted_on_train_and_validation_and_measured_once(digits, tuned):
     result, steps = tuned
-    grid, refit, test = (result.numbers[name] for name in ("grid", "refit", "test"))
-    assert grid["best"]["val_accuracy"] == max(row["val_accuracy"] for row in grid["rows"])
+    grid, refit, test = (result.numbers.grid, result.numbers.refit, result.numbers.test)
+    assert grid.best.val_accuracy == max(row.val_accuracy for row in grid.rows)
     X, y = rows_of(digits, "both")
-    model, objective = fit(X, y, grid["best"]["reg"])
-    assert refit["n"] == len(X) == 1618
-    assert refit["objective"] == pytest.approx(objective, rel=1e-6)
-    assert refit["gap"] <= 1e-6 * refit["objective"]
-    assert refit["objective"] - refit["gap"] <= objective * (1 + 1e-12)
+    model, objective = fit(X, y, grid.best.reg)
+    assert refit.n == len(X) == 1618
+    assert refit.objective == pytest.approx(objective, rel=1e-6)
+    assert refit.gap <= 1e-6 * refit.objective
+    assert refit.objective - refit.gap <= objective * (1 + 1e-12)
     test_X, test_y = rows_of(digits, "test")
-    assert test["accuracy"] == model.score(test_X, test_y)
-    assert test["n"] == len(test_y) == result.evidence.counts.sum()
-    assert test["interval"][0] < test["accuracy"] < test["interval"][1]
+    assert test.accuracy == model.score(test_X, test_y)
+    assert test.n == len(test_y) == result.evidence.counts.sum()
+    assert test.interval[0] < test.accuracy < test.interval[1]
     assert [step.number for step in steps] == [1, 2, 3, 4]
-    json.dumps(result.numbers, allow_nan=False)
+    assert json.loads(result.numbers.text)
 
 
 def test_the_gap_of_the_refit_is_the_certificates(digits, tuned):
     result, _ = tuned
     X = result.classifier.preparation.apply(np.concatenate([part.X for part in _pool(digits)]))
-    y, reg = rows_of(digits, "both")[1], result.numbers["grid"]["best"]["reg"]
+    y, reg = rows_of(digits, "both")[1], result.numbers.grid.best.reg
     proof = certify(X, y, result.classifier.W[:, :, None], result.classifier.b[:, None], [reg], "softmax")
-    assert (proof.objective[0], proof.gap[0]) == (result.numbers["refit"]["objective"], result.numbers["refit"]["gap"])
+    assert (proof.objective[0], proof.gap[0]) == (result.numbers.refit.objective, result.numbers.refit.gap)
 
 
 def _pool(dataset):
@@ -116,9 +120,9 @@ def test_the_choice_does_not_see_the_test_split(digits):
     noise = Dataset("digits", half, Examples(rest, rng.integers(0, 10, n)), digits.classes)
     a, b = (tune(dataset, Options(regs=REG)) for dataset in (honest, noise))
     assert a.classifier.W.tobytes() == b.classifier.W.tobytes()
-    assert a.numbers["grid"]["best"] == b.numbers["grid"]["best"]
-    assert b.numbers["test"]["accuracy"] < 0.3 < a.numbers["test"]["accuracy"]
-    assert a.numbers["test"]["n"] == n  # all of the source's own
+    assert a.numbers.grid.best == b.numbers.grid.best
+    assert b.numbers.test.accuracy < 0.3 < a.numbers.test.accuracy
+    assert a.numbers.test.n == n  # all of the source's own
 
 
 def test_the_choice_does_not_see_validation_before_it_is_made(digits):
@@ -130,8 +134,10 @@ def test_the_choice_does_not_see_validation_before_it_is_made(digits):
     options = Options(regs=REG, train=len(train), val=len(val))
     a, b = (tune(Dataset("d", rows, test, digits.classes), options) for rows in (same, other))
     for name in ("objective", "train_accuracy"):
-        assert [row[name] for row in a.numbers["grid"]["rows"]] == [row[name] for row in b.numbers["grid"]["rows"]]
-    assert b.numbers["grid"]["best"]["val_accuracy"] < 0.5 < a.numbers["grid"]["best"]["val_accuracy"]
+        assert [getattr(row, name) for row in a.numbers.grid.rows] == [
+            getattr(row, name) for row in b.numbers.grid.rows
+        ]
+    assert b.numbers.grid.best.val_accuracy < 0.5 < a.numbers.grid.best.val_accuracy
 
 
 @pytest.mark.parametrize("features", ["centred", "standardised", "normalised"])
@@ -146,8 +152,10 @@ def test_the_preparation_does_not_see_validation(features):
         for rows in (dataset.train.X, X)
     )
     for name in ("objective", "train_accuracy", "gap"):
-        assert [row[name] for row in a.numbers["grid"]["rows"]] == [row[name] for row in b.numbers["grid"]["rows"]]
-    assert a.numbers["grid"]["rows"][0]["val_loss"] != b.numbers["grid"]["rows"][0]["val_loss"]
+        assert [getattr(row, name) for row in a.numbers.grid.rows] == [
+            getattr(row, name) for row in b.numbers.grid.rows
+        ]
+    assert a.numbers.grid.rows[0].val_loss != b.numbers.grid.rows[0].val_loss
     assert a.classifier.preparation.mean.tobytes() == b.classifier.preparation.mean.tobytes()
 
 
@@ -159,39 +167,39 @@ def test_folds_are_scikit_learns_cross_validation(digits, features):
     pool = Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, val.y]))
     X, y = fit_preparation(pool, features).apply(pool.X).astype(np.float64), pool.y
     parts = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
-    for row, reg in zip(result.numbers["grid"]["rows"], regs, strict=True):
+    for row, reg in zip(result.numbers.grid.rows, regs, strict=True):
         fitted = [fit(X[learn], y[learn], reg) for learn, _ in parts]
         objectives = [objective for _, objective in fitted]
-        assert row["objective"] == pytest.approx(np.mean(objectives), rel=2e-6)
+        assert row.objective == pytest.approx(np.mean(objectives), rel=2e-6)
         accuracy = [model.score(X[held], y[held]) for (model, _), (_, held) in zip(fitted, parts, strict=True)]
-        np.testing.assert_allclose(row["fold_accuracy"], accuracy, atol=1.1 / 500)
+        np.testing.assert_allclose(row.fold_accuracy, accuracy, atol=1.1 / 500)
         right = sum(
             model.score(X[held], y[held]) * len(held) for (model, _), (_, held) in zip(fitted, parts, strict=True)
         )
-        assert row["val_accuracy"] == pytest.approx(right / len(X), abs=2.1 / len(X))
+        assert row.val_accuracy == pytest.approx(right / len(X), abs=2.1 / len(X))
         learned = [model.score(X[learn], y[learn]) for (model, _), (learn, _) in zip(fitted, parts, strict=True)]
-        assert row["train_accuracy"] == pytest.approx(np.mean(learned), abs=2.1 / len(X))
-        assert row["gap"] <= 1e-6 * row["objective"]
-    assert result.numbers["refit"]["n"] == len(X)
+        assert row.train_accuracy == pytest.approx(np.mean(learned), abs=2.1 / len(X))
+        assert row.gap <= 1e-6 * row.objective
+    assert result.numbers.refit.n == len(X)
 
 
 def test_of_equal_accuracies_the_lower_loss_wins():
     result = tune(draw(), Options(regs=np.array([1e-5, 7.5e-4, 3.2e-3])))
-    rows = result.numbers["grid"]["rows"]
-    assert len({row["val_accuracy"] for row in rows}) == 1
-    surest = min(rows, key=lambda row: row["val_loss"])
+    rows = result.numbers.grid.rows
+    assert len({row.val_accuracy for row in rows}) == 1
+    surest = min(rows, key=lambda row: row.val_loss)
     assert surest is not rows[0]  # or whatever chose the first of equals would pass
-    assert result.numbers["grid"]["best"] == surest
+    assert result.numbers.grid.best == surest
 
 
 @pytest.mark.parametrize("regs", [np.array([100.0, 1000.0]), np.array([0.01, 0.1])])
 def test_the_edge_is_said_with_what_to_type(digits, regs):
     steps = []
     result = tune(digits, Options(regs=regs, tol=1e-2), on_step=steps.append)
-    assert result.numbers["grid"]["edges"] == ["reg"]
+    assert result.numbers.grid.edges == ("reg",)
     (note,) = [note for note in steps[1].notes if "edge" in note]
     low, high = map(float, note.partition("--reg ")[2].rstrip(".").split(":")[:2])
-    assert low <= result.numbers["grid"]["best"]["reg"] <= high
+    assert low <= result.numbers.grid.best.reg <= high
     assert low < regs[0] or high > regs[-1]
 
 
@@ -199,14 +207,14 @@ def test_a_hundredfold_scale_gives_the_same_classifier():
     one, hundred = draw(), draw()
     hundred = Dataset("drawn", Examples(100 * one.train.X, one.train.y), None, one.classes)
     a, b = tune(one), tune(hundred)
-    assert a.numbers["test"] == b.numbers["test"]
+    assert a.numbers.test == b.numbers.test
     np.testing.assert_allclose(b.classifier.W * 100, a.classifier.W, atol=0.02)
 
 
 def test_sizes(digits):
     def sizes(dataset, **asked):
-        data = tune(dataset, Options(regs=np.array([10.0]), tol=0.1, **asked)).numbers["data"]
-        return data["train"], data["val"], data["test"]
+        data = tune(dataset, Options(regs=np.array([10.0]), tol=0.1, **asked)).numbers.data
+        return data.train, data.val, data.test
 
     assert sizes(digits) == (1439, 179, 179)
     assert sizes(digits, val=300) == (1318, 300, 179)
@@ -238,9 +246,9 @@ def test_degenerate_data_get_a_finite_answer(loss, kind):
         classes = ("a", "b", "c", "never")
     result = tune(Dataset(kind, Examples(X, y), None, classes), Options(loss=loss))
     numbers = result.numbers
-    json.dumps(numbers, allow_nan=False)
-    assert all(0 <= row["gap"] <= 1e-6 * row["objective"] + 1e-12 for row in numbers["grid"]["rows"])
-    assert numbers["refit"]["gap"] <= 2e-6 * numbers["refit"]["objective"]
+    assert json.loads(numbers.text)
+    assert all(0 <= row.gap <= 1e-6 * row.objective + 1e-12 for row in numbers.grid.rows)
+    assert numbers.refit.gap <= 2e-6 * numbers.refit.objective
     assert np.isfinite(result.classifier.W).all()
     assert np.isfinite(result.classifier.b).all()
 
@@ -307,7 +315,7 @@ def test_folds_beyond_the_smallest_class_are_refused(folds):
     )
     with pytest.raises(UsageError, match=f"--folds {folds}: class b has 72 examples to part.*ask for 72 or fewer"):
         tune(uneven, Options(folds=folds))
-    assert tune(uneven, Options(regs=np.array([1.0]), folds=72)).numbers["grid"]["folds"] == 72
+    assert tune(uneven, Options(regs=np.array([1.0]), folds=72)).numbers.grid.folds == 72
 
 
 def test_a_class_of_one_example_has_no_folds():
@@ -326,7 +334,7 @@ def test_too_little_memory_is_refused_and_enough_changes_nothing(digits, tuned):
     with pytest.raises(IncompatibleError, match="a single head needs"):
         tune(digits, Options(regs=REG), resources=lambda: Resources(memory=1000, held=0))
     bounded = tune(digits, Options(regs=REG), resources=lambda: Resources(memory=3 * 10**8, held=2 * 10**8))
-    assert bounded.numbers["test"] == tuned[0].numbers["test"]
+    assert bounded.numbers.test == tuned[0].numbers.test
 
 
 def test_what_stops_short_is_said():
@@ -340,14 +348,15 @@ def test_what_stops_short_is_said():
 
 
 def path_row(reg, gap, status="stalled", objective=1.0):
-    return {"reg": reg, "train_accuracy": 1.0, "val_accuracy": 0.5, "val_loss": 1.0, "objective": objective,
-            "gap": gap, "iterations": 9, "status": status}  # fmt: skip
+    return Tried(reg=reg, train_accuracy=1.0, val_accuracy=0.5, val_loss=1.0, objective=objective,
+                 gap=gap, iterations=9, status=status)  # fmt: skip
 
 
 def path_said(rows, tol=1e-6):
-    step = settings_step({"solver": "exact", "loss": "softmax", "tol": tol, "rows": rows, "best": rows[0], "edges": [],
-                          "settings": len(rows), "folds": None, "axes": {"reg": [row["reg"] for row in rows]},
-                          "seconds": 1.0})  # fmt: skip
+    step = settings_step(
+        Compared(solver="exact", loss="softmax", tol=tol, rows=tuple(rows), best=rows[0], edges=(),
+                 settings=len(rows), axes={"reg": tuple(row.reg for row in rows)}, seconds=1.0)
+    )  # fmt: skip
     return " ".join((*(f"{row.what} {row.found}" for row in step.rows), *step.notes))
 
 
@@ -366,7 +375,7 @@ def test_whether_a_head_is_done_is_a_matter_of_its_gap():
 
 def test_the_refit_is_judged_by_its_certificate():
     def said(gap, status):
-        refit = {"n": 9, "seconds": 0.1, "objective": 1.0, "gap": gap, "relative_gap": gap, "status": status}
+        refit = Refit(n=9, seconds=0.1, objective=1.0, gap=gap, relative_gap=gap, iterations=9, status=status)
         return " ".join(refit_step(refit, path_row(250.0, 0.0), "softmax", 1e-6).notes)
 
     assert "not within" not in said(3e-7, "stalled")
@@ -382,7 +391,7 @@ def test_a_class_without_examples_is_named():
     absent = Dataset("drawn", dataset.train, None, ("a", "b", "c", "never"))
     result = tune(absent, Options(regs=np.array([1.0]), tol=0.1), on_step=steps.append)
     assert steps[0].notes == ("Class never has no example to learn from.",)
-    assert result.numbers["data"]["absent"] == result.classifier.unlearned == ["never"]
+    assert result.numbers.data.absent == (*result.classifier.unlearned,) == ("never",)
     assert tune(dataset, Options(regs=np.array([1.0]), tol=0.1)).classifier.unlearned == []
 
 
@@ -394,7 +403,7 @@ def test_a_class_of_validation_alone_is_learned_by_folds_and_by_the_refit():
     moved = Dataset("drawn", Examples(dataset.train.X, y), None, ("a", "b", "c", "late"))
     held_out = tune(moved, Options(regs=np.array([1.0]), tol=0.1), on_step=steps.append)
     assert steps[0].notes == ("Class late has no example in train, only in validation.",)
-    assert held_out.numbers["data"]["absent"] == held_out.classifier.unlearned == []
+    assert held_out.numbers.data.absent == (*held_out.classifier.unlearned,) == ()
     tune(moved, Options(regs=np.array([1.0]), tol=0.1, folds=2), on_step=(folds := []).append)
     assert folds[0].notes == ()
 
@@ -405,25 +414,25 @@ def test_sgd_searches_learning_rates_and_refits_the_best(digits):
     options = Options("sgd", "hinge", np.array([0.01, 1.0]), np.array([1e-4, 1e-3, 1e30]))
     result = tune(digits, options, on_step=steps.append)
     numbers = result.numbers
-    json.dumps(numbers, allow_nan=False)
-    rows = numbers["grid"]["rows"]
-    assert [row["status"] for row in rows] == ["max_iter"] * 4 + ["diverged"] * 2
-    assert rows[5]["val_accuracy"] is None
+    assert json.loads(numbers.text)
+    rows = numbers.grid.rows
+    assert [row.status for row in rows] == ["max_iter"] * 4 + ["diverged"] * 2
+    assert rows[5].val_accuracy is None
     assert "none; left out of the choice" in [row.expected for row in steps[1].rows]
-    best = numbers["grid"]["best"]
-    assert best["val_accuracy"] == max(row["val_accuracy"] for row in rows[:4])
-    assert numbers["refit"]["n"] == 1618
-    assert "gap" not in numbers["refit"]
+    best = numbers.grid.best
+    assert best.val_accuracy == max(row.val_accuracy for row in rows[:4])
+    assert numbers.refit.n == 1618
+    assert numbers.refit.iterations is None
     assert "proves nothing" in steps[2].notes[0]
-    assert numbers["test"]["accuracy"] > 0.9
+    assert numbers.test.accuracy > 0.9
     # The objective that is told is that of the kept weights on train + validation, bias and all.
     X = result.classifier.preparation.apply(np.concatenate([part.X for part in _pool(digits)])).astype(np.float64)
     y, W, b = rows_of(digits, "both")[1], result.classifier.W.astype(np.float64), result.classifier.b
     scores = X @ W + b
     margins = np.maximum(0, scores - scores[np.arange(len(y)), y][:, None] + 1)
     margins[np.arange(len(y)), y] = 0
-    expected = margins.sum(axis=1).mean() + best["reg"] * (np.sum(W**2) + np.sum(b**2))
-    assert numbers["refit"]["objective"] == pytest.approx(expected, rel=1e-5)
+    expected = margins.sum(axis=1).mean() + best.reg * (np.sum(W**2) + np.sum(b**2))
+    assert numbers.refit.objective == pytest.approx(expected, rel=1e-5)
     again = tune(digits, options)
     assert again.classifier.W.tobytes() == result.classifier.W.tobytes()
 
@@ -438,19 +447,19 @@ def test_sgd_of_which_nothing_is_left_is_an_error(digits):
 def test_sgd_has_defaults_that_train(loss):
     dataset = draw()
     result, proven = tune(dataset, Options("sgd", loss)), tune(dataset, Options("exact", loss))
-    assert result.numbers["grid"]["settings"] == 77
-    assert result.numbers["grid"]["best"]["val_accuracy"] >= proven.numbers["grid"]["best"]["val_accuracy"] - 0.02
+    assert result.numbers.grid.settings == 77
+    assert result.numbers.grid.best.val_accuracy >= proven.numbers.grid.best.val_accuracy - 0.02
 
 
 def test_a_long_table_shows_the_best():
     rows = [
-        {"learning_rate": 1.0 + k, "reg": 1.0, "train_accuracy": 0.5, "val_accuracy": k / 100, "objective": 1.0,
-         "status": "max_iter"}
+        Tried(learning_rate=1.0 + k, reg=1.0, train_accuracy=0.5, val_accuracy=k / 100, objective=1.0,
+              status="max_iter")
         for k in range(40)
     ]  # fmt: skip
-    axes = {"learning_rate": [row["learning_rate"] for row in rows], "reg": [1.0]}
-    grid = {"solver": "sgd", "loss": "hinge", "rows": rows, "best": rows[30], "settings": 40, "folds": None,
-            "axes": axes, "edges": [], "seconds": 1.0}  # fmt: skip
+    axes = {"learning_rate": tuple(row.learning_rate for row in rows), "reg": (1.0,)}
+    grid = Compared(solver="sgd", loss="hinge", rows=tuple(rows), best=rows[30], settings=40,
+                    axes=axes, edges=(), seconds=1.0)  # fmt: skip
     step = settings_step(grid)
     assert step.table is not None
     assert len(step.table.rows) == SHOWN
@@ -476,13 +485,13 @@ def failing(monkeypatch, failed):
 @pytest.mark.parametrize("folds", [None, 3])
 def test_a_fit_that_failed_is_not_chosen_while_another_has_not(folds, monkeypatch):
     options = Options(regs=np.array([0.01, 0.1, 1e6]), folds=folds)
-    assert tune(draw(), options).numbers["grid"]["best"]["reg"] < 1e6
+    assert tune(draw(), options).numbers.grid.best.reg < 1e6
     failing(monkeypatch, [0.01, 0.1])
     steps = []
     result = tune(draw(), options, on_step=steps.append)
-    grid = result.numbers["grid"]
-    assert [row["status"] for row in grid["rows"]] == ["failed", "failed", "gap"]
-    assert grid["best"]["reg"] == 1e6
+    grid = result.numbers.grid
+    assert [row.status for row in grid.rows] == ["failed", "failed", "gap"]
+    assert grid.best.reg == 1e6
     assert ("failed", "2 of 3", "the solver failed on them; left out of the choice") in [
         (row.what, row.found, row.expected) for row in steps[1].rows
     ]
@@ -492,9 +501,9 @@ def test_that_every_fit_failed_is_said_first(monkeypatch):
     failing(monkeypatch, [0.01, 0.1])
     steps = []
     result = tune(draw(), Options(regs=np.array([0.01, 0.1])), on_step=steps.append)
-    assert result.numbers["grid"]["best"]["status"] == "failed"
-    assert result.numbers["grid"]["edges"] == []
-    assert result.numbers["refit"]["status"] == "failed"
+    assert result.numbers.grid.best.status == "failed"
+    assert result.numbers.grid.edges == ()
+    assert result.numbers.refit.status == "failed"
     first = steps[1].rows[0]
     assert (first.what, first.found) == ("failed", "all 2")
     assert "the solver failed on all of them, the one chosen too" in first.expected

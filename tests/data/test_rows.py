@@ -140,7 +140,7 @@ def test_rows_that_do_not_fit_are_read_in_every_pass_and_end_in_the_same_model(f
     for name in ("objective", "loss"):
         np.testing.assert_allclose(getattr(parts.found, name), getattr(whole.found, name), rtol=2e-6)
     assert parts.found.best == whole.found.best
-    assert parts.numbers["test"] == whole.numbers["test"]
+    assert parts.numbers.test == whole.numbers.test
     np.testing.assert_allclose(parts.classifier.W, whole.classifier.W, atol=1e-3 * np.abs(whole.classifier.W).max())
 
 
@@ -152,7 +152,7 @@ def test_features_of_another_type_are_those_of_float32(dtype):
     same = tune(Dataset("clouds", Examples(X, dataset.train.y), None, tuple("abcd")), options)
     found = tune(dataset, options)
     np.testing.assert_allclose(found.found.objective, same.found.objective, rtol=1e-6)
-    assert found.numbers["test"] == same.numbers["test"]
+    assert found.numbers.test == same.numbers.test
 
 
 MEASURED = """
@@ -179,7 +179,7 @@ start = most = anonymous()
 threading.Thread(target=watch, daemon=True).start()
 resources = lambda: Resources(memory=int(start + budget * X.nbytes), held=anonymous())
 found = tune(data, Options(regs=np.array([1e-2, 1e-1, 1.0])), resources=resources)
-print(json.dumps([(most - start) / X.nbytes, found.numbers["refit"]["status"], found.numbers["test"]["accuracy"]]))
+print(json.dumps([(most - start) / X.nbytes, found.numbers.refit.status, found.numbers.test.accuracy]))
 """
 
 

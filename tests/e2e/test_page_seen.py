@@ -79,11 +79,11 @@ def test_every_section_is_reached_from_the_contents(show):
 
 def test_pointing_at_a_setting_shows_all_its_figures(show):
     run, page = run_of("worksheet"), show("worksheet")
-    axes = run.numbers["grid"]["axes"]
+    axes = run.numbers.grid.axes
     found = settings_of(run)
     for k in (0, 5, found.best):
         row = found.rows[k]
-        place = axes["learning_rate"].index(row["learning_rate"]), axes["reg"].index(row["reg"])
+        place = axes["learning_rate"].index(row.learning_rate), axes["reg"].index(row.reg)
         said = hover_cell(
             page, "grid", (2 - place[0], place[1]), (3, 3), " ".join(("objective", *found.cells(k, ["objective"])))
         )
@@ -293,8 +293,8 @@ def test_without_scripts_the_words_the_tables_and_the_pictures_are_there(open_pa
     page = open_page(page_file("worksheet"), java_script_enabled=False)
     text = page.locator("main").text_content()
     assert "scripts are switched off here" in text
-    assert f"{run.numbers['test']['accuracy']:.4f}" in text
-    assert page.locator("#settings tbody tr").count() == len(run.numbers["grid"]["rows"])
+    assert f"{run.numbers.test.accuracy:.4f}" in text
+    assert page.locator("#settings tbody tr").count() == len(run.numbers.grid.rows)
     assert page.locator("#templates img").first.is_visible()
 
 

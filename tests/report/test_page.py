@@ -1,5 +1,8 @@
 """The page of a run, read without a browser: what it may do, how large it is, and that it says what the run found."""
 
+# A figure of a run may be None, which fails the tests that compare it.
+# pyright: reportOptionalOperand=false, reportOptionalIterable=false, reportArgumentType=false
+
 import base64
 import copy
 import functools
@@ -24,10 +27,10 @@ from linprobe.report.page import MOST_BYTES, failures, render, settings, write_p
 from linprobe.report.page.facts import facts
 from linprobe.report.page.figures import figures
 from linprobe.report.page.names import class_names, in_figure, shown
-from linprobe.report.page.needs import UnfitError, require_needs
 from linprobe.report.page.pictures import mistake_pictures, template_pictures
 from linprobe.report.page.settings import settings_of
 from linprobe.report.run import write_evidence
+from linprobe.results import Results, Tried, UnfitError, of_json, to_json
 from linprobe.steps import TITLES
 from runs import HOSTILE, KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
 
@@ -128,23 +131,23 @@ def test_everything_that_is_pointed_to_is_there_once(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_headline_states_the_figures_of_the_run(kind):
     page, run = page_of(kind), run_of(kind)
-    test, best = run.numbers["test"], run.numbers["grid"]["best"]
-    right = round(test["accuracy"] * test["n"])
+    test, best = run.numbers.test, run.numbers.grid.best
+    right = round(test.accuracy * test.n)
     assert page.ids >= EVERYWHERE
-    assert ("worksheet" in page.ids) == ("first_loss" in run.numbers)
+    assert ("worksheet" in page.ids) == (run.numbers.first_loss is not None)
     for words in (
-        f"{test['accuracy']:.4f}",
-        f"{right:,} of {test['n']:,} test example",
-        f"{test['interval'][0]:.4f} to {test['interval'][1]:.4f}",
+        f"{test.accuracy:.4f}",
+        f"{right:,} of {test.n:,} test example",
+        f"{test.interval[0]:.4f} to {test.interval[1]:.4f}",
         f"chance among {len(run.classifier.classes)} classes is {1 / len(run.classifier.classes):.4f}",
-        f"{best['val_accuracy']:.4f}",
-        run.numbers["data"]["fingerprint"],
-        f"git clone URL-OF-LINPROBE linprobe pip install './linprobe[all]' {run.numbers['command']}",
-        *(f"{name} {version}" for name, version in run.numbers["versions"].items()),
+        f"{best.val_accuracy:.4f}",
+        run.numbers.data.fingerprint,
+        f"git clone URL-OF-LINPROBE linprobe pip install './linprobe[all]' {run.numbers.command}",
+        *(f"{name} {version}" for name, version in run.numbers.versions.items()),
     ):
         assert " ".join(words.split()) in page.text, words
-    for row in run.numbers["grid"]["rows"]:
-        assert f"{row['val_accuracy']:.4f}" in page.text if row["val_accuracy"] is not None else "diverged" in page.text
+    for row in run.numbers.grid.rows:
+        assert f"{row.val_accuracy:.4f}" in page.text if row.val_accuracy is not None else "diverged" in page.text
 
 
 @pytest.mark.parametrize(
@@ -170,18 +173,18 @@ def test_each_kind_of_run_says_what_is_special_about_it(kind, words):
 
 @pytest.mark.parametrize("kind", ["worksheet", "hinge"])
 def test_the_questions_are_answered(kind):
-    answers = run_of(kind).numbers["questions"]
+    answers = run_of(kind).numbers.questions
     for key in ("first_loss", "svm_unchanged"):
-        assert " ".join(answers[key]["answer"].split()) in page_of(kind).text
+        assert " ".join(getattr(answers, key).answer.split()) in page_of(kind).text
 
 
 def test_an_edge_is_said_aloud_with_what_to_type():
-    edges = run_of("worksheet").numbers["grid"]["edges"]
+    edges = run_of("worksheet").numbers.grid.edges
     assert edges  # this grid is far from the best learning rate
     assert "At the edge of the grid" in page_of("worksheet").text
     assert ("--learning-rate" in page_of("worksheet").text) == ("learning_rate" in edges)
     run = run_of("tune")
-    inside = dict(run.numbers, grid=run.numbers["grid"] | {"edges": []})
+    inside = replace(run.numbers, grid=replace(run.numbers.grid, edges=()))
     assert "At the edge" not in Page(render(replace(run, numbers=inside))).text
 
 
@@ -190,9 +193,15 @@ def test_an_edge_is_said_aloud_with_what_to_type():
 
 def a_comparison(accuracies, losses=None, n=100):
     rows = [
-        {"learning_rate": 1e-3 * (k + 1), "reg": 0.1, "train_accuracy": accuracy, "val_accuracy": accuracy}
-        | {"val_loss": None if accuracy is None else (losses or accuracies)[k], "objective": 1.0}
-        | {"status": "diverged" if accuracy is None else "max_iter"}
+        Tried(
+            learning_rate=1e-3 * (k + 1),
+            reg=0.1,
+            train_accuracy=accuracy,
+            val_accuracy=accuracy,
+            val_loss=None if accuracy is None else (losses or accuracies)[k],
+            objective=1.0,
+            status="diverged" if accuracy is None else "max_iter",
+        )
         for k, accuracy in enumerate(accuracies)
     ]
     return settings.Settings(rows, 0, ("learning_rate", "reg", "val_accuracy", "status"), n)
@@ -236,8 +245,8 @@ def test_the_lead_of_none_is_not_said():
     assert "it came first" in settings.lead_in_brief(a_comparison([0.9, 0.9]))
     assert "above" not in settings.lead_in_brief(a_comparison([0.5, 0.6]))
     assert "leads" not in " ".join(settings.lead(a_comparison([0.5, 0.6])))
-    failed = a_comparison([0.5, 0.6])
-    failed.rows[1]["status"] = "failed"
+    other = a_comparison([0.5, 0.6])
+    failed = replace(other, rows=[other.rows[0], replace(other.rows[1], status="failed")])
     assert settings.lead(failed)[0].endswith("but nothing is proven of it.")
 
 
@@ -246,8 +255,10 @@ def test_the_lead_of_none_is_not_said():
 def test_of_a_wide_range_the_right_end_is_named(share, side, log):
     low, high = 1e-10, 10.0
     best = low * (high / low) ** share if log else low + share * (high - low)
-    grid = {"axes": {"reg": [low, high]}, "best": {"reg": best}, "edges": ["reg"], "trials": 9}
-    ((said, option),) = settings.edges(replace(run_of("trials"), numbers={"grid": grid}))
+    run = run_of("trials")
+    chosen = replace(run.numbers.grid.best, reg=best)
+    grid = replace(run.numbers.grid, axes={"reg": (low, high)}, best=chosen, edges=("reg",))
+    ((said, option),) = settings.edges(replace(run, numbers=replace(run.numbers, grid=grid)))
     assert f"near the {side} reg" in said
     first, last = map(float, option.split()[1].split(":")[:2])
     assert (best / first > last / best) == (side == "lowest")
@@ -270,20 +281,20 @@ def test_the_table_has_every_setting_best_first():
 def test_the_heat_map_has_every_figure_of_every_setting():
     run = run_of("worksheet")
     figure = figures(run, ROOM)["grid"]
-    heat, grid = figure.data[0], run.numbers["grid"]
+    heat, grid = figure.data[0], run.numbers.grid
     assert (len(heat["y"]), len(heat["x"])) == (3, 3)
-    for row in grid["rows"]:
-        y, x = (grid["axes"][name].index(row[name]) for name in ("learning_rate", "reg"))
-        assert heat["z"][y][x] == pytest.approx(row["val_accuracy"], abs=1e-6)
+    for row in grid.rows:
+        y, x = (grid.axes[name].index(row.setting[name]) for name in ("learning_rate", "reg"))
+        assert heat["z"][y][x] == pytest.approx(row.val_accuracy, abs=1e-6)
         told = dict(zip(settings_of(run).columns, heat["customdata"][y][x], strict=True))
         for name in ("learning_rate", "reg", "train_accuracy", "val_accuracy", "val_loss", "objective"):
-            assert float(told[name]) == pytest.approx(row[name], rel=6e-3, abs=5e-5)
+            assert float(told[name]) == pytest.approx(getattr(row, name), rel=6e-3, abs=5e-5)
     for place, name in enumerate(settings_of(run).columns):
         assert f"{TITLES[name]} <b>%{{customdata[{place}]}}</b>" in heat["hovertemplate"]
     frame = figure.layout["shapes"][0]
-    chosen = grid["best"]
-    assert frame["x0"] + 0.5 == grid["axes"]["reg"].index(chosen["reg"])
-    assert frame["y0"] + 0.5 == grid["axes"]["learning_rate"].index(chosen["learning_rate"])
+    chosen = grid.best
+    assert frame["x0"] + 0.5 == grid.axes["reg"].index(chosen.reg)
+    assert frame["y0"] + 0.5 == grid.axes["learning_rate"].index(chosen.learning_rate)
 
 
 def test_settings_that_diverged_are_crossed_out_and_named():
@@ -298,25 +309,25 @@ def test_settings_that_diverged_are_crossed_out_and_named():
 
 def test_a_cell_has_the_best_of_what_differs_in_other_axes():
     run = run_of("momentum")
-    heat, rows = figures(run, ROOM)["grid"].data[0], run.numbers["grid"]["rows"]
-    axes = run.numbers["grid"]["axes"]
+    heat, rows = figures(run, ROOM)["grid"].data[0], run.numbers.grid.rows
+    axes = run.numbers.grid.axes
     for y, rate in enumerate(axes["learning_rate"]):
         for x, reg in enumerate(axes["reg"]):
-            alike = [row["val_accuracy"] for row in rows if (row["learning_rate"], row["reg"]) == (rate, reg)]
+            alike = [row.val_accuracy for row in rows if (row.learning_rate, row.reg) == (rate, reg)]
             assert len(alike) == 4
             assert heat["z"][y][x] == pytest.approx(max(alike), abs=1e-6)
 
 
 def test_a_path_is_drawn_over_reg_with_its_interval():
     run = run_of("tune")
-    figure, rows = figures(run, ROOM)["grid"], run.numbers["grid"]["rows"]
+    figure, rows = figures(run, ROOM)["grid"], run.numbers.grid.rows
     assert figure.layout["xaxis"]["type"] == "log"
     low, high = figure.data[0]["y"], figure.data[1]["y"]
     val = next(trace for trace in figure.data if trace.get("name") == "validation")
-    n = run.numbers["data"]["val"]
+    n = run.numbers.data.val
     for k, row in enumerate(rows):
-        assert (figure.more["x"][k], val["y"][k]) == (row["reg"], row["val_accuracy"])
-        expected = wilson_interval(round(row["val_accuracy"] * n), n)
+        assert (figure.more["x"][k], val["y"][k]) == (row.reg, row.val_accuracy)
+        expected = wilson_interval(round(row.val_accuracy * n), n)
         assert (low[k], high[k]) == pytest.approx(expected, abs=1e-5)
     assert "proven gap" in val["hovertemplate"]
     assert "iterations" in val["hovertemplate"]
@@ -325,8 +336,8 @@ def test_a_path_is_drawn_over_reg_with_its_interval():
 def test_folds_are_drawn_each():
     figure = figures(run_of("folds"), ROOM)["grid"]
     (folds,) = [trace for trace in figure.data if trace.get("name") == "each fold"]
-    rows = run_of("folds").numbers["grid"]["rows"]
-    assert folds["y"] == [accuracy for row in rows for accuracy in row["fold_accuracy"]]
+    rows = run_of("folds").numbers.grid.rows
+    assert folds["y"] == [accuracy for row in rows for accuracy in row.fold_accuracy]
 
 
 def test_trials_are_points_and_screened_ones_that_were_retrained_are_ringed():
@@ -334,7 +345,7 @@ def test_trials_are_points_and_screened_ones_that_were_retrained_are_ringed():
     assert trials.data[0]["mode"] == "markers"
     assert len(trials.data[0]["x"]) == 9
     screened = figures(run_of("screening"), ROOM)["grid"]
-    rows = run_of("screening").numbers["grid"]["rows"]
+    rows = run_of("screening").numbers.grid.rows
     dotted = [shape for shape in screened.layout["shapes"] if shape["line"].get("dash") == "dot"]
     assert len(dotted) == len(rows) == 5
     assert sum(value is not None for line in screened.data[0]["z"] for value in line) == 9
@@ -557,18 +568,19 @@ def test_a_single_bin_without_examples_is_one():
 
 def test_a_class_without_examples_is_named():
     run = made_up(K=3, classes=("a", "b", "c"))
-    numbers = run.numbers | {"data": run.numbers["data"] | {"absent": ["b", "c"]}}
+    numbers = replace(run.numbers, data=replace(run.numbers.data, absent=("b", "c")))
     assert "Classes b and c have no example to learn from." in Page(render(replace(run, numbers=numbers))).text
     assert "to learn from" not in Page(render(run)).text
 
 
 def test_a_path_that_did_not_reach_the_optimum_is_not_said_to_have():
     run = run_of("tune")
-    shares = zip(run.numbers["grid"]["rows"], (1e-9, 0.5, 2.0), strict=True)
-    rows = [row | {"gap": share * row["objective"]} for row, share in shares]
-    far = run.numbers["refit"] | {"gap": 9.0 * run.numbers["refit"]["objective"], "relative_gap": 9.0}
-    grid = run.numbers["grid"] | {"rows": rows, "best": rows[0]}
-    text = Page(render(replace(run, numbers=run.numbers | {"grid": grid, "refit": far}))).text
+    shares = zip(run.numbers.grid.rows, (1e-9, 0.5, 2.0), strict=True)
+    rows = tuple(replace(row, gap=share * (row.objective or 0)) for row, share in shares)
+    assert run.numbers.refit is not None
+    far = replace(run.numbers.refit, gap=9.0 * run.numbers.refit.objective, relative_gap=9.0)
+    grid = replace(run.numbers.grid, rows=rows, best=rows[0])
+    text = Page(render(replace(run, numbers=replace(run.numbers, grid=grid, refit=far)))).text
     assert "3 values of reg were solved, 1 of 3 to the optimum," in text
     assert "No. Nothing is proven of how near this is" in text
     assert "Yes, proven" not in text
@@ -597,7 +609,7 @@ def test_a_name_in_a_figure_is_escaped_and_isolated():
 @pytest.fixture
 def folder(tmp_path):
     run = made_up()
-    (tmp_path / "run.json").write_text(json.dumps(run.numbers))
+    (tmp_path / "run.json").write_text(run.numbers.text)
     run.classifier.save(tmp_path / "model.safetensors")
     write_evidence(tmp_path, run.evidence, run.steps, run.curves)
     return tmp_path
@@ -685,30 +697,29 @@ WRONG = (None, True, 0, -1, 1.5, float("nan"), 10**400, "x", [], {}, [1], {"a": 
     ],
 )
 def test_what_only_some_runs_need_is_asked_of_those(kind, damage):
-    run = run_of(kind)
-    numbers = copy.deepcopy(run.numbers)
+    numbers = to_json(run_of(kind).numbers)
     damage(numbers)
     with pytest.raises(UnfitError, match=r"absent|grid|optimum"):
-        require_needs(replace(run, numbers=numbers))
+        of_json(Results, numbers)
 
 
 @pytest.mark.parametrize("kind", ["worksheet", "screening", "folds", "sgd", "tune"])
 def test_whatever_is_wrong_in_run_json_is_said_before_the_page_is_made(kind):
     """What of the numbers passes the look at them makes a page: what fails then is a bug of ours."""
     run, rng = run_of(kind), random.Random(0)
-    require_needs(run)
+    told = to_json(run.numbers)
+    assert of_json(Results, told) == run.numbers
     refused = 0
-    everywhere = [path for path in places(run.numbers) if len(path) > 1]
+    everywhere = [path for path in places(told) if len(path) > 1]
     for path in rng.sample(everywhere, 25):
-        numbers = copy.deepcopy(run.numbers)
+        numbers = copy.deepcopy(told)
         holder = functools.reduce(operator.getitem, path[:-1], numbers)
         if rng.random() < 0.3:
             del holder[path[-1]]
         else:
             holder[path[-1]] = rng.choice(WRONG)
-        changed = replace(run, numbers=numbers)
         try:
-            require_needs(changed)
+            changed = replace(run, numbers=of_json(Results, numbers))
         except UnfitError:
             refused += 1
         else:

@@ -35,7 +35,20 @@ def evidence(*, mistakes=5, reliability=True, seed=0):
 def folder(tmp_path):
     """A run folder with all that `read_run` reads."""
     make_classifier(loss="softmax").save(tmp_path / "model.safetensors")
-    numbers = {"command": "c", "versions": {}, "options": {}, "data": {}, "grid": {}, "test": {}}
+    rows = [
+        {"reg": reg, "train_accuracy": 0.5, "val_accuracy": 0.5, "objective": 1.0, "status": "max_iter"}
+        for reg in (0.1, 1.0)
+    ]
+    grid = {"settings": 2, "axes": {"reg": [0.1, 1.0]}, "seconds": 1.0, "best": rows[0], "edges": [], "rows": rows}
+    data = {"source": "s", "fingerprint": "f", "classes": ["a"], "features": 24, "train": 9, "val": 2, "test": 3}
+    numbers = {
+        "command": "c",
+        "versions": {"linprobe": "0"},
+        "options": {"loss": "softmax"},
+        "data": data,
+        "grid": grid,
+        "test": {"accuracy": 0.5, "interval": [0.1, 0.9], "n": 3},
+    }
     (tmp_path / "run.json").write_text(json.dumps(numbers))
     write_evidence(tmp_path, evidence(), np.arange(4) * 10, np.full((4, 2), np.nan))
     return tmp_path
@@ -62,7 +75,7 @@ def test_what_is_written_is_read(folder, mistakes, reliability):
         for name in ("n", "confidence", "accuracy"):
             np.testing.assert_array_equal(getattr(run.evidence.reliability, name), getattr(written.reliability, name))
     assert_same(run.classifier, make_classifier(loss="softmax"))
-    assert run.numbers["command"] == "c"
+    assert run.numbers.command == "c"
 
 
 def test_a_path_without_curves(folder):

@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linprobe.cli.arguments import ModelArgument, SourceArgument
 
 if TYPE_CHECKING:
-    from linprobe.assess import Proof
+    from linprobe.assess import Assessment, Proof
+    from linprobe.classifier import Classifier
+    from linprobe.data.dataset import Dataset
     from linprobe.steps import Step
 
 FINGERPRINT, LONGEST = 15, 200  # characters that are shown of a fingerprint and of a source
@@ -41,18 +43,36 @@ def evaluate(
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
-    from linprobe.core.measure import per_class
     from linprobe.data.formats import open_dataset
 
     classifier = load(model)
-    about = classifier.about
     fetch_if_absent(source)
     dataset = open_dataset(source)
     # First what may be refused, so that nothing is printed then.
     proof = prove(classifier, dataset) if certify else None
     found = assess(classifier, dataset)
+    if as_json:
+        answer(_json(str(model), classifier, dataset, found, proof))
+    else:
+        console = Console(highlight=False)
+        if not trained_on(classifier, dataset):
+            print_step(console, _other_data(classifier, dataset))
+        print_step(console, _accuracy(classifier, dataset, found))
+        if proof is not None:
+            print_step(console, _certificate(proof))
+        require_output()
+    if proof is not None and not proof.proven:
+        raise typer.Exit(1)
+
+
+def _json(model: str, classifier: "Classifier", dataset: "Dataset", found: "Assessment", proof: "Proof | None") -> str:
+    """Everything, as --json prints it."""
+    from linprobe.assess import trained_on
+    from linprobe.core.measure import per_class
+
+    about = classifier.about
     numbers = {
-        "model": str(model),
+        "model": model,
         "data": {
             "source": dataset.name,
             "fingerprint": dataset.fingerprint,
@@ -63,60 +83,58 @@ def evaluate(
         "accuracy": found.accuracy,
         "interval": list(found.interval),
         "n": found.n,
-        "classes": per_class(found.counts, classifier.classes),
+        "classes": [
+            {
+                "class": one.name,
+                "n": one.n,
+                "recall": one.recall,
+                "mistaken_for": one.mistaken_for,
+                "times": one.times,
+            }
+            for one in per_class(found.counts, classifier.classes)
+        ],
         "unlearned": classifier.unlearned,
         "confusion": found.counts.tolist(),
     }
     if proof is not None:
         numbers["certificate"] = {"proven": proof.proven, **asdict(proof), "relative_gap": proof.relative_gap}
-    if as_json:
-        answer(json.dumps(numbers, indent=2))
-    else:
-        console = Console(highlight=False)
-        if numbers["data"]["other_data"]:
-            print_step(console, _other_data(numbers["data"]))
-        print_step(console, _accuracy(numbers, classifier.unlearned))
-        if proof is not None:
-            print_step(console, _certificate(proof))
-        require_output()
-    if proof is not None and not proof.proven:
-        raise typer.Exit(1)
+    return json.dumps(numbers, indent=2)
 
 
-def _other_data(data: dict[str, Any]) -> "Step":
+def _other_data(classifier: "Classifier", dataset: "Dataset") -> "Step":
     from linprobe.steps import Row, Step
 
-    trained, unknown = data["trained_on"], "the model's file does not say"
+    source, fingerprint = classifier.about.get("data"), classifier.about.get("fingerprint")
+    unknown = "the model's file does not say"
     rows = (
-        Row("trained on", str(trained["source"] or unknown)[:LONGEST], str(trained["fingerprint"] or "")[:FINGERPRINT]),
-        Row("this is", data["source"], data["fingerprint"][:FINGERPRINT]),
+        Row("trained on", str(source or unknown)[:LONGEST], str(fingerprint or "")[:FINGERPRINT]),
+        Row("this is", dataset.name, dataset.fingerprint[:FINGERPRINT]),
     )
     return Step(None, "Other data than the model was trained on", rows)
 
 
-def _accuracy(numbers: dict[str, Any], unlearned: list[str]) -> "Step":
+def _accuracy(classifier: "Classifier", dataset: "Dataset", found: "Assessment") -> "Step":
+    from linprobe.core.measure import per_class
     from linprobe.steps import LONGEST_CELL, Step, Table, accuracy_rows, brief, without_examples
 
-    classes = numbers["classes"]
-    shown = [one for one in classes if one["n"]]
-    notes = without_examples(unlearned)
+    shown = [one for one in per_class(found.counts, classifier.classes) if one.recall is not None]
+    notes = without_examples(classifier.unlearned)
     if len(shown) > CLASSES:
         notes += (f"The {CLASSES} classes with the lowest recall of {len(shown):,}; --json has them all.",)
-        shown = sorted(shown, key=lambda one: one["recall"])[:CLASSES]
+        shown = sorted(shown, key=lambda one: one.recall or 0.0)[:CLASSES]
     cells = tuple(
         (
-            brief(one["class"], LONGEST_CELL),
-            f"{one['n']:,}",
-            f"{one['recall']:.4f}",
-            f"{brief(one['mistaken_for'], LONGEST_CELL)} ({one['times']:,})" if one["times"] else "-",
+            brief(one.name, LONGEST_CELL),
+            f"{one.n:,}",
+            f"{one.recall:.4f}",
+            f"{brief(one.mistaken_for, LONGEST_CELL)} ({one.times:,})" if one.mistaken_for is not None else "-",
         )
         for one in shown
     )
     header = ("class", "examples", "recall", "most often confused with")
     table = Table(header, ("word", "number", "number", "word"), cells)
-    data = numbers["data"]
-    title = f"Accuracy on {data['source']}: {data['rows']}"
-    return Step(None, title, accuracy_rows("accuracy", numbers), notes, table)
+    rows = accuracy_rows("accuracy", found.accuracy, found.interval, found.n)
+    return Step(None, f"Accuracy on {dataset.name}: {found.rows}", rows, notes, table)
 
 
 def _certificate(proof: "Proof") -> "Step":

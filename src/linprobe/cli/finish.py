@@ -1,10 +1,9 @@
 """The end of `linprobe tune` and `linprobe worksheet`: the run is in its folder, and is shown."""
 
-import json
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from linprobe.cli.output import lost_output, say
 from linprobe.cli.words import complain, explain
@@ -12,6 +11,8 @@ from linprobe.errors import InterruptedWorkError, OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from linprobe.results import Results
 
 
 def show(folder: Path, views: Mapping[str, Callable[[], object]]) -> None:
@@ -39,12 +40,12 @@ def show(folder: Path, views: Mapping[str, Callable[[], object]]) -> None:
         )
 
 
-def close(console: "Console", folder: Path, numbers: dict[str, Any], *, as_json: bool) -> None:
+def close(console: "Console", folder: Path, numbers: "Results", *, as_json: bool) -> None:
     """Say where the run is, or print its numbers. Raises OutputError where those have not arrived."""
     from rich.markup import escape
 
     if as_json:
-        say(json.dumps(numbers, indent=2))
+        say(numbers.text)
     page = "report.html shows all of it, " if (folder / "report.html").is_file() else ""
     console.print(
         f"\nThe run is in [bold]{escape(str(folder))}[/]: {page}run.json and results.csv have the figures, "

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -141,25 +140,6 @@ class Comparison:
     def setting(self, number: int) -> dict[str, float]:
         """One of the settings by their names."""
         return {name: values[number].item() for name, values in self.settings.items()}
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Of every setting its values, its figures (None where it diverged) and its status: JSON-ready."""
-        means = (self.train_score, self.score, self.loss, self.objective)
-        figures = dict(zip(("train_accuracy", "val_accuracy", "val_loss", "objective"), means, strict=True))
-        gap, iterations = self.gap, self.iterations
-        status = np.where(self.failed, "failed", self.stopped)
-        rows = []
-        for number in range(len(self)):
-            row: dict[str, Any] = self.setting(number)
-            known = {name: values[number].item() for name, values in figures.items()}
-            row |= {name: figure if np.isfinite(figure) else None for name, figure in known.items()}
-            if iterations is not None:
-                row |= {"gap": gap[number].item(), "iterations": iterations[number].item()}
-            row["status"] = str(status[number])
-            if self.scores.shape[1] > 1:
-                row["fold_accuracy"] = self.scores[number].tolist()
-            rows.append(row)
-        return rows
 
 
 def scored(scores: np.ndarray) -> np.ndarray:

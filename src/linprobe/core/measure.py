@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -93,34 +92,30 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, f
     return (0.0 if correct == 0 else centre - half), (1.0 if correct == n else centre + half)
 
 
-def measured_accuracy(correct: int, n: int) -> dict[str, Any]:
-    """An accuracy as runs tell it: {accuracy, interval: [low, high], n}, the interval Wilson's of 95 %."""
-    return {"accuracy": correct / n, "interval": list(wilson_interval(correct, n)), "n": n}
-
-
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts (K, K): row = true class, column = predicted class."""
     pairs = np.ravel_multi_index((labels, predicted), (classes, classes))
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def per_class(counts: np.ndarray, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Of each class its name, examples, recall, and what it is most often mistaken for, and how often, if ever.
+@dataclass(frozen=True)
+class ClassScore:
+    """A class, its n examples, their recall, None of none, and what it is most often mistaken for, if ever."""
 
-    counts (K, K) as `confusion` gives them.
-    """
-    told = []
+    name: str
+    n: int
+    recall: float | None
+    mistaken_for: str | None
+    times: int
+
+
+def per_class(counts: np.ndarray, classes: Sequence[str]) -> list[ClassScore]:
+    """How each class fared; counts (K, K) as `confusion` gives them."""
+    found = []
     for k, name in enumerate(classes):
         wrong = counts[k].copy()
         n, wrong[k] = int(wrong.sum()), 0
         most = int(np.argmax(wrong))
-        told.append(
-            {
-                "class": name,
-                "n": n,
-                "recall": float(counts[k, k] / n) if n else None,
-                "mistaken_for": classes[most] if wrong[most] else None,
-                "times": int(wrong[most]),
-            }
-        )
-    return told
+        mistaken_for = classes[most] if wrong[most] else None
+        found.append(ClassScore(name, n, float(counts[k, k] / n) if n else None, mistaken_for, int(wrong[most])))
+    return found

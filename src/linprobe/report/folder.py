@@ -1,13 +1,12 @@
 """The files of a run folder, from what a worksheet or a tuning found."""
 
 import csv
-import json
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, d
 from linprobe.report.page import write_page
 from linprobe.report.run import write_evidence
 from linprobe.report.words import short_number
+from linprobe.results import Compared, Results, Tried
 from linprobe.steps import counted
 from linprobe.tune import TuneResult
 
@@ -50,28 +50,28 @@ class Searched(Protocol):
     def evidence(self) -> Evidence: ...  # noqa: D102
 
     @property
-    def numbers(self) -> dict[str, Any]: ...  # noqa: D102
+    def numbers(self) -> Results: ...  # noqa: D102
 
 
-def write_run(folder: Path, result: Searched, *, command: str) -> dict[str, Any]:
+def write_run(folder: Path, result: Searched, *, command: str) -> Results:
     """Write all that a run is into an existing folder, and leave out what shows it; returns what run.json says."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
     write_evidence(folder, result.evidence, result.search.curves.steps, result.search.curves.objective)
-    write_results(folder / "results.csv", numbers["grid"], numbers["grid"]["rows"])
-    if result.screening is not None:
-        write_results(folder / "screening.csv", numbers["grid"], numbers["grid"]["screening"]["rows"])
+    write_results(folder / "results.csv", numbers.grid, numbers.grid.rows)
+    if numbers.grid.screening is not None:
+        write_results(folder / "screening.csv", numbers.grid, numbers.grid.screening.rows)
     return numbers
 
 
-def write_tuned(folder: Path, result: TuneResult, *, command: str) -> dict[str, Any]:
+def write_tuned(folder: Path, result: TuneResult, *, command: str) -> Results:
     """Write the same of a tuning."""
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
     write_evidence(folder, result.evidence, result.found.curves.steps, result.found.curves.objective)
-    write_results(folder / "results.csv", numbers["grid"], numbers["grid"]["rows"])
+    write_results(folder / "results.csv", numbers.grid, numbers.grid.rows)
     return numbers
 
 
-def run_views(folder: Path, result: Searched, numbers: dict[str, Any]) -> Views:
+def run_views(folder: Path, result: Searched, numbers: Results) -> Views:
     """What shows a run that `write_run` wrote, its page last: by the name of the file, what writes it."""
     whole = result.search if result.screening is None else result.screening.result
     screened = "" if result.screening is None else f", screened at rank {result.screening.rank}"
@@ -82,13 +82,13 @@ def run_views(folder: Path, result: Searched, numbers: dict[str, Any]) -> Views:
     }
 
 
-def tuned_views(folder: Path, result: TuneResult, numbers: dict[str, Any]) -> Views:
+def tuned_views(folder: Path, result: TuneResult, numbers: Results) -> Views:
     """The same of a tuning; path.png in place of loss.png and grid.png where there are no learning rates."""
     found = result.found
     return {
         **(
             {"path.png": lambda: _draw_path(folder / "path.png", numbers, found)}
-            if numbers["grid"]["solver"] == "exact"
+            if numbers.grid.solver == "exact"
             else _search_views(folder, numbers, found, found)
         ),
         **_classifier_views(folder, numbers, result.classifier, result.evidence.counts),
@@ -96,19 +96,12 @@ def tuned_views(folder: Path, result: TuneResult, numbers: dict[str, Any]) -> Vi
     }
 
 
-def _write_numbers(folder: Path, classifier: Classifier, found: dict[str, Any], command: str) -> dict[str, Any]:
+def _write_numbers(folder: Path, classifier: Classifier, found: Results, command: str) -> Results:
     """run.json and the model."""
-    numbers = {
-        "command": command,
-        "versions": {
-            "linprobe": __version__,
-            "python": platform.python_version(),
-            **{library: version for library in LIBRARIES if (version := _version(library))},
-        },
-        "options": dict(classifier.about),
-        **found,
-    }
-    (folder / "run.json").write_text(json.dumps(numbers, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    versions = {"linprobe": __version__, "python": platform.python_version()}
+    versions |= {library: version for library in LIBRARIES if (version := _version(library))}
+    numbers = replace(found, command=command, versions=versions)
+    (folder / "run.json").write_text(numbers.text + "\n", encoding="utf-8")
     classifier.save(folder / "model.safetensors")
     return numbers
 
@@ -121,29 +114,28 @@ def _version(library: str) -> str | None:
         return None
 
 
-def write_results(path: Path, grid: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def write_results(path: Path, grid: Compared, rows: Sequence[Tried]) -> None:
     """A row per setting, in the order of the space; a figure that it does not have, as a gap without a proof, is empty.
 
     Momentum and batch size come as further columns where they are not the same for all; the exact solver's iterations.
     """
-    extra = [name for name in ("momentum", "batch_size") if len(grid["axes"].get(name, ())) > 1]
-    extra += ["iterations"] * ("iterations" in rows[0])
+    extra = [name for name in ("momentum", "batch_size") if len(grid.axes.get(name, ())) > 1]
+    extra += ["iterations"] * (rows[0].iterations is not None)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *extra])
         for row in rows:
-            writer.writerow([_cell(name, row.get(name)) for name in (*COLUMNS, *extra)])
+            writer.writerow([_cell(name, getattr(row, name)) for name in (*COLUMNS, *extra)])
 
 
-def _cell(name: str, value: Any) -> str:
-    if value is None or value != value:
-        return ""
-    return f"{value:.6g}" if name in FIGURES else value if name == "status" else repr(value)
+def _cell(name: str, value: str | float | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.6g}" if name in FIGURES else repr(value)
 
 
-def _draw_path(path: Path, numbers: dict[str, Any], found: Comparison) -> None:
-    data, grid = numbers["data"], numbers["grid"]
-    n = data["val"] + (data["train"] if grid["folds"] else 0)
+def _draw_path(path: Path, numbers: Results, found: Comparison) -> None:
+    data, grid, n = numbers.data, numbers.grid, numbers.validated
     draw_path(
         path,
         found.settings["reg"],
@@ -151,20 +143,18 @@ def _draw_path(path: Path, numbers: dict[str, Any], found: Comparison) -> None:
         found.score,
         [wilson_interval(round(accuracy * n), n) for accuracy in found.score],
         best=found.best,
-        title=f"{data['source']}: accuracy along the regularisation path",
-        caption=f"{grid['loss']}; chosen: λ {short_number(grid['best']['reg'])}, validation accuracy "
-        f"{grid['best']['val_accuracy']:.3f} on {counted(n, 'example')}"
-        + (f" in {grid['folds']} folds." if grid["folds"] else "."),
+        title=f"{data.source}: accuracy along the regularisation path",
+        caption=f"{grid.loss}; chosen: λ {short_number(grid.best.setting['reg'])}, validation accuracy "
+        f"{grid.best.val_accuracy:.3f} on {counted(n, 'example')}"
+        + (f" in {grid.folds} folds." if grid.folds else "."),
     )
 
 
-def _search_views(
-    folder: Path, numbers: dict[str, Any], search: Comparison, whole: Comparison, screened: str = ""
-) -> Views:
+def _search_views(folder: Path, numbers: Results, search: Comparison, whole: Comparison, screened: str = "") -> Views:
     """loss.png of what was trained, grid.png of all settings that were looked at."""
 
     def draw_loss() -> None:
-        source, loss = numbers["data"]["source"], numbers["options"]["loss"]
+        source, loss = numbers.data.source, numbers.loss
         draw_losses(
             folder / "loss.png",
             search.curves.steps,
@@ -181,21 +171,21 @@ def _search_views(
             heat.accuracy,
             best=heat.best,
             status=heat.status,
-            title=f"{numbers['data']['source']}: validation accuracy of {len(whole):,} settings{screened}",
+            title=f"{numbers.data.source}: validation accuracy of {len(whole):,} settings{screened}",
         )
 
     return {"loss.png": draw_loss, "grid.png": draw_heat}
 
 
-def _classifier_views(folder: Path, numbers: dict[str, Any], classifier: Classifier, confusion: np.ndarray) -> Views:
+def _classifier_views(folder: Path, numbers: Results, classifier: Classifier, confusion: np.ndarray) -> Views:
     """confusion.png, and templates.png where the features are an image's."""
 
     def draw_classes() -> None:
-        title = f"{numbers['data']['source']}: what each class looks for"
+        title = f"{numbers.data.source}: what each class looks for"
         draw_templates(folder / "templates.png", classifier.templates, classifier.classes, title=title)
 
     def draw_counts() -> None:
-        title = f"{numbers['data']['source']}: what the test examples are predicted as"
+        title = f"{numbers.data.source}: what the test examples are predicted as"
         draw_confusion(folder / "confusion.png", confusion, classifier.classes, title=title)
 
     pictures = len(classifier.preparation.shape) == 3

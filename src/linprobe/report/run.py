@@ -1,16 +1,15 @@
 """A run folder, read again: what the page is made from."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from linprobe.classifier import Classifier, load
 from linprobe.errors import DataError
 from linprobe.evidence import Evidence, Mistakes, Reliability
-from linprobe.tensors import Kind, read, short, warn_unchecked, write
+from linprobe.results import Results
+from linprobe.tensors import Kind, read, warn_unchecked, write
 
 EVIDENCE = "evidence.safetensors"
 
@@ -33,7 +32,7 @@ class Run:
     where there are none.
     """
 
-    numbers: dict[str, Any]
+    numbers: Results
     classifier: Classifier
     evidence: Evidence
     steps: np.ndarray
@@ -55,16 +54,14 @@ def read_run(folder: Path) -> Run:
     if not path.is_file():
         finding = "holds no run.json" if folder.is_dir() else "is not a folder"
         raise DataError(f"{folder}: {finding}; give a folder that linprobe worksheet or linprobe tune left")
-    try:
-        numbers = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read ({short(error)}); make the run again") from error
-    if not isinstance(numbers, dict):
-        raise DataError(f"{path}: is not a table of names and values; make the run again")
-    if missing := {"command", "versions", "options", "data", "grid", "test"} - set(numbers):
-        raise DataError(f"{path}: lacks {min(missing)}; make the run again")
+    numbers = Results.read(path)
     classifier = load(folder / "model.safetensors")
     arrays = _read_arrays(folder / EVIDENCE, len(classifier.classes), classifier.preparation.shape)
+    if len(arrays["steps"]) and arrays["curves"].shape[1] != len(numbers.grid.rows):
+        raise DataError(
+            f"{path}: does not tell what the page needs (grid.rows: has {len(numbers.grid.rows):,} settings for "
+            f"{arrays['curves'].shape[1]:,} loss curves); make the run again"
+        )
     parts: dict[str, dict[str, np.ndarray]] = {"mistakes": {}, "reliability": {}}
     for name, array in arrays.items():
         part, _, of_part = name.partition(".")

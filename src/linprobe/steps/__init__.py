@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
-from typing import Any, Literal
+from typing import Literal
 
 NAMED = 5  # classes in a sentence; of more, their number
 LONGEST = 40  # characters of a name in a sentence
@@ -98,12 +98,14 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}{'es' if what.endswith('s') else 's'}"
 
 
-def accuracy_rows(what: str, measured: dict[str, Any], classes: int | None = None) -> tuple[Row, Row]:
-    """An accuracy and its interval, from {accuracy, interval, n}, beside chance among so many classes."""
-    low, high = measured["interval"]
+def accuracy_rows(
+    what: str, accuracy: float, interval: tuple[float, float], n: int, classes: int | None = None
+) -> tuple[Row, Row]:
+    """An accuracy of n examples and its interval, beside chance among so many classes."""
+    low, high = interval
     return (
-        Row(what, f"{measured['accuracy']:.4f}", "" if classes is None else _beside_chance(low, high, 1 / classes)),
-        Row("95 % interval (Wilson)", f"{low:.4f} to {high:.4f}", f"from {counted(measured['n'], 'example')}"),
+        Row(what, f"{accuracy:.4f}", "" if classes is None else _beside_chance(low, high, 1 / classes)),
+        Row("95 % interval (Wilson)", f"{low:.4f} to {high:.4f}", f"from {counted(n, 'example')}"),
     )
 
 
@@ -113,9 +115,9 @@ def _beside_chance(low: float, high: float, chance: float) -> str:
     return f"{'above' if chance < low else 'below'} chance, {chance:.4f}"
 
 
-def within(gap: float | None, objective: float, tol: float) -> bool:
+def within(gap: float | None, objective: float | None, tol: float | None) -> bool:
     """Whether a proven gap shows that an objective is as near to the lowest possible one as was asked for."""
-    return gap is not None and gap <= tol * objective
+    return gap is not None and objective is not None and tol is not None and gap <= tol * objective
 
 
 def proven(objective: float, gap: float) -> str:

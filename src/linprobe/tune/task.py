@@ -12,11 +12,11 @@ from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.search import Resources
-from linprobe.core.measure import measured_accuracy
 from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset
 from linprobe.data.splits import Part, TrainedOn, absent_classes, make_splits, refuse_what_is_not_finite
 from linprobe.evidence import Evidence, observe
+from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
 from linprobe.steps import Step
 from linprobe.tune.engines import Descent, Exact, kept
 from linprobe.tune.options import Options
@@ -27,13 +27,13 @@ from linprobe.tune.words import data_step, refit_step, settings_step, test_step
 class TuneResult:
     """The classifier, refitted on train + validation, and what was compared to find it.
 
-    evidence: of the test split; numbers: what run.json tells, JSON-ready.
+    evidence: of the test split; numbers: what run.json tells.
     """
 
     classifier: Classifier
     found: Comparison
     evidence: Evidence
-    numbers: dict[str, Any]
+    numbers: Results
 
 
 def tune(
@@ -61,22 +61,22 @@ def tune(
     rows = TrainedOn.of(splits, options.seed, "train + validation", prepared_on)
     preparation = rows.fit(splits, options.features)
     pool = kept(rows.prepared(splits, preparation), len(dataset.classes), options, resources())
-    numbers: dict[str, Any] = {
-        "data": {
-            "source": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "classes": list(dataset.classes),
-            "shape": list(dataset.train.X.shape[1:]),
-            "features": pool.X.shape[1],
-            **{name: len(getattr(splits, name)) for name in ("train", "val", "test")},
-            "absent": absent_classes(pool.y, dataset.classes),
-            "only_in_validation": [] if options.folds else _only_in(splits.val.y, splits.train.y, dataset.classes),
-        }
-    }
-    on_step(data_step(numbers["data"], options))
+    data = SourceData(
+        source=dataset.name,
+        fingerprint=dataset.fingerprint,
+        classes=dataset.classes,
+        shape=dataset.train.X.shape[1:],
+        features=pool.X.shape[1],
+        train=len(splits.train),
+        val=len(splits.val),
+        test=len(splits.test),
+        absent=tuple(absent_classes(pool.y, dataset.classes)),
+        only_in_validation=() if options.folds else _only_in(splits.val.y, splits.train.y, dataset.classes),
+    )
+    on_step(data_step(data, options))
 
     def keep(settings: dict[str, Any]) -> Checkpoint | None:
-        sizes = {name: numbers["data"][name] for name in ("train", "val")}
+        sizes = {"train": data.train, "val": data.val}
         work = {"work": "tune", "data": dataset.fingerprint, **sizes, "features": options.features}
         return None if checkpoint is None else checkpoint(work | settings)
 
@@ -84,30 +84,33 @@ def tune(
         pool, len(splits.train), dataset.classes, options, resources(), on_plan, progress, keep
     )
     found, seconds = _timed(engine.compare)
-    settings = found.rows()
+    settings = tried(found)
     best = settings[found.best]
-    axes = {name: sorted({row[name] for row in settings}) for name in ("learning_rate", "reg") if name in best}
-    numbers["grid"] = {
+    names = [name for name in ("learning_rate", "reg") if name in best.setting]
+    grid = Compared(
+        solver=options.solver,
+        loss=options.loss,
+        **engine.told,
+        folds=options.folds,
+        settings=len(settings),
+        axes={name: tuple(sorted({row.setting[name] for row in settings})) for name in names},
+        seconds=seconds,
+        best=best,
+        edges=tuple(found.choice.edge_axes),
+        rows=settings,
+    )
+    on_step(settings_step(grid))
+
+    (W, b, ended), seconds = _timed(lambda: engine.refit(found.setting(found.best)))
+    refit = Refit(n=len(pool), seconds=seconds, **ended)
+    on_step(refit_step(refit, best, options.loss, grid.tol))
+
+    about = {
         "solver": options.solver,
         "loss": options.loss,
         **engine.told,
         "folds": options.folds,
-        "settings": len(settings),
-        "axes": axes,
-        "seconds": seconds,
-        "best": best,
-        "edges": list(found.choice.edge_axes),
-        "rows": settings,
-    }
-    on_step(settings_step(numbers["grid"]))
-
-    (W, b, refit), seconds = _timed(lambda: engine.refit(found.setting(found.best)))
-    numbers["refit"] = {"n": len(pool), "seconds": seconds, **refit}
-    on_step(refit_step(numbers["refit"], best, options.loss, engine.told.get("tol")))
-
-    about = {
-        **{name: numbers["grid"][name] for name in ("solver", "loss", *engine.told, "folds")},
-        **{name: best[name] for name in axes},
+        **{name: best.setting[name] for name in names},
         "features": options.features,
         "seed": options.seed,
         "data": dataset.name,
@@ -121,14 +124,14 @@ def tune(
     classifier = Classifier(W, b, dataset.classes, preparation, about)
     # The one place that reads the test split; the choice is made.
     evidence = observe(classifier, splits.test)
-    numbers["test"] = measured_accuracy(evidence.correct, evidence.n)
-    on_step(test_step(numbers["test"], len(dataset.classes)))
-    return TuneResult(classifier, found, evidence, numbers)
+    test = Accuracy.of(evidence.correct, evidence.n)
+    on_step(test_step(test, len(dataset.classes)))
+    return TuneResult(classifier, found, evidence, Results(options=about, data=data, grid=grid, refit=refit, test=test))
 
 
-def _only_in(val: np.ndarray, train: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+def _only_in(val: np.ndarray, train: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
     """The classes of which validation has examples and train none."""
-    return [classes[number] for number in np.setdiff1d(val, train)]
+    return tuple(classes[number] for number in np.setdiff1d(val, train))
 
 
 def _ignore(step: Step) -> None:

@@ -1,8 +1,10 @@
 """The steps of tuning in words."""
 
-from typing import Any
+import math
+from collections.abc import Sequence
 
 from linprobe.core.losses import LOSSES
+from linprobe.results import Accuracy, Compared, Refit, SourceData, Tried
 from linprobe.steps import (
     AXES,
     ENDED,
@@ -29,53 +31,53 @@ WHY = {
 }
 
 
-def data_step(data: dict[str, Any], options: Options) -> Step:
+def data_step(data: SourceData, options: Options) -> Step:
     """Step 1: the source and its splits."""
-    shape, classes = " x ".join(map(str, data["shape"])), counted(len(data["classes"]), "class")
+    shape, classes = " x ".join(map(str, data.shape or ())), counted(len(data.classes), "class")
     if options.folds is None:
-        train = f"train {data['train']:,}, validation {data['val']:,}"
+        train = f"train {data.train:,}, validation {data.val:,}"
     else:
-        train = f"train {data['train'] + data['val']:,}, in {options.folds} folds"
+        train = f"train {data.train + data.val:,}, in {options.folds} folds"
     rows = (
-        Row("examples", f"{data['source']}: {shape}, {classes}"),
-        Row("splits", f"{train}, test {data['test']:,}"),
-        Row("features", f"{data['features']:,}, {options.features}"),
+        Row("examples", f"{data.source}: {shape}, {classes}"),
+        Row("splits", f"{train}, test {data.test:,}"),
+        Row("features", f"{data.features:,}, {options.features}"),
     )
-    late = without_examples(data["only_in_validation"], "in train, only in validation")
-    return Step(1, "Data", rows, without_examples(data["absent"]) + late)
+    late = without_examples(data.only_in_validation or (), "in train, only in validation")
+    return Step(1, "Data", rows, without_examples(data.absent) + late)
 
 
-def settings_step(grid: dict[str, Any]) -> Step:
+def settings_step(grid: Compared) -> Step:
     """Step 2: all settings, or the best of many, and what to be careful about."""
-    exact, best, rows = grid["solver"] == "exact", grid["best"], grid["rows"]
-    many = counted(grid["settings"], "setting")
-    if grid["folds"] is not None:
-        many += f" x {grid['folds']} folds"
-    together = " together" if grid["settings"] > 1 or grid["folds"] is not None else ""
-    lines = [Row("compared", f"{many}, {grid['loss']}, trained{together} in {grid['seconds']:.1f} s")]
+    exact, best, rows = grid.solver == "exact", grid.best, grid.rows
+    many = counted(grid.settings, "setting")
+    if grid.folds is not None:
+        many += f" x {grid.folds} folds"
+    together = " together" if grid.settings > 1 or grid.folds is not None else ""
+    lines = [Row("compared", f"{many}, {grid.loss}, trained{together} in {grid.seconds:.1f} s")]
     notes = []
     if exact:
-        failed = sum(row["status"] == "failed" for row in rows)
-        if best["status"] == "failed":
+        failed = sum(row.status == "failed" for row in rows)
+        if best.status == "failed":
             text = "the solver failed on all of them, the one chosen too; give larger values of reg"
             lines.insert(0, Row("failed", f"all {len(rows)}" if len(rows) > 1 else "the only one", text))
         elif failed:
             lines.append(Row("failed", f"{failed} of {len(rows)}", "the solver failed on them; left out of the choice"))
-        short = [row for row in rows if not within(row["gap"], row["objective"], grid["tol"])]
+        short = [row for row in rows if not within(row.gap, row.objective, grid.tol)]
         done = "all" if not short else f"{len(rows) - len(short)} of {len(rows)}"
-        lines.append(Row("proven", f"{done} within {number(grid['tol'])} of the lowest objective, relative"))
+        lines.append(Row("proven", f"{done} within {_say(grid.tol)} of the lowest objective, relative"))
         if short:
             notes.append(_short(short, rows))
     else:
-        lost = sum(row["status"] == "diverged" for row in rows)
+        lost = sum(row.status == "diverged" for row in rows)
         if lost:
             lines.append(Row("diverged", f"{lost} of {len(rows)}", "none; left out of the choice"))
-    names = list(grid["axes"])
+    names = list(grid.axes)
     shown = rows
     if len(rows) > SHOWN:
-        shown = sorted(rows, key=lambda row: (row is not best, -(row["val_accuracy"] or 0)))[:SHOWN]
+        shown = sorted(rows, key=lambda row: (row is not best, -(row.val_accuracy or 0)))[:SHOWN]
         notes.insert(0, f"The best {SHOWN} of {len(rows)}; all of them are in results.csv.")
-    notes += [_edge(name, best[name], grid["axes"][name]) for name in grid["edges"]]
+    notes += [_edge(name, best.setting[name], grid.axes[name]) for name in grid.edges]
     proof = ("gap", "iterations") if exact else ()
     columns = (*names, "train_accuracy", "val_accuracy", "objective", *proof, "status")
     header = tuple(TITLES[name] for name in columns)
@@ -84,36 +86,45 @@ def settings_step(grid: dict[str, Any]) -> Step:
     return Step(2, "Path" if exact else "Grid", tuple(lines), tuple(notes), table)
 
 
-def _short(short: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
+def _short(short: Sequence[Tried], rows: Sequence[Tried]) -> str:
     """Which settings stopped short of the tolerance, how far the farthest is, and what to do."""
-    worst = max(short, key=lambda row: row["gap"] / row["objective"])
-    far = worst["gap"] / worst["objective"]
+    worst = max(short, key=_relative_gap)
+    far = _relative_gap(worst)
     share = f"at {at_most(far, 1)}" if far < 1 else "of which nothing is proven"
-    which = f"reg {number(worst['reg'])}, {share}"
+    which = f"reg {_say(worst.reg)}, {share}"
     if len(short) > 1:
-        which = f"{len(short)} of {len(rows)}, reg {number(worst['reg'])} the farthest, {share}"
+        which = f"{len(short)} of {len(rows)}, reg {_say(worst.reg)} the farthest, {share}"
     # Among the smallest values of reg they are what can be expected; elsewhere leaving them out says nothing.
-    smallest = {row["reg"] for row in short} == {row["reg"] for row in rows[: len(short)]}
+    smallest = {row.reg for row in short} == {row.reg for row in rows[: len(short)]}
     way = "small values of reg are the hard ones; leave them out, or raise --tol" if smallest else "raise --tol"
     return f"Stopped short of that: {which}: {way}."
 
 
-def _cells(row: dict[str, Any], names: list[str], *, exact: bool) -> tuple[str, ...]:
+def _relative_gap(row: Tried) -> float:
+    """The gap as a share of the objective; infinite where nothing is proven."""
+    return math.inf if row.gap is None or row.objective is None else row.gap / row.objective
+
+
+def _say(value: float | None) -> str:
+    return "-" if value is None else number(value)
+
+
+def _cells(row: Tried, names: list[str], *, exact: bool) -> tuple[str, ...]:
     def say(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    proof = (at_most(row["gap"]), say(row["iterations"], ",")) if exact else ()
+    proof = ("-" if row.gap is None else at_most(row.gap), say(row.iterations, ",")) if exact else ()
     return (
-        *(number(row[name]) for name in names),
-        say(row["train_accuracy"], ".4f"),
-        say(row["val_accuracy"], ".4f"),
-        say(row["objective"], ".6g"),
+        *(number(row.setting[name]) for name in names),
+        say(row.train_accuracy, ".4f"),
+        say(row.val_accuracy, ".4f"),
+        say(row.objective, ".6g"),
         *proof,
-        ENDED.get(row["status"], str(row["status"])),
+        ENDED.get(row.status, str(row.status)),
     )
 
 
-def _edge(name: str, best: float, values: list[float]) -> str:
+def _edge(name: str, best: float, values: Sequence[float]) -> str:
     """That better may lie beyond the end of an axis, and what to type to see."""
     low = best == values[0]
     return (
@@ -122,25 +133,27 @@ def _edge(name: str, best: float, values: list[float]) -> str:
     )
 
 
-def refit_step(refit: dict[str, Any], best: dict[str, Any], loss: str, tol: float | None = None) -> Step:
+def refit_step(refit: Refit, best: Tried, loss: str, tol: float | None = None) -> Step:
     """Step 3: the chosen setting on all training rows, and how near to its optimum it is; tol: what was asked for."""
-    setting = ", ".join(f"{AXES[name]} {number(best[name])}" for name in ("learning_rate", "reg") if name in best)
+    setting = ", ".join(
+        f"{AXES[name]} {number(best.setting[name])}" for name in ("learning_rate", "reg") if name in best.setting
+    )
     rows = [
-        Row("chosen", setting, f"validation accuracy {best['val_accuracy']:.4f}"),
-        Row("trained on", counted(refit["n"], "example"), "train + validation"),
-        Row("time", f"{refit['seconds']:.1f} s", timed=True),
-        Row("objective", f"{refit['objective']:.6g}", f"mean {loss} loss + reg x ΣW²"),
+        Row("chosen", setting, f"validation accuracy {best.val_accuracy:.4f}"),
+        Row("trained on", counted(refit.n, "example"), "train + validation"),
+        Row("time", f"{refit.seconds:.1f} s", timed=True),
+        Row("objective", f"{refit.objective:.6g}", f"mean {loss} loss + reg x ΣW²"),
     ]
-    if "gap" not in refit:
+    if refit.iterations is None:
         way = "--solver exact" + ("" if LOSSES[loss].dual else " --loss squared_hinge")
         notes = (f"How near this is to the optimum is not known: SGD proves nothing, {way} does.",)
-    elif refit["gap"] is None:
-        notes = (f"How near this is to the optimum is not proven{_why(refit['status'])}. Raise reg, or --tol.",)
+    elif refit.gap is None or refit.relative_gap is None:
+        notes = (f"How near this is to the optimum is not proven{_why(refit.status)}. Raise reg, or --tol.",)
     else:
-        rows.append(Row("proven gap", at_most(refit["gap"]), f"{at_most(refit['relative_gap'], 1)} of the objective"))
-        notes = (proven(refit["objective"], refit["gap"]),)
-        if tol is not None and not within(refit["gap"], refit["objective"], tol):
-            notes += (f"That is not within {number(tol)} of it, relative{_why(refit['status'])}; raise reg, or --tol.",)
+        rows.append(Row("proven gap", at_most(refit.gap), f"{at_most(refit.relative_gap, 1)} of the objective"))
+        notes = (proven(refit.objective, refit.gap),)
+        if tol is not None and not within(refit.gap, refit.objective, tol):
+            notes += (f"That is not within {number(tol)} of it, relative{_why(refit.status)}; raise reg, or --tol.",)
     return Step(3, "Refit", tuple(rows), notes)
 
 
@@ -148,6 +161,6 @@ def _why(status: str) -> str:
     return f": {WHY[status]}" if status in WHY else ""
 
 
-def test_step(test: dict[str, Any], classes: int) -> Step:
+def test_step(test: Accuracy, classes: int) -> Step:
     """Step 4: test accuracy and its interval."""
-    return Step(4, "Test", accuracy_rows("accuracy, measured once", test, classes))
+    return Step(4, "Test", accuracy_rows("accuracy, measured once", test.accuracy, test.interval, test.n, classes))

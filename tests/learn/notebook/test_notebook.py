@@ -134,28 +134,29 @@ def test_so_they_are_for_the_svm(executed_hinge, number, said):
 
 def check(notebook, numbers, number, said):
     """Hold an executed notebook against the same worksheet done by the engine."""
-    assert number(notebook, "first-loss", "loss") == pytest.approx(numbers["first_loss"]["naive"], abs=1e-6)
-    assert number(notebook, "first-loss", "check") == pytest.approx(numbers["first_loss"]["expected"], abs=1e-6)
+    assert number(notebook, "first-loss", "loss") == pytest.approx(numbers.first_loss.naive, abs=1e-6)
+    assert number(notebook, "first-loss", "check") == pytest.approx(numbers.first_loss.expected, abs=1e-6)
     errors = re.findall(r"numerical: \S+ analytic: \S+, relative error: (\S+)", said(notebook, "gradient"))
     assert len(errors) == 20
     assert max(map(float, errors)) < 1e-6
     assert "Loss difference: 0.000000\nGradient difference: 0.000000" in said(notebook, "matrix")
-    best = numbers["grid"]["best"]
-    assert f"{numbers['grid']['settings']} settings" in said(notebook, "tune")
-    assert number(notebook, "tune", "accuracy") == pytest.approx(best["val_accuracy"], abs=1e-6)
-    assert number(notebook, "tune", "lr") == pytest.approx(best["learning_rate"], rel=1e-6)
-    assert number(notebook, "tune", "reg") == pytest.approx(best["reg"], rel=1e-6)
+    best = numbers.grid.best
+    assert f"{numbers.grid.settings} settings" in said(notebook, "tune")
+    assert number(notebook, "tune", "accuracy") == pytest.approx(best.val_accuracy, abs=1e-6)
+    assert number(notebook, "tune", "lr") == pytest.approx(best.learning_rate, rel=1e-6)
+    assert number(notebook, "tune", "reg") == pytest.approx(best.reg, rel=1e-6)
     first = said(notebook, "ranking").split("\n")[2]
     assert [float(cell) for cell in first.strip("| ").split(" | ")] == pytest.approx(
-        [best[name] for name in ("learning_rate", "reg", "train_accuracy", "val_accuracy", "val_loss")], rel=1e-3
+        [getattr(best, name) for name in ("learning_rate", "reg", "train_accuracy", "val_accuracy", "val_loss")],
+        rel=1e-3,
     )
-    assert ("an end of the values" in said(notebook, "ranking")) == bool(numbers["grid"]["edges"])
+    assert ("an end of the values" in said(notebook, "ranking")) == bool(numbers.grid.edges)
     # The loop draws other batches; validation has some 270 examples.
-    assert number(notebook, "loop", "loop") == pytest.approx(best["val_accuracy"], abs=0.06)
-    assert number(notebook, "test", "accuracy") == pytest.approx(numbers["test"]["accuracy"], abs=1e-6)
+    assert number(notebook, "loop", "loop") == pytest.approx(best.val_accuracy, abs=0.06)
+    assert number(notebook, "test", "accuracy") == pytest.approx(numbers.test.accuracy, abs=1e-6)
     (interval,) = re.findall(r"([\d.]+) to ([\d.]+)", said(notebook, "test"))
-    assert [float(end) for end in interval] == pytest.approx(numbers["test"]["interval"], abs=1e-4)
-    assert f"{numbers['test']['accuracy']:.4f}" in said(notebook, "summary")
+    assert [float(end) for end in interval] == pytest.approx(numbers.test.interval, abs=1e-4)
+    assert f"{numbers.test.accuracy:.4f}" in said(notebook, "summary")
 
 
 @pytest.mark.real_data

@@ -50,15 +50,15 @@ def test_an_example_that_is_the_mean_has_no_direction_and_no_nan():
 def test_the_saved_model_predicts_behind_its_own_preparation(digits, features, tmp_path):
     axes = parse_axis("1e-3:1:4:log", "x"), np.array([1e-4])
     result = run_worksheet(digits, Options(Training(iterations=300), *axes, features=features, val=100, test=150))
-    assert result.numbers["test"]["accuracy"] > 0.9
+    assert result.numbers.test.accuracy > 0.9
     result.classifier.save(tmp_path / "model")
     test = make_splits(digits, val=100, test=150).test
     model = load(tmp_path / "model")
     np.testing.assert_array_equal(model.predict(test.X), result.classifier.predict(test.X))
-    assert np.mean(model.predict(test.X) == test.y) == result.numbers["test"]["accuracy"]
-    assert result.numbers["test"]["n"] == len(test) == 150
+    assert np.mean(model.predict(test.X) == test.y) == result.numbers.test.accuracy
+    assert result.numbers.test.n == len(test) == 150
     val = make_splits(digits, val=100, test=150).val
-    assert np.mean(model.predict(val.X) == val.y) != result.numbers["test"]["accuracy"]  # or either would do
+    assert np.mean(model.predict(val.X) == val.y) != result.numbers.test.accuracy  # or either would do
     # The weights act on centred pixels, so the search's own rows give the same scores.
     preparation = fit_preparation(make_splits(digits, val=100, test=150).train, features)
     scores = preparation.apply(test.X) @ result.search.W + result.search.b
@@ -73,8 +73,8 @@ def test_every_axis_is_told_and_written(digits, tmp_path):
     assert len(result.search) == 24
     assert len(result.search.plan.stacks) == 2  # plain SGD and momentum take different steps
     assert {"momentum", "batch size"} <= {row.what for row in steps[4].rows}
-    grid = result.numbers["grid"]
-    write_results(tmp_path / "results.csv", grid, grid["rows"])
+    grid = result.numbers.grid
+    write_results(tmp_path / "results.csv", grid, grid.rows)
     with (tmp_path / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 24
@@ -95,7 +95,7 @@ def test_random_trials(digits, tmp_path):
         Training(iterations=60), parse_axis("1e-5:1e-2:2:log", "x"), parse_axis("1e-3:10:2:log", "x"), trials=25
     )
     result = run_worksheet(digits, options)
-    assert len(result.search) == result.numbers["grid"]["settings"] == 25
+    assert len(result.search) == result.numbers.grid.settings == 25
     assert len(np.unique(result.search.settings["learning_rate"])) == 25
     heat = heat_map(result.search)
     assert heat.accuracy.shape == (10, 10)
@@ -118,7 +118,7 @@ def test_screening_keeps_the_winner_and_reports_only_what_was_retrained(digits, 
     assert 0 < result.screening.residual < 0.05
     assert np.abs(result.screening.result.train_score - full.search.train_score).max() < 0.02
     assert len(result.search) == 5
-    assert result.numbers["grid"]["settings"] == 16
+    assert result.numbers.grid.settings == 16
     # The retrained ones are the full grid's own, to rounding: same seed, same batches, same start.
     np.testing.assert_allclose(
         result.search.objective, full.search.objective[result.screening.kept], rtol=1e-4
@@ -136,7 +136,7 @@ def test_early_stopping_says_who_stopped(digits):
         digits, Options(Training(iterations=2000, patience=3), np.array([1e-9, 1e-3]), np.array([0.1]))
     )
     assert "no_progress" in result.search.stopped
-    assert result.numbers["test"]["accuracy"] > 0.9
+    assert result.numbers.test.accuracy > 0.9
 
 
 def test_the_plan_is_told_before_the_work_and_bounds_it(digits):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +14,6 @@ from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import exercise_axes, spread_axes
 from linprobe.compare.search import Resources, Screening, screen, search
 from linprobe.compare.settings import Axis, Grid, Progress, Space, Trials
-from linprobe.core.measure import measured_accuracy
 from linprobe.core.sgd.plan import Plan
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples, Splits
@@ -25,6 +24,7 @@ from linprobe.evidence import Evidence, observe
 from linprobe.learn.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
 from linprobe.learn.worksheet.optimum import find_optimum
 from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
+from linprobe.results import Accuracy, Compared, Questions, Results, Screened, SourceData, tried
 from linprobe.steps import Step
 from linprobe.steps.exercise import (
     data_step,
@@ -66,13 +66,13 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class WorksheetResult:
-    """All that the exercise produced; numbers is what run.json tells, JSON-ready."""
+    """All that the exercise produced; numbers is what run.json tells."""
 
     search: Comparison
     screening: Screening | None
     classifier: Classifier
     evidence: Evidence
-    numbers: dict[str, Any]
+    numbers: Results
 
 
 def run_worksheet(
@@ -100,20 +100,20 @@ def run_worksheet(
     preparation = fit_preparation(splits.train, options.features)
     train, val = (_kept(part, preparation) for part in (splits.train, splits.val))
     space = choose_space(dataset, train, options)
-    numbers: dict[str, Any] = {"data": _describe(dataset, splits, len(preparation.mean))}
-    on_step(data_step(numbers["data"]))
+    data = _describe(dataset, splits, len(preparation.mean))
+    on_step(data_step(data))
 
     # From here to the search the exercise works in float64, with the bias as a last column of ones.
     X = np.column_stack([preparation.apply(splits.dev.X, np.float64), np.ones(len(splits.dev))])
     y, classes = splits.dev.y, len(dataset.classes)
     generator = np.random.default_rng(options.training.seed)
     W = 0.0001 * generator.standard_normal((X.shape[1], classes))
-    numbers["first_loss"] = first_loss(W, X, y, options.training.loss)
-    on_step(first_loss_step(numbers["first_loss"], options.training.loss, classes))
-    numbers["gradient_check"] = gradient_check(W, X, y, options.training.loss, generator)
-    on_step(gradient_check_step(numbers["gradient_check"]))
-    numbers["vectorized"] = vectorized(W, X, y, options.training.loss)
-    on_step(vectorized_step(numbers["vectorized"]))
+    first = first_loss(W, X, y, options.training.loss)
+    on_step(first_loss_step(first, options.training.loss, classes))
+    gradient = gradient_check(W, X, y, options.training.loss, generator)
+    on_step(gradient_check_step(gradient))
+    matrix = vectorized(W, X, y, options.training.loss)
+    on_step(vectorized_step(matrix))
 
     started = time.perf_counter()
     use = resources()
@@ -129,23 +129,33 @@ def run_worksheet(
         found = search(train, val, space, options.training, **shared)
     else:
         found, screening = screen(train, val, space, options.training, rank=options.screen, **shared)
-    numbers["grid"] = _describe_search(found, screening, time.perf_counter() - started, options)
+    grid = _describe_search(found, screening, time.perf_counter() - started, options)
     if is_cifar10(dataset) and _is_the_exercise(space, options):
-        numbers["grid"]["published_val_accuracy"] = PUBLISHED_VAL_ACCURACY
-    on_step(grid_step(numbers["grid"]))
+        grid = replace(grid, published_val_accuracy=PUBLISHED_VAL_ACCURACY)
+    on_step(grid_step(grid))
 
     classifier = _classifier(dataset, splits, preparation, found, options)
     # The one place that reads the test split; the choice is made.
     evidence = observe(classifier, splits.test)
-    numbers["test"] = measured_accuracy(evidence.correct, evidence.n)
-    on_step(test_step(numbers["test"], classes))
-    numbers["questions"] = {
-        "first_loss": answer_first_loss(W, X, y),
-        "svm_unchanged": answer_svm_unchanged(classifier, splits.dev),
-    }
-    on_step(look_step(classes, numbers["questions"]))
-    numbers["optimum"] = find_optimum(found, train, val, options.training, classes, use)
-    on_step(optimum_step(numbers["optimum"]))
+    test = Accuracy.of(evidence.correct, evidence.n)
+    on_step(test_step(test, classes))
+    questions = Questions(
+        first_loss=answer_first_loss(W, X, y), svm_unchanged=answer_svm_unchanged(classifier, splits.dev)
+    )
+    on_step(look_step(classes, questions))
+    optimum = find_optimum(found, train, val, options.training, classes, use)
+    on_step(optimum_step(optimum))
+    numbers = Results(
+        options=dict(classifier.about),
+        data=data,
+        first_loss=first,
+        gradient_check=gradient,
+        vectorized=matrix,
+        grid=grid,
+        test=test,
+        questions=questions,
+        optimum=optimum,
+    )
     return WorksheetResult(found, screening, classifier, evidence, numbers)
 
 
@@ -195,46 +205,49 @@ def _kept(part: Examples, preparation: Preparation) -> Examples:
     return Examples(rows.X.kept(), rows.y)
 
 
-def _describe(dataset: Dataset, splits: Splits, features: int) -> dict[str, Any]:
-    sizes = {name: len(getattr(splits, name)) for name in ("train", "val", "test", "dev")}
-    return {
-        "source": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "classes": list(dataset.classes),
-        "image_shape": list(dataset.train.X.shape[1:]),
-        "features": features,
-        **sizes,
-        "absent": absent_classes(splits.train.y, dataset.classes),
-    }
+def _describe(dataset: Dataset, splits: Splits, features: int) -> SourceData:
+    return SourceData(
+        source=dataset.name,
+        fingerprint=dataset.fingerprint,
+        classes=dataset.classes,
+        image_shape=dataset.train.X.shape[1:],
+        features=features,
+        train=len(splits.train),
+        val=len(splits.val),
+        test=len(splits.test),
+        dev=len(splits.dev),
+        absent=tuple(absent_classes(splits.train.y, dataset.classes)),
+    )
 
 
-def _describe_search(
-    found: Comparison, screening: Screening | None, seconds: float, options: Options
-) -> dict[str, Any]:
-    whole, rows = found if screening is None else screening.result, found.rows()
-    described: dict[str, Any] = {
-        "settings": len(whole),
-        "axes": {name: axis.values.tolist() for name, axis in whole.axes.items()},
-        "trials": options.trials,
-        "training": asdict(options.training),
-        "seconds": seconds,
-        "memory_plan_bytes": found.plan.bytes,
-        "stacks": len(found.plan.stacks),
-        "diverged": int((whole.stopped == "diverged").sum()),
-        "best": rows[found.best],
-        "edges": list(found.choice.edge_axes),
-        "rows": rows,
-    }
-    if screening is not None:
-        described["memory_plan_bytes"] = max(found.plan.bytes, screening.result.plan.bytes)
-        described["screening"] = {
-            "rank": screening.rank,
-            "residual": screening.residual,
-            "seconds": screening.seconds,
-            "retrained": len(screening.kept),
-            "rows": screening.result.rows(),
-        }
-    return described
+def _describe_search(found: Comparison, screening: Screening | None, seconds: float, options: Options) -> Compared:
+    whole, rows = found if screening is None else screening.result, tried(found)
+    described = Compared(
+        settings=len(whole),
+        axes={name: tuple(axis.values.tolist()) for name, axis in whole.axes.items()},
+        trials=options.trials,
+        training=asdict(options.training),
+        seconds=seconds,
+        memory_plan_bytes=found.plan.bytes,
+        stacks=len(found.plan.stacks),
+        diverged=int((whole.stopped == "diverged").sum()),
+        best=rows[found.best],
+        edges=tuple(found.choice.edge_axes),
+        rows=rows,
+    )
+    if screening is None:
+        return described
+    return replace(
+        described,
+        memory_plan_bytes=max(found.plan.bytes, screening.result.plan.bytes),
+        screening=Screened(
+            rank=screening.rank,
+            residual=screening.residual,
+            seconds=screening.seconds,
+            retrained=len(screening.kept),
+            rows=tried(screening.result),
+        ),
+    )
 
 
 def _classifier(

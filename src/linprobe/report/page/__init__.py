@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from linprobe.errors import DataError, require
+from linprobe.errors import require
 from linprobe.publish import publish_file
 from linprobe.report.page.facts import facts
 from linprobe.report.page.figures import figures
 from linprobe.report.page.model import model
-from linprobe.report.page.needs import UnfitError, require_needs
 from linprobe.report.run import Run, read_run
 
 ASSETS = Path(__file__).parent / "assets"
@@ -49,12 +48,6 @@ def write_page(folder: Path, out: Path | None = None) -> Path:
     """
     path = out or folder / "report.html"
     run = read_run(folder)
-    try:
-        require_needs(run)
-    except UnfitError as error:
-        raise DataError(
-            f"{folder / 'run.json'}: does not tell what the page needs ({error}); make the run again"
-        ) from error
     page = render(run)
     with publish_file(path) as partial:
         partial.write_bytes(page.encode(errors="replace"))

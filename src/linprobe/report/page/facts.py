@@ -11,6 +11,7 @@ from linprobe.report.page.pictures import template_pictures
 from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.run import Run
 from linprobe.report.words import percent
+from linprobe.results import Compared, Skipped
 from linprobe.steps import AXES, Row, Step, at_most, counted, number, within, without_examples
 from linprobe.steps.exercise import (
     NEAR,
@@ -36,11 +37,11 @@ def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
     solver = _solver(run)
     weakest = failures.weakest(run, names)
     return {
-        "title": shown(run.numbers["data"]["source"], 80),
-        "kind": "worksheet" if "first_loss" in run.numbers else "tune",
-        "heading": loss.classifier if (loss := LOSSES.get(run.numbers["options"]["loss"])) else "Linear classifier",
+        "title": shown(run.numbers.data.source, 80),
+        "kind": "tune" if run.numbers.first_loss is None else "worksheet",
+        "heading": loss.classifier if (loss := LOSSES.get(run.numbers.loss)) else "Linear classifier",
         "lede": _lede(run),
-        "absent": without_examples([shown(name) for name in run.numbers["data"].get("absent", ())]),
+        "absent": without_examples([shown(name) for name in run.numbers.data.absent]),
         "cards": [_accuracy(run), _winner(run, found), _card("solver", "Is the solver done?", solver), weakest],
         "settings": _settings(run, found, room),
         "solver": solver,
@@ -56,42 +57,40 @@ def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
 
 
 def _lede(run: Run) -> str:
-    data, grid = run.numbers["data"], run.numbers["grid"]
-    axes = [f"{len(values):,} {_many(name)}" for name, values in grid["axes"].items() if len(values) > 1]
-    if grid["settings"] == 1:
-        many = "One random setting" if grid.get("trials") else "One setting"
-    elif grid.get("trials"):
-        varied = [AXES[name] for name, values in grid["axes"].items() if len(values) > 1]
-        many = f"{grid['settings']:,} random settings ({', '.join(varied)})"
+    data, grid, refit = run.numbers.data, run.numbers.grid, run.numbers.refit
+    axes = [f"{len(values):,} {_many(name)}" for name, values in grid.axes.items() if len(values) > 1]
+    if grid.settings == 1:
+        many = "One random setting" if grid.trials else "One setting"
+    elif grid.trials:
+        varied = [AXES[name] for name, values in grid.axes.items() if len(values) > 1]
+        many = f"{grid.settings:,} random settings ({', '.join(varied)})"
     elif len(axes) > 1:
-        many = f"{grid['settings']:,} settings ({' × '.join(axes)})"
+        many = f"{grid.settings:,} settings ({' × '.join(axes)})"
     else:
         many = axes[0]
-    one = grid["settings"] == 1
+    one = grid.settings == 1
     how = _trained(grid)
-    if grid.get("folds"):
-        on = f"compared in {grid['folds']} folds of {data['train'] + data['val']:,} examples"
+    if grid.folds:
+        on = f"compared in {grid.folds} folds of {data.train + data.val:,} examples"
     else:
-        others = "another" if data["val"] == 1 else f"{data['val']:,} others"
+        others = "another" if data.val == 1 else f"{data.val:,} others"
         on = f"{'judged' if one else 'compared'} on {others}"
-        how += f" on {counted(data['train'], 'example')}"
-    again = (
-        f" was trained again on all {run.numbers['refit']['n']:,} of them, and" if "refit" in run.numbers else " was"
-    )
+        how += f" on {counted(data.train, 'example')}"
+    again = " was" if refit is None else f" was trained again on all {refit.n:,} of them, and"
     return (
         f"{many} {'was' if one else 'were'} {how} and {on}. {'It' if one else 'The best'}{again} measured once, on "
         f"{counted(run.evidence.n, 'test example')} that had no part in the choice."
     )
 
 
-def _trained(grid: dict[str, Any]) -> str:
+def _trained(grid: Compared) -> str:
     """How the settings were trained, and whether the exact solver reached what it was asked for."""
-    if grid.get("solver") != "exact":
+    if grid.solver != "exact":
         return "trained by SGD"
-    done = sum(within(row["gap"], row["objective"], grid["tol"]) for row in grid["rows"])
-    if done == len(grid["rows"]):
+    done = sum(within(row.gap, row.objective, grid.tol) for row in grid.rows)
+    if done == len(grid.rows):
         return f"{'' if done == 1 else 'each '}solved to the optimum"
-    short = "but not" if len(grid["rows"]) == 1 else f"{done:,} of {len(grid['rows']):,}"
+    short = "but not" if len(grid.rows) == 1 else f"{done:,} of {len(grid.rows):,}"
     return f"solved, {short} to the optimum,"
 
 
@@ -104,16 +103,16 @@ def _card(section: str, label: str, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _accuracy(run: Run) -> dict[str, Any]:
-    test, K = run.numbers["test"], len(run.classifier.classes)
-    low, high = test["interval"]
-    right = round(test["accuracy"] * test["n"])
+    test, K = run.numbers.test, len(run.classifier.classes)
+    low, high = test.interval
+    right = round(test.accuracy * test.n)
     return {
         "section": "failures",
         "label": "Test accuracy",
-        "value": f"{test['accuracy']:.4f}",
-        "interval": {"low": low, "high": high, "accuracy": test["accuracy"], "chance": 1 / K},
+        "value": f"{test.accuracy:.4f}",
+        "interval": {"low": low, "high": high, "accuracy": test.accuracy, "chance": 1 / K},
         "sentences": [
-            f"{right:,} of {counted(test['n'], 'test example')} right. The 95\u00a0% interval (Wilson) is {low:.4f} to "
+            f"{right:,} of {counted(test.n, 'test example')} right. The 95\u00a0% interval (Wilson) is {low:.4f} to "
             f"{high:.4f}; chance among {K:,} classes is {1 / K:.4f}."
         ],
     }
@@ -122,36 +121,36 @@ def _accuracy(run: Run) -> dict[str, Any]:
 def _winner(run: Run, found: Settings) -> dict[str, Any]:
     best = found.rows[found.best]
     brief = settings.lead_in_brief(found)
-    sentence = f"Validation accuracy {best['val_accuracy']:.4f} on {counted(found.n, 'example')}, {brief}."
-    if run.numbers["grid"]["edges"]:
+    sentence = f"Validation accuracy {best.val_accuracy:.4f} on {counted(found.n, 'example')}, {brief}."
+    if run.numbers.grid.edges:
         sentence += " It lies at the edge of what was tried."
     return {"section": "settings", "label": "Chosen", "parts": found.parts(found.best), "sentences": [sentence]}
 
 
 def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]:
-    grid, screened = run.numbers["grid"], screened_of(run)
+    grid, screened = run.numbers.grid, screened_of(run)
     notes = []
-    lost = sum(row["status"] == "diverged" for row in (screened or found).rows)
+    lost = sum(row.status == "diverged" for row in (screened or found).rows)
     if lost:
         gone = "it has no figures and was" if lost == 1 else "they have no figures and were"
-        notes.append(f"{lost:,} of {grid['settings']:,} diverged; {gone} left out of the choice.")
-    if screened is not None:
-        told = grid["screening"]
-        kept = f"The best {told['retrained']:,} were then retrained on all features, and only they are results."
-        if told["retrained"] == 1:
+        notes.append(f"{lost:,} of {grid.settings:,} diverged; {gone} left out of the choice.")
+    if grid.screening is not None:
+        told = grid.screening
+        kept = f"The best {told.retrained:,} were then retrained on all features, and only they are results."
+        if told.retrained == 1:
             kept = "The best one was then retrained on all features, and only that is a result."
         notes.append(
-            f"First, all {grid['settings']:,} were compared on {counted(told['rank'], 'principal direction')} of the "
-            f"features, outside of which {percent(told['residual'])} of their energy lies. {kept}"
+            f"First, all {grid.settings:,} were compared on {counted(told.rank, 'principal direction')} of the "
+            f"features, outside of which {percent(told.residual)} of their energy lies. {kept}"
         )
-    if grid.get("folds"):
+    if grid.folds:
         notes.append("Accuracies, objectives and gaps are means over the folds.")
     room_each = room["table"] // (1 if screened is None else 2)
     best = found.rows[found.best]
     return {
         "chosen": found.named(found.best),
-        "accuracy": f"{best['val_accuracy']:.4f}",
-        "train": f"{best['train_accuracy']:.4f}",
+        "accuracy": f"{best.val_accuracy:.4f}",
+        "train": f"{best.train_accuracy:.4f}",
         "on": counted(found.n, "example"),
         "lead": settings.lead(found),
         "edges": settings.edges(run),
@@ -163,34 +162,32 @@ def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]
 
 def _solver(run: Run) -> dict[str, Any]:
     """Whether the solver is done: in a word, in sentences, and by which figures."""
-    numbers, loss = run.numbers, run.numbers["options"]["loss"]
-    if "refit" in numbers:
-        refit = numbers["refit"]
-        tol = numbers["grid"].get("tol")
-        step = refit_step(refit, numbers["grid"]["best"], loss, tol)
-        gap = refit.get("gap")
+    numbers, refit = run.numbers, run.numbers.refit
+    if refit is not None:
+        tol, gap = numbers.grid.tol, refit.gap
+        step = refit_step(refit, numbers.grid.best, numbers.loss, tol)
         if gap is None:
             value = "Not known"
-        elif within(gap, refit["objective"], tol):
+        elif within(gap, refit.objective, tol):
             value = "Yes, proven"
         else:
-            value = "Not quite" if within(gap, refit["objective"], NEAR) else "No"
+            value = "Not quite" if within(gap, refit.objective, NEAR) else "No"
         first = step.notes[0]
-        if gap is not None:
-            first += f" The gap is {at_most(refit['relative_gap'], 1)} of the objective."
+        if refit.relative_gap is not None:
+            first += f" The gap is {at_most(refit.relative_gap, 1)} of the objective."
         return {"value": value, "sentences": [first, *step.notes[1:]], "rows": _untimed(step)}
-    optimum = numbers.get("optimum", {"skipped": "this run did not look for the optimum"})
-    if "skipped" in optimum:
-        why = shown(optimum["skipped"], LONGEST)
+    optimum = numbers.optimum or Skipped(skipped="this run did not look for the optimum")
+    if isinstance(optimum, Skipped):
+        why = shown(optimum.skipped, LONGEST)
         sentence = f"How far SGD is from the lowest possible objective is not known: {why}."
         return {"value": "Not known", "sentences": [sentence], "rows": ()}
-    step, share = optimum_step(optimum), optimum["sgd"]["relative_excess"]
+    step, share = optimum_step(optimum), optimum.sgd.relative_excess
     if not proven_lowest(optimum):
         return {"value": "Not known", "sentences": step.notes, "rows": step.rows}
     value = "Yes" if share < DONE else "Nearly" if share < NEAR else "No"
     first = (
-        f"SGD's objective, {number(optimum['sgd']['objective'], 4)}, is {excess(share)} the lowest possible one at "
-        f"this reg, {number(optimum['objective'], 4)}, which is proven to {at_most(optimum['relative_gap'], 1)} of it."
+        f"SGD's objective, {number(optimum.sgd.objective, 4)}, is {excess(share)} the lowest possible one at "
+        f"this reg, {number(optimum.objective, 4)}, which is proven to {at_most(optimum.relative_gap, 1)} of it."
     )
     return {"value": value, "sentences": [first, *step.notes], "rows": step.rows}
 
@@ -237,49 +234,48 @@ def _templates(run: Run, names: list[str], room: int) -> dict[str, Any]:
 
 def _worksheet(run: Run) -> dict[str, Any] | None:
     """The figures of the exercise's first steps, each beside what was expected, and its two questions."""
-    numbers = run.numbers
-    if "first_loss" not in numbers:
+    numbers, K, published = run.numbers, len(run.classifier.classes), run.numbers.grid.published_val_accuracy
+    first, check, matrix, answers = numbers.first_loss, numbers.gradient_check, numbers.vectorized, numbers.questions
+    if first is None or check is None or matrix is None or answers is None:
         return None
-    loss, K = numbers["options"]["loss"], len(run.classifier.classes)
-    published = numbers["grid"].get("published_val_accuracy")
     asked = (
-        (f"Why is the first softmax loss near log {K:,}?", "first_loss"),
-        ("Can one more image leave the SVM loss as it is, but never the softmax loss?", "svm_unchanged"),
+        (f"Why is the first softmax loss near log {K:,}?", answers.first_loss.answer),
+        ("Can one more image leave the SVM loss as it is, but never the softmax loss?", answers.svm_unchanged.answer),
     )
-    first, check, matrix = numbers["first_loss"], numbers["gradient_check"], numbers["vectorized"]
-    steps = (first_loss_step(first, loss, K), gradient_check_step(check), vectorized_step(matrix))
+    steps = (first_loss_step(first, numbers.loss, K), gradient_check_step(check), vectorized_step(matrix))
     return {
         "rows": [replace(row, what=f"{step.title}: {row.what}") for step in steps for row in _untimed(step)],
         "published": None if published is None else f"{published:.3f}",
-        "questions": [(question, shown(numbers["questions"][key]["answer"], LONGEST)) for question, key in asked],
+        "questions": [(question, shown(answer, LONGEST)) for question, answer in asked],
     }
 
 
 def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
-    numbers, data = run.numbers, run.numbers["data"]
+    numbers, data = run.numbers, run.numbers.data
     shape = run.classifier.preparation.shape
     what = (
         f"pictures of {' x '.join(map(str, shape))}" if len(shape) == 3 else f"rows of {counted(shape[0], 'feature')}"
     )
-    splits = ", ".join(f"{data[name]:,} {name}" for name in ("train", "val", "test", "dev") if name in data)
+    sizes = {"train": data.train, "val": data.val, "test": data.test, "dev": data.dev}
+    splits = ", ".join(f"{size:,} {name}" for name, size in sizes.items() if size is not None)
     low, high = wilson_interval(run.evidence.correct, run.evidence.n)
-    options = dict(numbers["options"])
+    options = dict(numbers.options)
     rows = options.pop("rows", None)
     flat = options | ({f"rows: {name}": value for name, value in rows.items()} if isinstance(rows, dict) else {})
     flat = {name.replace("_", " "): value for name, value in flat.items() if name not in SAID_ELSEWHERE}
     return {
-        "command": str(numbers["command"])[:LONGEST_COMMAND],
+        "command": numbers.command[:LONGEST_COMMAND],
         "install": "git clone URL-OF-LINPROBE linprobe\npip install './linprobe[all]'",
         "expect": f"{run.evidence.correct:,} of {counted(run.evidence.n, 'test example')} right "
         f"({low:.4f} to {high:.4f})",
         "data": [
-            ("source", shown(data["source"], 200)),
-            ("fingerprint", shown(data["fingerprint"], 200)),
+            ("source", shown(data.source, 200)),
+            ("fingerprint", shown(data.fingerprint, 200)),
             ("examples", what),
             ("splits", splits),
-            ("seed", shown(numbers["options"].get("seed"))),
+            ("seed", shown(numbers.options.get("seed"))),
             ("classes", f"{len(names):,}: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}"),
         ],
-        "versions": [(shown(name), shown(version)) for name, version in numbers["versions"].items()],
+        "versions": [(shown(name), shown(version)) for name, version in numbers.versions.items()],
         "options": [(shown(name), shown("none" if value is None else value, 200)) for name, value in flat.items()],
     }

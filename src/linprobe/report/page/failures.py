@@ -1,5 +1,6 @@
 """Where a classifier fails: class by class, pair by pair, picture by picture, and whether it knows."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,8 @@ def _classes(run: Run, names: list[str]) -> list[dict[str, Any]]:
     counts, rows = run.evidence.counts, []
     for k, told in enumerate(per_class(counts, names)):
         right = int(counts[k, k])
-        low, high = wilson_interval(right, told["n"]) if told["n"] else (None, None)
-        rows.append({**told, "right": right, "low": low, "high": high})
+        low, high = wilson_interval(right, told.n) if told.n else (None, None)
+        rows.append({"class": told.name, **asdict(told), "right": right, "low": low, "high": high})
     return sorted(rows, key=lambda row: (row["recall"] is None, row["recall"] or 0))
 
 

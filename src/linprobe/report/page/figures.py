@@ -12,6 +12,7 @@ from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.page.views import GAPS, WIDE, Figure, view
 from linprobe.report.run import Run
 from linprobe.report.words import percent
+from linprobe.results import LowestObjective
 from linprobe.steps import counted
 
 # Wider below than above: where they run together, all of them are seen.
@@ -24,8 +25,8 @@ TICKS = (0, 1, 5, 25, 50, 100)  # per cent
 
 def figures(run: Run, room: dict[str, int]) -> dict[str, Figure]:
     """The figures by their names; room: bytes for each of them."""
-    grid, settings, screened = run.numbers["grid"], settings_of(run), screened_of(run)
-    trials = bool(grid.get("trials"))
+    grid, settings, screened = run.numbers.grid, settings_of(run), screened_of(run)
+    trials = bool(grid.trials)
     marked = list(settings.rows) if screened is not None else None
     found = {
         "grid": view(screened or settings, room["grid"], trials=trials, marked=marked),
@@ -42,12 +43,12 @@ def _losses(run: Run, settings: Settings, room: int) -> Figure | None:
     if not len(steps):
         return None
     order = settings.order
-    best = [k for k in order if settings.rows[k]["val_accuracy"] is not None][: len(BEST)]
+    best = [k for k in order if settings.rows[k].val_accuracy is not None][: len(BEST)]
     others = [k for k in order if k not in best]
     most = max(0, (room - 12 * len(steps)) // (6 * len(steps) + CURVE_BYTES) - len(best))
     if len(others) > most:
         others = [others[place * len(others) // most] for place in range(most)]
-    lost = [k for k in others if settings.rows[k]["status"] == "diverged"]
+    lost = [k for k in others if settings.rows[k].status == "diverged"]
     faint = [k for k in others if k not in lost]
     y = np.where(np.isfinite(curves), curves, np.nan).astype(np.float32)
     mode = "lines" if len(steps) > 2 else "lines+markers"
@@ -68,7 +69,8 @@ def _losses(run: Run, settings: Settings, room: int) -> Figure | None:
     for rank, (k, (word, colour, dash, width)) in reversed(list(enumerate(zip(best, BEST, strict=False)))):
         line = {"color": colour, "dash": dash, "width": width}
         data.append(curve(k, f"{word}: {settings.named(k)}", line, legendrank=rank))
-    lowest = run.numbers.get("optimum", {}).get("objective")
+    optimum = run.numbers.optimum
+    lowest = optimum.objective if isinstance(optimum, LowestObjective) else None
     if lowest is not None:
         ends, line = [int(steps[0]), int(steps[-1])], {"color": "--good", "width": 2, "dash": "longdash"}
         data.append({"type": "scatter", "mode": "lines", "name": "lowest possible at the chosen reg", "line": line})

@@ -1,5 +1,6 @@
 """The settings that a run compared: which one won and by how much, and all of them as a table."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from linprobe.compare.settings import EDGE
 from linprobe.core.measure import wilson_interval
 from linprobe.report.run import Run
 from linprobe.report.words import short_number
+from linprobe.results import Tried
 from linprobe.steps import AXES, ENDED, TITLES, at_most, counted, wider
 
 ALL_LOST = "All {:,} others diverged."
@@ -18,9 +20,9 @@ FOLDS_LISTED = 10
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """Rows of run.json, the best's place among them, their columns, and n, the validation examples behind each."""
+    """What was tried, the best's place among them, their columns, and n, the validation examples behind each."""
 
-    rows: Sequence[dict[str, Any]]
+    rows: Sequence[Tried]
     best: int
     columns: tuple[str, ...]
     n: int
@@ -28,7 +30,12 @@ class Settings:
     @cached_property
     def varied(self) -> list[str]:
         """The axes along which the rows differ."""
-        return [name for name in AXES if len({row.get(name) for row in self.rows}) > 1]
+        return [name for name in AXES if len({row.setting.get(name) for row in self.rows}) > 1]
+
+    def accuracy(self, k: int) -> float:
+        """The validation accuracy of a row, NaN where it diverged."""
+        accuracy = self.rows[k].val_accuracy
+        return math.nan if accuracy is None else accuracy
 
     @cached_property
     def order(self) -> list[int]:
@@ -36,19 +43,19 @@ class Settings:
 
         def place(k: int) -> tuple[bool, bool, float, float]:
             row = self.rows[k]
-            accuracy, loss = row["val_accuracy"], row.get("val_loss")
+            accuracy, loss = row.val_accuracy, row.val_loss
             return k != self.best, accuracy is None, -(accuracy or 0), float("inf") if loss is None else loss
 
         return sorted(range(len(self.rows)), key=place)
 
     def cells(self, k: int, columns: Sequence[str] | None = None) -> list[str]:
         """The figures of a row in words."""
-        return [cell(name, self.rows[k].get(name)) for name in columns or self.columns]
+        return [cell(name, getattr(self.rows[k], name)) for name in columns or self.columns]
 
     def parts(self, k: int) -> list[str]:
         """What tells a setting from the others, axis by axis."""
-        names = self.varied or [name for name in ("learning_rate", "reg") if name in self.rows[k]]
-        return [f"{AXES[name]} {cell(name, self.rows[k][name])}" for name in names]
+        names = self.varied or [name for name in ("learning_rate", "reg") if name in self.rows[k].setting]
+        return [f"{AXES[name]} {cell(name, self.rows[k].setting[name])}" for name in names]
 
     def named(self, k: int) -> str:
         """A setting by what tells it from the others."""
@@ -57,25 +64,24 @@ class Settings:
 
 def settings_of(run: Run) -> Settings:
     """What the run chose among."""
-    grid = run.numbers["grid"]
-    return _settings(run, grid["rows"], grid["rows"].index(grid["best"]))
+    grid = run.numbers.grid
+    return _settings(run, grid.rows, grid.rows.index(grid.best))
 
 
 def screened_of(run: Run) -> Settings | None:
     """What was screened, the chosen setting among them; None where nothing was."""
-    grid = run.numbers["grid"]
-    if "screening" not in grid:
+    grid = run.numbers.grid
+    if grid.screening is None:
         return None
-    rows, best = grid["screening"]["rows"], grid["best"]
-    alike = [k for k, row in enumerate(rows) if all(row[name] == best[name] for name in AXES)]
-    return _settings(run, rows, alike[0])
+    rows = grid.screening.rows
+    return _settings(run, rows, [row.setting for row in rows].index(grid.best.setting))
 
 
-def _settings(run: Run, rows: list[dict[str, Any]], best: int) -> Settings:
-    data, grid = run.numbers["data"], run.numbers["grid"]
-    several = {name for name in AXES if len({row.get(name) for row in rows}) > 1} | {"learning_rate", "reg"}
-    columns = tuple(name for name in TITLES if name in rows[0] and (name not in AXES or name in several))
-    return Settings(rows, best, columns, data["val"] + (data["train"] if grid.get("folds") else 0))
+def _settings(run: Run, rows: Sequence[Tried], best: int) -> Settings:
+    several = {name for name in AXES if len({row.setting.get(name) for row in rows}) > 1} | {"learning_rate", "reg"}
+    told = [name for name in TITLES if any(getattr(row, name) is not None for row in rows)]
+    columns = tuple(name for name in told if name not in AXES or name in several)
+    return Settings(rows, best, columns, run.numbers.validated)
 
 
 def cell(name: str, value: Any) -> str:
@@ -106,7 +112,7 @@ def table(settings: Settings, room: int) -> dict[str, Any]:
         left -= sum(len(one.encode()) + ROW_BYTES for one in cells) + ROW_BYTES
         if left < 0 and rows:
             break
-        rows.append({"cells": cells, "marked": k == settings.best, "lost": settings.rows[k]["status"] == "diverged"})
+        rows.append({"cells": cells, "marked": k == settings.best, "lost": settings.rows[k].status == "diverged"})
     kinds = {"status": "word", "fold_accuracy": "word"}
     header = [{"title": TITLES[name], "kind": kinds.get(name, "number")} for name in settings.columns]
     sorted_by = settings.columns.index("val_accuracy")
@@ -132,11 +138,11 @@ class Standing:
 
 def standing(settings: Settings) -> Standing:
     """By how much the chosen setting won."""
-    n, accuracy = settings.n, settings.rows[settings.best]["val_accuracy"]
-    others = [k for k in settings.order[1:] if settings.rows[k]["val_accuracy"] is not None]
+    n, accuracy = settings.n, settings.accuracy(settings.best)
+    others = [k for k in settings.order[1:] if settings.rows[k].val_accuracy is not None]
     interval = wilson_interval(round(accuracy * n), n)
-    behind = accuracy - settings.rows[others[0]]["val_accuracy"] if others else 0.0
-    within = sum(interval[0] <= settings.rows[k]["val_accuracy"] <= interval[1] for k in others)
+    behind = accuracy - settings.accuracy(others[0]) if others else 0.0
+    within = sum(interval[0] <= settings.accuracy(k) <= interval[1] for k in others)
     return Standing(others[0] if others else None, len(others), behind, round(behind * n), interval, within)
 
 
@@ -150,15 +156,15 @@ def lead(settings: Settings) -> list[str]:
         ]
     second = settings.named(found.second)
     if found.examples < 0:
-        failed = settings.rows[found.second]["status"] == "failed"
+        failed = settings.rows[found.second].status == "failed"
         why = "nothing is proven of it" if failed else "it was left out of the choice"
         first = (
             f"Another ({second}) has a validation accuracy {-found.behind:.4f} higher, {-found.examples:,} of "
             f"{counted(n, 'example')}, but {why}."
         )
     elif found.examples == 0:
-        right = [round(row["val_accuracy"] * n) for row in settings.rows if row["val_accuracy"] is not None]
-        equals = right.count(round(settings.rows[settings.best]["val_accuracy"] * n)) - 1
+        right = [round(row.val_accuracy * n) for row in settings.rows if row.val_accuracy is not None]
+        equals = right.count(round(settings.accuracy(settings.best) * n)) - 1
         first = (
             f"{equals:,} other setting{'s have' if equals > 1 else ' has'} the same validation accuracy; "
             f"{_decided(settings, found.second)}, and the runner-up is {second}."
@@ -178,7 +184,7 @@ def lead(settings: Settings) -> list[str]:
 
 def _decided(settings: Settings, second: int) -> str:
     """By what the chosen setting won over one of the same accuracy."""
-    losses = [settings.rows[k].get("val_loss") for k in (settings.best, second)]
+    losses = [settings.rows[k].val_loss for k in (settings.best, second)]
     if None in losses or losses[0] == losses[1]:
         return "it came first"
     return "the lowest validation loss decided"
@@ -200,13 +206,13 @@ def lead_in_brief(settings: Settings) -> str:
 
 def edges(run: Run) -> list[tuple[str, str]]:
     """For each axis on whose end the best lies, that better may lie beyond it, and what to type to see."""
-    grid, says = run.numbers["grid"], []
-    for name in grid["edges"]:
-        values, best = grid["axes"][name], grid["best"][name]
+    grid, says = run.numbers.grid, []
+    for name in grid.edges:
+        values, best = grid.axes[name], grid.best.setting[name]
         # Of a range of random trials too, even in the logarithm, of which the upper end looks like its middle here.
         low = best - min(values) <= EDGE * (max(values) - min(values))
         option = wider(name, best, low=low) if name in ("learning_rate", "reg") else ""
-        where = "has" if not grid.get("trials") else "is near"
+        where = "has" if not grid.trials else "is near"
         end = f"the {'lowest' if low else 'highest'} {AXES[name]}"
         says.append((f"The best {where} {end} that was tried. Better may lie beyond: widen the axis", option))
     return says

@@ -1,11 +1,13 @@
 """How a comparison of settings is plotted: a heat map over two axes, lines along one, points for random trials."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from linprobe.core.measure import wilson_interval
 from linprobe.report.page.settings import Settings, cell
 from linprobe.report.words import short_numbers
+from linprobe.results import Tried
 from linprobe.steps import AXES, TITLES
 
 WIDE = 20  # an axis whose values span a larger factor is logarithmic
@@ -34,7 +36,7 @@ class Figure:
         return {"data": self.data, "layout": self.layout, "cells": self.cells, **self.more}
 
 
-def view(settings: Settings, room: int, *, trials: bool, marked: list[dict[str, Any]] | None = None) -> Figure | None:
+def view(settings: Settings, room: int, *, trials: bool, marked: Sequence[Tried] | None = None) -> Figure | None:
     """The fitting plot of all settings, None for a single one; marked: those that were retrained on all features."""
     varied = settings.varied
     if not varied:
@@ -76,20 +78,20 @@ class _Hover:
         return f"{what}; the table below has {'them too' if self.whole else 'more, and results.csv all'}."
 
 
-def _map(settings: Settings, down: str, across: str, hover: _Hover, marked: list[dict[str, Any]]) -> Figure:
+def _map(settings: Settings, down: str, across: str, hover: _Hover, marked: Sequence[Tried]) -> Figure:
     """A cell for every pair of values: the best of what differs in other axes too."""
     rows = settings.rows
-    ys, xs = (sorted({row[name] for row in rows}) for name in (down, across))
+    ys, xs = (sorted({row.setting[name] for row in rows}) for name in (down, across))
     of_y, of_x = ({value: place for place, value in enumerate(values)} for values in (ys, xs))
     best: dict[tuple[int, int], int] = {}
     for k in reversed(settings.order):
-        best[of_y[rows[k][down]], of_x[rows[k][across]]] = k
+        best[of_y[rows[k].setting[down]], of_x[rows[k].setting[across]]] = k
     names_y, names_x = _names(ys), _names(xs)
     z: list[list[float | None]] = [[None] * len(xs) for _ in ys]
     shown: list[list[int | None]] = [[None] * len(xs) for _ in ys]
     lost = []
     for (y, x), k in best.items():
-        accuracy = rows[k]["val_accuracy"]
+        accuracy = rows[k].val_accuracy
         if accuracy is None:
             lost.append(k)
         else:
@@ -101,20 +103,20 @@ def _map(settings: Settings, down: str, across: str, hover: _Hover, marked: list
         "z": z,
         **hover.adds(shown, **{down: "y", across: "x", "validation": "z:.4f"}),
         "hoverongaps": False,
-        **_colours([row["val_accuracy"] for row in rows], "z"),
+        **_colours([row.val_accuracy for row in rows], "z"),
         "xgap": int(len(xs) <= GAPS),
         "ygap": int(len(ys) <= GAPS),
     }
 
-    def place(row: dict[str, Any]) -> tuple[str, str]:
-        return names_x[of_x[row[across]]], names_y[of_y[row[down]]]
+    def place(row: Tried) -> tuple[str, str]:
+        return names_x[of_x[row.setting[across]]], names_y[of_y[row.setting[down]]]
 
     chosen = rows[settings.best]
-    x, y = of_x[chosen[across]], of_y[chosen[down]]
+    x, y = of_x[chosen.setting[across]], of_y[chosen.setting[down]]
     frame = {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
     frames = [frame | {"line": {"color": colour, "width": width}} for colour, width in (("--paper", 7), ("--ink", 3))]
     for row in marked:
-        x, y = of_x[row[across]], of_y[row[down]]
+        x, y = of_x[row.setting[across]], of_y[row.setting[down]]
         frame = {"type": "rect", "x0": x - 0.4, "x1": x + 0.4, "y0": y - 0.38, "y1": y + 0.38}
         frames.append(frame | {"line": {"color": "--paper", "width": 4}})
         frames.append(frame | {"line": {"color": "--ink", "width": 2, "dash": "dot"}})
@@ -141,35 +143,33 @@ def _map(settings: Settings, down: str, across: str, hover: _Hover, marked: list
     )
 
 
-def _points(
-    settings: Settings, down: str, across: str, hover: _Hover, marked: list[dict[str, Any]], most: int
-) -> Figure:
+def _points(settings: Settings, down: str, across: str, hover: _Hover, marked: Sequence[Tried], most: int) -> Figure:
     """A point for every random trial, for the best of very many."""
     rows = settings.rows
     order = settings.order[: max(1, most)]
-    trained = [k for k in reversed(order) if rows[k]["val_accuracy"] is not None]
-    lost = [k for k in order if rows[k]["val_accuracy"] is None]
+    trained = [k for k in reversed(order) if rows[k].val_accuracy is not None]
+    lost = [k for k in order if rows[k].val_accuracy is None]
     points = {
         "type": "scatter",
         "mode": "markers",
         "name": "setting",
         "showlegend": False,
-        "x": [rows[k][across] for k in trained],
-        "y": [rows[k][down] for k in trained],
+        "x": [rows[k].setting[across] for k in trained],
+        "y": [rows[k].setting[down] for k in trained],
         **hover.adds(trained, **{across: "x", down: "y", "validation": "marker.color:.4f"}),
         "marker": {
-            "color": [round(rows[k]["val_accuracy"], 4) for k in trained],
-            **_colours([rows[k]["val_accuracy"] for k in trained], "c"),
+            "color": [round(settings.accuracy(k), 4) for k in trained],
+            **_colours([rows[k].val_accuracy for k in trained], "c"),
             "size": 13,
             "line": {"color": "--line", "width": 1},
         },
     }
 
-    def place(row: dict[str, Any]) -> tuple[float, float]:
-        return row[across], row[down]
+    def place(row: Tried) -> tuple[float, float]:
+        return row.setting[across], row.setting[down]
 
     ring = _ring([place(rows[settings.best])], "chosen", "--ink", 22)
-    values = {name: [row[name] for row in rows] for name in (down, across)}
+    values = {name: [row.setting[name] for row in rows] for name in (down, across)}
     caption = f"Random trials; the ring is the chosen one. {hover.said}{_kept(len(order), len(rows), 'best ')}"
     if lost:
         caption += f" Crosses: {len(lost):,} that diverged."
@@ -186,18 +186,18 @@ def _lines(settings: Settings, along: str, hover: _Hover, most: int) -> Figure:
     """Accuracy on train and validation along the only axis, for some of very many values."""
     rows, n = settings.rows, settings.n
     chosen = set(range(0, len(rows), -(-len(rows) // max(1, most)))) | {settings.best}
-    order = sorted(chosen, key=lambda k: rows[k][along])
-    trained = [k for k in order if rows[k]["val_accuracy"] is not None]
-    lost = [k for k in order if rows[k]["val_accuracy"] is None]
-    axis = _axis(along, [rows[k][along] for k in order])
+    order = sorted(chosen, key=lambda k: rows[k].setting[along])
+    trained = [k for k in order if rows[k].val_accuracy is not None]
+    lost = [k for k in order if rows[k].val_accuracy is None]
+    axis = _axis(along, [rows[k].setting[along] for k in order])
     category = axis.get("type") == "category"
-    names = dict(zip(order, _names([rows[k][along] for k in order]), strict=True))
+    names = dict(zip(order, _names([rows[k].setting[along] for k in order]), strict=True))
 
     def at(k: int) -> Any:
-        return names[k] if category else rows[k][along]
+        return names[k] if category else rows[k].setting[along]
 
     x = [at(k) for k in trained]
-    val = [rows[k]["val_accuracy"] for k in trained]
+    val = [settings.accuracy(k) for k in trained]
     intervals = [wilson_interval(round(accuracy * n), n) for accuracy in val]
     line = {"type": "scatter"}
     band = line | {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
@@ -207,23 +207,23 @@ def _lines(settings: Settings, along: str, hover: _Hover, most: int) -> Figure:
         | {"y": [round(high, 5) for _, high in intervals], "fill": "tonexty", "fillcolor": "--band"}
         | {"name": "95\u00a0% interval of validation", "showlegend": True},
     ]
-    folds = [(at(k), value) for k in trained for value in rows[k].get("fold_accuracy") or ()]
+    folds = [(at(k), value) for k in trained for value in rows[k].fold_accuracy or ()]
     if folds:
         marks = {"size": 5, "color": "--muted", "symbol": "circle-open"}
         data.append(_marks(folds, "each fold", marks) | {"hovertemplate": "one fold: %{y:.4f}<extra></extra>"})
     data += [
         line
-        | {"mode": "lines", "name": "train", "y": [rows[k]["train_accuracy"] for k in trained]}
+        | {"mode": "lines", "name": "train", "y": [rows[k].train_accuracy for k in trained]}
         | {"line": {"color": "--muted", "dash": "dash"}, "hovertemplate": "train <b>%{y:.4f}</b><extra></extra>"},
         line
         | {"mode": "lines+markers", "name": "validation", "y": val, "marker": {"size": 7}}
         | {"line": {"color": "--accent", "width": 2.5}}
         | hover.adds(trained, **{along: "x", "validation": "y:.4f"}),
-        _ring([(at(settings.best), rows[settings.best]["val_accuracy"])], "chosen", "--ink", 16),
+        _ring([(at(settings.best), settings.accuracy(settings.best))], "chosen", "--ink", 16),
     ]
     if lost:
         floor = min(low for low, _ in intervals)
-        told = [f"{AXES[along]} {cell(along, rows[k][along])}: diverged" for k in lost]
+        told = [f"{AXES[along]} {cell(along, rows[k].setting[along])}: diverged" for k in lost]
         marks = {"symbol": "x", "size": 10, "color": "--bad"}
         data.append(_marks([(at(k), floor) for k in lost], "diverged", marks) | _telling(told))
     return Figure(
@@ -260,7 +260,7 @@ def _crosses(settings: Settings, lost: list[int], place: Any) -> list[dict[str, 
     return [_marks([place(row) for row in rows], "diverged", marker) | _telling(told)]
 
 
-def _rings(marked: list[dict[str, Any]], place: Any) -> list[dict[str, Any]]:
+def _rings(marked: Sequence[Tried], place: Any) -> list[dict[str, Any]]:
     return [_ring([place(row) for row in marked], "retrained", "--accent", 20)] if marked else []
 
 

@@ -1,0 +1,41 @@
+"""What a run found, as types, and run.json, which they are written to and read from."""
+
+from linprobe.results.exercise import (
+    CheckedCoordinate,
+    FirstLoss,
+    FirstLossAnswer,
+    GradientChecks,
+    LowestObjective,
+    Questions,
+    SgdObjective,
+    Skipped,
+    SvmUnchanged,
+    Vectorized,
+)
+from linprobe.results.records import Accuracy, Compared, Refit, Results, Screened, SourceData, Tried, tried
+from linprobe.results.tables import Json, UnfitError, of_json, to_json
+
+__all__ = [
+    "Accuracy",
+    "CheckedCoordinate",
+    "Compared",
+    "FirstLoss",
+    "FirstLossAnswer",
+    "GradientChecks",
+    "Json",
+    "LowestObjective",
+    "Questions",
+    "Refit",
+    "Results",
+    "Screened",
+    "SgdObjective",
+    "Skipped",
+    "SourceData",
+    "SvmUnchanged",
+    "Tried",
+    "UnfitError",
+    "Vectorized",
+    "of_json",
+    "to_json",
+    "tried",
+]
