@@ -12,9 +12,10 @@ import numpy as np
 
 import loop
 import machine
+from linprobe.compare.compare import compare
 from linprobe.compare.comparison import Comparison
-from linprobe.compare.search import Screening, screen, search
-from linprobe.compare.settings import Space
+from linprobe.compare.descent import heads_of
+from linprobe.compare.screen import Screening, screen
 from products import BareProducts
 from task import Task, open_task, parser
 
@@ -31,14 +32,14 @@ def main() -> None:
     space = task.space()
     print(f"{task.describe()}; {len(space)} settings\n")
 
-    heads = space.heads(task.training.seed)
+    heads = heads_of(space, task.training.seed)
     products = BareProducts(task, task.columns(heads))
     products.measure()
-    found, stack = machine.timed(lambda: search(task.train, task.val, space, task.training, classes=task.classes))
+    found, stack = machine.timed(lambda: compare(*task.posed, classes=task.classes))
     peak = machine.peak_memory()
     products.measure()
     ranks: tuple[int | Literal["auto"], ...] = (min(RANK, *task.train.X.shape), "auto")
-    screened = [screened_grid(task, space, found, rank) for rank in ranks]
+    screened = [screened_grid(task, found, rank) for rank in ranks]
 
     # The loop has its own float64 rows with their column of ones; the peak above is from before they were made.
     one_setting, _ = loop.measure(loop.setting_by_setting(task), heads, options.heads_measured)
@@ -91,11 +92,9 @@ class ScreenedGrid:
         return float(np.max(np.abs(full - screened)[both], initial=0.0)), lost
 
 
-def screened_grid(task: Task, space: Space, full: Comparison, rank: int | Literal["auto"]) -> ScreenedGrid:
+def screened_grid(task: Task, full: Comparison, rank: int | Literal["auto"]) -> ScreenedGrid:
     """Screen the grid at this rank."""
-    (found, screening), seconds = machine.timed(
-        lambda: screen(task.train, task.val, space, task.training, rank=rank, classes=task.classes)
-    )
+    (found, screening), seconds = machine.timed(lambda: screen(*task.posed, rank=rank, classes=task.classes))
     return ScreenedGrid(rank, seconds, full, found, screening)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from unittest import mock
 
 import machine
+from linprobe.compare.descent import heads_of
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd import plan
 from linprobe.core.sgd.settings import Data
@@ -65,7 +66,7 @@ def print_heading(what: str) -> None:
 
 def print_row(name: str, task: Task, count: int) -> None:
     """Measure so many heads, and say what was found."""
-    columns = task.columns(task.space(count).heads(task.training.seed))
+    columns = task.columns(heads_of(task.space(count), task.training.seed))
     products = BareProducts(task, columns)
     products.measure()
     runs = [seconds_of(task, count)]
@@ -86,7 +87,7 @@ def print_row(name: str, task: Task, count: int) -> None:
 
 def seconds_of(task: Task, count: int) -> tuple[float, float]:
     """Seconds of training and of evaluation, stack after stack as in a search."""
-    heads = task.space(count).heads(task.training.seed)
+    heads = heads_of(task.space(count), task.training.seed)
     training = evaluation = 0.0
     for members in task.plan(heads).stacks:
         solution, seconds = machine.timed(

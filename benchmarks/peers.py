@@ -17,7 +17,8 @@ from importlib.util import find_spec
 
 import loop
 import machine
-from linprobe.compare.search import search
+from linprobe.compare.compare import compare
+from linprobe.compare.descent import heads_of
 from linprobe.core.backend import move
 from linprobe.core.sgd.batches import Batches
 from linprobe.core.sgd.settings import Training
@@ -72,15 +73,13 @@ def run_peer(name: str) -> dict:
 def measure_peer(options: argparse.Namespace) -> dict:
     """Seconds of the whole grid, mean accuracy of the measured settings on val, version of the library."""
     task = open_task(options)
-    heads = task.space().heads(task.training.seed)
+    heads = heads_of(task.space(), task.training.seed)
     _, module, make = PEERS[options.peer]
     # What a library does at its first call is no part of the time of a setting.
     short = replace(task.first(1_000, task.train.X.shape[1]), training=Training(iterations=2))
     if make is None:
-        search(short.train, short.val, short.space(), short.training, classes=short.classes)
-        found, grid = machine.timed(
-            lambda: search(task.train, task.val, task.space(), task.training, classes=task.classes)
-        )
+        compare(*short.posed, classes=short.classes)
+        found, grid = machine.timed(lambda: compare(*task.posed, classes=task.classes))
         accuracies = found.score[loop.measured_heads(heads, options.heads_measured)].tolist()
     else:
         loop.measure(make(short), heads, 1)

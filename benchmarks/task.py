@@ -3,26 +3,46 @@
 import argparse
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from linprobe import open_dataset
+from linprobe.compare.descent import Descent
+from linprobe.compare.held_out import HeldOut
 from linprobe.compare.settings import Space
 from linprobe.core.measure import CHUNK_ROWS
 from linprobe.core.sgd.plan import Plan, Work, plan_stacks
 from linprobe.core.sgd.settings import Heads, Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
-from linprobe.data.splits import make_splits
+from linprobe.data.splits import make_splits, part_of, prepared
 from linprobe.learn.worksheet.exercise import Options, choose_space
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Prepared rows to train and to choose on, float32 (n, D), and how all settings are trained."""
+    """Prepared rows, float32 (n, D), some first that train and others that choose, and how all settings are trained."""
 
     dataset: Dataset
-    train: Examples
-    val: Examples
+    rows: Examples
+    trained: int
     training: Training
     batch_size: int
+
+    @property
+    def train(self) -> Examples:
+        """What is trained on."""
+        return self.rows.take(slice(self.trained))
+
+    @property
+    def val(self) -> Examples:
+        """What is chosen on."""
+        return self.rows.take(slice(self.trained, None))
+
+    @property
+    def posed(self) -> tuple[np.ndarray, np.ndarray, Space, HeldOut, Descent]:
+        """What `compare` and `screen` are given."""
+        held_out, solver = HeldOut.after(self.trained), Descent(training=self.training)
+        return self.rows.X, self.rows.y, self.space(), held_out, solver
 
     @property
     def classes(self) -> int:
@@ -51,8 +71,9 @@ class Task:
 
     def first(self, rows: int, features: int) -> "Task":
         """The same with the first training rows and the first features alone."""
-        train = Examples(self.train.X[:rows, :features].copy(), self.train.y[:rows])
-        return replace(self, train=train, val=Examples(self.val.X[:, :features].copy(), self.val.y))
+        rows = min(rows, self.trained)
+        X, y = (np.concatenate([part[:rows], part[self.trained :]]) for part in (self.rows.X, self.rows.y))
+        return replace(self, rows=Examples(np.ascontiguousarray(X[:, :features]), y), trained=rows)
 
     def describe(self) -> str:
         """The data and the training in words."""
@@ -76,5 +97,6 @@ def open_task(options: argparse.Namespace) -> Task:
     dataset = open_dataset(options.source)
     splits = make_splits(dataset)
     preparation = fit_preparation(splits.train)
-    train, val = (Examples(preparation.apply(part.X), part.y) for part in (splits.train, splits.val))
-    return Task(dataset, train, val, Training(iterations=options.iterations), options.batch_size)
+    rows = prepared(part_of(splits, "train + validation"), preparation)
+    rows = Examples(rows.X.kept(), rows.y)
+    return Task(dataset, rows, len(splits.train), Training(iterations=options.iterations), options.batch_size)

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from linprobe.compare.checkpoint import Checkpoint
-from linprobe.compare.search import Resources, search
+from linprobe.compare.compare import Control, compare
+from linprobe.compare.descent import Descent
+from linprobe.compare.held_out import HeldOut
 from linprobe.compare.settings import Grid
+from linprobe.compare.solver import Resources
 from linprobe.core.sgd.settings import Training
-from linprobe.data.dataset import Examples
 from linprobe.errors import IncompatibleError
 
 MIB = 2**20
@@ -24,8 +26,11 @@ SCRIPT = """
 import gc, json, os, sys
 import numpy as np
 from linprobe.compare.checkpoint import Checkpoint
-from linprobe.data.dataset import Examples
-from linprobe.compare.search import Resources, screen, search
+from linprobe.compare.compare import Control, compare
+from linprobe.compare.descent import Descent
+from linprobe.compare.held_out import HeldOut
+from linprobe.compare.screen import screen
+from linprobe.compare.solver import Resources
 from linprobe.core.sgd.plan import SLACK
 from linprobe.core.sgd.settings import Training
 from linprobe.compare.settings import Grid
@@ -40,23 +45,22 @@ def data(n, features, classes):
     y = np.arange(n) % classes
     X = np.random.default_rng(0).standard_normal((n, features), np.float32)
     X[np.arange(n), y % features] += 2
-    return Examples(X, y)
+    return X, y
 
 def measure(n, features, classes, heads, batch_sizes=(16,), momenta=(0.0,), memory=None, path=None,
             screen_rank=None, saved=False, **training):
-    train, val = data(n, features, classes), data(max(20, n // 10), features, classes)
+    X, y = data(n + max(20, n // 10), features, classes)
     axes = np.geomspace(1e-4, 1e-2, heads // len(momenta) // len(batch_sizes)), np.array([0.01])
     space = Grid(*axes, np.array(momenta), np.array(batch_sizes))
     checkpoint = None if path is None else Checkpoint(Path(path), {}, every=0)
-    options = dict(classes=classes, checkpoint=checkpoint)
-    training = Training(**{"iterations": 3} | training)
+    task = X, y, space, HeldOut.after(n), Descent(training=Training(**{"iterations": 3} | training))
     if saved:  # leaves a checkpoint behind, made in a process of its own
         if os.fork() == 0:
             class Enough(BaseException): ...
             def progress(done, *_):
                 if done == 3: raise Enough
             try:
-                search(train, val, space, training, progress=progress, **options)
+                compare(*task, classes=classes, control=Control(checkpoint=checkpoint, progress=progress))
             except Enough:
                 os._exit(0)
             os._exit(1)
@@ -65,11 +69,12 @@ def measure(n, features, classes, heads, batch_sizes=(16,), momenta=(0.0,), memo
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     held, plans = status("VmRSS"), []
-    options |= dict(resources=Resources(memory=memory and held + memory, held=held), on_plan=plans.append)
+    resources = Resources(memory=memory and held + memory, held=held)
+    control = Control(resources=resources, on_plan=plans.append, checkpoint=checkpoint)
     if screen_rank is None:
-        search(train, val, space, training, **options)
+        compare(*task, classes=classes, control=control)
     else:
-        screen(train, val, space, training, rank=screen_rank, **options)
+        screen(*task, classes=classes, rank=screen_rank, control=control)
     plan = max(plan.bytes for plan in plans)
     return {"plan": plan - held, "peak": status("VmHWM") - held, "slack": SLACK, "stacks": len(plans[-1].stacks)}
 
@@ -160,9 +165,9 @@ def make_search(**options):
     rng = np.random.default_rng(3)
     y = rng.integers(0, 10, 400)
     X = (rng.normal(size=(10, 300))[y] + rng.normal(size=(400, 300))).astype(np.float32)
-    train, val = Examples(X[:300], y[:300]), Examples(X[300:], y[300:])
     space = Grid(np.geomspace(1e-4, 1e-2, 12), np.geomspace(1e-3, 1, 10), np.array([0, 0.5]))
-    return search(train, val, space, Training(iterations=40), classes=10, **options)
+    solver = Descent(training=Training(iterations=40))
+    return compare(X, y, space, HeldOut.after(300), solver, classes=10, control=Control(**options))
 
 
 def figures(found):

@@ -32,6 +32,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from linprobe import LinearSVM, ProbeSearch, SoftmaxClassifier
+from linprobe.core.exact import solver as engine
 from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.estimators import folds
 from linprobe.probe_search import EdgeOfGridWarning
@@ -286,13 +287,13 @@ def test_a_score_sees_the_data_frame():
 @pytest.fixture
 def calls(monkeypatch):
     """What the exact solver is asked by the search."""
-    seen, solve = [], folds.exact.solve
+    seen, solve = [], engine.solve
 
     def watched(X, y, reg, **options):
         seen.append((X, y, reg, options))
         return solve(X, y, reg, **options)
 
-    monkeypatch.setattr(folds.exact, "solve", watched)
+    monkeypatch.setattr(engine, "solve", watched)
     return seen
 
 
@@ -552,7 +553,7 @@ def planned(scores):
 
 def failing(monkeypatch, heads):
     """Nothing is proven of these heads, in the order of settings and splits."""
-    solve = folds.exact.solve
+    solve = engine.solve
 
     def broken(*arguments, **options):
         found = solve(*arguments, **options)
@@ -562,7 +563,7 @@ def failing(monkeypatch, heads):
         gap, stopped = np.where(short, 2 * found.objective, found.gap), np.where(short, "stalled", found.stopped)
         return dataclasses.replace(found, gap=gap, stopped=stopped)
 
-    monkeypatch.setattr(folds.exact, "solve", broken)
+    monkeypatch.setattr(engine, "solve", broken)
 
 
 def in_two_halves():
@@ -734,26 +735,26 @@ def test_a_setting_without_a_score_comes_last():
 @pytest.mark.parametrize("field", ["W", "b", "objective"])
 def test_results_that_are_not_finite_never_come_out(monkeypatch, field):
     X, y = noisy()
-    solve = folds.exact.solve
+    solve = engine.solve
 
     def broken(*arguments, **options):
         optimum = solve(*arguments, **options)
         return dataclasses.replace(optimum, **{field: getattr(optimum, field) * np.nan})
 
-    monkeypatch.setattr(folds.exact, "solve", broken)
+    monkeypatch.setattr(engine, "solve", broken)
     with pytest.raises(UsageError, match=r"not finite.*divide X"):
         ProbeSearch().fit(X, y)
 
 
 def test_scores_that_overflow_are_an_error(monkeypatch):
     X, y = noisy()
-    solve = folds.exact.solve
+    solve = engine.solve
 
     def enormous(*arguments, **options):
         optimum = solve(*arguments, **options)
         return dataclasses.replace(optimum, W=optimum.W * np.float32(1e38))
 
-    monkeypatch.setattr(folds.exact, "solve", enormous)
+    monkeypatch.setattr(engine, "solve", enormous)
     with pytest.raises(UsageError, match="the scores of X overflow float32; divide X"):
         ProbeSearch(param_grid={"reg": [1.0]}).fit((100 * X).astype(np.float32), y)
 
@@ -761,7 +762,7 @@ def test_scores_that_overflow_are_an_error(monkeypatch):
 def test_a_file_that_is_written_to_during_the_search_is_an_error(tmp_path, monkeypatch):
     X, y = noisy()
     np.save(tmp_path / "X.npy", X)
-    solve = folds.exact.solve
+    solve = engine.solve
 
     def meanwhile(*arguments, **options):
         optimum = solve(*arguments, **options)
@@ -769,7 +770,7 @@ def test_a_file_that_is_written_to_during_the_search_is_an_error(tmp_path, monke
         return optimum
 
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r+")
-    monkeypatch.setattr(folds.exact, "solve", meanwhile)
+    monkeypatch.setattr(engine, "solve", meanwhile)
     with pytest.raises(DataError, match=r"X\.npy: was written to while X was read from it"):
         ProbeSearch(refit=False).fit(mapped, y)
 
@@ -790,14 +791,14 @@ def test_a_setting_of_which_a_fit_failed_is_not_taken_while_another_has_not(one_
             found, gap=np.where(late, found.objective, found.gap), stopped=np.where(late, "stalled", "gap")
         )
 
-    solve = folds.exact.solve
-    monkeypatch.setattr(folds.exact, "solve", solve_some)
+    solve = engine.solve
+    monkeypatch.setattr(engine, "solve", solve_some)
     with pytest.warns(ConvergenceWarning, match="2 of 9 fits stopped before their tolerance"):
         search = ProbeSearch(**arguments).fit(X, y)
     assert search.best_params_["C"] == 1e-4
     assert search.cv_results_["rank_test_score"][0] == 3  # the table says what was measured
     arguments["param_grid"] = {"C": [1.0, 10.0]}
-    monkeypatch.setattr(folds.exact, "solve", lambda *data, **options: dataclasses.replace(
+    monkeypatch.setattr(engine, "solve", lambda *data, **options: dataclasses.replace(
         solve(*data, **options), gap=np.full(6, 9.0), stopped=np.full(6, "stalled")
     ))  # fmt: skip
     with (

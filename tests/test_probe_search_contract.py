@@ -15,8 +15,8 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from threadpoolctl import threadpool_limits
 
 from linprobe import ProbeSearch, SoftmaxClassifier, probe_search
+from linprobe.core.exact import solver as engine
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators import folds
 
 pytestmark = pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 
@@ -217,13 +217,13 @@ def test_a_score_needs_a_name_where_a_function_chose():
 
 
 def test_the_time_of_a_stack_is_shared_by_iterations(monkeypatch):
-    now, solve = [0.0], folds.exact.solve
+    now, solve = [0.0], engine.solve
 
     def taking_six_seconds(*arguments, **options):
         now[0] += 6.0
         return solve(*arguments, **options)
 
-    monkeypatch.setattr(folds.exact, "solve", taking_six_seconds)
+    monkeypatch.setattr(engine, "solve", taking_six_seconds)
     monkeypatch.setattr(probe_search.time, "perf_counter", lambda: now[0])
 
     def score(estimator, X, y):

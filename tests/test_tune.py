@@ -12,8 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from linprobe import open_dataset
-from linprobe.compare import path
-from linprobe.compare.search import Resources
+from linprobe.compare.solver import Resources
 from linprobe.core.certificate import certify
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.solver import solve
@@ -478,7 +477,7 @@ def failing(monkeypatch, failed):
         gap, stopped = np.where(lost, 9 * found.objective, found.gap), np.where(lost, "stalled", found.stopped)
         return replace(found, gap=gap, stopped=stopped)
 
-    for module in (path, engines):
+    for module in (exact, engines):
         monkeypatch.setattr(module, "solve", solve_some)
 
 

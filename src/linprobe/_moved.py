@@ -29,7 +29,7 @@ MOVED = {
     "linprobe.prepare": "linprobe.data.prepare",
     "linprobe.rows": "linprobe.data.rows",
     "linprobe.screening": "linprobe.compare.screening",
-    "linprobe.search": "linprobe.compare.search",
+    "linprobe.search": "linprobe.compare.compare",
     "linprobe.sight": "linprobe.data.sight",
     "linprobe.solvers": "linprobe.core.exact",
     "linprobe.solvers.batches": "linprobe.core.sgd.batches",
@@ -44,7 +44,7 @@ MOVED = {
     "linprobe.sources.reading": "linprobe.data.reading",
     "linprobe.space": "linprobe.compare.settings",
     "linprobe.splits": "linprobe.data.splits",
-    "linprobe.tune.path": "linprobe.compare.path",
+    "linprobe.tune.path": "linprobe.compare.compare",
     "linprobe.worksheet": "linprobe.learn.worksheet",
     "linprobe.worksheet.steps": "linprobe.steps.exercise",
 }

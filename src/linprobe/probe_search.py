@@ -13,13 +13,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from linprobe.compare.choose import choose
-from linprobe.compare.comparison import Comparison
+from linprobe.compare.comparison import Comparison, Fits
+from linprobe.compare.solver import Judged, Trained
 from linprobe.core.backend import on_host
-from linprobe.core.exact.optimum import Optimum
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
 from linprobe.estimators.columns import as_matrix
-from linprobe.estimators.folds import Setting, kinds_of, read_examples, read_splits, stacks_of
+from linprobe.estimators.folds import Setting, Stack, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps
 from linprobe.estimators.results import Fitted, cv_results
@@ -156,16 +156,22 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         found = Fitted(len(settings), len(splits))
         scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
         for stack in stacks_of(settings, splits, len(examples.classes)):
-            started = time.perf_counter()
-            optimum, reg = stack.train(examples, self.memory)
-            _warn_of_gaps(optimum, stack.settings[0].estimator)
-            found.add(stack, optimum, reg, time.perf_counter() - started)
-            for place, split in enumerate(stack.splits):
-                started = time.perf_counter()
-                scores.add("test", stack, examples, optimum, place)
-                found.score_time[stack.numbers, split.number] = (time.perf_counter() - started) / len(stack.numbers)
-                if self.return_train_score:
-                    scores.add("train", stack, examples, optimum, place)
+            times = [time.perf_counter()]
+
+            def judge(trained: Trained, _: np.ndarray, stack: Stack = stack, times: list[float] = times) -> Judged:
+                times.append(time.perf_counter())
+                stack.check(trained)
+                for place, split in enumerate(stack.splits):
+                    started = time.perf_counter()
+                    scores.add("test", stack, examples, trained, place)
+                    found.score_time[stack.numbers, split.number] = (time.perf_counter() - started) / len(stack.numbers)
+                    if self.return_train_score:
+                        scores.add("train", stack, examples, trained, place)
+                return Judged(score=scores.of_stack(stack))
+
+            compared, reg = stack.compare(examples, self.memory, judge)
+            _warn_of_gaps(compared.fits, stack.settings[0].estimator)
+            found.add(stack, compared.fits, reg, times[1] - times[0])
         check_unchanged(stamps, X)
 
         tables = scores.tables(("test", "train") if self.return_train_score else ("test",))
@@ -249,13 +255,13 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return choice.best
 
 
-def _warn_of_gaps(optimum: Optimum, estimator: Any) -> None:
-    late = optimum.stopped != "gap"
-    if late.any():
-        reasons = ", ".join(sorted(set(optimum.stopped[late].tolist())))
+def _warn_of_gaps(fits: Fits, estimator: Any) -> None:
+    late = fits.stopped != "gap"
+    if late.any() and fits.gap is not None:
+        reasons = ", ".join(sorted(set(fits.stopped[late].tolist())))
         warnings.warn(
-            f"{late.sum():,} of {len(late):,} fits stopped before their tolerance ({reasons}), the farthest with "
-            f"{proven_share((optimum.gap / optimum.objective)[late].max())}; raise max_iter "
+            f"{late.sum():,} of {late.size:,} fits stopped before their tolerance ({reasons}), the farthest with "
+            f"{proven_share((fits.gap / fits.objective)[late].max())}; raise max_iter "
             f"({estimator.max_iter:,}) or tol ({estimator.tol:g}), or take the weakest penalties out of the grid",
             ConvergenceWarning,
             stacklevel=3,

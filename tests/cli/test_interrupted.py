@@ -1,6 +1,7 @@
 """`linprobe worksheet` interrupted, killed, out of disk or run twice: what is left, what is said, how it ends."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -186,7 +187,8 @@ def interrupted(run, monkeypatch):
             if calls == at:
                 signal.raise_signal(number)
 
-        monkeypatch.setattr("linprobe.cli.screen.search_progress", lambda _: contextlib.nullcontext(advance))
+        for bar in ("search_progress", "path_progress"):
+            monkeypatch.setattr(f"linprobe.cli.screen.{bar}", lambda _: contextlib.nullcontext(advance))
         for views in ("run_views", "tuned_views"):
             monkeypatch.setattr(f"linprobe.report.folder.{views}", lambda *_: {})
         return *run(*arguments, "--out", "run"), calls
@@ -218,6 +220,26 @@ def test_ctrl_c_in_the_first_seconds_keeps_what_was_trained(work, interrupted, t
     assert calls <= left + 2  # but for the records at the steps where it was cut
     assert results(tmp_path / "run") == expected
     assert names(tmp_path) == ["run"]
+
+
+def test_ctrl_c_keeps_the_fits_that_are_proven_and_the_others_go_on(interrupted, tmp_path):
+    command = ["tune", "digits", "--train-size", "300", "--reg", "0.1,1,10,100"]
+    status, _, err, calls = interrupted(command)
+    assert (status, err) == (0, "")
+    expected = json.loads((tmp_path / "run" / "run.json").read_text())
+    shutil.rmtree(tmp_path / "run")
+    compared = calls - expected["refit"]["iterations"]
+    status, _, err, at = interrupted(command, compared // 2)
+    assert (status, names(tmp_path)) == (130, ["run.checkpoint"])
+    said = r"linprobe: interrupted; [1-3] of 4 fits are kept in run.checkpoint; run the same command again to go on\n"
+    assert re.fullmatch(said, err)
+    status, _, err, calls_left = interrupted(command)
+    assert (status, err, names(tmp_path)) == (0, "", ["run"])
+    assert calls_left < calls - at / 2
+    found = json.loads((tmp_path / "run" / "run.json").read_text())
+    for name in ("reg", "val_accuracy", "train_accuracy", "status"):
+        assert found["grid"]["best"][name] == expected["grid"]["best"][name]
+    assert found["test"] == expected["test"]
 
 
 @pytest.mark.slow
@@ -255,10 +277,9 @@ def test_a_disk_without_room_for_the_checkpoint_costs_no_finished_training(inter
 
 
 def test_where_nothing_is_kept_that_is_said(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("linprobe.tune.engines.solve", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("linprobe.tune.task.make_splits", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     assert run("tune", "digits", "--out", "run")[::2] == (130, "linprobe: interrupted; nothing was kept\n")
     assert names(tmp_path) == []
-    # The exact solver goes on from nothing: what SGD had kept is not its own.
     (tmp_path / "run.checkpoint").touch()
     status, _, err = run("tune", "digits", "--out", "run")
     assert (status, err) == (130, "linprobe: interrupted; nothing was kept, and run.checkpoint is as it was before\n")

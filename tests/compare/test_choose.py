@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from linprobe.compare.choose import Edge, choose, ranked
 from linprobe.compare.comparison import Comparison, Fits
+from linprobe.compare.descent import heads_of
 from linprobe.compare.settings import Grid, Listed, Space, Trials, parse_axis
 from linprobe.errors import DivergedError, UsageError
 
@@ -97,6 +98,22 @@ def test_the_best_come_first_by_score_then_by_loss_then_as_they_are():
     assert ranked(score, loss, np.arange(6) == 3).tolist() == [1, 4, 0, 5, 3, 2]
 
 
+def test_the_same_counts_in_other_folds_are_as_good():
+    scores = np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.2, 0.1, 0.2]])
+    means = scores.mean(axis=1)
+    assert 0 < means[0] - means[1] < 1e-15  # though the same three shares are in both
+    losses = np.array([[2.0, 2, 2], [1, 1, 1], [0, 0, 0]])
+    found = Comparison({"reg": np.array([1.0, 2, 3])}, scores, fits(scores), losses=losses)
+    choice = choose(found)
+    assert (choice.best, choice.why, choice.tied) == (1, "lowest loss", (1,))
+    assert choose(Comparison({"reg": np.array([1.0, 2, 3])}, scores, fits(scores))).tied == (0, 1)
+    assert ranked(means, losses[:, 0]).tolist() == [1, 0, 2]
+    # One example of a hundred million is none of rounding's; nor do large scores differ by what they are rounded to.
+    assert ranked(np.array([0.5, 0.5 + 1e-8])).tolist() == [1, 0]
+    assert ranked(np.array([-1e6, np.nextafter(-1e6, 0)])).tolist() == [0, 1]
+    assert ranked(np.array([-np.inf, np.inf, 0, nan, np.inf])).tolist() == [1, 4, 2, 0, 3]
+
+
 def test_of_equally_good_settings_the_surer_one_is_chosen():
     assert choose(compared([0.5, 0.9, 0.9, nan], [0.1, 0.4, 0.3, nan])).best == 2
     assert choose(compared([0.9, 0.9], [0.3, 0.3])).best == 0
@@ -164,7 +181,7 @@ def test_a_single_split_has_no_standard_error():
 def test_the_edges_are_where_better_may_lie_beyond(learning_rates, regs, expected):
     grid = make_grid(learning_rates, regs)
     for (learning_rate, reg), edges in expected.items():
-        heads, best = grid.heads(0), learning_rate * len(regs) + reg
+        heads, best = heads_of(grid, 0), learning_rate * len(regs) + reg
         assert edges_at(grid, heads, best) == tuple(edges.split())
         settings = {"learning_rate": heads.learning_rate, "reg": heads.reg}
         scores = (np.arange(len(heads)) == best)[:, None].astype(float)
@@ -174,10 +191,10 @@ def test_the_edges_are_where_better_may_lie_beyond(learning_rates, regs, expecte
 
 def test_nothing_lies_beyond_the_least_that_there_can_be():
     grid = Grid(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([0.0, 0.9]), np.array([1, 8]))
-    assert edges_at(grid, grid.heads(0), 0) == ()
-    assert edges_at(grid, grid.heads(0), len(grid) - 1) == ("learning_rate", "reg", "momentum", "batch_size")
+    assert edges_at(grid, heads_of(grid, 0), 0) == ()
+    assert edges_at(grid, heads_of(grid, 0), len(grid) - 1) == ("learning_rate", "reg", "momentum", "batch_size")
     above = Grid(np.array([0.1, 1.0]), np.array([0.1, 1.0]), np.array([0.1, 0.9]), np.array([2, 8]))
-    assert edges_at(above, above.heads(0), 0) == ("learning_rate", "reg", "momentum", "batch_size")
+    assert edges_at(above, heads_of(above, 0), 0) == ("learning_rate", "reg", "momentum", "batch_size")
 
 
 @pytest.mark.parametrize(
@@ -200,8 +217,8 @@ def test_an_equal_that_differs_in_something_else_too_leaves_the_edge():
     grid = make_grid([1, 2, 3], [1, 2, 3])
     equals = np.zeros((2, 9))
     equals[0, [0, 4]] = equals[1, [0, 1]] = 1  # on the diagonal; along reg
-    assert choose(of_space(grid, grid.heads(0), equals[0])).edge_axes == ("learning_rate", "reg")
-    assert choose(of_space(grid, grid.heads(0), equals[1])).edge_axes == ("learning_rate",)
+    assert choose(of_space(grid, heads_of(grid, 0), equals[0])).edge_axes == ("learning_rate", "reg")
+    assert choose(of_space(grid, heads_of(grid, 0), equals[1])).edge_axes == ("learning_rate",)
     kinds = compared([0.9, 0.9, 0.7, 0.6], reg=[1, 2, 2, 1], kind=np.array([0, 1, 0, 1]))
     assert choose(kinds).edges == (Edge("reg", 0, "lowest"),)
 
@@ -215,10 +232,12 @@ def test_what_a_failed_fit_is_best_at_is_no_edge():
 def test_a_trial_in_the_outermost_twentieth_is_at_the_edge():
     ranges = parse_axis("1e-6:1e-2:5:log", "x"), parse_axis("0:10:3", "x")
     trials = Trials(Grid(*ranges), 3)
-    heads = Grid(np.array([1.2e-6, 1e-4, 9e-3]), np.array([5.0])).heads(0)
+    heads = heads_of(Grid(np.array([1.2e-6, 1e-4, 9e-3]), np.array([5.0])), 0)
     expected = [("learning_rate",), (), ("learning_rate",)]
     assert [edges_at(trials, heads, best) for best in range(3)] == expected
     # So do the few of them that are trained again after screening.
-    assert [edges_at(Listed(trials, heads), heads, best) for best in range(3)] == expected
+    assert [edges_at(Listed(trials, np.arange(3)), heads, best) for best in range(3)] == expected
     listed = Trials(Grid(parse_axis(",".join(map(str, range(1, 101))), "x"), ranges[1]), 1)
-    assert edges_at(listed, Grid(np.array([2.0, 50.0]), np.array([5.0])).heads(0), 0) == ()  # of a list, not of a range
+    assert (
+        edges_at(listed, heads_of(Grid(np.array([2.0, 50.0]), np.array([5.0])), 0), 0) == ()
+    )  # of a list, not of a range

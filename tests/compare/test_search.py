@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe.compare.search import screen, search
+from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.compare import Control, compare
+from linprobe.compare.descent import Descent, heads_of
+from linprobe.compare.held_out import HeldOut
+from linprobe.compare.screen import screen
 from linprobe.compare.settings import Grid, Listed
 from linprobe.core.sgd.plan import plan_stacks
 from linprobe.core.sgd.training import Data, StackRun, Training
@@ -25,6 +29,26 @@ def make_grid(learning_rates, regs):
     return Grid(np.array(learning_rates, float), np.array(regs, float))
 
 
+def posed(train, val):
+    """All rows, their labels, and which of them train."""
+    X, y = (np.concatenate([getattr(part, name) for part in (train, val)]) for name in ("X", "y"))
+    return X, y, HeldOut.after(len(train))
+
+
+def search(train, val, space, training, *, classes, progress=None):
+    """`compare` by SGD on rows held out, which has to leave a setting to choose."""
+    X, y, held_out = posed(train, val)
+    control = Control(progress=progress)
+    found = compare(X, y, space, held_out, Descent(training=training), classes=classes, control=control)
+    assert found.choice.best == found.best
+    return found
+
+
+def screened(train, val, space, training, **options):
+    X, y, held_out = posed(train, val)
+    return screen(X, y, space, held_out, Descent(training=training), classes=4, **options)
+
+
 def run_search(train, val, grid, *, classes, loss, iterations, batch_size, seed, progress=None):
     """`search` with one batch size for all settings."""
     space = Grid(grid.axes["learning_rate"], grid.axes["reg"], batch_sizes=batch_size)
@@ -32,7 +56,7 @@ def run_search(train, val, grid, *, classes, loss, iterations, batch_size, seed,
 
 
 def weights_of_all(train, grid, *, classes, loss, iterations, batch_size, seed):
-    heads = Grid(grid.axes["learning_rate"], grid.axes["reg"], batch_sizes=batch_size).heads(seed)
+    heads = heads_of(Grid(grid.axes["learning_rate"], grid.axes["reg"], batch_sizes=batch_size), seed)
     return StackRun(Data(train.X, train.y, classes), heads, Training(loss, iterations, seed=seed)).finish()
 
 
@@ -92,12 +116,13 @@ def test_a_search_on_digits_is_one_head_after_another_in_float64(loss):
 
 
 def test_the_test_split_is_out_of_reach():
-    given = inspect.signature(search).parameters
+    given = inspect.signature(compare).parameters
     assert [name for name, parameter in given.items() if parameter.kind == parameter.POSITIONAL_OR_KEYWORD] == [
-        "train",
-        "val",
-        "space",
-        "training",
+        "rows",
+        "labels",
+        "settings",
+        "held_out",
+        "solver",
     ]
     assert not any("test" in name for name in given)
 
@@ -152,7 +177,7 @@ def test_the_best_of_several_stacks_is_the_best_of_all(monkeypatch):
     assert len(set(together.score.tolist())) == 1
     assert together.best == int(np.argmin(together.loss)) == 1
     monkeypatch.setattr(
-        "linprobe.compare.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1})
+        "linprobe.compare.descent.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1})
     )
     alone = run_search(train, val, grid, **RUN)
     assert len(alone.plan.stacks) == 3
@@ -166,7 +191,7 @@ def test_the_best_of_several_stacks_is_the_best_of_all(monkeypatch):
 def test_screening_keeps_the_most_accurate_not_the_least_lossy():
     train, val = clouds(200), clouds(100, seed=1)
     space = Grid(np.geomspace(0.01, 30, 8), np.array([1e-4]), batch_sizes=16)
-    _, screening = screen(train, val, space, Training(iterations=60, seed=3), rank=6, keep=3, classes=4)
+    _, screening = screened(train, val, space, Training(iterations=60, seed=3), rank=6, keep=3)
     accuracy, loss = screening.result.score, screening.result.loss
     in_order = sorted(range(8), key=lambda head: (-accuracy[head], loss[head], head))
     assert screening.kept.tolist() == in_order[:3]
@@ -212,7 +237,7 @@ def test_settings_listed_from_a_space_see_the_batches_of_the_whole_space():
     training = Training(iterations=40, seed=5)
     whole = search(train, val, space, training, classes=4)
     small = np.flatnonzero(whole.settings["batch_size"] == 8)
-    found = search(train, val, Listed(space, space.heads(5).take(small)), training, classes=4)
+    found = search(train, val, Listed(space, small), training, classes=4)
     np.testing.assert_allclose(found.curves.objective, whole.curves.objective[:, small], rtol=1e-4)
 
 
@@ -230,7 +255,7 @@ def test_screening_starts_where_training_at_full_rank_does():
     train, val = clouds(200), clouds(100, seed=1)
     space = Grid(np.array([1e-12]), np.array([0.1]), batch_sizes=16)
     training = Training(iterations=1, seed=3)
-    found, screening = screen(train, val, space, training, rank=6, classes=4)
+    found, screening = screened(train, val, space, training, rank=6)
     assert screening.result.train_score[0] == pytest.approx(found.train_score[0], abs=0.01)
     np.testing.assert_allclose(screening.result.objective, found.objective, rtol=1e-7)
     assert len(set(np.argmax(train.X @ found.W + found.b, axis=1).tolist())) > 1  # as at W = 0 it would not be
@@ -238,7 +263,7 @@ def test_screening_starts_where_training_at_full_rank_does():
 
 def test_progress_is_told_of_all_stacks_as_one(monkeypatch):
     monkeypatch.setattr(
-        "linprobe.compare.search.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1})
+        "linprobe.compare.descent.plan_stacks", lambda *work, **how: plan_stacks(*work, **how | {"width": 1})
     )
     calls: list[tuple[int, int]] = []
     run_search(
@@ -249,3 +274,44 @@ def test_progress_is_told_of_all_stacks_as_one(monkeypatch):
     assert {total for _, total in calls} == {60}
     assert calls == sorted(set(calls))
     assert (calls[0][0], calls[-1][0]) == (1, 60)
+
+
+def test_folds_by_sgd_are_one_search_after_another(tmp_path):
+    """Each on the rows of its own split, whose batches it draws; interrupted work goes on in the same bits."""
+    X, y, _ = posed(clouds(150), clouds(51, seed=1))
+    fold = np.arange(201) % 3
+    space, training = Grid(np.array([0.05, 0.2]), np.array([0.001, 0.1]), np.array([0, 0.5])), Training(iterations=40)
+
+    def run(**options):
+        held_out, solver = HeldOut.in_folds(fold), Descent(training=training)
+        return compare(X, y, space, held_out, solver, classes=4, control=Control(**options))
+
+    told: list[tuple[int, int]] = []
+    found = run(progress=lambda *call: told.append(call[:2]))
+    assert [len(stack) for stack in found.plan.stacks] == [4] * 6  # plain and with momentum, split by split
+    assert told[-1] == (240, 240)
+    for number in range(3):
+        seen = fold != number
+        rows = np.argsort(~seen, kind="stable")
+        alone = compare(
+            *(X[rows], y[rows], space, HeldOut.after(int(seen.sum())), Descent(training=training)), classes=4
+        )
+        for name in ("scores", "losses"):
+            assert getattr(found, name)[:, number].tobytes() == getattr(alone, name)[:, 0].tobytes()
+        np.testing.assert_allclose(found.fits.objective[:, number], alone.objective, rtol=1e-12)
+    assert found.best == int(np.lexsort((found.loss, -found.score))[0])
+    for at in (3, len(told) // 2, len(told) - 1):
+        calls = 0
+
+        def interrupt(*_, at=at):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            run(checkpoint=Checkpoint(tmp_path / f"{at}", {}, every=0), progress=interrupt)
+        again = run(checkpoint=Checkpoint(tmp_path / f"{at}", {}, every=0))
+        for name in ("scores", "losses"):
+            assert getattr(again, name).tobytes() == getattr(found, name).tobytes()
+        assert again.fits.objective.tobytes() == found.fits.objective.tobytes()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from linprobe.compare.search import penalty
+from linprobe.compare.descent import heads_of, penalty
 from linprobe.compare.settings import MOST_SETTINGS, Axis, Grid, Listed, Trials, parse_axis
 from linprobe.errors import UsageError
 
@@ -26,7 +26,7 @@ def assert_one_line(error, *words):
 
 def test_a_grid_is_every_pair_in_the_order_of_two_loops():
     grid = make_grid([3e-7, 1e-7, 2e-7], [10, 30])
-    heads = grid.heads(seed=5)
+    heads = heads_of(grid, 5)
     pairs = [(learning_rate, reg) for learning_rate in (3e-7, 1e-7, 2e-7) for reg in (10.0, 30.0)]
     assert list(zip(heads.learning_rate.tolist(), heads.reg.tolist(), strict=True)) == pairs
     assert heads.seed.tolist() == [5] * 6  # they differ by their settings alone
@@ -186,7 +186,7 @@ def test_the_penalty_is_the_plain_sum_over_weights_and_bias_in_float64():
 
 def test_further_axes_run_fastest():
     grid = Grid(np.array([1.0, 2]), np.array([3.0]), np.array([0, 0.9]), np.array([10, 20]))
-    heads = grid.heads(seed=0)
+    heads = heads_of(grid, 0)
     expected = [(lr, 3.0, m, b) for lr in (1.0, 2.0) for m in (0, 0.9) for b in (10, 20)]
     columns = (heads.learning_rate, heads.reg, heads.momentum, heads.batch_size)
     assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
@@ -216,7 +216,7 @@ RANGES = {"learning_rates": parse_axis("1e-6:1e-2:5:log", "x"), "regs": parse_ax
 def test_trials_are_drawn_from_the_ranges_by_the_seed(seed, count):
     grid = Grid(**RANGES, momenta=parse_axis("0,0.9", "x"), batch_sizes=parse_axis("10:100:2", "x"))
     trials = Trials(grid, count)
-    heads, again, other = trials.heads(seed), trials.heads(seed), trials.heads(seed + 1)
+    heads, again, other = (heads_of(trials, number) for number in (seed, seed, seed + 1))
     assert len(trials) == len(heads) == count
     assert 1e-6 <= heads.learning_rate.min() <= heads.learning_rate.max() <= 1e-2
     assert 0 <= heads.reg.min() <= heads.reg.max() <= 10
@@ -230,7 +230,7 @@ def test_trials_are_drawn_from_the_ranges_by_the_seed(seed, count):
 
 
 def test_trials_fill_a_logarithmic_range_evenly_in_the_logarithm():
-    heads = Trials(Grid(**RANGES), 4_000).heads(0)
+    heads = heads_of(Trials(Grid(**RANGES), 4_000), 0)
     below = [float(np.mean(heads.learning_rate < bound)) for bound in (1e-5, 1e-4, 1e-3)]
     np.testing.assert_allclose(below, [0.25, 0.5, 0.75], atol=0.03)
     below = [float(np.mean(heads.reg < bound)) for bound in (2.5, 5, 7.5)]
@@ -245,7 +245,7 @@ def test_a_senseless_number_of_trials_is_refused(count):
 
 def test_listed_settings_are_those_of_another_space():
     grid = Grid(np.array([1.0, 2, 3]), np.array([5.0]))
-    listed = Listed(grid, grid.heads(0).take(np.array([2, 0])))
-    assert listed.heads(7).learning_rate.tolist() == [3, 1]
+    listed = Listed(grid, np.array([2, 0]))
+    assert listed.values(7)["learning_rate"].tolist() == [3, 1]
     assert len(listed) == 2
     assert isinstance(listed.axes["reg"], Axis)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linprobe.compare.search import Resources
+from linprobe.compare.solver import Resources
 from linprobe.core.exact.problem import solve_bytes
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
@@ -159,7 +159,7 @@ MEASURED = """
 import json, sys, threading, time
 import numpy as np
 from linprobe.data.dataset import Dataset, Examples
-from linprobe.compare.search import Resources
+from linprobe.compare.solver import Resources
 from linprobe.tune import Options, tune
 import linprobe.core.exact.solver
 

@@ -11,7 +11,7 @@ import typer
 from linprobe.errors import IncompatibleError, UsageError
 
 if TYPE_CHECKING:
-    from linprobe.compare.search import Resources
+    from linprobe.compare.solver import Resources
     from linprobe.core.backend import Precision as OfSgd
 
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
@@ -115,7 +115,7 @@ def resources(device: Device, precision: "OfSgd", memory: str | None) -> "Callab
     """
     import psutil
 
-    from linprobe.compare.search import Resources
+    from linprobe.compare.solver import Resources
     from linprobe.core.backend import Products, choose_device
 
     bound = None if memory is None else parse_size(memory, "--memory")

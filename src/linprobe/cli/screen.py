@@ -1,7 +1,7 @@
 """What the commands show on a terminal."""
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from linprobe.cli.words import one_line
-from linprobe.compare.settings import Progress as Callback
+from linprobe.compare.solver import Progress as Callback
 from linprobe.steps import Step
 from linprobe.steps import Table as Figures
 
@@ -96,7 +96,7 @@ def search_progress(console: Console) -> Generator[Callback | None]:
 
 
 @contextlib.contextmanager
-def path_progress(console: Console) -> Generator[Callable[[int, int], None] | None]:
+def path_progress(console: Console) -> Generator[Callback | None]:
     """A bar of the heads that have ended, at their optimum or short of it; None where nobody watches."""
     if not console.is_terminal or console.quiet:
         yield None
@@ -110,4 +110,4 @@ def path_progress(console: Console) -> Generator[Callable[[int, int], None] | No
     )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)
+        yield lambda done, total, _: bar.update(task, completed=done, total=total, visible=done < total)

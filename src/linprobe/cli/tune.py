@@ -78,7 +78,8 @@ def tune(
 
     With --folds, --train-size is the number of examples that are split into folds.
 
-    Interrupted, --solver sgd goes on where it was when the same command is run again.
+    Interrupted, it goes on when the same command is run again: SGD where it was, the exact solver with every fit that
+    it had proven.
     """
     from rich.console import Console
 
@@ -110,7 +111,7 @@ def tune(
     )
     may_use = resources(device, of_sgd(precision) if solver == "sgd" else "float32", memory)
     console = Console(quiet=as_json, highlight=False)
-    # A name of its own for each solver: only SGD goes on from the checkpoint beside the folder.
+    # A name of its own for each solver: neither goes on from the checkpoint that the other has left beside the folder.
     default = Path("runs") / f"tune-{Path(source).stem}-{loss}{'' if solver == 'exact' else '-sgd'}"
     with claimed(out or default, or_next=out is None) as folder:
         saved = folder.with_name(f"{folder.name}.checkpoint")

@@ -1,10 +1,11 @@
 """Which of the compared settings is taken: the one place that says.
 
-The rule: the highest mean score over the splits. Scores are shares of few examples and often equal, so among exactly
-equal ones the lowest mean loss decides, where losses are known: that setting is surer of its answers. What is equal in
-both goes to the setting that comes first, as in scikit-learn's GridSearchCV, which leaves the last word to whoever
-ordered the settings. A setting without a score is never taken; one that failed, only where all with a score did: its
-weights may be those of another setting.
+The rule: the highest mean score over the splits. Scores are shares of few examples and often equal, also where the
+same counts in other folds make the last bit of the mean another: what lies within `EQUAL` of the next higher score is
+its equal. Among equal ones the lowest mean loss decides, where losses are known: that setting is surer of its answers.
+What is equal in both goes to the setting that comes first, as in scikit-learn's GridSearchCV, which leaves the last
+word to whoever ordered the settings. A setting without a score is never taken; one that failed, only where all with a
+score did: its weights may be those of another setting.
 
 One standard error (Hastie, Tibshirani and Friedman, 2009, sec. 7.10): of the settings that differ from the best in reg
 alone, the strongest reg whose mean score is within one standard error of the best's own mean. Scores that close say
@@ -28,7 +29,9 @@ from linprobe.errors import DivergedError, UsageError
 if TYPE_CHECKING:
     from linprobe.compare.comparison import Comparison
 
-__all__ = ["Choice", "Edge", "Why", "choose", "ranked"]
+__all__ = ["EQUAL", "Choice", "Edge", "Why", "choose", "ranked"]
+
+EQUAL = 1e-12  # of a score, or of 1 where that is larger: far below one example of any data, far above rounding
 
 Why = Literal["highest score", "lowest loss", "first", "one standard error", "all failed"]
 
@@ -61,7 +64,7 @@ def ranked(score: np.ndarray, loss: np.ndarray | None = None, failed: np.ndarray
     """All settings (G,), the best first, by score, loss and whether they failed (G,): those without a score last."""
     nothing = np.zeros(len(score))
     return np.lexsort(
-        (nothing if loss is None else loss, -score, nothing if failed is None else failed, np.isnan(score))
+        (nothing if loss is None else loss, _places(score), nothing if failed is None else failed, np.isnan(score))
     )
 
 
@@ -75,7 +78,8 @@ def choose(found: "Comparison", *, one_standard_error: bool = False) -> Choice:
     if np.isnan(score[best]):
         settings = "the only setting" if len(score) == 1 else f"all {len(score)} settings"
         raise DivergedError(f"{settings} diverged: no weights are left to choose from; give smaller learning rates")
-    as_good = (score == score[best]) & (failed == failed[best])
+    places = _places(score)
+    as_good = (places == places[best]) & (failed == failed[best])
     tied = as_good if found.losses is None else as_good & (loss == loss[best])
     chosen = _simplest(found, best, failed) if one_standard_error else best
     edges = [Edge(name, best, end) for name in found.settings if (end := _edge(found, name, best, tied))]
@@ -91,6 +95,18 @@ def choose(found: "Comparison", *, one_standard_error: bool = False) -> Choice:
     elif as_good.sum() > 1:
         why = "lowest loss"
     return Choice(chosen, tuple(np.flatnonzero(tied).tolist()), () if failed[best] else tuple(edges), why)
+
+
+def _places(score: np.ndarray) -> np.ndarray:
+    """The place (G,) of each setting by its score, 0 the highest: equal ones share theirs, those without are last."""
+    order = np.argsort(-score, kind="stable")
+    above, below = score[order][:-1], score[order][1:]
+    with np.errstate(invalid="ignore"):
+        steps = above - below > EQUAL * np.maximum(1, np.minimum(np.abs(above), np.abs(below)))
+    steps |= np.isnan(below) & ~np.isnan(above)
+    places = np.empty(len(score), np.int64)
+    places[order] = np.concatenate([[0], np.cumsum(steps)])
+    return places
 
 
 def _simplest(found: "Comparison", best: int, failed: np.ndarray) -> int:

@@ -54,9 +54,17 @@ class Basis:
 
 
 def fit_basis(
-    X: np.ndarray, rank: int | Literal["auto"], *, seed: int, rows: int = ROWS, bound: float = BOUND
+    X: np.ndarray,
+    rank: int | Literal["auto"],
+    *,
+    seed: int,
+    rows: int = ROWS,
+    bound: float = BOUND,
+    and_then: np.ndarray | None = None,
 ) -> tuple[Basis, np.ndarray]:
     """The leading principal directions of rows X (n, D), and X rotated onto them: Z (n, r) float32.
+
+    and_then (m, D): rows that are rotated too, and follow in Z (n + m, r).
 
     The directions come from `rows` of the n, drawn without replacement with the seed, or from `rank` of them where that
     is more; "auto" takes the smallest rank whose residual on these is at most `bound`, rounded up to a multiple of 16.
@@ -73,14 +81,19 @@ def fit_basis(
     if rank == "auto" and not 0 <= bound < 1:
         raise UsageError(f"the residual bound must be 0 or more and below 1, not {bound}")
     directions = _principal(X, rank, np.random.default_rng(seed), rows, bound)
-    Z, inside, total = _rotate(X, directions)
+    Z = np.empty((n + (0 if and_then is None else len(and_then)), directions.shape[1]), np.float32)
+    inside, total = _rotate(X, directions, Z[:n])
     _check(total)
+    if and_then is not None:
+        _rotate(and_then, directions, Z[n:])
     return Basis(directions, min(1.0, max(0.0, 1 - inside / total)) if total > 0 else 0.0), Z
 
 
 def rotate(X: np.ndarray, basis: Basis) -> np.ndarray:
     """The coordinates of rows X (n, D) in the basis: (n, r) float32, C order."""
-    return _rotate(X, basis.directions)[0]
+    Z = np.empty((len(X), basis.rank), np.float32)
+    _rotate(X, basis.directions, Z)
+    return Z
 
 
 def project_weights(W: np.ndarray, basis: Basis) -> np.ndarray:
@@ -99,23 +112,24 @@ def _multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     return product(A, B, np.empty((len(A), B.shape[1]), np.float32))
 
 
-def _rotate(X: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """X in the basis, and the energies of what came out and of what went in: one pass over X for all three."""
-    Z, inside, total = rows_of(X).map(_Rotated(directions), _SINGLE, size=CHUNK_ROWS)
-    inside, total = (float(energies[:].sum(dtype=np.float64)) for energies in (inside, total))
-    return Z[:], inside, total
+def _rotate(X: np.ndarray, directions: np.ndarray, Z: np.ndarray) -> tuple[float, float]:
+    """Write X in the basis into Z, and measure the energies of that and of X: one pass over X for all three."""
+    energies = rows_of(X).map(_Rotated(directions, Z), _SINGLE, size=CHUNK_ROWS)
+    inside, total = (float(each[:].sum(dtype=np.float64)) for each in energies)
+    return inside, total
 
 
 @dataclass(frozen=True, eq=False)
 class _Rotated:
-    """Rows in a basis (D, r), and the energy of each that came out and that went in (m,)."""
+    """Rows in a basis (D, r), written into Z (n, r), and the energy of each that came out and that went in (m,)."""
 
     directions: np.ndarray
+    Z: np.ndarray
 
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
         X = np.ascontiguousarray(chunk.X)
-        Z = product(X, self.directions, np.empty((len(X), self.directions.shape[1]), np.float32))
-        return Z, *(np.einsum("nd,nd->n", rows, rows) for rows in (Z, X))
+        Z = product(X, self.directions, self.Z[chunk.rows])
+        return tuple(np.einsum("nd,nd->n", rows, rows) for rows in (Z, X))
 
 
 def _check(energy: float) -> None:

@@ -1,12 +1,10 @@
 """The settings to compare: axes, the grid of all their combinations, and random trials from their ranges."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
-from linprobe.core.sgd.settings import Heads
 from linprobe.errors import UsageError
 
 # Far more than anybody can read; a count with a zero too many is a slip, not a wish.
@@ -17,8 +15,6 @@ LEAST = {"learning_rate": 0, "reg": 0, "momentum": 0, "batch_size": 1}  # nothin
 EDGE = 0.05  # of a range from which trials are drawn: so near to its end, better may lie beyond
 End = Literal["lowest", "highest"]
 SPELLINGS = "LO:HI:COUNT, LO:HI:COUNT:log or a list such as 1e-7,3e-7"
-
-Progress = Callable[[int, int, np.ndarray], None]  # iterations done, iterations in all, the objectives (H,) of a stack
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +59,8 @@ class Space(Protocol):
         """Whether the settings are drawn from the axes at random."""
         ...
 
-    def heads(self, seed: int) -> Heads:
-        """One head per setting, all starting at the same weights, so that they differ by their settings alone."""
+    def values(self, seed: int) -> dict[str, np.ndarray]:
+        """Those of each setting (G,) by their names; the seed is of what is drawn."""
         ...
 
     def __len__(self) -> int: ...
@@ -95,11 +91,28 @@ class Grid:
     def __len__(self) -> int:
         return int(np.prod([len(axis.values) for axis in self.axes.values()], dtype=object))
 
-    def heads(self, seed: int) -> Heads:
-        """One head per combination."""
+    def values(self, seed: int) -> dict[str, np.ndarray]:
+        """Those of every combination."""
+        del seed
         columns = np.meshgrid(*(axis.values for axis in self.axes.values()), indexing="ij")
-        learning_rate, reg, momentum, batch_size = (column.ravel() for column in columns)
-        return Heads.of(learning_rate, reg, momentum=momentum, batch_size=batch_size, seed=seed)
+        return {name: _typed(name, column.ravel()) for name, column in zip(self.axes, columns, strict=True)}
+
+
+class Path:
+    """Values of reg alone, for a solver that has no other settings."""
+
+    drawn = False
+
+    def __init__(self, regs: Axis | np.ndarray) -> None:
+        self.axes = {"reg": _checked("reg", regs)}
+
+    def __len__(self) -> int:
+        return len(self.axes["reg"].values)
+
+    def values(self, seed: int) -> dict[str, np.ndarray]:
+        """Those of the axis."""
+        del seed
+        return {"reg": self.axes["reg"].values}
 
 
 class Trials:
@@ -107,7 +120,7 @@ class Trials:
 
     drawn = True
 
-    def __init__(self, grid: Grid, count: int) -> None:
+    def __init__(self, grid: Grid | Path, count: int) -> None:
         if not 1 <= count <= MOST_SETTINGS:
             raise UsageError(f"--trials {count}: 1 to {MOST_SETTINGS:,} settings can be drawn")
         self.axes, self.count = grid.axes, count
@@ -115,26 +128,24 @@ class Trials:
     def __len__(self) -> int:
         return self.count
 
-    def heads(self, seed: int) -> Heads:
-        """One head per trial; the draws are the seed's."""
+    def values(self, seed: int) -> dict[str, np.ndarray]:
+        """Those of every trial."""
         generator = np.random.default_rng([seed, len(NAMES)])  # not the stream that draws the batches
-        drawn = {name: axis.draw(generator, self.count) for name, axis in self.axes.items()}
-        return Heads.of(**(drawn | {"batch_size": np.rint(drawn["batch_size"])}), seed=seed)
+        return {name: _typed(name, axis.draw(generator, self.count)) for name, axis in self.axes.items()}
 
 
 class Listed:
-    """Some settings of another space."""
+    """Some settings of another space: their numbers (g,)."""
 
-    def __init__(self, space: Space, heads: Heads) -> None:
-        self.axes, self.drawn, self.listed = space.axes, space.drawn, heads
+    def __init__(self, space: Space, numbers: np.ndarray) -> None:
+        self.axes, self.drawn, self.space, self.numbers = space.axes, space.drawn, space, numbers
 
     def __len__(self) -> int:
-        return len(self.listed)
+        return len(self.numbers)
 
-    def heads(self, seed: int) -> Heads:
-        """The settings as they were listed, whatever the seed."""
-        del seed
-        return self.listed
+    def values(self, seed: int) -> dict[str, np.ndarray]:
+        """Those of the listed settings."""
+        return {name: values[self.numbers] for name, values in self.space.values(seed).items()}
 
 
 def end_of(name: str, axis: Axis, value: float, *, margin: float = 0.0) -> End | None:
@@ -164,6 +175,10 @@ def parse_axis(text: str, name: str) -> Axis:
         raise ValueError("neither a range nor a list")
     except ValueError as error:
         raise UsageError(f"{name} {' '.join(text.split())}: {error}; write {SPELLINGS}") from error
+
+
+def _typed(name: str, values: np.ndarray) -> np.ndarray:
+    return np.rint(values).astype(int) if name == "batch_size" else values
 
 
 def _number(text: str, *, whole: bool = False) -> float:

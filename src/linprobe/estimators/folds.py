@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.core.backend import choose_device, move, namespace, product, quiet, to_numpy
-from linprobe.core.exact import solver as exact
+from linprobe.compare.compare import Control, Judge, compare
+from linprobe.compare.comparison import Comparison
+from linprobe.compare.exact import Exact
+from linprobe.compare.held_out import HeldOut
+from linprobe.compare.settings import Axis
+from linprobe.compare.solver import Resources, Trained
+from linprobe.core.backend import Products, choose_device, move, namespace, product, quiet, to_numpy
 from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
 from linprobe.core.objective import default_chunk
@@ -116,6 +121,27 @@ def read_splits(
 
 
 @dataclass(frozen=True, eq=False)
+class Penalties:
+    """λ of each setting and split (G, F), which what else a split trains on may decide."""
+
+    reg: np.ndarray
+    drawn = False
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        """None: the values of a setting are not one."""
+        return {}
+
+    def __len__(self) -> int:
+        return len(self.reg)
+
+    def values(self, seed: int) -> dict[str, np.ndarray]:
+        """All of them."""
+        del seed
+        return {"reg": self.reg}
+
+
+@dataclass(frozen=True, eq=False)
 class Stack:
     """Settings and splits that are trained together: head g · F + f is setting g on split f of F.
 
@@ -127,8 +153,8 @@ class Stack:
     splits: list[Split]
     columns: np.ndarray
 
-    def train(self, examples: Examples, memory: int | None) -> tuple[exact.Optimum, np.ndarray]:
-        """The optimum of all heads, and λ of each setting and split (G, F)."""
+    def compare(self, examples: Examples, memory: int | None, judge: Judge) -> tuple[Comparison, np.ndarray]:
+        """The settings on the splits, and λ of each of both (G, F)."""
         estimator = self.settings[0].estimator
         reg = np.empty((len(self.settings), len(self.splits)))
 
@@ -143,35 +169,38 @@ class Stack:
         weights = Weights.of_columns(map(of_split, range(len(self.splits))), examples.weight)
         # Examples of classes that no head has weigh nothing, whatever they are called.
         codes = np.minimum(np.searchsorted(self.columns, examples.codes), len(self.columns) - 1)
-        optimum = exact.solve(
-            examples.features,
-            codes,
-            np.ravel(reg),
+        solver = Exact(
             loss=estimator._loss(),
-            classes=len(self.columns),
-            sample_weight=weights.take(np.tile(np.arange(len(self.splits)), len(self.settings))),
             intercept=bool(estimator.fit_intercept),
             tol=estimator.tol,
             max_iter=int(estimator.max_iter),
             precision=estimator.precision,
-            device=choose_device(estimator.device),
-            memory=memory,
         )
-        if not (np.isfinite(optimum.W).all() and np.isfinite(optimum.b).all() and np.isfinite(optimum.objective).all()):
+        found = compare(
+            *(examples.features, codes, Penalties(reg), HeldOut.of_weights(weights), solver),
+            classes=len(self.columns),
+            judge=judge,
+            control=Control(resources=Resources(Products(choose_device(estimator.device)), memory)),
+        )
+        return found, reg
+
+    def check(self, trained: Trained) -> None:
+        """Raise UsageError for weights that are not finite."""
+        numbers = [values for values in (trained.W, trained.b, trained.objective) if values is not None]
+        if not all(bool(np.isfinite(values).all()) for values in numbers):
             raise UsageError(
-                f"training ended with numbers that are not finite: the features leave the range of {optimum.W.dtype}; "
+                f"training ended with numbers that are not finite: the features leave the range of {trained.W.dtype}; "
                 "divide X by its standard deviation"
             )
-        return optimum, reg
 
     def accuracies(
-        self, examples: Examples, optimum: exact.Optimum, place: int, rows: np.ndarray, weight: np.ndarray | None
+        self, examples: Examples, trained: Trained, place: int, rows: np.ndarray, weight: np.ndarray | None
     ) -> np.ndarray:
         """The accuracy of every setting (G,) of one of the splits on m rows with weights (m,), chunk by chunk."""
         device = choose_device(self.settings[0].estimator.device)
         heads = slice(place, None, len(self.splits))
-        W = move(np.ascontiguousarray(optimum.W[..., heads]), device)
-        b = move(optimum.b[..., heads].astype(optimum.W.dtype), device)
+        W = move(np.ascontiguousarray(trained.W[..., heads]), device)
+        b = move(trained.b[..., heads].astype(trained.W.dtype), device)
         D, K, G = W.shape
         with quiet(W):
             (found,) = rows_of(examples.features).map(
@@ -180,9 +209,7 @@ class Stack:
         correct = self.columns[to_numpy(found[:])] == examples.codes[rows, None]
         return np.average(correct, axis=0, weights=weight)
 
-    def estimators(
-        self, examples: Examples, optimum: exact.Optimum, place: int, all_classes: bool = False
-    ) -> Iterator[Any]:
+    def estimators(self, examples: Examples, trained: Trained, place: int, all_classes: bool = False) -> Iterator[Any]:
         """Every setting on one of the splits as the estimator that a fit on the rows of train would have made.
 
         With all_classes it knows the classes that train lacks too, and gives them the probability 0.
@@ -193,9 +220,9 @@ class Stack:
         present = np.arange(len(examples.classes)) if all_classes else split.present
         for number, setting in enumerate(self.settings):
             head = number * len(self.splits) + place
-            W = np.zeros((len(optimum.W), len(examples.classes)), optimum.W.dtype)
-            b = np.full(len(examples.classes), NEVER, optimum.b.dtype)
-            W[:, self.columns], b[self.columns] = optimum.W[..., head], optimum.b[..., head]
+            W = np.zeros((len(trained.W), len(examples.classes)), trained.W.dtype)
+            b = np.full(len(examples.classes), NEVER, trained.b.dtype)
+            W[:, self.columns], b[self.columns] = trained.W[..., head], trained.b[..., head]
             W, b = W[:, present], b[present]
             if len(present) == 2:
                 W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]

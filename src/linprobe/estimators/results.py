@@ -6,7 +6,6 @@ import numpy as np
 from scipy.stats import rankdata
 
 from linprobe.compare.comparison import Fits, scored
-from linprobe.core.exact.optimum import Optimum
 from linprobe.estimators.folds import Setting, Stack
 
 
@@ -21,13 +20,14 @@ class Fitted:
         stopped, failed = np.empty((settings, splits), "<U12"), np.empty((settings, splits), bool)
         self.fits = Fits(objective=objective, stopped=stopped, gap=gap, iterations=iterations, failed=failed)
 
-    def add(self, stack: Stack, optimum: Optimum, reg: np.ndarray, seconds: float) -> None:
+    def add(self, stack: Stack, fits: Fits, reg: np.ndarray, seconds: float) -> None:
         """Take in a stack that was trained in so many seconds; each fit has its share of them, by iterations."""
         at = np.ix_(stack.numbers, [split.number for split in stack.splits])
-        passes = np.maximum(optimum.iterations, 1)
-        self.reg[at], self.fit_time[at] = reg, (seconds * passes / passes.sum()).reshape(reg.shape)
+        iterations: Any = fits.iterations  # which are known of every exact fit
+        passes = np.maximum(iterations, 1)
+        self.reg[at], self.fit_time[at] = reg, seconds * passes / passes.sum()
         for name in ("objective", "stopped", "gap", "iterations", "failed"):
-            getattr(self.fits, name)[at] = getattr(optimum, name).reshape(reg.shape)
+            getattr(self.fits, name)[at] = getattr(fits, name)
 
 
 def cv_results(settings: list[Setting], found: Fitted, scores: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
-from linprobe.core.exact.solver import Optimum
+from linprobe.compare.solver import Trained
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.folds import Examples, Stack
 from linprobe.estimators.inputs import check_weights
@@ -137,7 +137,7 @@ class Scores:
         self._found: dict[str, np.ndarray] = {}
         self._reasons: dict[tuple[str, int], str] = {}
 
-    def add(self, part: str, stack: Stack, examples: Examples, optimum: Optimum, place: int) -> None:
+    def add(self, part: str, stack: Stack, examples: Examples, trained: Trained, place: int) -> None:
         """Score the settings of a stack on one part, "test" or "train", of one of its splits."""
         split = stack.splits[place]
         rows = getattr(split, part)
@@ -145,12 +145,12 @@ class Scores:
         for measure in self._measures:
             params = _check_method_params(examples.X, dict(measure.params), rows)
             if measure.is_accuracy:
-                scores = stack.accuracies(examples, optimum, place, rows, params.get("sample_weight"))
+                scores = stack.accuracies(examples, trained, place, rows, params.get("sample_weight"))
                 self._table(part, measure.name)[stack.numbers, split.number] = scores
                 continue
             X = _safe_indexing(examples.X, rows) if X is None else X
             scorer, of_all = over_all(measure.scorer, examples.classes)
-            models = stack.estimators(examples, optimum, place, of_all)
+            models = stack.estimators(examples, trained, place, of_all)
             for number, model in zip(stack.numbers, models, strict=True):
                 try:
                     score = scorer(model, X, y, **params)
@@ -184,6 +184,11 @@ class Scores:
 
     def _table(self, part: str, name: str) -> np.ndarray:
         return self._found.setdefault(f"{part}_{name}", np.full(self._shape, np.nan))
+
+    def of_stack(self, stack: Stack) -> np.ndarray:
+        """The first score on the test rows of every head of a stack (h,)."""
+        at = np.ix_(stack.numbers, [split.number for split in stack.splits])
+        return self._table("test", self.names[0])[at].ravel()
 
     def tables(self, parts: Sequence[str]) -> dict[str, np.ndarray]:
         """The scores (G, F), each as "test_" or "train_" and its name."""

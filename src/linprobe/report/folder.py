@@ -13,7 +13,7 @@ import numpy as np
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.comparison import Comparison
-from linprobe.compare.search import Screening
+from linprobe.compare.screen import Screening
 from linprobe.core.measure import wilson_interval
 from linprobe.evidence import Evidence
 from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates

@@ -1,21 +1,24 @@
-"""The two ways to compare settings and to refit the chosen one; neither is given the test split."""
+"""What tuning compares, with which solver, and how the chosen setting is refitted; neither is given the test split."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.compare import Control, compare
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import default_rates, default_regs
-from linprobe.compare.path import cross_validate, follow_path, make_folds
-from linprobe.compare.search import Resources, penalty, search
-from linprobe.compare.settings import Grid
+from linprobe.compare.descent import Descent, penalty
+from linprobe.compare.exact import BYTES, Exact
+from linprobe.compare.held_out import HeldOut, make_folds
+from linprobe.compare.settings import Grid, Path
+from linprobe.compare.solver import Resources
 from linprobe.core.backend import to_numpy
 from linprobe.core.certificate import certify, certify_bytes
-from linprobe.core.exact.problem import groups, newton_room, solve_bytes
-from linprobe.core.exact.solver import solve
+from linprobe.core.exact.problem import solve_bytes
+from linprobe.core.exact.solver import Precision, solve
 from linprobe.core.measure import score_stack
 from linprobe.core.sgd.plan import Plan
 from linprobe.core.sgd.settings import Data, Heads, Training
@@ -24,8 +27,7 @@ from linprobe.data.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.tune.options import TOLERANCE, Options, values_of
 
-PRODUCTS = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
-BYTES = {"auto": (4, 8), "float32": (4,), "float64": (8,)}  # of the numbers in them
+PRODUCTS: dict[str, Precision] = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
 
 
 def kept(pool: Examples, classes: int, options: Options, resources: Resources) -> Examples:
@@ -35,89 +37,97 @@ def kept(pool: Examples, classes: int, options: Options, resources: Resources) -
     """
     shape, size = pool.X.shape, pool.X.dtype.itemsize
     if options.solver == "exact" and resources.products.device == "numpy" and resources.memory is not None:
-        rooms = (sum(solve_bytes(shape, classes, 1, each)) for each in BYTES[options.precision])
+        rooms = (sum(solve_bytes(shape, classes, 1, each)) for each in BYTES[PRODUCTS[options.precision]])
         if resources.held + size * shape[0] * shape[1] + max(rooms) > resources.memory:
             return pool
     return Examples(pool.X.kept(), pool.y)
 
 
-class Exact:
-    """Engine 2: the proven optimum for each value of reg.
-
-    pool: prepared rows, of which the first `train` are to learn from and the others to choose by, unless in folds.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Tuning:
+    """What is compared and refitted: prepared rows, the first `train` of which train and the others judge, unless in
+    folds.
     """
 
-    def __init__(
-        self,
-        pool: Examples,
-        train: int,
-        classes: tuple[str, ...],
-        options: Options,
-        resources: Resources,
-        on_plan: Callable[[Plan], None] | None,
-        progress: Callable[[int, int], None] | None,
-        checkpoint: Callable[[dict[str, Any]], Checkpoint | None],
-    ) -> None:
-        del checkpoint  # which is about stacks of SGD
-        self.pool, self.train, self.classes, self.options = pool, train, classes, options
-        self.on_plan, self.resources = on_plan, resources
-        self.told = {"tol": options.tol or TOLERANCE, "precision": options.precision}
-        memory = resources.memory
-        if memory is not None and memory < resources.held:
-            raise IncompatibleError(
-                f"--memory: the data alone takes {resources.held / 2**20:,.0f} MiB, and {memory / 2**20:,.0f} MiB are "
-                "allowed; allow more, or train on fewer examples with --train-size"
-            )
-        self.problem = {
-            "loss": options.loss,
-            "classes": len(classes),
-            "tol": self.told["tol"],
-            "precision": PRODUCTS[options.precision],
-            "device": resources.products.device,
-            "memory": None if memory is None else memory - resources.held,
-            "progress": progress,
-        }
+    pool: Examples
+    train: int
+    classes: tuple[str, ...]
+    options: Options
+    control: Control
 
-    def compare(self) -> Comparison:
-        """The path."""
-        pool, folds = self.pool, self.options.folds
-        learn = pool.take(slice(self.train)) if folds is None else pool
-        asked = values_of(self.options.regs)
-        regs = default_regs(learn.X) if asked is None else asked
-        # Before the plan is told: more folds than can be parted are refused.
-        parts = None if folds is None else make_folds(pool.y, folds, self.options.seed, self.classes)
-        plan = self._plan(len(regs) * (folds or 1))
-        if self.on_plan is not None:
-            self.on_plan(plan)
-        if parts is None:
-            found = follow_path(learn, pool.take(slice(self.train, None)), regs, self.problem)
+    def solver(self) -> Exact | Descent:
+        """The solver with what was asked for; SGD's learning rates fall to 0 on a cosine."""
+        options = self.options
+        if options.solver == "exact":
+            precision, tol = PRODUCTS[options.precision], options.tol or TOLERANCE
+            return Exact(loss=options.loss, tol=tol, precision=precision, seed=options.seed)
+        return Descent(training=Training(options.loss, schedule="cosine", seed=options.seed))
+
+    def told(self) -> dict[str, Any]:
+        """What run.json says of the solver."""
+        solver = self.solver()
+        if isinstance(solver, Exact):
+            return {"tol": solver.tol, "precision": self.options.precision}
+        return {name: getattr(solver.training, name) for name in ("iterations", "schedule")}
+
+    def compare(self, checkpoint: Callable[[dict[str, Any]], Checkpoint] | None) -> Comparison:
+        """The comparison; checkpoint is made of what of the settings and the machine must stay the same to go on."""
+        pool, folds, solver = self.pool, self.options.folds, self.solver()
+        if folds is None:
+            held_out = HeldOut.after(self.train)
         else:
-            found = cross_validate(pool, regs, parts, self.problem)
-        return replace(found, plan=plan)
+            held_out = HeldOut.in_folds(make_folds(pool.y, folds, self.options.seed, self.classes))
+        learned = pool.take(held_out.learned).X
+        regs = values_of(self.options.regs)
+        regs = default_regs(learned) if regs is None else regs
+        if isinstance(solver, Exact):
+            space, about = Path(regs), {**asdict(solver), "folds": folds}
+        else:
+            rates = values_of(self.options.learning_rates)
+            rates = default_rates(learned) if rates is None else rates
+            space, about = Grid(rates, regs), {**asdict(solver.training), "learning_rate": rates.tolist()}
+        where = {name: getattr(self.control.resources.products, name) for name in ("device", "precision")}
+        about = {"solver": self.options.solver, **about, "reg": regs.tolist(), "on": where}
+        return compare(
+            *(pool.X, pool.y, space, held_out, solver),
+            classes=len(self.classes),
+            control=replace(
+                self.control,
+                on_plan=self._on_plan if isinstance(solver, Exact) else self.control.on_plan,
+                checkpoint=None if checkpoint is None else checkpoint(about),
+            ),
+        )
 
-    def _plan(self, heads: int) -> Plan:
-        """The stacks of so many heads, and the memory of all that follows; IncompatibleError where it is short."""
-        shape, K, (held, memory) = self.pool.X.shape, len(self.classes), (self.resources.held, self.resources.memory)
-        sizes = BYTES[self.options.precision]
-        rooms = [solve_bytes(shape, K, heads, size, self.problem["device"]) for size in sizes]
-        stacks = tuple(np.array_split(np.arange(heads), groups(heads, rooms[0], self.problem["memory"])))
-        after = certify_bytes(shape, K) + 3 * 8 * K**2  # the proof, and the confusions
-        if memory is not None and held + after > memory:
+    def _on_plan(self, plan: Plan) -> None:
+        """Count what comes after training too; IncompatibleError where the memory is short of it."""
+        K, held, memory = len(self.classes), plan.held, self.control.resources.memory
+        after = held + certify_bytes(self.pool.X.shape, K) + 3 * 8 * K**2  # the proof, and the confusions
+        if memory is not None and after > memory:
             raise IncompatibleError(
-                f"the proof of {K:,} classes needs {(held + after) / 2**20:,.0f} MiB, {held / 2**20:,.0f} MiB of it "
+                f"the proof of {K:,} classes needs {after / 2**20:,.0f} MiB, {held / 2**20:,.0f} MiB of it "
                 f"in use already, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory"
             )
-        widest = len(stacks[0])
-        most = max(fixed + widest * each for fixed, each in rooms) + newton_room(shape, K)
-        results = 3 * 8 * shape[1] * K * heads if len(stacks) > 1 else 0
-        needed = held + max(after, most + results)
-        size = needed if memory is None else min(needed, memory)
-        return Plan(stacks=stacks, bytes=size, held=held, width=widest)
+        if self.control.on_plan is not None:
+            self.control.on_plan(replace(plan, bytes=max(plan.bytes, after)))
 
     def refit(self, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        """Weights (D, K) and bias (K,) of the chosen reg on the whole pool, and their certificate."""
-        X, y, reg = self.pool.X, self.pool.y, np.array([best["reg"]])
-        found = solve(X, y, reg, **self.problem)
+        """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and what is known of them."""
+        solver = self.solver()
+        return self._proven(solver, best) if isinstance(solver, Exact) else self._trained(solver.training, best)
+
+    def _proven(self, solver: Exact, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        X, y, reg, resources = self.pool.X, self.pool.y, np.array([best["reg"]]), self.control.resources
+        progress = self.control.progress
+        found = solve(
+            *(X, y, reg),
+            loss=solver.loss,
+            classes=len(self.classes),
+            tol=solver.tol,
+            precision=solver.precision,
+            device=resources.products.device,
+            memory=resources.left,
+            progress=None if progress is None else lambda done, of: progress(done, of, np.empty(0)),
+        )
         told = {
             "iterations": int(found.iterations[0]),
             "status": "failed" if found.failed[0] else str(found.stopped[0]),
@@ -130,59 +140,16 @@ class Exact:
             told = {"objective": float(found.objective[0]), "gap": None, "relative_gap": None, **told}
         return found.W[:, :, 0], found.b[:, 0], told
 
-
-class Descent:
-    """Engine 1: minibatch SGD for each learning rate and reg, falling to 0 on a cosine."""
-
-    def __init__(
-        self,
-        pool: Examples,
-        train: int,
-        classes: tuple[str, ...],
-        options: Options,
-        resources: Resources,
-        on_plan: Callable[[Plan], None] | None,
-        progress: Callable[..., None] | None,
-        checkpoint: Callable[[dict[str, Any]], Checkpoint | None],
-    ) -> None:
-        self.pool, self.train, self.classes, self.options = pool, train, len(classes), options
-        self.resources, self.on_plan, self.progress, self.checkpoint = resources, on_plan, progress, checkpoint
-        self.training = Training(options.loss, schedule="cosine", seed=options.seed)
-        self.told = {name: getattr(self.training, name) for name in ("iterations", "schedule")}
-
-    def compare(self) -> Comparison:
-        """The search."""
-        learn, choose_by = self.pool.take(slice(self.train)), self.pool.take(slice(self.train, None))
-        rates, regs = values_of(self.options.learning_rates), values_of(self.options.regs)
-        rates = default_rates(learn.X) if rates is None else rates
-        regs = default_regs(learn.X) if regs is None else regs
-        return search(
-            learn,
-            choose_by,
-            Grid(rates, regs),
-            self.training,
-            classes=self.classes,
-            resources=self.resources,
-            on_plan=self.on_plan,
-            progress=self.progress,
-            checkpoint=self.checkpoint(self._identity(rates, regs)),
-        )
-
-    def _identity(self, rates: np.ndarray, regs: np.ndarray) -> dict[str, Any]:
-        """What of the settings and the device must be the same for interrupted training to go on."""
-        where = {name: getattr(self.resources.products, name) for name in ("device", "precision")}
-        return {**asdict(self.training), "learning_rate": rates.tolist(), "reg": regs.tolist(), **where}
-
-    def refit(self, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and their objective."""
-        X, y, heads = self.pool.X, self.pool.y, Heads.of(**best, seed=self.options.seed)
-        found = StackRun(Data(X, y, self.classes), heads, self.training, products=self.resources.products).finish()
+    def _trained(self, training: Training, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        X, y, heads = self.pool.X, self.pool.y, Heads.of(**best, seed=training.seed)
+        products = self.control.resources.products
+        found = StackRun(Data(X, y, len(self.classes)), heads, training, products=products).finish()
         if found.stopped[0] == "diverged":
             raise DivergedError(
                 f"the best setting (learning rate {best['learning_rate']:.3g}) diverged on train + validation; give "
                 "smaller learning rates"
             )
-        loss = score_stack(X, y, found.W, found.b, self.options.loss).loss
+        loss = score_stack(X, y, found.W, found.b, training.loss).loss
         objective = loss + penalty(found.W, found.b, heads.reg)
         W, b = to_numpy(found.W)[:, :, 0], to_numpy(found.b)[:, 0]
         return W, b, {"objective": float(objective[0]), "status": str(found.stopped[0])}

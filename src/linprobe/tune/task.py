@@ -10,15 +10,16 @@ import numpy as np
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.compare import Control
 from linprobe.compare.comparison import Comparison
-from linprobe.compare.search import Resources
+from linprobe.compare.solver import Progress, Resources
 from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset
 from linprobe.data.splits import Part, TrainedOn, absent_classes, make_splits, refuse_what_is_not_finite
 from linprobe.evidence import Evidence, observe
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
 from linprobe.steps import Step
-from linprobe.tune.engines import Descent, Exact, kept
+from linprobe.tune.engines import Tuning, kept
 from linprobe.tune.options import Options
 from linprobe.tune.words import data_step, refit_step, settings_step, test_step
 
@@ -43,14 +44,13 @@ def tune(
     resources: Callable[[], Resources] = Resources,
     on_step: Callable[[Step], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
-    progress: Callable[..., None] | None = None,
+    progress: Progress | None = None,
     checkpoint: Callable[[dict[str, Any]], Checkpoint] | None = None,
 ) -> TuneResult:
     """Compare values of reg (with SGD, and learning rates) on any data set, refit the best, measure test once.
 
-    progress: called as that of `solve` or of `search`; on_plan: by `search` alone; checkpoint: makes that of `search`,
-    of what the work is. Raises UsageError and DataError for
-    what cannot be trained on, DivergedError where SGD leaves nothing to choose from.
+    on_plan and progress are those of `compare`; checkpoint makes its checkpoint, of what the work is. Raises UsageError
+    and DataError for what cannot be trained on, DivergedError where SGD leaves nothing to choose from.
     """
     options = options or Options()
     on_step = on_step or _ignore
@@ -75,22 +75,20 @@ def tune(
     )
     on_step(data_step(data, options))
 
-    def keep(settings: dict[str, Any]) -> Checkpoint | None:
-        sizes = {"train": data.train, "val": data.val}
-        work = {"work": "tune", "data": dataset.fingerprint, **sizes, "features": options.features}
-        return None if checkpoint is None else checkpoint(work | settings)
-
-    engine = (Exact if options.solver == "exact" else Descent)(
-        pool, len(splits.train), dataset.classes, options, resources(), on_plan, progress, keep
-    )
-    found, seconds = _timed(engine.compare)
+    control = Control(resources=resources(), on_plan=on_plan, progress=progress)
+    tuning = Tuning(pool=pool, train=len(splits.train), classes=dataset.classes, options=options, control=control)
+    sizes = {"train": data.train, "val": data.val}
+    work = {"work": "tune", "data": dataset.fingerprint, **sizes, "features": options.features}
+    keep = None if checkpoint is None else lambda settings: checkpoint(work | settings)
+    found, seconds = _timed(lambda: tuning.compare(keep))
+    told = tuning.told()
     settings = tried(found)
     best = settings[found.best]
     names = [name for name in ("learning_rate", "reg") if name in best.setting]
     grid = Compared(
         solver=options.solver,
         loss=options.loss,
-        **engine.told,
+        **told,
         folds=options.folds,
         settings=len(settings),
         axes={name: tuple(sorted({row.setting[name] for row in settings})) for name in names},
@@ -101,14 +99,14 @@ def tune(
     )
     on_step(settings_step(grid))
 
-    (W, b, ended), seconds = _timed(lambda: engine.refit(found.setting(found.best)))
+    (W, b, ended), seconds = _timed(lambda: tuning.refit(found.setting(found.best)))
     refit = Refit(n=len(pool), seconds=seconds, **ended)
     on_step(refit_step(refit, best, options.loss, grid.tol))
 
     about = {
         "solver": options.solver,
         "loss": options.loss,
-        **engine.told,
+        **told,
         "folds": options.folds,
         **{name: best.setting[name] for name in names},
         "features": options.features,

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from linprobe.compare.path import follow_path
+from linprobe.compare.compare import compare
+from linprobe.compare.exact import Exact
+from linprobe.compare.held_out import HeldOut
+from linprobe.compare.settings import Path
 from linprobe.core.certificate import certify
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.path import lawful
 from linprobe.core.exact.problem import pose, solve_bytes
 from linprobe.core.exact.solver import solve
-from linprobe.data.dataset import Examples
 from linprobe.errors import DataError, IncompatibleError
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
@@ -109,8 +111,7 @@ def test_a_head_that_has_failed_is_not_chosen_for_the_weights_that_stand_in_for_
     X, y = draw(300, 60, 4, seed=1, apart=0.3)
     monkeypatch.setattr(exact, "_descend", failing_below(2e-2))
     X = X.astype(np.float32)
-    train, val = Examples(X[:200], y[:200]), Examples(X[200:], y[200:])
-    found = follow_path(train, val, np.array([1e-2, 1e-1, 3.0]), {"loss": "softmax", "classes": 4})
+    found = compare(X, y, Path(np.array([1e-2, 1e-1, 3.0])), HeldOut.after(200), Exact(), classes=4)
     # It has the weights, and so the scores, of its neighbour.
     assert found.score[0] == found.score[1]
     assert found.failed.tolist() == [True, False, False]

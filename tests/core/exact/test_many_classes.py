@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from linprobe.compare.search import Resources
+from linprobe.compare.solver import Resources
 from linprobe.core.certificate import certify, certify_bytes
 from linprobe.core.exact.problem import solve_bytes
 from linprobe.core.exact.solver import solve

@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from linprobe import open_dataset
-from linprobe.compare.search import Resources
+from linprobe.compare.solver import Resources
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from linprobe import load, open_dataset
-from linprobe.compare.search import Resources
 from linprobe.compare.settings import Axis, parse_axis
+from linprobe.compare.solver import Resources
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation

@@ -16,7 +16,7 @@ from linprobe.core.exact.gap import bounds, scale, shift_of
 from linprobe.core.exact.line_search import LineSearch
 from linprobe.core.exact.metric import Metric, turn
 from linprobe.core.exact.newton import bias_step, damped_step
-from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.optimum import UNDERWAY, Optimum
 from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Pair, Position, Settling
 from linprobe.core.heads import inner, total
 
@@ -51,7 +51,8 @@ class Oracle:
 class Descent:
     """Heads on their way, those that are still at work: what is known of them is in frozen states, one of each kind.
 
-    start: where each begins, and the passes that it has already made.
+    start: where each begins, and the passes that it has already made; keep: called after a pass, with what gives where
+    all of them stand.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Descent:
         tol: float,
         max_iter: int,
         tell: Callable[[int], None] | None,
+        keep: Callable[[Callable[[], Optimum]], None] | None = None,
     ) -> None:
+        self.keep = keep
         self.oracle, self.metric, self.highest = oracle, metric, metric.highest()
         self.intercept, self.tol, self.max_iter, self.tell = intercept, tol, max_iter, tell
         self.xp, self.device = namespace(metric.mean), device_of(metric.mean)
@@ -93,8 +96,17 @@ class Descent:
             if self.tell is not None:
                 gone = ~np.isin(np.arange(len(every)), self.given.place[stays])
                 self.tell(int((gone & (self.landed.stopped == "gap")).sum()))
+            if self.keep is not None:
+                self.keep(lambda stays=stays: self._standing(stays))
         landed = self.landed
         return replace(landed, W=np.ascontiguousarray(landed.W), b=np.ascontiguousarray(landed.b))
+
+    def _standing(self, stays: np.ndarray) -> Optimum:
+        """Where all heads stand between two passes, those that stay at work (h,) with nothing proven."""
+        at, passes = self.at.take(stays), self.progress.passes[stays]
+        unknown, stopped = np.full(len(passes), np.inf), np.full(len(passes), UNDERWAY)
+        here = Optimum(to_numpy(at.W), to_numpy(at.b), at.objective, unknown, at.objective, passes, stopped)
+        return self.landed.replaced(self.given.place[stays], here)
 
     def _step(self) -> tuple[np.ndarray, np.ndarray]:
         """One pass: every head tries a point, and takes it or shortens its step.

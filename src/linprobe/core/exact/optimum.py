@@ -1,6 +1,7 @@
 """What the exact solver hands over."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -34,3 +35,23 @@ class Optimum(OfHeads):
     def failed(self) -> np.ndarray:
         """Heads (H,) known to be wrong: "failed", or short with no bound better than 0, which is lowest of all."""
         return (self.stopped == "failed") | (self.stopped != "gap") & ~(self.gap < self.objective)
+
+
+UNDERWAY = "underway"  # why a head of an unfinished solve has not stopped
+
+
+@dataclass(frozen=True, eq=False)
+class Unfinished:
+    """A solve between two passes: in which of its phases it is, and where its heads stand, "underway" or done."""
+
+    phase: int
+    heads: Optimum
+
+    def pack(self) -> dict[str, Any]:
+        """The same as a checkpoint takes it."""
+        return {"phase": self.phase, **vars(self.heads)}
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> Self:
+        """What was packed."""
+        return cls(packed["phase"], Optimum(**{name: packed[name] for name in packed if name != "phase"}))

@@ -1,5 +1,6 @@
 """From strong penalties to weak ones, each head from where its stronger neighbour ended."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -22,13 +23,19 @@ class Descend(Protocol):
 
 
 def follow(
-    problem: Problem, found: Optimum, heads: np.ndarray, highest: float, tol: float, descend: Descend
+    problem: Problem,
+    found: Optimum,
+    heads: np.ndarray,
+    highest: float,
+    tol: float,
+    descend: Descend,
+    arrived: Callable[[Optimum], None] | None = None,
 ) -> Optimum:
     """Some of the heads anew, the strongest penalties first.
 
     Where a stack cannot find the optimum from nothing, since few examples count there and others in the end, it is near
     that of a stronger penalty. Penalties in between are added where neighbours are far apart, or where there is none.
-    highest: the features' variance in their widest direction.
+    highest: the features' variance in their widest direction; arrived is told whenever some have, with all heads.
     """
     before = problem.neighbours()
     for wave in _waves(before, heads):
@@ -49,6 +56,8 @@ def follow(
         if len(worse):
             ended = ended.replaced(worse, replace(found.take(wave[worse]), iterations=ended.iterations[worse]))
         found = found.replaced(wave, ended)
+        if arrived is not None:
+            arrived(found)
     return found
 
 

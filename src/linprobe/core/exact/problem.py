@@ -157,6 +157,11 @@ def spans(shape: tuple[int, int]) -> bool:
     return n < D and n <= FULL_FEATURES and n * D <= SPAN_NUMBERS
 
 
+def takes_span(shape: tuple[int, int], K: int, memory: int | None, device: str) -> bool:
+    """Whether they are, in this much memory besides the data."""
+    return spans(shape) and (memory is None or sum(solve_bytes(shape, K, 1, 8, device)) <= memory)
+
+
 def solve_bytes(
     shape: tuple[int, int], K: int, heads: int, size: int, device: str = "numpy", *, span: bool | None = None
 ) -> tuple[int, int]:

@@ -12,9 +12,9 @@ from linprobe.core.exact.lbfgs import Descent, Oracle
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
-from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.optimum import UNDERWAY, Optimum, Unfinished
 from linprobe.core.exact.path import LOOSE, follow, lawful
-from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, spans
+from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, takes_span
 from linprobe.core.exact.span import turned
 from linprobe.core.exact.state import HeadProblem
 from linprobe.core.objective import objective_and_gradient
@@ -25,6 +25,7 @@ from linprobe.errors import UsageError
 __all__ = ["Optimum", "Precision", "solve"]
 
 Precision = Literal["auto", "single", "double"]
+Keep = Callable[[Callable[[], Unfinished]], None]
 
 # In float32 smaller relative gaps cost more passes than float64 does, or cannot be had at all.
 SINGLE_TOL = 1e-7
@@ -49,6 +50,8 @@ def solve(
     device: str = "numpy",
     memory: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    start: Unfinished | None = None,
+    keep: Keep | None = None,
 ) -> Optimum:
     """Minimise weighted mean loss + λ ΣW² of every head, the bias free of penalty, to a proven relative gap.
 
@@ -58,8 +61,9 @@ def solve(
     data for each head; precision of the products: "single", "double", or "auto": that of X, of half precision and
     integers single, and double where single cannot reach tol, or where fewer rows than features are turned into their
     own span; device as `choose_device` names it; memory, bytes that the work may take besides X; progress(heads done,
-    heads). L-BFGS (Liu and Nocedal, 1989) for all heads at once. No head ends above one with a larger λ on the same
-    examples, or above no weights at all.
+    heads); keep is called after every pass with what gives a state, from which as start the same goes on. L-BFGS (Liu
+    and Nocedal, 1989) for all heads at once. No head ends above one with a larger λ on the same examples, or above no
+    weights at all.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is core/certificate.py.
@@ -71,18 +75,26 @@ def solve(
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
     posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
     K, H, span = len(posed.shares), len(posed.reg), None
-    if spans(X.shape) and (memory is None or sum(solve_bytes(X.shape, K, 1, 8, device)) <= memory):
+    if takes_span(X.shape, K, memory, device):
         problem, span = turned(posed, "float32" if precision == "single" else "float64")
     double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
     result, metric, tell = problem.start(phases[0]), None, _Teller(progress, H)
-    for phase in phases:
+    if start is not None and start.heads.W.shape != result.W.shape:
+        start = None  # in other coordinates, as there was more memory then, or less
+    for number, phase in enumerate(phases):
+        if start is not None and number < start.phase:
+            continue
+        gone_on = start is not None and number == start.phase
         like = problem.array([], phase)
         heads = np.flatnonzero(~result.within(tol) & (result.iterations < max_iter))
+        if start is not None and gone_on:
+            result = start.heads
+            heads = np.flatnonzero(result.stopped == UNDERWAY)
         room = solve_bytes(X.shape, K, H, like.dtype.itemsize, device, span=span is not None)
         # Without a metric single precision could do nothing, and what was not done is refused below.
         short = metric is not None and memory is not None and sum(room) > memory
-        if not len(heads) or (phase != phases[0] and short):
+        if not (len(heads) or gone_on) or (phase != phases[0] and short):
             break
         if metric is None or (result.stopped[heads] != "gap").any():
             # What single precision knows of the curvature does not do for what it could not finish.
@@ -94,16 +106,22 @@ def solve(
                 continue
             refuse_what_is_not_finite(posed.X, metric)
         metric = metric.like(like)
+        fresh = not (result.iterations[heads] if gone_on else result.iterations).any()
+        stopped = np.where(np.isin(np.arange(H), heads), UNDERWAY, result.stopped)
+        standing = _Standing(keep, number, replace(result, stopped=stopped))
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
         last = phase == phases[-1]
-        descend = _Descend(metric, room, max_iter, memory, tell if goal <= tol else None, H - len(heads), last)
-        if problem.loss.curvature_jumps and max(problem.X.shape) <= PATH_SIZE and not result.iterations.any():
+        counted = tell if goal <= tol else None
+        descend = _Descend(metric, room, max_iter, memory, counted, H - len(heads), last, standing)
+        if problem.loss.curvature_jumps and max(problem.X.shape) <= PATH_SIZE and fresh:
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
-            result = follow(problem, result, heads, metric.highest(), goal, descend)
-        else:
-            result = result.replaced(heads, descend(problem.take(heads), result.take(heads), goal))
+            result = follow(problem, standing.found, heads, metric.highest(), goal, descend, standing.arrived)
+        elif len(heads):
+            standing.at_work = heads
+            result = result.replaced(heads, descend(problem.take(heads), standing.found.take(heads), goal))
         result = lawful(problem, result, goal)
+        standing.at_work, standing.found = None, result
         lost = np.flatnonzero((result.failed | ~result.within(LOOSE)) & (result.iterations < max_iter))
         if last and len(lost):
             result = lawful(problem, follow(problem, result, lost, metric.highest(), tol, descend), tol)
@@ -113,6 +131,28 @@ def solve(
     reason = np.where(result.iterations < max_iter, "stalled", "max_iter")
     result = replace(result, stopped=np.where(short, reason, result.stopped))
     return result if span is None else span.back(result, intercept=intercept)
+
+
+@dataclass
+class _Standing:
+    """Where all heads stand, told after every pass; at_work: those whose descent says itself where they do."""
+
+    keep: Keep | None
+    phase: int
+    found: Optimum
+    at_work: np.ndarray | None = None
+
+    def arrived(self, found: Optimum) -> None:
+        """Some heads have arrived."""
+        self.found = found
+
+    def told(self, part: Callable[[], Optimum]) -> None:
+        """A pass has been made; what gives where the heads in it stand."""
+        if self.keep is not None:
+            self.keep(lambda: Unfinished(self.phase, self._whole(part)))
+
+    def _whole(self, part: Callable[[], Optimum]) -> Optimum:
+        return self.found if self.at_work is None else self.found.replaced(self.at_work, part())
 
 
 @dataclass
@@ -129,6 +169,7 @@ class _Descend:
     tell: "_Teller | None"  # none where what is reached is not what was asked for
     done: int
     last: bool
+    standing: _Standing
 
     def __call__(self, problem: Problem, start: Optimum, tol: float, *, arrives: bool = True) -> Optimum:
         """Heads from where they stand to a tolerance, in as many stacks as the memory asks for.
@@ -143,6 +184,7 @@ class _Descend:
             ended = _descend(
                 *(problem.take(group), self.metric, start.take(group), tol, self.max_iter, tell),
                 newton=newton > 0 and spare,
+                keep=lambda part, found=found, group=group: self.standing.told(lambda: found.replaced(group, part())),
             )
             found = found.replaced(group, ended)
             if arrives:
@@ -182,6 +224,7 @@ def _descend(
     tell: Callable[[int], None] | None,
     *,
     newton: bool,
+    keep: Callable[[Callable[[], Optimum]], None],
 ) -> Optimum:
     """One stack, in the precision of its metric, from where it stands."""
     like = metric.mean
@@ -215,6 +258,7 @@ def _descend(
         tol=tol,
         max_iter=max_iter,
         tell=tell,
+        keep=keep,
     )
     with quiet(like):
         return descent.run()

@@ -10,15 +10,19 @@ import numpy as np
 from linprobe import __version__
 from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.compare import Control, compare
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import exercise_axes, spread_axes
-from linprobe.compare.search import Resources, Screening, screen, search
-from linprobe.compare.settings import Axis, Grid, Progress, Space, Trials
+from linprobe.compare.descent import Descent
+from linprobe.compare.held_out import HeldOut
+from linprobe.compare.screen import Screening, screen
+from linprobe.compare.settings import Axis, Grid, Space, Trials
+from linprobe.compare.solver import Progress, Resources
 from linprobe.core.sgd.plan import Plan
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples, Splits
 from linprobe.data.prepare import Features, Preparation, fit_preparation
-from linprobe.data.splits import TrainedOn, absent_classes, make_splits, prepared
+from linprobe.data.splits import TrainedOn, absent_classes, make_splits, part_of, prepared
 from linprobe.errors import IncompatibleError
 from linprobe.evidence import Evidence, observe
 from linprobe.learn.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
@@ -98,7 +102,10 @@ def run_worksheet(
         dataset, seed=options.training.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
     )
     preparation = fit_preparation(splits.train, options.features)
-    train, val = (_kept(part, preparation) for part in (splits.train, splits.val))
+    # Read once and kept: SGD draws its batches from all of it.
+    rows = prepared(part_of(splits, "train + validation"), preparation)
+    rows = Examples(rows.X.kept(), rows.y)
+    train, val = rows.take(slice(len(splits.train))), rows.take(slice(len(splits.train), None))
     space = choose_space(dataset, train, options)
     data = _describe(dataset, splits, len(preparation.mean))
     on_step(data_step(data))
@@ -117,18 +124,15 @@ def run_worksheet(
 
     started = time.perf_counter()
     use = resources()
-    shared: dict[str, Any] = {
-        "classes": classes,
-        "resources": use,
-        "on_plan": on_plan,
-        "progress": progress,
-        "checkpoint": None if checkpoint is None else checkpoint(identity(dataset, splits, space, options, use)),
-    }
-    screening = None
+    keep = None if checkpoint is None else checkpoint(identity(dataset, splits, space, options, use))
+    control = Control(resources=use, on_plan=on_plan, progress=progress, checkpoint=keep)
+    solver, held_out, screening = Descent(training=options.training), HeldOut.after(len(train)), None
     if options.screen is None:
-        found = search(train, val, space, options.training, **shared)
+        found = compare(rows.X, rows.y, space, held_out, solver, classes=classes, control=control)
     else:
-        found, screening = screen(train, val, space, options.training, rank=options.screen, **shared)
+        found, screening = screen(
+            *(rows.X, rows.y, space, held_out, solver), classes=classes, rank=options.screen, control=control
+        )
     grid = _describe_search(found, screening, time.perf_counter() - started, options)
     if is_cifar10(dataset) and _is_the_exercise(space, options):
         grid = replace(grid, published_val_accuracy=PUBLISHED_VAL_ACCURACY)
@@ -197,12 +201,6 @@ def identity(dataset: Dataset, splits: Splits, space: Space, options: Options, r
 def is_cifar10(dataset: Dataset) -> bool:
     """Whether this is CIFAR-10, in whatever format it was kept."""
     return dataset.train.X.shape[1:] == (32, 32, 3) and dataset.classes == CIFAR10_CLASSES
-
-
-def _kept(part: Examples, preparation: Preparation) -> Examples:
-    """All of a split, prepared and read once: SGD draws its batches from all of it."""
-    rows = prepared(part, preparation)
-    return Examples(rows.X.kept(), rows.y)
 
 
 def _describe(dataset: Dataset, splits: Splits, features: int) -> SourceData:

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from linprobe.compare.comparison import Comparison
-from linprobe.compare.search import Resources
+from linprobe.compare.solver import Resources
 from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.core.exact.problem import newton_room, solve_bytes
 from linprobe.core.exact.solver import solve
@@ -38,7 +38,6 @@ def find_optimum(
             skipped="reg is 0, and without a penalty there need not be an optimum; linprobe tune tries others"
         )
     started = time.perf_counter()
-    memory = None if resources.memory is None else max(0, resources.memory - resources.held)
     intercept = training.intercept != "none"
     try:
         best = solve(
@@ -50,7 +49,7 @@ def find_optimum(
             intercept=intercept,
             tol=TOLERANCE,
             device=resources.products.device,
-            memory=memory,
+            memory=resources.left,
         )
         proof = certify(train.X, train.y, best.W, best.b if intercept else None, reg, training.loss)
     except IncompatibleError as error:  # too little memory, or a solver that stopped short

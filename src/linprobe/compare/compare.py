@@ -1,0 +1,219 @@
+"""The one place that compares: settings on splits, by either solver, stack by stack; the test split is no argument."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from linprobe.compare.checkpoint import Checkpoint, Part
+from linprobe.compare.choose import ranked
+from linprobe.compare.comparison import Comparison, Curves, Fits
+from linprobe.compare.held_out import HeldOut, some_of
+from linprobe.compare.settings import Space
+from linprobe.compare.solver import Judged, Progress, Resources, Solver, Task, Trained
+from linprobe.core.backend import Array, to_numpy
+from linprobe.core.sgd.plan import Plan
+from linprobe.errors import OutputError
+
+__all__ = ["Control", "Judge", "compare"]
+
+Judge = Callable[[Trained, np.ndarray], Judged]  # of trained heads, and the split (h,) of each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """What comparing may use, and who is told and asked in between.
+
+    on_plan is told the stacks and the memory before any work. With a checkpoint, work that was interrupted goes on from
+    there; Ctrl-C waits until what there is has been kept.
+    """
+
+    resources: Resources = field(default_factory=Resources)
+    on_plan: Callable[[Plan], None] | None = None
+    progress: Progress | None = None
+    checkpoint: Checkpoint | Part | None = None
+
+
+def compare(
+    rows: Array,
+    labels: np.ndarray,
+    settings: Space,
+    held_out: HeldOut,
+    solver: Solver,
+    *,
+    classes: int,
+    judge: Judge | None = None,
+    control: Control | None = None,
+) -> Comparison:
+    """Train every setting on every split, and judge it on what the split holds out, by accuracy unless told otherwise.
+
+    rows (n, D), labels (n,) int in [0, classes). SGD that was interrupted goes on in the stacks that it had and ends in
+    the same bits; the exact solver trains no finished head again, and the others from where they stood. Raises
+    IncompatibleError where the memory is too small, and for settings that the solver has no use for.
+    """
+    control = control or Control()
+    solver.refuse(settings.axes)
+    values, splits = settings.values(solver.seed), len(held_out)
+    of_split = np.tile(np.arange(splits), len(settings))
+    task = Task(
+        X=some_of(rows, held_out.learned),
+        y=labels[held_out.learned],
+        classes=classes,
+        weights=None if held_out.weights is None else held_out.weights.take(of_split),
+        settings={name: _of_heads(each, splits) for name, each in values.items()},
+        axes=settings.axes,
+        splits=splits,
+        rows=len(labels),
+    )
+    saved = None if control.checkpoint is None else control.checkpoint.load()
+    plan = solver.plan(task, control.resources, None if saved is None else saved["width"])
+    if control.on_plan is not None:
+        control.on_plan(plan)
+    X, y = (solver.place(part, control.resources) for part in (rows, labels))
+    task = replace(task, X=some_of(X, held_out.learned), y=y[held_out.learned])
+    found = _Found(task.heads) if saved is None else _Found(task.heads, **saved["found"])
+    begun = None if saved is None else saved.pop("run")
+
+    def accuracy(W: Array, b: Array, members: np.ndarray, *, whole: bool) -> Judged:
+        return held_out.judge(X, y, W, b, of_split[members], solver.loss, whole=whole)
+
+    watch = _Watch(control, found, plan, solver, solver.work(task, plan), [] if begun is None else [begun], accuracy)
+    del saved, begun
+    with contextlib.nullcontext() if control.checkpoint is None else control.checkpoint.stopping_at_offers():
+        for trained in solver.train(task, plan, control.resources, watch):
+            members = trained.members
+            if judge is None:
+                found.add(trained, accuracy(trained.W, trained.b, members, whole=True), best=splits == 1)
+            else:
+                found.add(trained, judge(trained, of_split[members]), best=splits == 1)
+            watch.between(trained.done)
+            del trained  # or the next stack would be trained beside this one's weights
+    return found.compared(settings, values, splits, plan, held_out.shares)
+
+
+class _Found:
+    """What is known of all heads so far; its attributes are what a checkpoint keeps."""
+
+    def __init__(self, heads: int, **saved: Any) -> None:
+        self.finished = 0
+        self.stopped = np.full(heads, "", dtype="<U12")
+        self.score, self.objective = np.full((2, heads), np.nan)
+        self.others: dict[str, np.ndarray] = {}  # whatever else is known, by name
+        self.steps = np.empty(0, np.int64)
+        self.curves = np.empty((0, heads))
+        self.W, self.b = np.empty((0, 0), np.float32), np.empty(0, np.float32)
+        vars(self).update(saved)
+
+    def add(self, trained: Trained, judged: Judged, *, best: bool) -> None:
+        """Take in a trained stack; keep its best head's weights if those are asked for, and it is the best of all."""
+        members = trained.members
+        self.stopped[members], self.score[members] = trained.stopped, judged.score
+        others = {name: getattr(judged, name) for name in ("loss", "train_score")}
+        others |= {name: getattr(trained, name) for name in ("gap", "iterations", "failed")}
+        for name, values in others.items():
+            if values is not None:
+                self.others.setdefault(name, np.full(len(self.score), 0, values.dtype))[members] = values
+        if trained.objective is not None:
+            self.objective[members] = trained.objective
+        elif trained.penalty is not None and judged.train_loss is not None:
+            self.objective[members] = judged.train_loss + trained.penalty
+        if len(trained.steps) > len(self.steps):  # a stack whose heads have all stopped has a shorter record
+            more = np.full((len(trained.steps) - len(self.steps), self.curves.shape[1]), np.nan)
+            self.steps, self.curves = trained.steps, np.concatenate([self.curves, more])
+        if trained.objectives is not None:
+            self.curves[: len(trained.steps), members] = trained.objectives
+        # Of all that are known by now: what is chosen at the end was chosen here, when its stack came.
+        if best and not np.isnan(self.score).all():
+            first = ranked(self.score, self.others.get("loss"), self.others.get("failed"))[0]
+            for place in np.flatnonzero(members == first).tolist():
+                self.W, self.b = (to_numpy(array[..., place]).copy() for array in (trained.W, trained.b))
+        self.finished += 1
+
+    def compared(
+        self, space: Space, values: dict[str, np.ndarray], splits: int, plan: Plan, shares: np.ndarray | None
+    ) -> Comparison:
+        """All of it, by setting (G) and split (F)."""
+
+        def of_splits(name: str) -> np.ndarray | None:
+            return self.others[name].reshape(-1, splits) if name in self.others else None
+
+        return Comparison(
+            {name: each if each.ndim == 1 else each.mean(axis=1) for name, each in values.items()},
+            self.score.reshape(-1, splits),
+            Fits(
+                objective=self.objective.reshape(-1, splits),
+                stopped=self.stopped.reshape(-1, splits),
+                scores=of_splits("train_score"),
+                gap=of_splits("gap"),
+                iterations=of_splits("iterations"),
+                failed=of_splits("failed"),
+            ),
+            losses=of_splits("loss"),
+            shares=shares,
+            axes=space.axes,
+            drawn=space.drawn,
+            W=self.W,
+            b=self.b,
+            curves=Curves(self.steps, self.curves.reshape(len(self.curves), len(space), splits).mean(axis=2)),
+            plan=plan,
+        )
+
+
+class _Watch:
+    """Passes on what a solver tells, and offers a checkpoint what is known, with or without a stack in training."""
+
+    def __init__(
+        self,
+        control: Control,
+        found: _Found,
+        plan: Plan,
+        solver: Solver,
+        work: int,
+        begun: list[dict[str, Any]],
+        accuracy: Callable[..., Judged],
+    ) -> None:
+        self.control, self.found, self.plan, self.unit, self.work = control, found, plan, solver.unit, work
+        self._begun, self._accuracy = begun, accuracy
+
+    @property
+    def finished(self) -> int:
+        """How many stacks are known."""
+        return self.found.finished
+
+    def begun(self) -> dict[str, Any] | None:
+        """The state in which the next stack was interrupted; from the list, so that none is held here."""
+        return self._begun.pop() if self._begun else None
+
+    def advance(self, done: int, objective: np.ndarray) -> None:
+        """Tell whoever waits."""
+        if self.control.progress is not None:
+            self.control.progress(done, self.work, objective)
+
+    def judge(self, W: Array, b: Array, members: np.ndarray) -> np.ndarray:
+        """The accuracy of heads as they are now on what their splits hold out."""
+        return self._accuracy(W, b, members, whole=False).score
+
+    def keep(self, state: Callable[[], dict[str, Any]], done: int) -> None:
+        """Between two steps of a stack."""
+        if self.control.checkpoint is not None:
+            self.control.checkpoint.offer(lambda: self._state(state(), done))
+
+    def between(self, done: int) -> None:
+        """Between two stacks, and at once after the last: what comes then may be interrupted too."""
+        if self.control.checkpoint is None:
+            return
+        last = done == self.work
+        # The training is done, and is not given up for a disk that has no room to keep it.
+        with contextlib.suppress(OutputError) if last else contextlib.nullcontext():
+            self.control.checkpoint.offer(lambda: self._state(None, done), now=last)
+
+    def _state(self, run: dict[str, Any] | None, done: int) -> dict[str, Any]:
+        kept = f"{done:,} of {self.work:,} {self.unit}"
+        return {"width": self.plan.width, "found": dict(vars(self.found)), "run": run, "kept": kept}
+
+
+def _of_heads(values: np.ndarray, splits: int) -> np.ndarray:
+    """Values of settings (G,), or of settings and splits (G, F), as those of their heads (G · F,)."""
+    return np.repeat(values, splits) if values.ndim == 1 else values.ravel()

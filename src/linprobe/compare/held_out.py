@@ -1,0 +1,116 @@
+"""Which examples train each setting and which it is judged on: held out, or in folds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linprobe.compare.solver import Judged
+from linprobe.core.backend import Array
+from linprobe.core.measure import score_stack
+from linprobe.data.rows import StoredRows
+from linprobe.data.weights import Weights
+from linprobe.errors import UsageError
+
+__all__ = ["HeldOut", "make_folds", "some_of"]
+
+Part = slice | np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeldOut:
+    """What all rows are used for in each split (F).
+
+    learned: the first rows, up to the last that any split trains on; weights: what these count, one head for each
+    split, None where there is one split in which every row counts 1. parts: rows that are judged together, and trains
+    (P, F), whether they are trained on; a head is judged on the others. shares (F,): what each split counts in means,
+    None where all count alike.
+    """
+
+    learned: slice
+    weights: Weights | None
+    parts: tuple[Part, ...]
+    trains: np.ndarray
+    shares: np.ndarray | None = None
+
+    @classmethod
+    def after(cls, train: int) -> "HeldOut":
+        """The first so many rows train, all others judge."""
+        learned = slice(train)
+        return cls(
+            learned=learned, weights=None, parts=(learned, slice(train, None)), trains=np.array([[True], [False]])
+        )
+
+    @classmethod
+    def in_folds(cls, fold: np.ndarray) -> "HeldOut":
+        """Every fold judges what is trained on all others; fold (n,), from 0."""
+        count, sizes = int(fold.max()) + 1, np.bincount(fold)
+        trains = ~np.eye(count, dtype=bool)
+        return cls(
+            learned=slice(None),
+            weights=Weights.of_parts(fold, trains.astype(np.float64)),
+            parts=tuple(fold == number for number in range(count)),
+            trains=trains,
+            shares=sizes / sizes.sum(),
+        )
+
+    @classmethod
+    def of_weights(cls, weights: Weights) -> "HeldOut":
+        """Every split trains on what it gives a weight; what judges is known to whoever judges."""
+        return cls(learned=slice(None), weights=weights, parts=(), trains=np.empty((0, weights.heads), bool))
+
+    def __len__(self) -> int:
+        return self.trains.shape[1]
+
+    def judge(
+        self, X: Array, y: Array, W: Array, b: Array, split: np.ndarray, loss: str, *, whole: bool = True
+    ) -> Judged:
+        """Accuracy and mean loss of heads W (D, K, h) and b (K, h), each of its split (h,), on what that held out.
+
+        whole: and on the rows that each was trained on.
+        """
+        trains = self.trains[:, split]
+        asked = [number for number in range(len(self.parts)) if whole or not trains[number].all()]
+        trains, sizes = trains[asked], np.empty(len(asked))
+        accuracy, losses = np.empty(trains.shape), np.empty(trains.shape)
+        for place, number in enumerate(asked):
+            labels = y[self.parts[number]]
+            score = score_stack(some_of(X, self.parts[number]), labels, W, b, loss)
+            accuracy[place], losses[place], sizes[place] = score.accuracy, score.loss, len(labels)
+        score, mean_loss = (_mean(values, sizes, ~trains) for values in (accuracy, losses))
+        if not whole:
+            return Judged(score=score, loss=mean_loss)
+        train_score, train_loss = (_mean(values, sizes, trains) for values in (accuracy, losses))
+        return Judged(score=score, loss=mean_loss, train_score=train_score, train_loss=train_loss)
+
+
+def some_of(X: Array, rows: Part) -> Array:
+    """Some of the rows, as Rows where they are."""
+    if isinstance(rows, slice) and rows == slice(None):
+        return X
+    return X.take(rows) if isinstance(X, StoredRows) else X[rows]
+
+
+def make_folds(y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...]) -> np.ndarray:
+    """The fold of every example (n,), each with its share of every class; y (n,). Raises UsageError for too many."""
+    from sklearn.model_selection import StratifiedKFold
+
+    counts = np.bincount(y, minlength=len(classes))
+    smallest = int(np.argmin(np.where(counts > 0, counts, len(y) + 1)))
+    if folds > (fewest := int(counts[smallest])):
+        way_out = f"ask for {fewest} or fewer" if fewest > 1 else "give it more, or choose on a split with --val-size"
+        raise UsageError(
+            f"--folds {folds}: class {classes[smallest]} has {fewest:,} example{'s' if fewest > 1 else ''} to part, "
+            f"and every fold needs one; {way_out}"
+        )
+    of_example = np.empty(len(y), np.int64)
+    for fold, (_, rows) in enumerate(StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y)):
+        of_example[rows] = fold
+    return of_example
+
+
+def _mean(values: np.ndarray, sizes: np.ndarray, of_head: np.ndarray) -> np.ndarray:
+    """The mean over the parts (P, h) that are a head's, by their sizes (P,)."""
+    if (of_head.sum(axis=0) == 1).all():
+        return np.take_along_axis(values, of_head.argmax(axis=0)[None], axis=0)[0]
+    counted = sizes[:, None] * of_head
+    return (np.where(of_head, values, 0) * counted).sum(axis=0) / counted.sum(axis=0)
