@@ -27,9 +27,7 @@ def moments(X: Any, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.nd
     heaviest = rows.read(np.array([np.argmax(share)]), np.zeros(0))
     origin = np.ravel(heaviest.toarray() if is_sparse(heaviest) else heaviest)
     with np.errstate(over="ignore", invalid="ignore"):
-        first, second, *of_stored = rows.reduce(
-            _Deviations(origin), np.zeros(0), size=rows_at_once(rows), weights=share
-        )
+        first, second, *of_stored = rows.reduce(_Deviations(origin), None, size=rows_at_once(rows), weights=share)
         if of_stored:
             held, count = of_stored
             rest = np.where(count == n, 0.0, 1 - held)  # the share of the rows whose value is not stored
@@ -54,12 +52,13 @@ class _Deviations:
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
         X, share, D = chunk.X, chunk.weights, len(self.origin)
         if not is_sparse(X):
-            deviation = np.subtract(X, self.origin, out=chunk.empty(D))
+            deviation = X.astype(np.float64)
+            deviation -= self.origin
             first = share @ deviation
             deviation *= deviation
             return first, share @ deviation
         of_value = np.repeat(share, np.diff(X.indptr))
-        deviation = X.data - self.origin[X.indices]
+        deviation = X.data.astype(np.float64) - self.origin[X.indices]
         sums = of_value * deviation, of_value * deviation**2, of_value, None
         return tuple(np.bincount(X.indices, sum_of, D) for sum_of in sums)
 

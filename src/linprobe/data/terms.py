@@ -159,6 +159,8 @@ class Sums:
         self._rows += rows
         if self._rows + self._size > FLUSH_ROWS:
             self._flush()
+            for partial in self._partial.values():
+                partial[...] = 0
 
     def total(self) -> tuple[Array, ...]:
         """The sums, in the order in which the term returns them; nothing can be added any more."""
@@ -182,5 +184,4 @@ class Sums:
         if self._rows:
             for place, partial in self._partial.items():
                 self._sums[place] += partial
-                partial[...] = 0
         self._rows = 0
