@@ -106,7 +106,7 @@ def _rows_to_judge(classifier: Classifier, dataset: Dataset) -> tuple[str, Examp
     if dataset.test is not None:
         return "its test split", dataset.test
     if not trained_on(classifier, dataset):
-        return "all of it", dataset.train
+        return "all of it", dataset.pool()
     rows = TrainedOn.read(classifier.about.get("rows"))
     splits, _ = _split_again(classifier, dataset, rows)
     # An older file has no fingerprint of the rows: that those of validation are not among them, it only says.

@@ -158,3 +158,22 @@ def test_the_fingerprint_sees_every_single_pixel(row, value, change):
     X = images()
     X[row].flat[value] ^= np.uint8(change)
     assert dataset(train=Examples(X, labels())).fingerprint != dataset().fingerprint
+
+
+def test_a_validation_split_is_covered_by_the_fingerprint_and_checked():
+    with_val = dataset(test=None, val=Examples(images(3), labels(3)))
+    assert len({with_val.fingerprint, dataset().fingerprint, dataset(test=None).fingerprint}) == 3
+    assert [name for name, _ in dataset(val=with_val.val).splits()] == ["train", "test", "val"]
+    np.testing.assert_array_equal(np.asarray(with_val.pool().X), np.concatenate([images(), images(3)]))
+    np.testing.assert_array_equal(with_val.pool().y, np.concatenate([labels(), labels(3)]))
+    with pytest.raises(DataError, match="small: val: row 1 has label 3"):
+        dataset(val=Examples(images(3), labels(3) + 2))
+
+
+def test_groups_go_where_their_rows_go():
+    examples = Examples(images(), labels(), np.array(list("aabbcc")))
+    taken = examples.lazily().take(np.array([5, 0, 2]))
+    assert taken.groups is not None
+    assert taken.groups.tolist() == ["c", "a", "b"]
+    with pytest.raises(DataError, match="6 rows, but groups"):
+        Examples(images(), labels(), np.arange(5))

@@ -299,3 +299,45 @@ def test_any_splits_are_whole_disjoint_and_of_the_sizes_asked_for(n, own, classe
         assert (examples.y == origin.y[np.array(rows_of(examples)) - first]).all()
     again = make_splits(dataset, seed=seed, **asked)
     assert [rows_of(getattr(again, name)) for name in SPLITS] == [rows_of(getattr(splits, name)) for name in SPLITS]
+
+
+# ---- a validation split of the source's own
+
+
+def with_val(labels, val_labels, test_labels=None):
+    """Validation rows are numbered from 500,000."""
+    train, val = numbered(labels), numbered(val_labels, 500_000)
+    test = None if test_labels is None else numbered(test_labels, 1_000_000)
+    return Dataset("source", train, test, ("class 0", "class 1", "class 2"), val=val)
+
+
+def test_a_validation_split_of_its_own_is_used_whole_and_all_of_train_is_trained_on():
+    splits = make_splits(with_val(mixed(40), mixed(7, seed=1), mixed(5, seed=2)))
+    assert rows_of(splits.train) == list(range(40))
+    assert rows_of(splits.val) == list(range(500_000, 500_007))
+    assert rows_of(splits.test)[0] >= 1_000_000
+    joined = splits.train.X.followed_by(splits.val.X)  # what a model is refitted on
+    assert joined[:, 0].astype(int).tolist() == [*range(40), *range(500_000, 500_007)]
+
+
+def test_without_a_test_split_test_is_cut_from_train_and_val_stays():
+    splits = make_splits(with_val(mixed(40), mixed(7)), seed=3)
+    assert sorted(rows_of(splits.train) + rows_of(splits.test)) == list(range(40))
+    assert len(splits.test) == default_sizes(40, None, 7)["test"] > 0
+    assert sorted(rows_of(splits.val)) == list(range(500_000, 500_007))
+
+
+def test_fewer_rows_of_a_sorted_validation_split_are_drawn_with_the_seed():
+    dataset = with_val(mixed(40), np.repeat([0, 1, 2], 30), mixed(5))
+    drawn = rows_of(make_splits(dataset, seed=1, val=30).val)
+    assert set(drawn) <= set(range(500_000, 500_090))
+    assert len(set(drawn)) == 30
+    assert len({(row - 500_000) // 30 for row in drawn}) == 3
+    assert drawn == rows_of(make_splits(dataset, seed=1, val=30).val)
+    assert make_splits(dataset, seed=1, val=30).fingerprint != make_splits(dataset, seed=2, val=30).fingerprint
+
+
+def test_more_validation_rows_than_the_source_has_are_refused():
+    with pytest.raises(UsageError) as error:
+        make_splits(with_val(mixed(40), mixed(7), mixed(5)), val=8)
+    assert_one_line(error, "its validation split has 7 examples, --val-size asks for 8")

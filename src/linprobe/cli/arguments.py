@@ -43,8 +43,26 @@ def complete_source(incomplete: str) -> list[str]:
 SourceArgument = Annotated[
     str,
     typer.Argument(
-        help=f"{', '.join(SOURCES)}, a CIFAR-10 folder or tar.gz, a parquet file or folder.",
+        help=f"{', '.join(SOURCES)}, or a file or folder of examples: parquet, npy, npz, a CIFAR-10 folder or tar.gz.",
         autocompletion=complete_source,
+    ),
+]
+DATA = "Data"
+XOption = Annotated[
+    str | None,
+    typer.Option(
+        "--x",
+        metavar="KEY|COLUMN|FILE",
+        help="Where the features are, if several arrays or columns could be.",
+        rich_help_panel=DATA,
+    ),
+]
+LabelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY|COLUMN|FILE",
+        help="Where the labels are, if several could be, or in a file of their own.",
+        rich_help_panel=DATA,
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.")]

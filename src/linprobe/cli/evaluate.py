@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linprobe.cli.arguments import ModelArgument, SourceArgument
+from linprobe.cli.arguments import LabelOption, ModelArgument, SourceArgument, XOption
 
 if TYPE_CHECKING:
     from linprobe.assess import Assessment, Proof
@@ -22,6 +22,8 @@ CLASSES = 20  # in the table; of more, those with the lowest recall
 def evaluate(
     model: ModelArgument,
     source: SourceArgument,
+    x: XOption = None,
+    label: LabelOption = None,
     certify: Annotated[
         bool,
         typer.Option("--certify", help="Prove how near the model is to the optimum of the rows it was trained on."),
@@ -42,12 +44,13 @@ def evaluate(
     from linprobe.classifier import load
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.output import answer, require_output
-    from linprobe.cli.screen import print_step
+    from linprobe.cli.screen import print_notes, print_step
     from linprobe.data.formats import open_dataset
 
     classifier = load(model)
     fetch_if_absent(source)
-    dataset = open_dataset(source)
+    dataset = open_dataset(source, x=x, label=label)
+    print_notes(dataset.notes)
     # First what may be refused, so that nothing is printed then.
     proof = prove(classifier, dataset) if certify else None
     found = assess(classifier, dataset)
@@ -75,6 +78,7 @@ def _json(model: str, classifier: "Classifier", dataset: "Dataset", found: "Asse
         "model": model,
         "data": {
             "source": dataset.name,
+            "notes": list(dataset.notes),
             "fingerprint": dataset.fingerprint,
             "trained_on": {"source": about.get("data"), "fingerprint": about.get("fingerprint")},
             "other_data": not trained_on(classifier, dataset),

@@ -1,7 +1,7 @@
 """What the commands show on a terminal."""
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,13 @@ def print_step(console: Console, step: Step) -> None:
             console.print()
     for note in step.notes:
         console.print(Padding(_plain(note), (0, 0, 0, 3), expand=False))
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """What is to be known of how a source was read, on standard error."""
+    console = Console(stderr=True, highlight=False)
+    for note in notes:
+        console.print(f"[dim]note:[/] {_plain(note)}", soft_wrap=True)
 
 
 def _plain(text: str) -> str:

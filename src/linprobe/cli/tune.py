@@ -15,6 +15,7 @@ from linprobe.cli.arguments import (
     DeviceOption,
     ForceOption,
     JsonOption,
+    LabelOption,
     MemoryOption,
     OutOption,
     PrecisionOption,
@@ -24,6 +25,7 @@ from linprobe.cli.arguments import (
     TestSizeOption,
     TrainSizeOption,
     ValSizeOption,
+    XOption,
 )
 
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
@@ -33,6 +35,8 @@ Loss = Literal["softmax", "squared_hinge", "hinge"]
 
 def tune(
     source: SourceArgument,
+    x: XOption = None,
+    label: LabelOption = None,
     solver: Annotated[
         Solver, typer.Option(help="The proven optimum for each reg, or SGD for each learning rate and reg.")
     ] = "exact",
@@ -74,7 +78,7 @@ def tune(
 ) -> None:
     """Find the best reg, prove how near each optimum is, and measure test once.
 
-    Validation has a tenth of the training examples, and test is the source's own split, else another tenth.
+    Validation and test are the source's own splits, else each has a tenth of the training examples.
 
     With --folds, --train-size is the number of examples that are split into folds.
 
@@ -87,7 +91,7 @@ def tune(
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
-    from linprobe.cli.screen import path_progress, print_step, search_progress
+    from linprobe.cli.screen import path_progress, print_notes, print_step, search_progress
     from linprobe.compare.settings import parse_axis
     from linprobe.data.formats import open_dataset
     from linprobe.publish import claimed, publish_folder, sweep
@@ -123,7 +127,8 @@ def tune(
             publish_folder(folder, replace=force, holding="run.json") as partial,
         ):
             fetch_if_absent(source)
-            dataset = open_dataset(source)
+            dataset = open_dataset(source, x=x, label=label)
+            print_notes(dataset.notes)
             with (path_progress if solver == "exact" else search_progress)(console) as progress:
                 result = run_tuning(
                     dataset,

@@ -1,4 +1,4 @@
-"""What every source becomes: labelled examples, the source's own test split, and the names of the classes."""
+"""What every source becomes: labelled examples, the source's own splits, and the names of the classes."""
 
 import hashlib
 import json
@@ -7,22 +7,27 @@ from functools import cached_property
 
 import numpy as np
 
-from linprobe.core.backend import Array
+from linprobe.core.backend import Array, row_chunks
+from linprobe.data.joined import Joined
 from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError
+
+FINGERPRINT_ROWS = 4096  # at a time, so that what lies in a file is never loaded whole
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Examples and their labels; both arrays are read-only.
+    """Examples and their labels; the arrays are read-only.
 
     X uint8 (n, height, width, channels) images, or (n, D) features, integers or floating, of up to 64 bits: an array,
-    which may be mapped from a file, or Rows of one; y (n,) int64, any other integer type is converted. Raises DataError
-    for other types and shapes, and for lengths that differ.
+    which may be mapped from a file, or Rows of one; y (n,) int64, any other integer type is converted; groups (n,), if
+    any: rows of one group (a patient, a speaker) belong together. Raises DataError for other types and shapes, and for
+    lengths that differ.
     """
 
     X: Array
     y: np.ndarray
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         X, y = self.X if isinstance(self.X, StoredRows) else np.asarray(self.X), np.asarray(self.y)
@@ -37,6 +42,8 @@ class Examples:
             raise DataError(f"labels: {y.dtype} {y.shape} found, integers (n,) expected; convert them first")
         if len(X) != len(y):
             raise DataError(f"examples: {len(X):,} rows, but {len(y):,} labels; give one label for each row")
+        if self.groups is not None and np.shape(self.groups) != y.shape:
+            raise DataError(f"examples: {len(X):,} rows, but groups {np.shape(self.groups)}; give one for each row")
         # Views, so that the caller's own arrays stay as writable as they were.
         y = y.astype(np.int64, copy=False).view()
         y.setflags(write=False)
@@ -51,21 +58,22 @@ class Examples:
 
     def take(self, rows: slice | np.ndarray) -> "Examples":
         """The examples of these rows: a view for a slice, a copy for an array of indices or of booleans."""
-        return Examples(self.X.take(rows) if isinstance(self.X, StoredRows) else self.X[rows], self.y[rows])
+        X = self.X.take(rows) if isinstance(self.X, StoredRows) else self.X[rows]
+        return Examples(X, self.y[rows], None if self.groups is None else self.groups[rows])
 
     def lazily(self) -> "Examples":
         """The same, as Rows: taking some of them copies nothing."""
-        return self if isinstance(self.X, StoredRows) else Examples(StoredRows(self.X), self.y)
+        return self if isinstance(self.X, StoredRows) else Examples(StoredRows(self.X), self.y, self.groups)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A source that has been read.
 
-    train: everything that is not the source's own test split; test: that split, or None where the source has none;
-    classes: K names, label k is called classes[k]; white: the value that a white pixel has, where they are pictures.
-    Raises DataError unless both splits have rows of one shape, labels
-    in [0, K), and the names are distinct.
+    train: everything that is not a test or validation split of the source's own; test, val: these splits, or None where
+    the source has none; classes: K names, label k is called classes[k]; white: the value that a white pixel has, where
+    they are pictures; notes: what a user should know of how the source was read, a sentence each. Raises DataError
+    unless all splits have rows of one shape, labels in [0, K), and the names are distinct.
     """
 
     name: str
@@ -73,40 +81,59 @@ class Dataset:
     test: Examples | None
     classes: tuple[str, ...]
     white: float = 255.0
+    val: Examples | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
         if len(set(self.classes)) < len(self.classes):
             raise DataError(f"{self.name}: two of the {len(self.classes)} classes have the same name; rename one")
-        for split, examples in self._splits():
+        for split, examples in self.splits():
             _check_labels(f"{self.name}: {split}", examples, len(self.classes))
             if examples.X.shape[1:] != self.train.X.shape[1:] or examples.X.dtype != self.train.X.dtype:
                 raise DataError(
                     f"{self.name}: train has {self.train.X.dtype} {self.train.X.shape[1:]} examples, {split} has "
-                    f"{examples.X.dtype} {examples.X.shape[1:]}; both must be alike: convert one of them"
+                    f"{examples.X.dtype} {examples.X.shape[1:]}; they must be alike: convert one of them"
                 )
 
     @cached_property
     def fingerprint(self) -> str:
         """The same text for the same content: "sha256:" and 64 hexadecimal digits.
 
-        Covers shapes, types, bytes and order of both splits, and the classes; not the name, so that one data set has
+        Covers shapes, types, bytes and order of all splits, and the classes; not the name, so that one data set has
         one fingerprint in whatever format it is kept. All of CIFAR-10 takes about 0.1 s.
         """
-        arrays = [array for _, examples in self._splits() for array in (examples.X, examples.y)]
+        arrays = [array for _, examples in self.splits() for array in (examples.X, examples.y)]
         # The header fixes where each array begins and ends, so equal bytes under other borders differ.
-        header = {
+        header: dict[str, object] = {
             "arrays": [[array.dtype.newbyteorder("<").str, array.shape] for array in arrays],
             "classes": self.classes,
         }
+        if self.val is not None:  # else the header is that of versions which knew no validation split
+            header["splits"] = [name for name, _ in self.splits()]
         digest = hashlib.sha256(json.dumps(header).encode() + b"\n")
         for array in arrays:
-            # Without a copy on little-endian machines, for arrays that lie in one piece.
-            digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).data)
+            for rows in row_chunks(len(array), FINGERPRINT_ROWS):
+                # Without a copy on little-endian machines, for arrays that lie in one piece.
+                part = np.ascontiguousarray(array[rows], array.dtype.newbyteorder("<"))
+                digest.update(part.reshape(-1).data)
         return f"sha256:{digest.hexdigest()}"
 
-    def _splits(self) -> list[tuple[str, Examples]]:
-        return [("train", self.train)] + ([("test", self.test)] if self.test is not None else [])
+    def pool(self) -> Examples:
+        """The examples of train with those of val behind them, if it has that split; as Rows, nothing is copied."""
+        if self.val is None:
+            return self.train.lazily()
+        parts = (self.train, self.val)
+        X = StoredRows(Joined([part.X for part in parts]))
+        groups = [part.groups for part in parts if part.groups is not None]
+        return Examples(
+            X, np.concatenate([part.y for part in parts]), np.concatenate(groups) if len(groups) == 2 else None
+        )
+
+    def splits(self) -> list[tuple[str, Examples]]:
+        """The splits that the source has, by name: train, and its own test and val."""
+        found = [("train", self.train), ("test", self.test), ("val", self.val)]
+        return [(name, examples) for name, examples in found if examples is not None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,8 +112,8 @@ def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
 
 def refuse_what_is_not_finite(dataset: Dataset) -> None:
     """Raise DataError for the first feature of a data set that is NaN or infinite, or would be in float32, centred."""
-    for name, examples in (("train", dataset.train), ("test", dataset.test)):
-        if examples is None or examples.X.dtype.kind != "f":
+    for name, examples in dataset.splits():
+        if examples.X.dtype.kind != "f":
             continue
         place = first_not_finite(examples.X, below=LARGEST if examples.X.dtype.itemsize > 4 else np.inf)
         if place is not None:
@@ -140,9 +140,10 @@ def make_splits(
 ) -> Splits:
     """Cut a dataset into train, val, test and dev; sizes not given are the worksheet's, in proportion.
 
-    Training rows come first, validation rows next; test rows from the source's own test split, or after the validation
-    rows where it has none. The order is the source's own, but shuffled with `seed` where the source has no test split,
-    or comes in blocks of a class or lacks one where it should have some. dev is drawn without replacement from train.
+    Training rows come first; validation rows from the source's own validation split, or next where it has none; test
+    rows from its own test split, or after those. The order is the source's own, but shuffled with `seed` where the
+    source has no test split, or comes in blocks of a class or lacks one where it should have some.
+    dev is drawn without replacement from train.
     All are Rows of the source's examples, which copy none of them.
     Raises UsageError where fewer examples are there than asked for, DataError where they are too few at all, or all of
     one class.
@@ -154,15 +155,16 @@ def make_splits(
             "needs at least two"
         )
     available = len(dataset.train)
-    own_test = dataset.test is not None
-    sizes = default_sizes(available, len(dataset.test) if dataset.test is not None else None)
+    own = {name: len(examples) for name, examples in dataset.splits() if name != "train"}
+    cut = [name for name in ("val", "test") if name not in own]  # from the training split
+    sizes = default_sizes(available, own.get("test"), own.get("val"))
     asked = {"train": train, "val": val, "test": test, "dev": dev}
     for name, size in asked.items():
         if size is not None:
             if size < 1:
                 raise UsageError(f"{_option(name)} {size}: a split needs at least one example")
             sizes[name] = size
-    pool = sizes["train"] + sizes["val"] + (0 if own_test else sizes["test"])
+    pool = sizes["train"] + sum(sizes[name] for name in cut)
     if train is None and pool > available:
         # An asked-for validation or test split takes its examples from training.
         sizes["train"] -= pool - available
@@ -173,18 +175,20 @@ def make_splits(
                 f"{dataset.name}: has {available:,} example{'s' if available > 1 else ''}, too few to split into "
                 "train, val and test; give it more"
             )
-        names = ("train", "val") if own_test else ("train", "val", "test")
+        names = ("train", *cut)
         wanted = " + ".join(f"{sizes[name]:,} {name}" for name in names if sizes[name] > 0)
         raise UsageError(
             f"{dataset.name}: has {available:,} examples, the splits ask for more ({wanted}"
             f"{', and at least one to train on' if train is None else ''}); "
             f"ask for fewer with {' or '.join(map(_option, names))}"
         )
-    if dataset.test is not None and sizes["test"] > len(dataset.test):
-        raise UsageError(
-            f"{dataset.name}: its test split has {len(dataset.test):,} examples, --test-size asks for "
-            f"{sizes['test']:,}; ask for fewer"
-        )
+    for name, there in own.items():
+        if sizes[name] > there:
+            what = {"val": "validation", "test": "test"}[name]
+            raise UsageError(
+                f"{dataset.name}: its {what} split has {there:,} examples, {_option(name)} asks for {sizes[name]:,}; "
+                "ask for fewer"
+            )
     if dev is None:
         sizes["dev"] = min(sizes["dev"], sizes["train"])
     if sizes["dev"] > sizes["train"]:
@@ -197,8 +201,8 @@ def _option(name: str) -> str:
     return "--dev" if name == "dev" else f"--{name}-size"
 
 
-def default_sizes(train: int, test: int | None) -> dict[str, int]:
-    """The sizes of the four splits for a source with this many examples; test None: it has no test split of its own."""
+def default_sizes(train: int, test: int | None, val: int | None = None) -> dict[str, int]:
+    """The sizes of the four splits for a source with this many examples; test, val None: it has none of its own."""
     worksheet = WORKSHEET_SIZES
     whole = worksheet["train"] + worksheet["val"] + (worksheet["test"] if test is None else 0)
 
@@ -208,37 +212,51 @@ def default_sizes(train: int, test: int | None) -> dict[str, int]:
     sizes = {"val": share("val", train), "test": share("test", train), "dev": share("dev", train)}
     if test is not None:
         sizes["test"] = min(sizes["test"], test)
-    sizes["train"] = train - sizes["val"] - (sizes["test"] if test is None else 0)
+    if val is not None:
+        sizes["val"] = val
+    sizes["train"] = train - (sizes["val"] if val is None else 0) - (sizes["test"] if test is None else 0)
     return sizes
 
 
 def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator) -> Splits:
-    everything = dataset.train.lazily()
-    order = None
-    if dataset.test is None or not _mixed(everything.y, sizes["train"], sizes["val"]):
-        order = generator.permutation(len(everything))
+    everything, available = dataset.pool(), len(dataset.train)
+    # The order of the training split, and behind it that of the validation split.
+    order: slice | np.ndarray = slice(0, len(everything))
+    within = (sizes["train"],) if dataset.val is not None else (sizes["train"], sizes["val"])
+    if dataset.test is None or not _mixed(dataset.train.y, *within):
+        order = np.concatenate([generator.permutation(available), np.arange(available, len(everything))])
 
     def part(start: int, size: int) -> Examples:
-        return everything.take(slice(start, start + size) if order is None else order[start : start + size])
+        rows = slice(start, start + size)
+        return everything.take(rows if isinstance(order, slice) else order[rows])
 
-    train, val = part(0, sizes["train"]), part(sizes["train"], sizes["val"])
+    train = part(0, sizes["train"])
+    after = sizes["train"]
+    if dataset.val is None:
+        val = part(after, sizes["val"])
+        after += sizes["val"]
+    elif sizes["val"] == len(dataset.val) or _mixed(dataset.val.y, sizes["val"]):
+        val = part(available, sizes["val"])
+    else:
+        val = everything.take(available + generator.permutation(len(dataset.val))[: sizes["val"]])
     if len(np.unique(train.y)) < 2:
         raise DataError(
-            f"{dataset.name}: all of train, {len(train):,} of {len(everything):,} examples, is of a single class; a "
+            f"{dataset.name}: all of train, {len(train):,} of {available:,} examples, is of a single class; a "
             "classifier needs at least two: train on more examples"
         )
     dev = train.take(np.sort(generator.choice(len(train), sizes["dev"], replace=False)))
     if dataset.test is None:
-        test = part(sizes["train"] + sizes["val"], sizes["test"])
+        test = part(after, sizes["test"])
     else:
         rows = slice(0, sizes["test"])
         if not _mixed(dataset.test.y, sizes["test"]):
             rows = generator.permutation(len(dataset.test))[rows]
         test = dataset.test.lazily().take(rows)
-    held_out = sizes["test"] if dataset.test is None else 0
-    rows = np.arange(len(everything)) if order is None else order
-    digest = hashlib.sha256(json.dumps([sizes["train"], sizes["val"], held_out]).encode())
-    digest.update(rows[: sizes["train"] + sizes["val"] + held_out].astype("<i8").data)
+    used = [train, val] + ([test] if dataset.test is None else [])
+    lengths = [sizes["train"], sizes["val"], sizes["test"] if dataset.test is None else 0]
+    digest = hashlib.sha256(json.dumps(lengths).encode())
+    for examples in used:
+        digest.update(examples.X.places().astype("<i8").data)
     return Splits(train, val, test, dev, f"sha256:{digest.hexdigest()}")
 
 

@@ -47,11 +47,12 @@ NEEDED = {"command", "versions", "options", "data", "grid", "test"}
 class SourceData:
     """The source, its classes, and how many examples each split has.
 
-    shape: of an example, which a worksheet calls image_shape; absent: classes without an example to learn from;
+    notes: what a user should know of how it was read; shape: of an example, which a worksheet calls image_shape; absent: classes without an example to learn from;
     only_in_validation: classes of which only validation has examples.
     """
 
     source: Shown
+    notes: tuple[str, ...] | None = None
     fingerprint: Shown
     classes: tuple[str, ...]
     image_shape: tuple[Count, ...] | None = None

@@ -24,8 +24,8 @@ class Options:
 
     None: values that fit the data. folds: choose by cross-validation in so many parts, not on a validation split; train
     is then the number of examples that are split into folds. tol: the gap to prove, as a share of the objective.
-    precision: of the exact solver's products; that of SGD's is one of the resources. train, val, test: examples; else a
-    tenth for validation, for test the source's own split or another tenth, and the rest to train on. Raises UsageError
+    precision: of the exact solver's products; that of SGD's is one of the resources. train, val, test: examples; else
+    for validation and for test the source's own splits or a tenth each, and the rest to train on. Raises UsageError
     for what makes no sense, IncompatibleError for what makes none together.
     """
 
@@ -90,18 +90,19 @@ class Options:
     def sizes(self, dataset: Dataset) -> dict[str, int | None]:
         """How many examples train, val and test are to have, as `make_splits` takes them, which refuses too many."""
         n = len(dataset.train)
-        tenth = max(1, n // 10)
-        test = (len(dataset.test) if dataset.test is not None else tenth) if self.test is None else self.test
+        tenth = max(1, n // 10) if dataset.val is None else len(dataset.val)
+        test = (len(dataset.test) if dataset.test is not None else max(1, n // 10)) if self.test is None else self.test
         held_out = test if dataset.test is None else 0
         if self.train is None:
             val = tenth if self.val is None else self.val
-            rest = n - held_out - val
+            rest = n - held_out - (val if dataset.val is None else 0)
             return {"train": rest if rest > 0 else None, "val": val, "test": test}
         if self.folds is not None:
-            part = max(1, self.train // 10)  # the parts are joined again
-            return {"train": self.train - part, "val": part, "test": test}
-        val = max(1, min(tenth, n - held_out - self.train)) if self.val is None else self.val
-        return {"train": self.train, "val": val, "test": test}
+            part = min(max(1, self.train // 10), tenth) if dataset.val is not None else max(1, self.train // 10)
+            return {"train": self.train - part, "val": part, "test": test}  # the parts are joined again
+        if self.val is not None or dataset.val is not None:
+            return {"train": self.train, "val": tenth if self.val is None else self.val, "test": test}
+        return {"train": self.train, "val": max(1, min(tenth, n - held_out - self.train)), "test": test}
 
 
 def values_of(given: Axis | np.ndarray | None) -> np.ndarray | None:

@@ -63,6 +63,7 @@ def tune(
     pool = kept(rows.prepared(splits, preparation), len(dataset.classes), options, resources())
     data = SourceData(
         source=dataset.name,
+        notes=dataset.notes,
         fingerprint=dataset.fingerprint,
         classes=dataset.classes,
         shape=dataset.train.X.shape[1:],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from linprobe.data import fetch as download
-from linprobe.data.formats import NAMES, PATHS, open_dataset
+from linprobe.data.formats import FILES, NAMES, WHOLE, open_dataset
 from linprobe.data.formats.cifar10 import read_cifar10
 from linprobe.errors import DataError, UsageError
 from makers import picture, pictures, write_cifar10, write_parquet, write_tar  # pyright: ignore[reportMissingImports]
@@ -95,7 +95,7 @@ def test_what_is_unknown_is_answered_with_what_is_known(tmp_path, monkeypatch, s
     message = str(caught.value)
     assert message.startswith(finding)
     assert all(name in message for name in NAMES)
-    assert all(kind.description in message for kind in PATHS)
+    assert all(kind.description in message for kind in (*WHOLE, *FILES))
     assert "\n" not in message
     assert caught.value.exit_status == 2
 

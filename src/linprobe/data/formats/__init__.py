@@ -1,4 +1,20 @@
-"""Where images come from: a name or a path becomes a Dataset."""
+"""Where examples come from: a name or a path becomes a Dataset.
+
+To add a format, write one file here and give it one line in a table below.
+
+- A file that holds arrays or columns (`FILES`): write `entries(path) -> list[Entry]`, which opens the file, refuses
+  what is damaged or would fill the memory (DataError, UnsafeFileError, in one line: file, finding, expectation, next
+  step), and says of each array its name, shape, dtype and how to load it, without loading it. What is X and what the
+  labels, splits by name, folders of such files, parts of a whole, labels in a file beside it, --x and --label, missing
+  labels: all of that is done for it in `entries`, `files`, `naming` and `linprobe.data.labels`, and by nobody else. A
+  format whose file is one array calls its entry as the file is (`path.stem`).
+- A source that is laid out in a way of its own (`WHOLE`), such as folders of pictures: write `recognises(path) -> bool`
+  and `read(path, choice) -> Dataset`, with labels by `linprobe.data.labels.read_labels`. The first that recognises a
+  path reads it; these are asked before the files.
+
+An optional library: `require(module, extra)` of linprobe.errors, which says how to install it. Tests: real bytes made
+by the format's own library in tests/data/formats, and hostile ones in tests/hostile.
+"""
 
 import difflib
 import os
@@ -7,19 +23,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import cifar10, digits, parquet, parquet_files
+from linprobe.data.formats import cifar10, digits, npy, npz, parquet, parquet_files
+from linprobe.data.formats.entries import Choice, refuse_choice
+from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
 from linprobe.errors import UsageError
 
-__all__ = ["NAMES", "PATHS", "open_dataset"]
+__all__ = ["FILES", "NAMES", "WHOLE", "open_dataset"]
 
 
-class PathKind(NamedTuple):
-    """A kind of path that can be opened: how it is told, and what reads it."""
+class WholeFormat(NamedTuple):
+    """A source with a layout of its own: how it is told, and what reads it."""
 
     description: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], Dataset]
+    read: Callable[[Path, Choice], Dataset]
 
 
 def _cached_cifar10() -> Dataset:
@@ -30,33 +48,71 @@ def _cached_cifar10() -> Dataset:
 
 NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar10": _cached_cifar10}
 
-PATHS = (
-    PathKind("the folder cifar-10-batches-py or its cifar-10-python.tar.gz", cifar10.recognises, cifar10.read_cifar10),
-    PathKind("a .parquet file or a folder of train-*.parquet", parquet_files.recognises, parquet.read_parquet),
+WHOLE = (
+    WholeFormat("the folder cifar-10-batches-py or its cifar-10-python.tar.gz", cifar10.recognises, cifar10.read),
+    WholeFormat("a .parquet file or a folder of train-*.parquet", parquet_files.recognises, parquet.read),
+)
+FILES = (
+    FileFormat("a .npy file of features, with its labels beside it", (".npy",), npy.entries, b"\x93NUMPY"),
+    FileFormat("an .npz file", (".npz",), npz.entries),
 )
 
 
-def open_dataset(source: str | os.PathLike[str]) -> Dataset:
+def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label: str | None = None) -> Dataset:
     """Read a source, given by its name or its path.
 
-    Names: "digits" (comes with scikit-learn), "cifar10" (from the cache, fetched when absent). Paths: the official
-    CIFAR-10 folder, one that contains it, or its tar.gz; a parquet file of labelled pictures, or a folder with
-    train-*.parquet and perhaps test-*.parquet (a validation split beside them is not read). A name wins over a file of
-    that name: write ./digits for the file. Images are uint8 (n, height, width, channels). Raises UsageError for what is
-    none of these, DataError for what cannot be read, UnsafeFileError for what should not be.
+    Names: "digits" (comes with scikit-learn), "cifar10" (from the cache, fetched when absent). Paths: what `WHOLE` and
+    `FILES` list, and folders of these files. A name wins over a file of that name: write ./digits for the file. Splits
+    of the source's own (train, val or dev, test) are found by the names of arrays, files and folders. Images are uint8
+    (n, height, width, channels).
+
+    Parameters
+    ----------
+    source : str or path
+        The name or the path.
+    x, label : str, optional
+        Which key, column or file has the features, and which the labels; needed only where that is not clear.
+
+    Returns
+    -------
+    Dataset
+        Features are mapped from their file where the format allows it, and not loaded; `notes` says what was left out.
+
+    Raises
+    ------
+    UsageError
+        For what is none of these, and where x or label are needed: the message lists what is there.
+    DataError
+        For what cannot be read.
+    UnsafeFileError
+        For what should not be read.
+    MissingDependencyError
+        Where a format needs a library that is not installed.
     """
+    choice = Choice(x, label)
     if isinstance(source, str) and source in NAMES:
+        refuse_choice(source, choice)
         return NAMES[source]()
     path = Path(source)
     if path.parts[:1] and path.parts[0].startswith("~"):
         path = _home(path)
     with readable(path):
         exists = os.fspath(source) != "" and path.exists()
-        kind = next((kind for kind in PATHS if exists and kind.recognises(path)), None)
-    if kind is not None:
-        return kind.read(path)
+        read = _reader(path) if exists else None
+    if read is not None:
+        return read(path, choice)
     finding = _finding(os.fspath(source), path, exists)
     raise UsageError(f"{finding}{' A' if finding.endswith('?') else '; a'} source is {_known()}")
+
+
+def _reader(path: Path) -> Callable[[Path, Choice], Dataset] | None:
+    whole = next((known for known in WHOLE if known.recognises(path)), None)
+    if whole is not None:
+        return whole.read
+    if path.is_dir():
+        return (lambda path, choice: read_folder(path, choice, FILES)) if found_in(path, FILES) else None
+    known = format_of(path, FILES)
+    return None if known is None else lambda path, choice: read_file(path, choice, FILES)
 
 
 def _home(path: Path) -> Path:
@@ -81,4 +137,4 @@ def _finding(source: str, path: Path, exists: bool) -> str:
 
 
 def _known() -> str:
-    return ", ".join((*NAMES, *(kind.description for kind in PATHS)))
+    return ", ".join((*NAMES, *(kind.description for kind in (*WHOLE, *FILES))))

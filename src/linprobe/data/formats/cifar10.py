@@ -14,6 +14,7 @@ import numpy as np
 
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.formats.archive import members
+from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.unpickle import unpickle
 from linprobe.data.reading import CIFAR10_AGAIN, class_names, readable, require_file, show
 from linprobe.errors import DataError
@@ -43,6 +44,12 @@ def recognises(path: Path) -> bool:
         inside = (path / name for name in (FOLDER, *FILES))
         return path.name == FOLDER or any(entry.exists() for entry in inside)
     return path.name.endswith((".tar.gz", ".tgz"))
+
+
+def read(path: Path, choice: Choice) -> Dataset:
+    """CIFAR-10, in which there is nothing to choose."""
+    refuse_choice(str(path), choice)
+    return read_cifar10(path)
 
 
 def read_cifar10(path: str | os.PathLike[str]) -> Dataset:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.parquet_files import AGAIN, split_files
 from linprobe.data.pictures import ColourFoundError, Encoded, Shape, decode, shape_of
 from linprobe.data.reading import class_names, readable, require_file, show
@@ -54,6 +55,12 @@ class _File(NamedTuple):
         """Bytes of all columns, still encoded as pictures, as the file announces them."""
         metadata = self.parquet.metadata
         return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+
+
+def read(path: Path, choice: Choice) -> Dataset:
+    """Pictures in parquet."""
+    refuse_choice(str(path), choice)
+    return read_parquet(path)
 
 
 def read_parquet(path: str | os.PathLike[str]) -> Dataset:

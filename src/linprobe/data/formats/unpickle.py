@@ -1,4 +1,4 @@
-"""Read the pickles of CIFAR-10 and run nothing.
+"""Read the pickles of CIFAR-10, and of arrays of texts, and run nothing.
 
 A pickle is a program for a small stack machine, and `pickle.load` calls whatever the program names. This is a machine
 of our own with the few operations that a dictionary of numbers, texts and arrays needs. It imports nothing and calls
@@ -39,10 +39,19 @@ def unpickle(data: bytes, place: str) -> dict[str, object]:
     `place` names the file in errors. Byte strings stay bytes, as `pickle.load(encoding="bytes")` leaves them. Raises
     UnsafeFileError for a file that asks for anything beyond plain values and arrays, DataError for a damaged one.
     """
-    return _Machine(data, place).run()
+    found = Machine(data, place).run()
+    assert isinstance(found, dict)  # noqa: S101  # as `fits` has seen
+    return {key.decode("latin-1") if isinstance(key, bytes) else key: value for key, value in found.items()}
 
 
-class _Machine:
+class Machine:
+    """The stack machine; another dialect of pickles overrides what its files never need and may call."""
+
+    again = CIFAR10_AGAIN
+    holds = "dictionary of labels and data"
+    never = "the images and labels of CIFAR-10"
+    most_operations = MOST_OPERATIONS
+
     def __init__(self, data: bytes, place: str) -> None:
         self.data = data
         self.place = place
@@ -52,12 +61,13 @@ class _Machine:
         self.memo: dict[int, object] = {}
         self.encodable = len(data)
 
-    def run(self) -> dict[str, object]:
+    def run(self) -> object:
+        """What the pickle holds, arrays as NumPy arrays."""
         if not self.data:
-            raise DataError(f"{self.place}: is empty; {CIFAR10_AGAIN}")
+            raise DataError(f"{self.place}: is empty; {self.again}")
         if self.data[0] != 0x80:
-            raise DataError(f"{self.place}: is not a pickle of protocol 2 to 5; {CIFAR10_AGAIN}")
-        for _ in range(MOST_OPERATIONS):
+            raise DataError(f"{self.place}: is not a pickle of protocol 2 to 5; {self.again}")
+        for _ in range(self.most_operations):
             code = self.take(1)[0]
             if code == ord("."):
                 return self.result()
@@ -65,57 +75,65 @@ class _Machine:
             if operation is None:
                 raise self.unknown(code)
             operation(self)
-        raise UnsafeFileError(f"{self.place}: has more than {MOST_OPERATIONS:,} operations; {CIFAR10_AGAIN}")
+        raise UnsafeFileError(f"{self.place}: has more than {self.most_operations:,} operations; {self.again}")
 
-    def result(self) -> dict[str, object]:
+    def result(self) -> object:
+        """The value that is left at the end, which must be all there is."""
         found = self.pop()
         if self.position < len(self.data):
             rest = len(self.data) - self.position
-            raise DataError(f"{self.place}: goes on for {rest:,} bytes after its end; {CIFAR10_AGAIN}")
-        if type(found) is not dict or self.stack or self.below:
-            raise DataError(f"{self.place}: holds no dictionary of labels and data; {CIFAR10_AGAIN}")
-        return {
-            key.decode("latin-1") if isinstance(key, bytes) else key: self.plain(value) for key, value in found.items()
-        }
+            raise DataError(f"{self.place}: goes on for {rest:,} bytes after its end; {self.again}")
+        if self.stack or self.below or not self.fits(found):
+            raise DataError(f"{self.place}: holds no {self.holds}; {self.again}")
+        return {key: self.plain(value) for key, value in found.items()} if isinstance(found, dict) else found
+
+    def fits(self, found: object) -> bool:
+        """Whether the file holds what it should."""
+        return type(found) is dict
 
     # Taking from the file and from the stack.
 
     def take(self, count: int) -> bytes:
+        """The next bytes of the file."""
         end = self.position + count
         if count < 0 or end > len(self.data):
             raise DataError(
                 f"{self.place}: ends after {len(self.data):,} of at least {max(end, self.position):,} bytes; "
-                f"{CIFAR10_AGAIN}"
+                f"{self.again}"
             )
-        piece = self.data[self.position : end]
-        self.position = end
-        return piece
+        start, self.position = self.position, end
+        return self.data[start:end]
 
     def number(self, form: str) -> int:
+        """The next number, in a form of `struct`."""
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def line(self) -> str:
+        """The next line, a name."""
         end = self.data.find(b"\n", self.position, self.position + LONGEST_NAME)
         if end < 0:
             raise self.damaged("a name without an end")
-        text = self.take(end + 1 - self.position)[:-1]
-        return text.decode("latin-1")
+        return self.take(end + 1 - self.position)[:-1].decode("latin-1")
 
     def text(self, count: int) -> str:
+        """The next text, of so many bytes."""
         try:
             return self.take(count).decode()
         except UnicodeDecodeError as error:
             raise self.damaged("text that is not UTF-8") from error
 
     def push(self, value: object) -> None:
+        """To the stack."""
         self.stack.append(value)
 
     def pop(self) -> object:
+        """Take the last value off the stack."""
         if not self.stack:
             raise self.damaged("an operation without its operand")
         return self.stack.pop()
 
     def pop_mark(self) -> list[object]:
+        """Take all values off the stack that lie above the last mark."""
         if not self.below:
             raise self.damaged("an end without a beginning")
         items, self.stack = self.stack, self.below.pop()
@@ -124,15 +142,18 @@ class _Machine:
     # The ways to refuse.
 
     def damaged(self, finding: str) -> DataError:
-        return DataError(f"{self.place}: is damaged: {finding} before byte {self.position:,}; {CIFAR10_AGAIN}")
+        """Of a file in which something does not fit."""
+        return DataError(f"{self.place}: is damaged: {finding} before byte {self.position:,}; {self.again}")
 
     def unsafe(self, finding: str) -> UnsafeFileError:
+        """Of a file that asks for more than values."""
         return UnsafeFileError(
-            f"{self.place}: {finding}, which the images and labels of CIFAR-10 never need; nothing of it was run; "
-            f"do not use it, {CIFAR10_AGAIN}"
+            f"{self.place}: {finding}, which {self.never} never need; nothing of it was run; "
+            f"do not use it, {self.again}"
         )
 
     def unknown(self, code: int) -> DataError:
+        """Of an operation that is not known here."""
         if code in _REFUSED:
             return self.unsafe(f"asks for the pickle operation {_REFUSED[code]}")
         return self.damaged(f"0x{code:02x} stands for no operation that is known here")
@@ -140,6 +161,7 @@ class _Machine:
     # Names and calls, see pickled_arrays.
 
     def name(self, module: object, attribute: object) -> Name:
+        """The mark that a name becomes."""
         if type(module) is not str or type(attribute) is not str:
             raise self.damaged("a name that is not text")
         known = NAMES.get((module, attribute))
@@ -148,6 +170,7 @@ class _Machine:
         return known
 
     def call(self, function: object, arguments: object) -> object:
+        """What a call stands for; nothing is called."""
         if function is Name.ENCODE and isinstance(arguments, tuple) and arguments and isinstance(arguments[0], str):
             self.encodable -= len(arguments[0])
             if self.encodable < 0:  # the same text, over and over
@@ -160,6 +183,7 @@ class _Machine:
             raise self.damaged(str(error)) from error
 
     def set_state(self, target: object, state: object) -> None:
+        """Complete what a call has announced."""
         try:
             set_state(target, state)
         except NotAllowedError as error:
@@ -168,43 +192,43 @@ class _Machine:
             raise self.damaged(str(error)) from error
 
     def plain(self, value: object) -> object:
+        """An array as NumPy's, all else as it is."""
         if isinstance(value, Array) and value.value is None:
             raise self.damaged("an array without content")
         return value.value if isinstance(value, Array) else value
 
 
-def _frame(machine: _Machine) -> None:
+def _frame(machine: Machine) -> None:
     size = machine.number("<Q")
     if size > len(machine.data) - machine.position:
         machine.take(size)  # says where the file ends
 
 
-def _protocol(machine: _Machine) -> None:
+def _protocol(machine: Machine) -> None:
     protocol = machine.number("<B")
     if not 2 <= protocol <= 5:
         raise machine.damaged(f"protocol {protocol}, where 2 to 5 are known,")
 
 
-def _long(machine: _Machine) -> None:
+def _long(machine: Machine) -> None:
     size = machine.number("<B")
     if size > 8:
         raise machine.damaged(f"a number of {size} bytes")
     machine.push(int.from_bytes(machine.take(size), "little", signed=True))
 
 
-def _tuple(machine: _Machine) -> None:
-    items = machine.pop_mark()
-    machine.push(tuple(items))
+def _tuple(machine: Machine) -> None:
+    machine.push(tuple(machine.pop_mark()))
 
 
-def _tuple_of(count: int) -> Callable[[_Machine], None]:
-    def operation(machine: _Machine) -> None:
+def _tuple_of(count: int) -> Callable[[Machine], None]:
+    def operation(machine: Machine) -> None:
         machine.push(tuple([machine.pop() for _ in range(count)][::-1]))
 
     return operation
 
 
-def _append(machine: _Machine, items: list[object]) -> None:
+def _append(machine: Machine, items: list[object]) -> None:
     target = machine.pop()
     if type(target) is not list:
         raise machine.unsafe("appends to something that is not a list")
@@ -212,7 +236,7 @@ def _append(machine: _Machine, items: list[object]) -> None:
     machine.push(target)
 
 
-def _set_items(machine: _Machine, items: list[object]) -> None:
+def _set_items(machine: Machine, items: list[object]) -> None:
     target = machine.pop()
     if type(target) is not dict:
         raise machine.unsafe("sets items of something that is not a dictionary")
@@ -223,40 +247,40 @@ def _set_items(machine: _Machine, items: list[object]) -> None:
     machine.push(target)
 
 
-def _memorize(machine: _Machine, slot: int) -> None:
+def _memorize(machine: Machine, slot: int) -> None:
     if not machine.stack:
         raise machine.damaged("an operation without its operand")
     machine.memo[slot] = machine.stack[-1]  # a dictionary: a high slot takes no more room than a low one
 
 
-def _recall(machine: _Machine, slot: int) -> None:
+def _recall(machine: Machine, slot: int) -> None:
     if slot not in machine.memo:
         raise machine.damaged(f"a reference to value {slot}, which was not kept,")
     machine.push(machine.memo[slot])
 
 
-def _mark(machine: _Machine) -> None:
+def _mark(machine: Machine) -> None:
     machine.below.append(machine.stack)
     machine.stack = []
 
 
-def _stack_global(machine: _Machine) -> None:
+def _stack_global(machine: Machine) -> None:
     attribute, module = machine.pop(), machine.pop()
     machine.push(machine.name(module, attribute))
 
 
-def _reduce(machine: _Machine) -> None:
+def _reduce(machine: Machine) -> None:
     arguments, function = machine.pop(), machine.pop()
     machine.push(machine.call(function, arguments))
 
 
-def _build(machine: _Machine) -> None:
+def _build(machine: Machine) -> None:
     state, target = machine.pop(), machine.pop()
     machine.set_state(target, state)
     machine.push(target)
 
 
-_OPERATIONS: dict[int, Callable[[_Machine], None]] = {
+_OPERATIONS: dict[int, Callable[[Machine], None]] = {
     # What stands around the values.
     0x80: _protocol,
     0x95: _frame,
@@ -274,6 +298,7 @@ _OPERATIONS: dict[int, Callable[[_Machine], None]] = {
     ord("M"): lambda machine: machine.push(machine.number("<H")),
     ord("J"): lambda machine: machine.push(machine.number("<i")),
     0x8A: _long,
+    ord("G"): lambda machine: machine.push(machine.number(">d")),
     # Bytes: Python 2's str, Python 3's bytes and bytearray.
     ord("U"): lambda machine: machine.push(machine.take(machine.number("<B"))),
     ord("T"): lambda machine: machine.push(machine.take(machine.number("<i"))),
@@ -297,7 +322,7 @@ _OPERATIONS: dict[int, Callable[[_Machine], None]] = {
     ord("}"): lambda machine: machine.push({}),
     ord("s"): lambda machine: _set_items(machine, [machine.pop(), machine.pop()][::-1]),
     ord("u"): lambda machine: _set_items(machine, machine.pop_mark()),
-    # Names and calls: only marks on the stack, see _Machine.call.
+    # Names and calls: only marks on the stack, see Machine.call.
     ord("c"): lambda machine: machine.push(machine.name(machine.line(), machine.line())),
     0x93: _stack_global,
     ord("R"): _reduce,

@@ -1,0 +1,215 @@
+"""Which of the arrays and columns in a source are the features and which the labels: from entries to a Dataset."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from linprobe.core.backend import Array
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.formats.entries import Choice, Column, Entry, array_of, columns_of, listed
+from linprobe.data.formats.naming import read_name
+from linprobe.data.labels import Labels, Told, read_labels
+from linprobe.data.reading import show
+from linprobe.data.rows import StoredRows
+from linprobe.errors import DataError, UnsafeFileError, UsageError
+
+__all__ = ["dataset_of"]
+
+
+def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, *, hint: str = "") -> Dataset:
+    """The data set in a source.
+
+    name: of the data set; place: the source, as errors name it; hint: a file that may have the labels. Raises
+    UsageError where --x or --label name nothing that is there, or are needed; DataError where lengths differ or labels
+    are none.
+    """
+    columns = columns_of(place, entries)
+    asked = None if choice.label is None else _named(place, columns, choice.label, "--label")
+    features = _features(place, columns, asked) if choice.x is None else _chosen(place, columns, choice.x)
+    label = asked or _label(place, columns, features, hint)
+    remarks: list[str] = []
+    if not features:
+        features = _wide(place, columns, label)
+        left = [column for column in columns if column.train.numeric and column not in (*features, label)]
+        if left and len(features) > 1:
+            shown = f"{features[0].train.name} to {features[-1].train.name} ({len(features):,} columns)"
+            remarks.append(f"Features: {shown}; left out: {_names(left)}.")
+    told = _told(place, features, label, remarks)
+    labels = read_labels(told, label.train.names or _class_names(columns, label, told, remarks))
+    examples = {split: _examples(features, split, labels) for split in labels.numbers}
+    remarks += labels.notes
+    train = examples["train"]
+    return Dataset(name, train, examples.get("test"), labels.classes, val=examples.get("val"), notes=tuple(remarks))
+
+
+def _chosen(place: str, columns: Sequence[Column], asked: str) -> list[Column]:
+    """The features that the user named: an array, a column, or what columns that are numbered begin with."""
+    family = [
+        column
+        for column in columns
+        if column.train.numeric and re.fullmatch(re.escape(asked.rstrip("*")) + "[0-9]+", column.train.name)
+    ]
+    return family if len(family) > 1 else [_named(place, columns, asked, "--x")]
+
+
+def _named(place: str, columns: Sequence[Column], asked: str, option: str) -> Column:
+    """The column that the user named, in any case, with its split or without."""
+    for same in (str, str.lower):
+        found = [
+            column
+            for column in columns
+            if same(asked) in {same(entry.name) for entry in column.splits.values()} | {same(column.name.base)}
+        ]
+        if len(found) == 1:
+            return found[0]
+    raise UsageError(
+        f"{option} {show(asked)}: is not in {place}, which has {listed([column.train for column in columns])}; give "
+        f"one of these, as {option} {show(columns[0].train.name)}"
+    )
+
+
+def _best(columns: Sequence[Column]) -> list[Column]:
+    """Those whose names are the usual ones themselves, or else all."""
+    return [column for column in columns if column.name.usual] or list(columns)
+
+
+def _features(place: str, columns: Sequence[Column], label: Column | None) -> list[Column]:
+    """The array with the features; [] where there are but single columns."""
+    wide = [
+        column
+        for column in columns
+        if column is not label and column.train.numeric and len(column.train.shape) > 1 and column.role != "y"
+    ]
+    found = _best([column for column in wide if column.role == "x"]) or wide
+    if len(found) > 1:
+        raise _unclear(place, columns, found, "features", "--x")
+    return found
+
+
+def _label(place: str, columns: Sequence[Column], features: Sequence[Column], hint: str) -> Column:
+    """The column with the labels: one of a usual name, or the only one that can be."""
+    n = features[0].train.shape[0] if features else None
+    others = [column for column in columns if column not in features]
+    named = [column for column in others if column.role == "y"]
+    found = _best([column for column in named if n is None or column.train.shape[0] == n])
+    if not found:
+        fit = [
+            column
+            for column in others
+            if len(column.train.sizes) == 1 and column.train.shape[0] == (n or column.train.shape[0])
+        ]
+        fit = [column for column in fit if column.role not in ("ids", "classes")]
+        texts = [column for column in fit if not column.train.numeric]
+        whole = [column for column in fit if column.train.dtype is not None and column.train.dtype.kind in "iub"]
+        found = texts or whole
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise _unclear(place, columns, found, "labels", "--label")
+    if named:
+        raise _lengths(features[0].train, named[0].train)
+    raise UsageError(
+        f"{place}: no labels found in {listed([column.train for column in columns])}; give --label the name of a "
+        f"column or of a file with one label a row, as --label {show(hint) or 'labels.npy'}"
+    )
+
+
+def _unclear(place: str, columns: Sequence[Column], found: Sequence[Column], what: str, option: str) -> UsageError:
+    rest = [column for column in columns if column not in found]
+    beside = f", beside {listed([column.train for column in rest])}" if rest else ""
+    return UsageError(
+        f"{place}: several could be the {what}: {listed([column.train for column in found])}{beside}; choose one, as "
+        f"{option} {show(found[0].train.name)}"
+    )
+
+
+def _wide(place: str, columns: Sequence[Column], label: Column) -> list[Column]:
+    """The columns of numbers that together are the features: those numbered alike if there are, else all but ids."""
+    numbers = [
+        column for column in columns if column is not label and column.train.numeric and column.train.table is not None
+    ]
+    families: dict[str, list[Column]] = {}
+    for column in numbers:
+        if (stem := column.train.name.rstrip("0123456789")) != column.train.name:
+            families.setdefault(stem, []).append(column)
+    large = [family for family in families.values() if len(family) > 1]
+    named = [family for family in large if read_name(family[0].train.name.rstrip("0123456789")).role == "x"]
+    if len(named or large) > 1:
+        stems = [show(family[0].train.name.rstrip("0123456789")) for family in named or large]
+        raise UsageError(
+            f"{place}: several groups of columns could be the features, those that begin with {', '.join(stems)}; "
+            f"choose one, as --x {stems[0]}"
+        )
+    found = (named or large)[0] if large else [column for column in numbers if column.role != "ids"]
+    if not found:
+        raise UsageError(
+            f"{place}: no features found in {listed([column.train for column in columns])}; give --x the name of "
+            "an array or of a column of lists"
+        )
+    return found
+
+
+def _names(columns: Sequence[Column]) -> str:
+    more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
+    return ", ".join(show(column.train.name) for column in columns[:5]) + more
+
+
+def _told(place: str, features: Sequence[Column], label: Column, remarks: list[str]) -> dict[str, Told]:
+    """The labels of each split that has both; what has only features is said."""
+    first, told = features[0], dict[str, Told]()
+    for split, entry in first.splits.items():
+        theirs = label.splits.get(split)
+        if theirs is None:
+            remarks.append(f"{split}: has no labels, so this split is not used.")
+            continue
+        if entry.shape[0] != theirs.shape[0]:
+            raise _lengths(entry, theirs)
+        where = place if len(first.splits) == 1 else f"{place}: {split}"
+        told[split] = Told(where, np.asarray(theirs.load()))
+    return told
+
+
+def _lengths(x: Entry, y: Entry) -> DataError:
+    return DataError(
+        f"{x.place}: {show(x.name)} has {x.shape[0]:,} rows, its labels {show(y.name)} are {y.shape[0]:,}"
+        f"{'' if x.place == y.place else f' ({y.place})'}; give one label for each row"
+    )
+
+
+def _class_names(
+    columns: Sequence[Column], label: Column, told: Mapping[str, Told], remarks: list[str]
+) -> list[str] | None:
+    """The names of the classes, where they are an array of texts beside integer labels."""
+    if not label.train.numeric:
+        return None
+    values = told["train"].values
+    for column in columns:
+        entry = column.train
+        if entry.numeric or len(entry.sizes) != 1 or column.role not in ("y", "classes", "ids") or column is label:
+            continue
+        highest = max(each.values.max(initial=-1) for each in told.values() if each.values.dtype.kind in "iuf")
+        if highest != entry.shape[0] - 1 or entry.shape[0] >= len(values):
+            continue
+        try:
+            names = np.asarray(entry.load()).tolist()
+        except UnsafeFileError as error:
+            remarks.append(f"{show(entry.name)} is left out, so the classes have no names: {error}.")
+            continue
+        return [str(name.decode() if isinstance(name, bytes) else name) for name in names]
+    return None
+
+
+def _examples(features: Sequence[Column], split: str, labels: Labels) -> Examples:
+    """X, as it lies in its file, and the labels; without the rows that have none."""
+    entries = [column.splits[split] for column in features]
+    table = entries[0].table
+    if len(entries) > 1 or (table is not None and len(entries[0].shape) == 1):
+        assert table is not None  # noqa: S101  # _wide takes columns of tables only
+        X: Array = table.matrix([entry.name for entry in entries])
+    else:
+        X = array_of(entries[0])
+    y = labels.numbers[split]
+    if (y >= 0).all():
+        return Examples(X if isinstance(X, np.ndarray) else StoredRows(X), y)
+    return Examples(StoredRows(X), np.maximum(y, 0)).take(y >= 0)

@@ -1,0 +1,195 @@
+"""Files of arrays and columns, and folders of them: which belong together, and which has the labels."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from linprobe.data.dataset import Dataset
+from linprobe.data.formats.choose import dataset_of
+from linprobe.data.formats.entries import Choice, Entry, listed
+from linprobe.data.formats.naming import Name, Split, read_name
+from linprobe.data.reading import readable, show
+from linprobe.errors import DataError, UsageError
+
+__all__ = ["FileFormat", "format_of", "found_in", "read_file", "read_folder"]
+
+MOST_FILES, DEEPEST = 10_000, 3
+LABEL_FILES = (".npy", ".txt", ".csv", ".tsv")  # that may lie beside one with features alone
+
+
+class FileFormat(NamedTuple):
+    """A format whose files hold arrays or columns.
+
+    description: as errors list it; suffixes: in small letters; entries: opens a file, and gives what is in it without
+    loading it; magic: what such files begin with, whatever they are called. A file that is one array gives one entry,
+    which is called as the file is. In a folder, all files with the suffixes of one format are read together.
+    """
+
+    description: str
+    suffixes: tuple[str, ...]
+    entries: Callable[[Path], list[Entry]]
+    magic: bytes = b""
+
+
+Formats = Sequence[FileFormat]
+
+
+def format_of(path: Path, formats: Formats) -> FileFormat | None:
+    """The format of a file, by the end of its name or else by how it begins."""
+    for known in formats:
+        if path.name.lower().endswith(known.suffixes):
+            return known
+    with readable(path):
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            start = file.read(16)
+    return next((known for known in formats if known.magic and start.startswith(known.magic)), None)
+
+
+def read_file(path: Path, choice: Choice, formats: Formats) -> Dataset:
+    """A file of one of the formats, all of it to learn from; where it has no labels, those in a file beside it."""
+    entries = _opened(path, formats)
+    if len(entries) == 1 and entries[0].name == path.stem:
+        # The file's name may say train or test, but a file that is named is what is learnt from.
+        entries = [replace(entries[0], name=path.name, split="train")]
+    hint = ""
+    if choice.label is None and all(entry.numeric and read_name(entry.name).role != "y" for entry in entries):
+        ours = read_name(path.stem)
+        beside = [file for file in _label_files(path.parent) if file != path]
+        matching = [file for file in beside if (read_name(file.stem).rest, read_name(file.stem).split) == _key(ours)]
+        entries += [replace(entry, split="train") for file in matching for entry in _labels_in(file, formats)]
+        hint = next(
+            (file.name for same in (True, False) for file in beside if (file.suffix == path.suffix) is same), ""
+        )
+    entries = _with_files(path.parent, entries, choice, formats)
+    with readable(path):
+        name = path.resolve().stem
+    return dataset_of(name, str(path), entries, choice, hint=hint)
+
+
+def read_folder(path: Path, choice: Choice, formats: Formats) -> Dataset:
+    """A folder of such files: splits and parts by the names of files and folders, arrays and columns by their names."""
+    located = [_Located.of(file, path) for file in found_in(path, formats)]
+    _refuse_missing(located)
+    entries: list[Entry] = []
+    for file in located:
+        for entry in _opened(file.path, formats):
+            # A file that is one array is called as the array: features_0.npy is part 0 of features.
+            name = file.name.base or file.path.stem if entry.name == file.path.stem else entry.name
+            entries.append(replace(entry, name=name, split=entry.split or file.split, part=file.name.part))
+    entries = _with_files(path, entries, choice, formats)
+    with readable(path):
+        name = path.resolve().name
+    return dataset_of(name, str(path), entries, choice)
+
+
+def found_in(folder: Path, formats: Formats) -> list[Path]:
+    """The files of these formats in a folder and below it, in order; links to folders are not followed."""
+    suffixes = tuple(suffix for known in formats for suffix in known.suffixes)
+    found: list[Path] = []
+    for root, folders, files in os.walk(folder, onerror=_unreadable):
+        here = Path(root)
+        depth = len(here.relative_to(folder).parts)
+        folders[:] = sorted(name for name in folders if depth < DEEPEST and not name.startswith("."))
+        for name in sorted(files):
+            if name.startswith(".") or not name.lower().endswith(suffixes):
+                continue
+            # Texts are labels or names of classes, or else a README and the like.
+            if not name.lower().endswith(".txt") or read_name(Path(name).stem).role in ("y", "classes"):
+                found.append(here / name)
+        if len(found) > MOST_FILES:
+            raise DataError(f"{folder}: holds more than {MOST_FILES:,} files; name the folder of one data set")
+    return found
+
+
+def _unreadable(error: OSError) -> None:
+    with readable(Path(error.filename)):
+        raise error
+
+
+class _Located(NamedTuple):
+    """A file, what its name says, and its split: of its name, or else of the nearest folder that names one."""
+
+    path: Path
+    name: Name
+    split: Split | None
+
+    @classmethod
+    def of(cls, path: Path, folder: Path) -> "_Located":
+        name = read_name(path.stem, parts=True)
+        above = [read_name(parent).split for parent in reversed(path.parent.relative_to(folder).parts)]
+        return cls(path, name, next((split for split in (name.split, *above) if split), None))
+
+
+def _refuse_missing(files: Sequence[_Located]) -> None:
+    """Refuse a set of numbered files in which one is missing."""
+    groups: dict[tuple[object, ...], list[_Located]] = {}
+    for file in files:
+        if file.name.part is not None:
+            groups.setdefault((file.path.parent, file.name.base, file.split, file.path.suffix), []).append(file)
+    for group in groups.values():
+        here = {file.name.part for file in group}
+        totals = {file.name.total for file in group}
+        first = group[0].path
+        if len(totals) > 1:
+            raise DataError(
+                f"{first}: stands beside files of another numbering; keep files of one data set in a folder"
+            )
+        numbers = sorted(number for number in here if number is not None)
+        expected = range(totals.pop() or 0) or range(min(numbers[0], 1), numbers[-1] + 1)
+        number = next((number for number in expected if number not in here), None)
+        if number is not None:
+            raise DataError(
+                f"{first.parent}: has {len(here)} of the {len(expected)} files like {show(first.name)}, number "
+                f"{number} is missing; copy or download it"
+            )
+
+
+def _opened(path: Path, formats: Formats) -> list[Entry]:
+    known = format_of(path, formats)
+    if known is None:
+        raise UsageError(f"{path}: linprobe can't read this kind of file; give one with labels or features")
+    return known.entries(path)
+
+
+def _key(name: Name) -> tuple[str, Split | None]:
+    return name.rest, name.split
+
+
+def _label_files(folder: Path) -> list[Path]:
+    """The files in a folder that by their name hold labels."""
+    with readable(folder):
+        files = sorted(folder.iterdir())
+    return [file for file in files if file.suffix.lower() in LABEL_FILES and read_name(file.stem).role == "y"]
+
+
+def _labels_in(path: Path, formats: Formats) -> list[Entry]:
+    """The labels in a file: all of it, or its columns that are called so; named as --label takes them."""
+    entries = _opened(path, formats)
+    named = [entry for entry in entries if read_name(entry.name).role == "y"] or entries
+    if len(named) == 1:
+        return [replace(named[0], name=path.name, table=None, role="y")]
+    return [replace(entry, name=f"{path.name}:{entry.name}", table=None, role="y") for entry in named]
+
+
+def _with_files(folder: Path, entries: list[Entry], choice: Choice, formats: Formats) -> list[Entry]:
+    """Also what is in the files that --x and --label name, FILE or FILE:KEY, here or in the folder of the source."""
+    for option, asked in (("x", choice.x), ("label", choice.label)):
+        if asked is None or any(entry.name == asked for entry in entries):
+            continue
+        whole, _, key = asked.rpartition(":")
+        for text, inside in ((asked, ""), (whole, key)):
+            file = next((file for file in (Path(text), folder / text) if text and file.is_file()), None)
+            if file is not None:
+                found = _labels_in(file, formats) if option == "label" and not inside else _opened(file, formats)
+                found = [entry for entry in found if not inside or entry.name == inside]
+                if len(found) != 1:
+                    have = listed(found or _opened(file, formats))
+                    raise UsageError(f"--{option} {show(asked)}: has {have}; choose one, as --{option} {file}:KEY")
+                table = found[0].table if option == "x" else None
+                entries = [*entries, replace(found[0], name=asked, split="train", table=table)]
+                break
+    return entries
