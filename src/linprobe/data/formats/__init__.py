@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import cifar10, digits, npy, npz, parquet, parquet_files
+from linprobe.data.formats import cifar10, digits, npy, npz, parquet, parquet_files, safetensors
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
@@ -51,10 +51,12 @@ NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar1
 WHOLE = (
     WholeFormat("the folder cifar-10-batches-py or its cifar-10-python.tar.gz", cifar10.recognises, cifar10.read),
     WholeFormat("a .parquet file or a folder of train-*.parquet", parquet_files.recognises, parquet.read),
+    WholeFormat("several .safetensors with their index", safetensors.recognises, safetensors.read_indexed),
 )
 FILES = (
     FileFormat("a .npy file of features, with its labels beside it", (".npy",), npy.entries, b"\x93NUMPY"),
     FileFormat("an .npz file", (".npz",), npz.entries),
+    FileFormat("a .safetensors file", (".safetensors",), safetensors.entries),
 )
 
 
