@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import cifar10, digits, npy, npz, parquet, parquet_files, safetensors
+from linprobe.data.formats import cifar10, digits, npy, npz, parquet, parquet_files, safetensors, torch_files
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
@@ -57,6 +57,7 @@ FILES = (
     FileFormat("a .npy file of features, with its labels beside it", (".npy",), npy.entries, b"\x93NUMPY"),
     FileFormat("an .npz file", (".npz",), npz.entries),
     FileFormat("a .safetensors file", (".safetensors",), safetensors.entries),
+    FileFormat("a .pt or .pth file of tensors", (".pt", ".pth"), torch_files.entries),
 )
 
 
