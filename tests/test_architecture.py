@@ -73,7 +73,7 @@ SCIKIT_LEARNS = {
     *(f"estimators/{name}.py" for name in ("classifiers", "folds", "grid", "routing", "scoring")),
     "probe_search.py",
 }
-HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "jax", "dask", "jinja2", "plotly"}
+HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "h5py", "jax", "dask", "jinja2", "plotly"}
 
 
 def modules() -> list[Path]:

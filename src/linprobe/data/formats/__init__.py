@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import cifar10, digits, npy, npz, parquet, parquet_files, safetensors, torch_files
+from linprobe.data.formats import cifar10, digits, hdf5, npy, npz, parquet, parquet_files, safetensors, torch_files
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
@@ -58,6 +58,7 @@ FILES = (
     FileFormat("an .npz file", (".npz",), npz.entries),
     FileFormat("a .safetensors file", (".safetensors",), safetensors.entries),
     FileFormat("a .pt or .pth file of tensors", (".pt", ".pth"), torch_files.entries),
+    FileFormat("an .h5 or .hdf5 file", (".h5", ".hdf5", ".hdf"), hdf5.entries, b"\x89HDF\r\n\x1a\n"),
 )
 
 
