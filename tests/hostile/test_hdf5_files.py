@@ -128,6 +128,18 @@ def test_chunks_that_unfold_are_refused(tmp_path):
     assert "chunks larger than all its values" in refused(tmp_path / "some.h5", UnsafeFileError)
 
 
+@pytest.mark.parametrize("size", [0, 8, 2**64 - 16, 2**40])
+def test_a_heap_of_texts_that_never_ends_is_refused(tmp_path, size):
+    with h5py.File(tmp_path / "some.h5", "w") as file:
+        file["X"], file["y"] = X, ["a", "b", "c"] * (N // 3)
+    raw = bytearray((tmp_path / "some.h5").read_bytes())
+    start = raw.index(b"GCOL") + 16
+    raw[start : start + 2] = bytes(2)
+    raw[start + 8 : start + 16] = size.to_bytes(8, "little")
+    (tmp_path / "some.h5").write_bytes(raw)
+    assert "its texts are damaged" in refused(tmp_path / "some.h5")
+
+
 def test_texts_that_share_their_bytes_are_refused(tmp_path, monkeypatch):
     n = 20_000
     with h5py.File(tmp_path / "some.h5", "w") as file:

@@ -5,6 +5,8 @@ What lies in one piece is mapped; what is in chunks or compressed is read into m
 
 import contextlib
 import math
+import mmap
+import struct
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ MOST_UNFOLDING = 1_100
 HARMLESS = 2**30
 LARGEST_CHUNK = 2**28
 TEXTS = 2**28  # bytes that a piece of texts may take, each of which may be as long as the file
+_HEAP = b"GCOL\1\0\0\0"  # what a heap of texts begins with: its mark, its version
+_PART = struct.Struct("<H6xQ")  # of a heap: its number and its size
 FILTERS = {
     1,
     2,
@@ -186,6 +190,7 @@ def _plain(path: Path, name: str, values: np.ndarray) -> np.ndarray:
 
 def _texts(path: Path, size: int, name: str, dataset: Any) -> np.ndarray:
     """Texts of any length, read in pieces: many may share the bytes of one."""
+    _check_heaps(path)
     found = np.empty(dataset.shape, object)
     rows = max(1, min(1024, TEXTS // size // math.prod(dataset.shape[1:])))
     total = 0
@@ -196,6 +201,24 @@ def _texts(path: Path, size: int, name: str, dataset: Any) -> np.ndarray:
         if total > max(size, 2**20):
             raise UnsafeFileError(f"{path}: the texts {show(name)} are longer than their file; {AGAIN}")
     return found
+
+
+def _check_heaps(path: Path) -> None:
+    """Refuse heaps of texts with a part that takes no room: the library would go on for ever where it stands."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+        start = raw.find(_HEAP)
+        while start >= 0:
+            head = raw[start + 8 : start + 16]
+            end = min(start + int.from_bytes(head, "little"), len(raw))
+            place = start + 16
+            while place + _PART.size <= end:
+                number, size = _PART.unpack_from(raw, place)
+                # Number 0 is what is free, and its size is that of all of it.
+                room = size if number == 0 else _PART.size + (size + 7) // 8 * 8
+                if not _PART.size <= room <= end - place:
+                    raise ValueError("its texts are damaged")
+                place += room
+            start = raw.find(_HEAP, start + 8)
 
 
 def _rows(path: Path, name: str, block: int, rows: slice | np.ndarray) -> np.ndarray:
