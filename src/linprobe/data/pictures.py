@@ -79,6 +79,17 @@ def shape_of(encoded: Encoded | None, place: str) -> Shape:
     return Shape(image.height, image.width, 1 if image.mode == "L" else 3)
 
 
+def announced(encoded: Encoded | None, place: str) -> Shape:
+    """Size and channels of a picture as its header announces them, turned by its EXIF block; it is not decoded.
+
+    To be called within `quiet`; refuses what `upright` refuses before it decodes.
+    """
+    with _opened(encoded, place) as picture:
+        lies = _orientation(picture) > 4
+        height, width = (picture.width, picture.height) if lies else (picture.height, picture.width)
+        return Shape(height, width, 1 if picture.mode in GREY_MODES else 3)
+
+
 def decode(encoded: Sequence[Encoded | None], images: np.ndarray, place: Place) -> None:
     """Decode pictures into images, uint8 (n, height, width, channels), in parallel where that is faster.
 

@@ -12,9 +12,14 @@ the last bit:
 5. Count in the units of the training pictures, v white / 255; and if it is to be inverted, take white - that.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from linprobe.data.pictures import quiet, upright
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def see(encoded: bytes, shape: tuple[int, int, int], white: float, place: str, *, invert: bool = False) -> np.ndarray:
@@ -23,18 +28,23 @@ def see(encoded: bytes, shape: tuple[int, int, int], white: float, place: str, *
     shape: (height, width, channels) of the model, 1 channel or 3; white: the value that white had in training. Raises
     DataError naming `place` for what is not such a picture, UnsafeFileError for one with too many pixels or bytes.
     """
+    with quiet():
+        image = upright(encoded, place)
+    seen = np.asarray(fitted(image, shape)).reshape(shape).astype(np.float64) * white / 255
+    return white - seen if invert else seen
+
+
+def fitted(image: "Image.Image", shape: tuple[int, int, int]) -> "Image.Image":
+    """Steps 2 to 4: an upright picture with the channels, the ratio and the size (height, width, channels)."""
     from PIL import Image
 
     height, width, channels = shape
-    with quiet():
-        image = upright(encoded, place)
     image = image.convert("L" if channels == 1 else "RGB")
     image = image.crop(middle(*image.size, width, height))
     # One side after the other: which of them comes first is Pillow's choice, and not the same for all sizes.
     for size in ((width, image.height), (width, height)):
         image = image.resize(size, Image.Resampling.BILINEAR)
-    seen = np.asarray(image).reshape(shape).astype(np.float64) * white / 255
-    return white - seen if invert else seen
+    return image
 
 
 def middle(width: int, height: int, to_width: int, to_height: int) -> tuple[int, int, int, int]:
