@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import (cifar10, digits, hdf5, idx, npy, npz, parquet, parquet_files, picture_folders, safetensors, torch_files)
+from linprobe.data.formats import (cifar10, cifar100, digits, hdf5, idx, npy, npz, parquet, parquet_files, picture_folders, safetensors, torch_files)
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
@@ -49,6 +49,7 @@ def _cached_cifar10() -> Dataset:
 NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar10": _cached_cifar10}
 
 WHOLE = (
+    WholeFormat("CIFAR-100, or CIFAR-10 in bytes, as its authors distribute it", cifar100.recognises, cifar100.read),
     WholeFormat("the folder cifar-10-batches-py or its cifar-10-python.tar.gz", cifar10.recognises, cifar10.read),
     WholeFormat("a .parquet file or a folder of train-*.parquet", parquet_files.recognises, parquet.read),
     WholeFormat("several .safetensors with their index", safetensors.recognises, safetensors.read_indexed),
