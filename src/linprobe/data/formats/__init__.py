@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import (cifar10, cifar100, digits, hdf5, idx, npy, npz, parquet, parquet_files, picture_folders, safetensors, torch_files)
+from linprobe.data.formats import (cifar10, cifar100, digits, hdf5, idx, npy, npz, parquet, parquet_files, picture_folders, safetensors, torch_files, webdataset)
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
@@ -54,6 +54,7 @@ WHOLE = (
     WholeFormat("a .parquet file or a folder of train-*.parquet", parquet_files.recognises, parquet.read),
     WholeFormat("several .safetensors with their index", safetensors.recognises, safetensors.read_indexed),
     WholeFormat("a folder of idx files, as of MNIST", idx.recognises, idx.read),
+    WholeFormat("a webdataset .tar or a folder of them", webdataset.recognises, webdataset.read),
     WholeFormat("a folder or .zip of pictures, as class/1.png", picture_folders.recognises, picture_folders.read),
 )
 FILES = (
