@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import (cifar10, cifar100, digits, hdf5, idx, npy, npz, parquet, parquet_files, picture_folders, safetensors, torch_files, webdataset)
+from linprobe.data.formats import (cifar10, cifar100, digits, hdf5, idx, matlab, npy, npz, parquet, parquet_files, picture_folders, safetensors, svmlight, torch_files, webdataset)
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
@@ -63,6 +63,8 @@ FILES = (
     FileFormat("a .safetensors file", (".safetensors",), safetensors.entries),
     FileFormat("a .pt or .pth file of tensors", (".pt", ".pth"), torch_files.entries),
     FileFormat("an .h5 or .hdf5 file", (".h5", ".hdf5", ".hdf"), hdf5.entries, b"\x89HDF\r\n\x1a\n"),
+    FileFormat("an .svmlight or .libsvm file", (".svmlight", ".libsvm", ".svm"), svmlight.entries),
+    FileFormat("a .mat file", (".mat",), matlab.entries, b"MATLAB 5.0"),
 )
 
 
