@@ -1,7 +1,7 @@
 """What the commands show on a terminal."""
 
 import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np

@@ -47,8 +47,8 @@ NEEDED = {"command", "versions", "options", "data", "grid", "test"}
 class SourceData:
     """The source, its classes, and how many examples each split has.
 
-    notes: what a user should know of how it was read; shape: of an example, which a worksheet calls image_shape; absent: classes without an example to learn from;
-    only_in_validation: classes of which only validation has examples.
+    notes: what a user should know of how it was read; shape: of an example, which a worksheet calls image_shape;
+    absent: classes without an example to learn from; only_in_validation: classes of which only validation has examples.
     """
 
     source: Shown

@@ -23,7 +23,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
-from linprobe.data.formats import (cifar10, cifar100, digits, hdf5, idx, matlab, npy, npz, parquet, parquet_files, picture_folders, safetensors, svmlight, torch_files, webdataset)
+from linprobe.data.formats import (
+    cifar10,
+    cifar100,
+    digits,
+    hdf5,
+    idx,
+    matlab,
+    npy,
+    npz,
+    parquet,
+    parquet_files,
+    picture_folders,
+    safetensors,
+    svmlight,
+    torch_files,
+    webdataset,
+)
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
 from linprobe.data.reading import readable, show
