@@ -53,6 +53,11 @@ class Examples:
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
 
+    @classmethod
+    def labelled(cls, X: Array, y: np.ndarray) -> "Examples":
+        """Those of which there is a label: in y (n,), -1 is none. Nothing is copied where all have one."""
+        return cls(X, y) if (y >= 0).all() else cls(StoredRows(X), np.maximum(y, 0)).take(y >= 0)
+
     def __len__(self) -> int:
         return len(self.y)
 

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from linprobe.data.formats import open_dataset
-from linprobe.data.rows import Rows
+from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError, UsageError
 
 N, D, K = 24, 5, 3
@@ -50,7 +50,7 @@ def test_bfloat16_is_read_as_float32_row_by_row(tmp_path, shape):
     save_raw(tmp_path / "some.safetensors", y=("I64", Y), X=("BF16", bits.reshape(shape)))
     examples = open_dataset(tmp_path / "some.safetensors").train
     expected = (X.view(np.uint32) & 0xFFFF0000).view(np.float32)
-    assert isinstance(examples.X, Rows)
+    assert isinstance(examples.X, StoredRows)
     assert examples.X.dtype == np.float32
     same(examples, expected, Y)
     np.testing.assert_array_equal(examples.X[np.array([3, 1, 20])], expected[[3, 1, 20]])

@@ -188,7 +188,9 @@ def _class_names(
         entry = column.train
         if entry.numeric or len(entry.sizes) != 1 or column.role not in ("y", "classes", "ids") or column is label:
             continue
-        highest = max(each.values.max(initial=-1) for each in told.values() if each.values.dtype.kind in "iuf")
+        highest = max(
+            each.values.max() for each in told.values() if each.values.dtype.kind in "iuf" and each.values.size
+        )
         if highest != entry.shape[0] - 1 or entry.shape[0] >= len(values):
             continue
         try:
@@ -210,6 +212,4 @@ def _examples(features: Sequence[Column], split: str, labels: Labels) -> Example
     else:
         X = array_of(entries[0])
     y = labels.numbers[split]
-    if (y >= 0).all():
-        return Examples(X if isinstance(X, np.ndarray) else StoredRows(X), y)
-    return Examples(StoredRows(X), np.maximum(y, 0)).take(y >= 0)
+    return Examples.labelled(X if isinstance(X, np.ndarray) else StoredRows(X), y)

@@ -139,7 +139,9 @@ def _refuse_missing(files: Sequence[_Located]) -> None:
                 f"{first}: stands beside files of another numbering; keep files of one data set in a folder"
             )
         numbers = sorted(number for number in here if number is not None)
-        expected = range(totals.pop() or 0) or range(min(numbers[0], 1), numbers[-1] + 1)
+        # Hubs count from 0 in datasets, and from 1 in models.
+        total, start = totals.pop(), min(numbers[0], 1)
+        expected = range(numbers[-1] + 1)[start:] if total is None else range(start, start + total)
         number = next((number for number in expected if number not in here), None)
         if number is not None:
             raise DataError(

@@ -20,7 +20,6 @@ from linprobe.data.formats.entries import Choice, Entry, array_of, refuse_choice
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import readable, require_file, show
-from linprobe.data.rows import Rows
 from linprobe.errors import DataError, UnsafeFileError
 
 __all__ = ["read", "recognises"]
@@ -69,7 +68,7 @@ def read(path: Path, choice: Choice) -> Dataset:
                 f"{len(each.values):,} labels; one each is expected: {AGAIN}"
             )
     found = read_labels(told)
-    examples = {split: _with_labels(arrays[split], y) for split, y in found.numbers.items()}
+    examples = {split: Examples.labelled(arrays[split], y) for split, y in found.numbers.items()}
     with readable(path):
         name = _called(path.resolve())
     return Dataset(
@@ -150,11 +149,6 @@ def _labels(path: Path) -> np.ndarray:
     if y.ndim != 1:
         raise DataError(f"{path}: has the shape {y.shape}, where one label for each image is expected, (n,); {AGAIN}")
     return y
-
-
-def _with_labels(X: np.ndarray, y: np.ndarray) -> Examples:
-    """Without the rows whose label is missing."""
-    return Examples(X, y) if (y >= 0).all() else Examples(Rows(X), np.maximum(y, 0)).take(y >= 0)
 
 
 def _array(path: Path) -> np.ndarray:

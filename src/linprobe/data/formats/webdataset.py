@@ -25,7 +25,6 @@ from linprobe.data.formats.picture_files import ENDINGS, read_bounded
 from linprobe.data.formats.tar_files import Member, members
 from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import readable, show
-from linprobe.data.rows import Rows
 from linprobe.errors import DataError, UnsafeFileError, UsageError
 
 __all__ = ["read", "read_webdataset", "recognises"]
@@ -107,7 +106,7 @@ def read_webdataset(
     examples: dict[str, Examples] = {}
     start = 0
     for split, y in labels.numbers.items():
-        examples[split] = _with_labels(X[start : start + len(y)], y)
+        examples[split] = Examples.labelled(X[start : start + len(y)], y)
         start += len(y)
     with readable(path):
         name = path.resolve().stem if path.is_file() else path.resolve().name
@@ -284,8 +283,3 @@ def _arrays(examples: Sequence[_Example]) -> np.ndarray:
     X: Array = array_of(Entry("npy", examples[0].place, found.shape, found.dtype, lambda: found))
     assert isinstance(X, np.ndarray)  # noqa: S101  # as the array is one
     return X
-
-
-def _with_labels(X: np.ndarray, y: np.ndarray) -> Examples:
-    """Without the rows whose label is missing."""
-    return Examples(X, y) if (y >= 0).all() else Examples(Rows(X), np.maximum(y, 0)).take(y >= 0)
