@@ -159,7 +159,7 @@ def test_parts_of_a_whole_follow_each_other_by_number(tmp_path):
         np.save(tmp_path / f"labels_{number}.npy", NAMES[Y[start:stop]])
     dataset = open_dataset(tmp_path)
     check(dataset, classes=NAMES)
-    assert type(dataset.train.X).__name__ == "Rows"
+    assert type(dataset.train.X).__name__ == "StoredRows"
     (tmp_path / "emb_3.npy").unlink()
     assert "has 10 of the 11 files like emb_0.npy, number 3 is missing" in refused(tmp_path, DataError)
 

@@ -49,7 +49,7 @@ __all__ = ["FILES", "NAMES", "WHOLE", "open_dataset"]
 
 
 class WholeFormat(NamedTuple):
-    """A source with a layout of its own: how it is told, and what reads it."""
+    """A source with a layout of its own: how errors list it, unless another one says it too, and what reads it."""
 
     description: str
     recognises: Callable[[Path], bool]
@@ -65,22 +65,22 @@ def _cached_cifar10() -> Dataset:
 NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar10": _cached_cifar10}
 
 WHOLE = (
-    WholeFormat("CIFAR-100, or CIFAR-10 in bytes, as its authors distribute it", cifar100.recognises, cifar100.read),
-    WholeFormat("the folder cifar-10-batches-py or its cifar-10-python.tar.gz", cifar10.recognises, cifar10.read),
-    WholeFormat("a .parquet file or a folder of train-*.parquet", parquet_files.recognises, parquet.read),
-    WholeFormat("several .safetensors with their index", safetensors.recognises, safetensors.read_indexed),
-    WholeFormat("a folder of idx files, as of MNIST", idx.recognises, idx.read),
-    WholeFormat("a webdataset .tar or a folder of them", webdataset.recognises, webdataset.read),
+    WholeFormat("CIFAR-100's files", cifar100.recognises, cifar100.read),
+    WholeFormat("CIFAR-10's files", cifar10.recognises, cifar10.read),
+    WholeFormat("pictures in .parquet", parquet_files.recognises, parquet.read),
+    WholeFormat("", safetensors.recognises, safetensors.read_indexed),
+    WholeFormat("MNIST's idx files", idx.recognises, idx.read),
+    WholeFormat("webdataset's .tar", webdataset.recognises, webdataset.read),
     WholeFormat("a folder or .zip of pictures, as class/1.png", picture_folders.recognises, picture_folders.read),
 )
 FILES = (
-    FileFormat("a .npy file of features, with its labels beside it", (".npy",), npy.entries, b"\x93NUMPY"),
-    FileFormat("an .npz file", (".npz",), npz.entries),
-    FileFormat("a .safetensors file", (".safetensors",), safetensors.entries),
-    FileFormat("a .pt or .pth file of tensors", (".pt", ".pth"), torch_files.entries),
-    FileFormat("an .h5 or .hdf5 file", (".h5", ".hdf5", ".hdf"), hdf5.entries, b"\x89HDF\r\n\x1a\n"),
-    FileFormat("an .svmlight or .libsvm file", (".svmlight", ".libsvm", ".svm"), svmlight.entries),
-    FileFormat("a .mat file", (".mat",), matlab.entries, b"MATLAB 5.0"),
+    FileFormat(".npy", (".npy",), npy.entries, b"\x93NUMPY"),
+    FileFormat(".npz", (".npz",), npz.entries),
+    FileFormat(".safetensors", (".safetensors",), safetensors.entries),
+    FileFormat(".pt", (".pt", ".pth"), torch_files.entries),
+    FileFormat(".h5", (".h5", ".hdf5", ".hdf"), hdf5.entries, b"\x89HDF\r\n\x1a\n"),
+    FileFormat(".libsvm", (".svmlight", ".libsvm", ".svm"), svmlight.entries),
+    FileFormat(".mat", (".mat",), matlab.entries, b"MATLAB 5.0"),
 )
 
 
@@ -163,4 +163,5 @@ def _finding(source: str, path: Path, exists: bool) -> str:
 
 
 def _known() -> str:
-    return ", ".join((*NAMES, *(kind.description for kind in (*WHOLE, *FILES))))
+    described = (kind.description for kind in (*FILES, *WHOLE))
+    return ", ".join((*NAMES, *filter(None, described)))

@@ -22,9 +22,10 @@ LABEL_FILES = (".npy", ".txt", ".csv", ".tsv")  # that may lie beside one with f
 class FileFormat(NamedTuple):
     """A format whose files hold arrays or columns.
 
-    description: as errors list it; suffixes: in small letters; entries: opens a file, and gives what is in it without
-    loading it; magic: what such files begin with, whatever they are called. A file that is one array gives one entry,
-    which is called as the file is. In a folder, all files with the suffixes of one format are read together.
+    description: as errors list it, in a word; suffixes: in small letters; entries: opens a file, and gives what is
+    in it without loading it; magic: what such files begin with, whatever they are called. A file that is one array
+    gives one entry, which is called as the file is. In a folder, all files with the suffixes of one format are read
+    together.
     """
 
     description: str
