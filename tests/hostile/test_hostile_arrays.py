@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from gadgets import GADGETS  # pyright: ignore[reportMissingImports]
 
+from linprobe.data.formats import bounds, open_dataset
 from linprobe.data.formats import npz as module
-from linprobe.data.formats import open_dataset
 from linprobe.errors import DataError, LinprobeError, UnsafeFileError, UsageError
 
 N = 30
@@ -179,8 +179,8 @@ def test_members_that_unfold_are_refused_unread(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "some.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("X.npy", zeros)
         archive.writestr("y.npy", npy(np.zeros(2**20, np.int8)))
-    monkeypatch.setattr(module, "HARMLESS", 2**20)
-    monkeypatch.setattr(module, "MOST_UNFOLDING", 100)
+    monkeypatch.setattr(bounds, "HARMLESS", 2**20)
+    monkeypatch.setattr(bounds, "MOST_UNFOLDING", 100)
     monkeypatch.setattr(module, "read_header", None)
     assert "as no honest arrays do" in refused(tmp_path / "some.npz", UnsafeFileError)
 

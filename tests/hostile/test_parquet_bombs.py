@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from linprobe.data.formats import bounds, tables
 from linprobe.data.formats import parquet as module
 from linprobe.data.formats.parquet import read_parquet
 from linprobe.errors import DataError, UnsafeFileError
@@ -65,8 +67,8 @@ def test_pictures_that_unfold_to_hundreds_of_gigabytes_are_refused_before_they_a
 def test_encoded_pictures_that_unfold_are_refused_before_one_of_them_is_read(tmp_path, monkeypatch):
     encoded = [picture(each) + bytes(1_000_000) for each in pictures(40)]
     path = write_parquet(tmp_path / "x.parquet", encoded, [0] * 40, compression="zstd", use_dictionary=False)
-    monkeypatch.setattr(module, "HARMLESS", 2**20)
-    monkeypatch.setattr(module, "MOST_UNFOLDING", 500)
+    monkeypatch.setattr(bounds, "HARMLESS", 2**20)
+    monkeypatch.setattr(bounds, "MOST_UNFOLDING", 500)
     monkeypatch.setattr(module, "_batches", None)
     with pytest.raises(UnsafeFileError, match=r"unfolds from [\d,]+ to 40,\d\d\d,\d\d\d bytes"):
         read_parquet(path)
@@ -87,8 +89,15 @@ def test_a_count_of_rows_that_lies_is_noticed(tmp_path, monkeypatch):
     path = write_parquet(tmp_path / "x.parquet", [picture(each) for each in pictures(5)], [0] * 5)
     for claimed in (3, 4, 6, 7):
         monkeypatch.setattr(module._File, "rows", claimed)
+        monkeypatch.setattr(
+            tables.TableFile, "rows", property(lambda _, claimed=claimed: claimed, lambda *_: None), False
+        )
         with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
             read_parquet(path)
+        with ExitStack() as stack:
+            file = module._open(path, None, stack)
+            with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
+                module._read([file], module._first_shape([file]))
 
 
 def test_a_description_that_is_nested_without_end_is_left_alone(tmp_path):

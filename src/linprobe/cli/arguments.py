@@ -43,7 +43,7 @@ def complete_source(incomplete: str) -> list[str]:
 SourceArgument = Annotated[
     str,
     typer.Argument(
-        help=f"{', '.join(SOURCES)}, or a file or folder of examples: parquet, npy, npz, a CIFAR-10 folder or tar.gz.",
+        help=f"{', '.join(SOURCES)}, or a file or folder: npy, npz, csv, parquet, feather, a CIFAR-10 tar.gz.",
         autocompletion=complete_source,
     ),
 ]

@@ -6,9 +6,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
+from linprobe.data.formats import bounds
 from linprobe.data.formats import parquet as module
+from linprobe.data.formats.entries import Choice
 from linprobe.data.formats.parquet import read_parquet
-from linprobe.errors import DataError, MissingDependencyError, UnsafeFileError
+from linprobe.errors import DataError, LinprobeError, MissingDependencyError, UnsafeFileError, UsageError
 from makers import complaint, picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
 
 pa = pytest.importorskip("pyarrow")
@@ -62,7 +64,7 @@ def test_a_folder_with_train_test_and_names(tmp_path, below):
     first = write(folder / below / "train-00000-of-00002.parquet", 3, seed=1)
     second = write(folder / below / "train-00001-of-00002.parquet", 2, seed=2)
     test = write(folder / below / "test-00000-of-00001.parquet", 2, seed=3)
-    write(folder / below / "validation-00000-of-00001.parquet", 9, seed=4)  # left alone
+    val = write(folder / below / "validation-00000-of-00001.parquet", 9, seed=4)
     (folder / below / "README.md").write_text("of no interest")
     dataset = read_parquet(folder)
     np.testing.assert_array_equal(dataset.train.X, np.concatenate([first[0], second[0]]))
@@ -70,6 +72,9 @@ def test_a_folder_with_train_test_and_names(tmp_path, below):
     assert dataset.test is not None
     np.testing.assert_array_equal(dataset.test.X, test[0])
     np.testing.assert_array_equal(dataset.test.y, test[1])
+    assert dataset.val is not None
+    np.testing.assert_array_equal(dataset.val.X, val[0])
+    np.testing.assert_array_equal(dataset.val.y, val[1])
     assert dataset.classes == ("cat", "dog")
     assert dataset.name == "pets"
 
@@ -77,7 +82,7 @@ def test_a_folder_with_train_test_and_names(tmp_path, below):
 @pytest.mark.parametrize("name", ["train.parquet", "train_1.parquet", "train-all.parquet", "train.v2.parquet"])
 def test_other_names_of_a_train_file(tmp_path, name):
     write(tmp_path / name, 3)
-    write(tmp_path / "training.parquet", 5)  # not one of them
+    write(tmp_path / "trainer.parquet", 5)  # not one of them
     assert len(read_parquet(tmp_path).train) == 3
 
 
@@ -154,9 +159,9 @@ def test_large_binary_is_a_picture_too(tmp_path):
 GOOD = [picture(each) for each in pictures(4)]
 
 
-def refused(path, kind=DataError):
+def refused(path, kind: type[LinprobeError] = DataError, choice: Choice | None = None):
     with pytest.raises(kind) as caught:
-        read_parquet(path)
+        module.read(path, choice or Choice())
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -168,9 +173,8 @@ def refused(path, kind=DataError):
         ([*GOOD[:2], b"no picture", GOOD[3]], [0, 1, 0, 1], "row 2: is not a PNG, JPEG or WebP image"),
         ([*GOOD[:2], None, GOOD[3]], [0, 1, 0, 1], "row 2: holds no bytes of a picture"),
         ([None, *GOOD[:3]], [0, 1, 0, 1], "row 0: holds no bytes of a picture"),
-        (GOOD, [0, None, 1, 0], "row 1 has no label"),
         (GOOD, [0, 1, 2, 0], "row 2 has label 2, where the 2 named classes are 0 to 1; correct it"),
-        (GOOD, [0, 1, 0, -1], "row 3 has label -1, where 0 to 1 are expected; -1 often means that a label is withheld"),
+        (GOOD, [0, 1, 0, -2], "row 3 has label -2, where the 2 named classes are 0 to 1; correct it"),
         (GOOD, [0, 1, 0, 2**62], "row 3 has label 4611686018427387904, where the 2 named classes are"),
         ([], [], "has no rows"),
     ],
@@ -185,45 +189,47 @@ def test_a_wrong_row_is_named(tmp_path, monkeypatch, encoded, labels, finding, g
 
 
 @pytest.mark.parametrize(
-    ("labels", "finding"),
+    ("labels", "numbers", "classes"),
     [
-        (
-            [0, 1, 0, 10**12],
-            "row 3 has label 1000000000000, and labels up to 99,999 are read; number the classes from 0",
-        ),
-        ([3, 1, 0, -1], "row 3 has label -1, where 0 to 3 are expected; -1 often means that a label is withheld or"),
-        ([3, -2, 0, 1], "row 1 has label -2, where 0 to 3 are expected"),
-        ([-1, None, 3, 1], "row 0 has label -1, where 0 to 3 are expected"),
-        ([-1, -1, -1, -1], "row 0 has label -1, where 0 to K - 1 for K classes are expected"),
-        ([10**12, 0, 0, -1], "row 0 has label 1000000000000, and labels up to 99,999 are read"),
-        ([-1, 0, 0, 10**12], "row 0 has label -1, where 0 to K - 1 for K classes are expected"),
+        ([0, 1, 0, 10**12], [0, 1, 0, 2], ("0", "1", str(10**12))),
+        ([3, 1, 0, -1], [2, 1, 0], ("0", "1", "3")),
+        ([3, -2, 0, 1], [3, 0, 1, 2], ("-2", "0", "1", "3")),
+        ([-1, None, 3, 1], [1, 0], ("1", "3")),
+        (["b", None, "a", ""], [1, 0], ("a", "b")),
+        (pa.array(["b", "a", None, "b"]).dictionary_encode(), [1, 0, 1], ("a", "b")),
+        (pa.array([0, 1, 0, 2**64 - 1], pa.uint64()), [0, 1, 0, 2], ("0", "1", str(2**64 - 1))),
+        ([1.0, 0.0, None, 1.0], [1, 0, 1], ("0", "1")),
+        ([True, False, None, True], [1, 0, 1], ("False", "True")),
+        ([b"b", b"a", None, b"b"], [1, 0, 1], ("a", "b")),
     ],
 )
-def test_where_no_class_is_named_the_labels_that_are_expected_are_said(tmp_path, monkeypatch, labels, finding):
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 1)
-    assert finding in refused(write_parquet(tmp_path / "train.parquet", GOOD, labels))
-
-
-def test_a_label_too_large_for_a_signed_number_is_said_as_it_is(tmp_path):
+def test_labels_of_any_kind_and_what_is_missing_is_left_out(tmp_path, labels, numbers, classes):
     import pyarrow.parquet as pq
 
-    path = write_parquet(tmp_path / "x.parquet", GOOD, [0] * 4)
-    table = pq.read_table(path).set_column(1, "label", pa.array([0, 1, 0, 2**64 - 1], pa.uint64()))
-    pq.write_table(table, path)
-    assert f"row 3 has label {2**64 - 1}, and labels up to 99,999 are read" in refused(path)
+    values = pictures(4)
+    path = write_parquet(tmp_path / "x.parquet", [picture(each) for each in values], [0] * 4)
+    column = labels if isinstance(labels, pa.Array) else pa.array(labels)
+    pq.write_table(pq.read_table(path).set_column(1, "label", column), path)
+    dataset = read_parquet(path)
+    np.testing.assert_array_equal(dataset.train.y, numbers)
+    assert dataset.classes == classes
+    kept = [row for row, label in enumerate(column.to_pylist()) if label not in (None, "") and label != -1]
+    np.testing.assert_array_equal(np.asarray(dataset.train.X), values[kept])
+    assert len(dataset.notes) == (len(kept) < 4)
+
+
+def test_labels_that_are_withheld_and_labels_that_are_none(tmp_path):
+    write_parquet(tmp_path / "train.parquet", GOOD, [0, 1, 0, 1])
+    write_parquet(tmp_path / "test.parquet", GOOD, [-1] * 4)
+    dataset = read_parquet(tmp_path)
+    assert dataset.test is None
+    assert dataset.notes == ("test: all 4 labels are -1, so they are withheld and this split is not used.",)
+    assert "none of its 4 rows has a label (all are -1 or missing)" in refused(tmp_path / "test.parquet")
 
 
 @pytest.mark.parametrize(
     ("options", "finding"),
     [
-        (
-            {"image": "photo"},
-            "has the columns photo, label, none is called img or image; rename the one with the pictures to image",
-        ),
-        (
-            {"label": "kind"},
-            "has the columns img, kind, none is called label; rename the one with the labels to label",
-        ),
         ({"names": ["cat", "cat"]}, "names two classes cat"),
         ({"names": ["cat", "\x1b[2J"]}, "class name 1 is not printable text"),
         ({"features": {"label": {"names": {"a": 1}}}}, "has no list of class names"),
@@ -234,38 +240,76 @@ def test_wrong_columns_are_listed(tmp_path, options, finding):
     assert finding in refused(tmp_path / "x.parquet")
 
 
-def test_two_columns_of_labels_are_not_chosen_between(tmp_path):
+def test_two_columns_of_labels_are_chosen_between_by_the_user(tmp_path):
     import pyarrow.parquet as pq
 
     features = {name: {"names": ["a", "b"], "_type": "ClassLabel"} for name in ("fine_label", "coarse_label")}
-    write(tmp_path / "x.parquet", label="fine_label", features=features)
+    _, labels = write(tmp_path / "x.parquet", label="fine_label", features=features)
     table = pq.read_table(tmp_path / "x.parquet")
-    pq.write_table(table.append_column("coarse_label", table["fine_label"]), tmp_path / "x.parquet")
-    finding = "has the label columns fine_label, coarse_label, one is expected; rename the one to learn, to label"
-    assert finding in refused(tmp_path / "x.parquet")
+    table = table.append_column("coarse_label", pa.array(1 - np.asarray(table["fine_label"])))
+    pq.write_table(table, tmp_path / "x.parquet")
+    message = refused(tmp_path / "x.parquet", UsageError)
+    assert "several could be the labels: fine_label (int64 4), coarse_label (int64 4)" in message
+    assert "choose one, as --label fine_label" in message
+    chosen = module.read(tmp_path / "x.parquet", Choice(label="coarse_label"))
+    np.testing.assert_array_equal(chosen.train.y, 1 - labels)
 
 
-PICTURES = "struct{bytes, path} with the bytes of encoded pictures is expected"
+@pytest.mark.parametrize("image", ["jpg", "PNG", "photo", "anything"])
+def test_other_names_of_a_column_of_pictures(tmp_path, image):
+    values, _ = write(tmp_path / "x.parquet", image=image, names=None)
+    np.testing.assert_array_equal(read_parquet(tmp_path / "x.parquet").train.X, values)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_pictures_as_bytes(tmp_path, kind):
+    import pyarrow.parquet as pq
+
+    values = pictures(4)
+    encoded = pa.array([picture(each) for each in values], kind)
+    pq.write_table(pa.table({"image": encoded, "label": ["a", "b", "a", "b"]}), tmp_path / "x.parquet")
+    np.testing.assert_array_equal(read_parquet(tmp_path / "x.parquet").train.X, values)
+
+
+def test_two_columns_of_pictures_are_chosen_between_by_the_user(tmp_path):
+    import pyarrow.parquet as pq
+
+    values, _ = write(tmp_path / "x.parquet", image="left")
+    table = pq.read_table(tmp_path / "x.parquet")
+    pq.write_table(
+        table.append_column("right", table["left"].combine_chunks().take([3, 2, 1, 0])), tmp_path / "x.parquet"
+    )
+    assert "choose one, as --x left" in refused(tmp_path / "x.parquet", UsageError)
+    dataset = module.read(tmp_path / "x.parquet", Choice(x="right"))
+    np.testing.assert_array_equal(dataset.train.X, values[::-1])
+    assert "no column of pictures up among left" in refused(tmp_path / "x.parquet", UsageError, Choice(x="up"))
+
+
+def test_a_label_of_a_name_that_is_not_usual_is_found_and_reported(tmp_path):
+    _, labels = write(tmp_path / "x.parquet", label="kind", names=None)
+    dataset = read_parquet(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(dataset.train.y, labels)
+    assert dataset.notes == ("Labels: kind, as the only column that can be.",)
 
 
 @pytest.mark.parametrize(
-    ("columns", "finding"),
+    ("columns", "kind", "finding"),
     [
-        ({"img": [b"x"], "label": [1]}, f"its column img holds binary, {PICTURES}; store the pictures so"),
-        ({"img": [{"path": "x"}], "label": [1]}, f"its column img holds struct<path: string>, {PICTURES}"),
-        ({"img": [{"bytes": "text"}], "label": [1]}, f"its column img holds struct<bytes: string>, {PICTURES}"),
-        ({"image": [], "label": []}, f"its column image is empty, {PICTURES}; check that the pictures were found when"),
-        ({"img": [{"bytes": b"x"}], "label": ["cat"]}, "its column label holds string, integers from 0 are expected"),
-        ({"img": [{"bytes": b"x"}], "label": [1.5]}, "its column label holds double, integers from 0 are expected"),
-        ({"img": [{"bytes": b"x"}], "label": [None]}, "its column label is empty, integers from 0 are expected; check"),
-        ({}, "has no columns"),
+        ({"img": [b"x"], "label": [1]}, DataError, "row 0: is not a PNG, JPEG or WebP image"),
+        ({"img": [{"path": "x"}], "label": [1]}, UsageError, "no column of pictures among img (struct<path: string>)"),
+        ({"img": [{"bytes": "text"}], "label": [1]}, UsageError, "no column of pictures among img (struct<bytes: st"),
+        ({"image": [], "label": []}, UsageError, "no column of pictures among image (null), label (null)"),
+        ({"img": GOOD[:1], "label": [1.5]}, DataError, "row 0 has label 1.5, a measurement rather than a class"),
+        ({"img": GOOD[:1], "label": [None]}, DataError, "none of its 1 rows has a label"),
+        ({"img": GOOD[:1]}, UsageError, "no labels found in img (uint8 1 x 6 x 5 x 3)"),
+        ({}, UsageError, "no column of pictures among no columns"),
     ],
 )
-def test_a_column_of_another_kind_is_named_with_what_it_holds(tmp_path, columns, finding):
+def test_a_column_of_another_kind_is_named_with_what_it_holds(tmp_path, columns, kind, finding):
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
-    assert finding in refused(tmp_path / "x.parquet")
+    assert finding in refused(tmp_path / "x.parquet", kind)
 
 
 def test_two_columns_of_one_name_are_not_chosen_between(tmp_path):
@@ -327,11 +371,11 @@ def test_a_truncated_or_damaged_file_is_a_data_error_or_reads(tmp_path):
 
 def test_a_machine_with_less_memory_refuses_beforehand(tmp_path, monkeypatch):
     write(tmp_path / "x.parquet", 10)
-    monkeypatch.setattr(module, "_memory", lambda: 10 * 6 * 5 * 3 - 1)
+    monkeypatch.setattr(bounds, "memory", lambda: 10 * 6 * 5 * 3 - 1)
     assert "10 pictures of 5 x 6 pixels need 900 bytes of memory, this machine has 899" in refused(
         tmp_path / "x.parquet"
     )
-    monkeypatch.setattr(module, "_memory", lambda: 10 * 6 * 5 * 3)
+    monkeypatch.setattr(bounds, "memory", lambda: 10 * 6 * 5 * 3)
     assert len(read_parquet(tmp_path / "x.parquet").train) == 10
 
 
@@ -339,7 +383,7 @@ def test_a_few_bytes_that_unfold_to_much_are_refused(tmp_path, monkeypatch):
     blank = picture(np.zeros((100, 100, 3), np.uint8))
     path = write_parquet(tmp_path / "x.parquet", [blank] * 2_000, [0] * 2_000)
     assert len(read_parquet(path).train) == 2_000  # harmless: 60 MB
-    monkeypatch.setattr(module, "HARMLESS", 2**20)
+    monkeypatch.setattr(bounds, "HARMLESS", 2**20)
     assert "as no honest pictures do" in refused(path, UnsafeFileError)
 
 

@@ -26,6 +26,8 @@ from linprobe.data.dataset import Dataset
 from linprobe.data.formats import (
     cifar10,
     cifar100,
+    columnar,
+    delimited,
     digits,
     hdf5,
     idx,
@@ -33,7 +35,6 @@ from linprobe.data.formats import (
     npy,
     npz,
     parquet,
-    parquet_files,
     picture_folders,
     safetensors,
     svmlight,
@@ -41,7 +42,7 @@ from linprobe.data.formats import (
     webdataset,
 )
 from linprobe.data.formats.entries import Choice, refuse_choice
-from linprobe.data.formats.files import FileFormat, format_of, found_in, read_file, read_folder
+from linprobe.data.formats.files import FileFormat, format_of, locate, read_file, read_folder, suffixes_of
 from linprobe.data.reading import readable, show
 from linprobe.errors import UsageError
 
@@ -67,7 +68,7 @@ NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar1
 WHOLE = (
     WholeFormat("CIFAR-100's files", cifar100.recognises, cifar100.read),
     WholeFormat("CIFAR-10's files", cifar10.recognises, cifar10.read),
-    WholeFormat("pictures in .parquet", parquet_files.recognises, parquet.read),
+    WholeFormat("", parquet.recognises, parquet.read),
     WholeFormat("", safetensors.recognises, safetensors.read_indexed),
     WholeFormat("MNIST's idx files", idx.recognises, idx.read),
     WholeFormat("webdataset's .tar", webdataset.recognises, webdataset.read),
@@ -76,6 +77,10 @@ WHOLE = (
 FILES = (
     FileFormat(".npy", (".npy",), npy.entries, b"\x93NUMPY"),
     FileFormat(".npz", (".npz",), npz.entries),
+    FileFormat("", (".txt",), delimited.entries_of_lines, source=False),
+    FileFormat(".csv or .tsv", (".csv", ".tsv"), delimited.entries_of_table),
+    FileFormat(".parquet", (".parquet",), columnar.entries_of_parquet, b"PAR1"),
+    FileFormat(".arrow or .feather", (".arrow", ".feather"), columnar.entries_of_arrow, b"ARROW1"),
     FileFormat(".safetensors", (".safetensors",), safetensors.entries),
     FileFormat(".pt", (".pt", ".pth"), torch_files.entries),
     FileFormat(".h5", (".h5", ".hdf5", ".hdf"), hdf5.entries, b"\x89HDF\r\n\x1a\n"),
@@ -136,9 +141,9 @@ def _reader(path: Path) -> Callable[[Path, Choice], Dataset] | None:
     if whole is not None:
         return whole.read
     if path.is_dir():
-        return (lambda path, choice: read_folder(path, choice, FILES)) if found_in(path, FILES) else None
+        return (lambda path, choice: read_folder(path, choice, FILES)) if locate(path, suffixes_of(FILES)) else None
     known = format_of(path, FILES)
-    return None if known is None else lambda path, choice: read_file(path, choice, FILES)
+    return None if known is None or not known.source else lambda path, choice: read_file(path, choice, FILES)
 
 
 def _home(path: Path) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 
 from linprobe.core.backend import Array
 from linprobe.data.dataset import Dataset, Examples
-from linprobe.data.formats.entries import Choice, Column, Entry, array_of, columns_of, listed
+from linprobe.data.formats.entries import Choice, Column, Entry, array_of, columns_of, listed, one_naming
 from linprobe.data.formats.naming import read_name
 from linprobe.data.labels import Labels, Told, read_labels
 from linprobe.data.reading import show
@@ -15,6 +15,8 @@ from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError, UnsafeFileError, UsageError
 
 __all__ = ["dataset_of"]
+
+_NUMBER = re.compile("[0-9]+")
 
 
 def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, *, hint: str = "") -> Dataset:
@@ -29,6 +31,10 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
     features = _features(place, columns, asked) if choice.x is None else _chosen(place, columns, choice.x)
     label = asked or _label(place, columns, features, hint)
     remarks: list[str] = []
+    if asked is None and label.role != "y":
+        remarks.append(f"Labels: {show(label.train.name)}, as the only column that can be.")
+    if choice.x is None and len(features) == 1 and features[0].role != "x" and len(columns) > 2:
+        remarks.append(f"Features: {show(features[0].train.name)}, as the only array that can be.")
     if not features:
         features = _wide(place, columns, label)
         left = [column for column in columns if column.train.numeric and column not in (*features, label)]
@@ -36,7 +42,7 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
             shown = f"{features[0].train.name} to {features[-1].train.name} ({len(features):,} columns)"
             remarks.append(f"Features: {shown}; left out: {_names(left)}.")
     told = _told(place, features, label, remarks)
-    labels = read_labels(told, label.train.names or _class_names(columns, label, told, remarks))
+    labels = read_labels(told, one_naming(label.splits.values()) or _class_names(columns, label, told, remarks))
     examples = {split: _examples(features, split, labels) for split in labels.numbers}
     remarks += labels.notes
     train = examples["train"]
@@ -131,12 +137,12 @@ def _wide(place: str, columns: Sequence[Column], label: Column) -> list[Column]:
     ]
     families: dict[str, list[Column]] = {}
     for column in numbers:
-        if (stem := column.train.name.rstrip("0123456789")) != column.train.name:
-            families.setdefault(stem, []).append(column)
+        if (pattern := _NUMBER.sub("0", column.train.name)) != _NUMBER.sub("", column.train.name):
+            families.setdefault(pattern, []).append(column)
     large = [family for family in families.values() if len(family) > 1]
-    named = [family for family in large if read_name(family[0].train.name.rstrip("0123456789")).role == "x"]
+    named = [family for family in large if read_name(_stem(family)).role == "x"]
     if len(named or large) > 1:
-        stems = [show(family[0].train.name.rstrip("0123456789")) for family in named or large]
+        stems = [show(_stem(family)) for family in named or large]
         raise UsageError(
             f"{place}: several groups of columns could be the features, those that begin with {', '.join(stems)}; "
             f"choose one, as --x {stems[0]}"
@@ -148,6 +154,10 @@ def _wide(place: str, columns: Sequence[Column], label: Column) -> list[Column]:
             "an array or of a column of lists"
         )
     return found
+
+
+def _stem(family: Sequence[Column]) -> str:
+    return family[0].train.name.rstrip("0123456789")
 
 
 def _names(columns: Sequence[Column]) -> str:

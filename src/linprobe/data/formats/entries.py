@@ -1,7 +1,7 @@
 """What a reader finds in a source: arrays and columns by name, and the same one in each split."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -13,7 +13,7 @@ from linprobe.data.joined import join
 from linprobe.data.reading import show
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["Choice", "Column", "Entry", "Table", "array_of", "columns_of", "listed", "refuse_choice"]
+__all__ = ["Choice", "Column", "Entry", "Table", "array_of", "columns_of", "listed", "one_naming", "refuse_choice"]
 
 MOST_LISTED = 12
 
@@ -151,6 +151,10 @@ def _joined(place: str, parts: list[Entry]) -> Entry:
     """Several parts as one entry, in the order of their numbers."""
     if len(parts) == 1:
         return parts[0]
+    if parts[0].place == parts[1].place:
+        raise DataError(
+            f"{parts[0].place}: has {len(parts)} columns {show(parts[0].name)}, one is expected; rename the others"
+        )
     numbers = [entry.part for entry in parts]
     if None in numbers or len(set(numbers)) < len(numbers):
         raise UsageError(
@@ -166,7 +170,7 @@ def _joined(place: str, parts: list[Entry]) -> Entry:
                 "array must be alike"
             )
     rows = sum(entry.shape[0] for entry in parts)
-    names = next((entry.names for entry in parts if entry.names), ())
+    names = one_naming(parts)
     return replace(
         first,
         shape=(rows, *first.shape[1:]),
@@ -174,6 +178,15 @@ def _joined(place: str, parts: list[Entry]) -> Entry:
         names=names,
         table=_Tables([entry.table for entry in parts if entry.table is not None]) if first.table else None,
     )
+
+
+def one_naming(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The class names of entries that belong together, () where none has any. Raises DataError where they differ."""
+    found = {entry.names: entry.place for entry in entries if entry.names}
+    if len(found) > 1:
+        one, other, *_ = found.values()
+        raise DataError(f"{one}: names other classes than {other}; keep files of one data set in a folder")
+    return next(iter(found), ())
 
 
 def _loaded(parts: Sequence[Entry]) -> Array:

@@ -13,7 +13,16 @@ from linprobe.data.formats.naming import Name, Split, read_name
 from linprobe.data.reading import readable, show
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["FileFormat", "format_of", "found_in", "read_file", "read_folder"]
+__all__ = [
+    "FileFormat",
+    "Located",
+    "format_of",
+    "locate",
+    "read_file",
+    "read_folder",
+    "refuse_missing",
+    "suffixes_of",
+]
 
 MOST_FILES, DEEPEST = 10_000, 3
 LABEL_FILES = (".npy", ".txt", ".csv", ".tsv")  # that may lie beside one with features alone
@@ -22,16 +31,17 @@ LABEL_FILES = (".npy", ".txt", ".csv", ".tsv")  # that may lie beside one with f
 class FileFormat(NamedTuple):
     """A format whose files hold arrays or columns.
 
-    description: as errors list it, in a word; suffixes: in small letters; entries: opens a file, and gives what is
-    in it without loading it; magic: what such files begin with, whatever they are called. A file that is one array
-    gives one entry, which is called as the file is. In a folder, all files with the suffixes of one format are read
-    together.
+    description: as errors list it, in a word, "" for what another one says; suffixes: in small letters; entries: opens
+    a file, and gives what is in it without loading it; magic: what such files begin with, whatever they are called. A
+    file that is one array gives one entry, which is called as the file is. source: whether it can be one by itself, and
+    not only lie beside one.
     """
 
     description: str
     suffixes: tuple[str, ...]
     entries: Callable[[Path], list[Entry]]
     magic: bytes = b""
+    source: bool = True
 
 
 Formats = Sequence[FileFormat]
@@ -73,8 +83,8 @@ def read_file(path: Path, choice: Choice, formats: Formats) -> Dataset:
 
 def read_folder(path: Path, choice: Choice, formats: Formats) -> Dataset:
     """A folder of such files: splits and parts by the names of files and folders, arrays and columns by their names."""
-    located = [_Located.of(file, path) for file in found_in(path, formats)]
-    _refuse_missing(located)
+    located = locate(path, suffixes_of(formats))
+    refuse_missing(located)
     entries: list[Entry] = []
     for file in located:
         for entry in _opened(file.path, formats):
@@ -87,10 +97,14 @@ def read_folder(path: Path, choice: Choice, formats: Formats) -> Dataset:
     return dataset_of(name, str(path), entries, choice)
 
 
-def found_in(folder: Path, formats: Formats) -> list[Path]:
-    """The files of these formats in a folder and below it, in order; links to folders are not followed."""
-    suffixes = tuple(suffix for known in formats for suffix in known.suffixes)
-    found: list[Path] = []
+def suffixes_of(formats: Formats) -> tuple[str, ...]:
+    """What the names of files of these formats end in."""
+    return tuple(suffix for known in formats for suffix in known.suffixes)
+
+
+def locate(folder: Path, suffixes: tuple[str, ...]) -> "list[Located]":
+    """The files with these suffixes in a folder and below it, in order; links to folders are not followed."""
+    found: list[Located] = []
     for root, folders, files in os.walk(folder, onerror=_unreadable):
         here = Path(root)
         depth = len(here.relative_to(folder).parts)
@@ -100,7 +114,7 @@ def found_in(folder: Path, formats: Formats) -> list[Path]:
                 continue
             # Texts are labels or names of classes, or else a README and the like.
             if not name.lower().endswith(".txt") or read_name(Path(name).stem).role in ("y", "classes"):
-                found.append(here / name)
+                found.append(Located.of(here / name, folder))
         if len(found) > MOST_FILES:
             raise DataError(f"{folder}: holds more than {MOST_FILES:,} files; name the folder of one data set")
     return found
@@ -111,7 +125,7 @@ def _unreadable(error: OSError) -> None:
         raise error
 
 
-class _Located(NamedTuple):
+class Located(NamedTuple):
     """A file, what its name says, and its split: of its name, or else of the nearest folder that names one."""
 
     path: Path
@@ -119,15 +133,16 @@ class _Located(NamedTuple):
     split: Split | None
 
     @classmethod
-    def of(cls, path: Path, folder: Path) -> "_Located":
+    def of(cls, path: Path, folder: Path) -> "Located":
+        """A file that lies in a folder or below it."""
         name = read_name(path.stem, parts=True)
         above = [read_name(parent).split for parent in reversed(path.parent.relative_to(folder).parts)]
         return cls(path, name, next((split for split in (name.split, *above) if split), None))
 
 
-def _refuse_missing(files: Sequence[_Located]) -> None:
+def refuse_missing(files: Sequence[Located]) -> None:
     """Refuse a set of numbered files in which one is missing."""
-    groups: dict[tuple[object, ...], list[_Located]] = {}
+    groups: dict[tuple[object, ...], list[Located]] = {}
     for file in files:
         if file.name.part is not None:
             groups.setdefault((file.path.parent, file.name.base, file.split, file.path.suffix), []).append(file)

@@ -11,6 +11,7 @@ from typing import IO
 
 import numpy as np
 
+from linprobe.data.formats.bounds import refuse_unfolding
 from linprobe.data.formats.entries import Entry
 from linprobe.data.formats.npy import Header, broken, entries_of, read_header
 from linprobe.data.reading import readable, require_file, show
@@ -21,9 +22,6 @@ __all__ = ["entries"]
 AGAIN = "save it again, with numpy.savez"
 LARGEST_FILE = 2**44
 MOST_MEMBERS = 10_000
-# Deflate packs 1,032 bytes into one at best; members that share their packed bytes go beyond.
-MOST_UNFOLDING = 1_100
-HARMLESS = 2**30
 _LOCAL = struct.Struct("<4s22xHH")  # a member's own header: its mark, the lengths of its name and of further fields
 
 
@@ -50,10 +48,7 @@ def _refuse_bombs(path: Path, members: list[zipfile.ZipInfo], size: int) -> None
         twice = next(name for name in names if names.count(name) > 1)
         raise UnsafeFileError(f"{path}: {show(twice)} comes twice, so it is not clear which one counts; {AGAIN}")
     unpacked = sum(member.file_size for member in members)
-    if unpacked > max(HARMLESS, MOST_UNFOLDING * size):
-        raise UnsafeFileError(
-            f"{path}: unfolds from {size:,} to {unpacked:,} bytes, as no honest arrays do; do not use it, {AGAIN}"
-        )
+    refuse_unfolding(str(path), size, unpacked, "arrays", AGAIN)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> list[Entry]:

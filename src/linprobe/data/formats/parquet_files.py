@@ -1,72 +1,50 @@
-"""Which parquet files make up a data set."""
+"""Which parquet files make up a data set, as the Hugging Face hub lays them out."""
 
-import re
 from pathlib import Path
 
+from linprobe.data.formats.files import Located, locate, refuse_missing
+from linprobe.data.formats.naming import SPLITS
 from linprobe.data.reading import readable, show
 from linprobe.errors import DataError
 
+__all__ = ["AGAIN", "split_files"]
+
 AGAIN = "copy or download it again"
-_SPLIT = re.compile(r"(train|test)([-_.].*)?\.parquet")
-_SHARD = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
-
-
-def recognises(path: Path) -> bool:
-    """Whether this path is a parquet file, or a folder with some in it or in a folder just below it."""
-    if path.is_dir():
-        return bool(_folders(path))
-    return path.suffix == ".parquet"
 
 
 def split_files(path: Path) -> dict[str, list[Path]]:
-    """The files of "train" and of "test" (perhaps none), in order; one file given by itself is all train.
+    """The files of "train", of "val" and of "test" (perhaps none), in order; one file given by itself is all train.
 
-    Raises DataError where there is no train file, more than one folder to choose from, or a numbered file is missing.
+    Splits are told by the names of the files, or of the folders in which they lie. Raises DataError where there is no
+    train file, more than one folder to choose from, or a numbered file is missing.
     """
     with readable(path):
         if not path.is_dir():
-            return {"train": [path], "test": []}
-        folders = _folders(path)
-        if len(folders) != 1:
-            found = ", ".join(show(folder.name) for folder in folders[:6])
-            what = f"has parquet files in {found}" if folders else "has no parquet files"
-            raise DataError(f"{path}: {what}, one folder of them is expected; name that folder itself")
-        files = sorted(folders[0].glob("*.parquet"))
-    splits: dict[str, list[Path]] = {"train": [], "test": []}
+            return {"train": [path]}
+    files = locate(path, (".parquet",))
+    if any(file.path.parent == path for file in files):
+        files = [file for file in files if file.path.parent == path]
+    # Folders that are called as a split belong together, all others are data sets of their own.
+    groups: dict[Path, list[Located]] = {}
     for file in files:
-        if match := _SPLIT.fullmatch(file.name):
-            splits[match[1]].append(file)
-    if not splits["train"]:
-        found = ", ".join(show(file.name) for file in files[:4])
+        parts = [part for part in file.path.parent.relative_to(path).parts if part.lower() not in SPLITS]
+        groups.setdefault(Path(*parts), []).append(file)
+    if len(groups) != 1:
+        found = ", ".join(show(str(folder)) for folder in list(groups)[:6])
+        what = f"has parquet files in {found}" if groups else "has no parquet files"
+        raise DataError(f"{path}: {what}, one folder of them is expected; name that folder itself")
+    splits: dict[str, list[Path]] = {}
+    if all(file.split is None for file in files) and (
+        len(files) == 1 or all(file.name.part is not None for file in files)
+    ):
+        files = [file._replace(split="train") for file in files]
+    used = [file for file in files if file.split is not None]
+    for file in sorted(used, key=lambda file: (file.name.part or 0, file.path)):
+        splits.setdefault(file.split or "train", []).append(file.path)
+    if "train" not in splits:
+        found = ", ".join(show(file.path.name) for file in files[:4])
         raise DataError(
-            f"{folders[0]}: has {found}, but no train-*.parquet; rename the files, or name one of them itself"
+            f"{files[0].path.parent}: has {found}, but no train-*.parquet; rename the files, or name one of them itself"
         )
-    for group in splits.values():
-        _refuse_missing_shards(group)
+    refuse_missing(used)
     return splits
-
-
-def _folders(path: Path) -> list[Path]:
-    """The folder itself if it has parquet files, else the folders just below it that have some."""
-    if any(path.glob("*.parquet")):
-        return [path]
-    below = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    return [folder for folder in below if any(folder.glob("*.parquet"))]
-
-
-def _refuse_missing_shards(files: list[Path]) -> None:
-    shards = {file: match for file in files if (match := _SHARD.search(file.name))}
-    if not shards:
-        return
-    here = {int(match[1]) for match in shards.values()}
-    totals = {int(match[2]) for match in shards.values()}
-    first = next(iter(shards))
-    if len(totals) > 1:
-        raise DataError(f"{first}: stands beside files of another numbering; keep files of one data set in a folder")
-    total = totals.pop()
-    missing = next((number for number in range(total) if number not in here), None)
-    if missing is not None:
-        raise DataError(
-            f"{first.parent}: has {len(here)} of the {total} files like {first.name}, number {missing} is missing; "
-            f"copy or download it"
-        )
