@@ -156,8 +156,9 @@ def refuse_missing(files: Sequence[Located]) -> None:
             )
         numbers = sorted(number for number in here if number is not None)
         # Hubs count from 0 in datasets, and from 1 in models.
-        total, start = totals.pop(), min(numbers[0], 1)
-        expected = range(numbers[-1] + 1)[start:] if total is None else range(start, start + total)
+        total = totals.pop()
+        start = min(numbers[0], 1) if total is None else int(total in here)
+        expected = range(start, numbers[-1] + 1 if total is None else start + total)
         number = next((number for number in expected if number not in here), None)
         if number is not None:
             raise DataError(
