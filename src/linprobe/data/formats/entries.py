@@ -42,10 +42,11 @@ class Table(Protocol):
 class Entry:
     """An array or a column of a source.
 
-    name: as the user would type it; place: the file, as errors name it; shape: rows first; dtype: of numbers, or None
-    for texts and what else labels can be; load: gives the array, which may lie in a file; split: where file or folder
-    say it, else the name is asked; part: which of several files that follow each other; names: of the classes, where
-    the source has them for this column; table: where a column comes from; role: where more than its name says it.
+    name: as the user would type it; place: the file, as errors name it; shape: rows first; dtype: of numbers, or
+    None for texts and what else labels can be; load: gives the array, which may lie in a file; split: where file or
+    folder say it, else the name is asked; part: which of several files that follow each other; names: of the
+    classes, where the source has them for this column; table: where a column comes from; role: where more than its
+    name says it; pictures: whether they are decoded ones, (n, height, width, channels), of a single pixel too.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Entry:
     names: tuple[str, ...] = ()
     table: Table | None = None
     role: Role = ""
+    pictures: bool = False
 
     @property
     def kind(self) -> str:
@@ -209,7 +211,7 @@ class _Tables:
 def array_of(entry: Entry) -> Array:
     """Its array as examples have it: (n, D), or uint8 (n, height, width, channels)."""
     X = entry.load()
-    if not isinstance(X, np.ndarray):  # parts, each of which went through here
+    if entry.pictures or not isinstance(X, np.ndarray):  # parts, each of which went through here
         return X
     if X.dtype == bool:
         X = X.view(np.uint8)

@@ -105,7 +105,7 @@ def read(path: Path, choice: Choice) -> Dataset:
         for split, group in files.items():
             rows = sum(file.rows for file in group)
             load = lambda split=split: pictures()[split]  # noqa: E731
-            entries.append(Entry(column, str(path), (rows, *shape), np.dtype(np.uint8), load, split))
+            entries.append(Entry(column, str(path), (rows, *shape), np.dtype(np.uint8), load, split, pictures=True))
             for part, file in enumerate(group):
                 others = [entry for entry in entries_of_parquet(file.path) if entry.name != column]
                 entries += [replace(entry, split=split, part=part) for entry in others]
