@@ -1,12 +1,13 @@
 """The names that modules had before: the same modules, with a warning."""
 
 import importlib
+import re
 import subprocess
 import sys
 
 import pytest
 
-from linprobe._moved import MOVED
+from linprobe._moved import GONE, MOVED
 
 NAMES = MOVED | {
     "linprobe.losses.softmax": "linprobe.core.losses.softmax",
@@ -32,6 +33,16 @@ def test_it_says_where_it_is_now():
 def test_what_there_never_was_is_not_found():
     with pytest.raises(ModuleNotFoundError, match="nothing"):
         importlib.import_module("linprobe.solvers.nothing")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("old", GONE)
+def test_what_is_gone_says_what_to_use_and_that_is_there(old):
+    with pytest.raises(ModuleNotFoundError, match=f"^{old} is gone; use ") as told:
+        importlib.import_module(old)
+    places = re.findall(r"(\w+)\.(\w+)", str(told.value).partition("linprobe.compare: ")[2])
+    assert len(places) >= 3
+    assert all(hasattr(importlib.import_module(f"linprobe.compare.{module}"), name) for module, name in places)
 
 
 def test_what_was_run_by_its_old_name_still_runs(tmp_path):

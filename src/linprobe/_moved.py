@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
-__all__ = ["MOVED", "OldNames"]
+__all__ = ["GONE", "MOVED", "OldNames"]
 
 # Where each is now; what is not named here has gone along with the folder that it is in, however deep.
 MOVED = {
@@ -29,7 +29,6 @@ MOVED = {
     "linprobe.prepare": "linprobe.data.prepare",
     "linprobe.rows": "linprobe.data.rows",
     "linprobe.screening": "linprobe.compare.screening",
-    "linprobe.search": "linprobe.compare.compare",
     "linprobe.sight": "linprobe.data.sight",
     "linprobe.solvers": "linprobe.core.exact",
     "linprobe.solvers.batches": "linprobe.core.sgd.batches",
@@ -44,9 +43,14 @@ MOVED = {
     "linprobe.sources.reading": "linprobe.data.reading",
     "linprobe.space": "linprobe.compare.settings",
     "linprobe.splits": "linprobe.data.splits",
-    "linprobe.tune.path": "linprobe.compare.compare",
     "linprobe.worksheet": "linprobe.learn.worksheet",
     "linprobe.worksheet.steps": "linprobe.steps.exercise",
+}
+
+# What took the place of modules that have no heir.
+GONE = {
+    "linprobe.search": "use linprobe.compare: compare.compare, screen.screen, solver.Resources, descent.penalty",
+    "linprobe.tune.path": "use linprobe.compare: compare.compare with exact.Exact, held_out.HeldOut and make_folds",
 }
 
 
@@ -56,7 +60,9 @@ class OldNames:
     def find_spec(
         self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None, /
     ) -> ModuleSpec | None:
-        """What loads the module of an old name; None for any other name."""
+        """What loads the module of an old name; None for any other name. Raises ModuleNotFoundError for what is gone."""
+        if fullname in GONE:
+            raise ModuleNotFoundError(f"{fullname} is gone; {GONE[fullname]}", name=fullname)
         loader: Any = self
         return ModuleSpec(fullname, loader, is_package=not fullname.endswith(".__main__")) if _new(fullname) else None
 
