@@ -499,6 +499,20 @@ def test_heads_that_single_precision_cannot_finish_are_not_counted_as_done_befor
         assert len(told) > 5
 
 
+def test_nor_are_they_where_an_interrupted_solve_goes_on():
+    X, y = draw()
+    X, reg = (X * np.logspace(0, 5, X.shape[1]) + 1e3).astype(np.float32), np.logspace(-6, 3, 6)
+    states = []
+    solve(X, y, reg, keep=lambda state: states.append(state()))
+    state = next(state for state in states if {"stalled", "underway"} <= set(state.heads.stopped))
+    told = []
+    solve(X, y, reg, start=state, progress=lambda *call: told.append(call))
+    assert state.phase == 0
+    assert told[0] == ((state.heads.stopped == "gap").sum(), 6)
+    assert told == sorted(told)
+    assert told[-1] == (6, 6)
+
+
 def test_huge_weights_are_only_their_proportions():
     X, y = draw()
     weight = np.random.default_rng(0).random(len(y))

@@ -113,7 +113,8 @@ def solve(
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
         last = phase == phases[-1]
         counted = tell if goal <= tol else None
-        descend = _Descend(metric, room, max_iter, memory, counted, H - len(heads), last, standing)
+        done = H - len(heads) if last else int(result.within(tol).sum())
+        descend = _Descend(metric, room, max_iter, memory, counted, done, last, standing)
         if problem.loss.curvature_jumps and max(problem.X.shape) <= PATH_SIZE and fresh:
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, standing.found, heads, metric.highest(), goal, descend, standing.arrived)
