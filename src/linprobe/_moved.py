@@ -60,7 +60,7 @@ class OldNames:
     def find_spec(
         self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None, /
     ) -> ModuleSpec | None:
-        """What loads the module of an old name; None for any other name. Raises ModuleNotFoundError for what is gone."""
+        """What loads the module of an old name; None for any other. Raises ModuleNotFoundError for what is gone."""
         if fullname in GONE:
             raise ModuleNotFoundError(f"{fullname} is gone; {GONE[fullname]}", name=fullname)
         loader: Any = self

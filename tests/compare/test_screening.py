@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from linprobe.compare import screening
-from linprobe.compare.screening import Basis, fit_basis, project_weights, restore_weights, rotate
+from linprobe.compare.screening import Basis, fit_basis, project_weights, restore_weights
 from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
+from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError, UsageError
 
 
@@ -133,18 +134,19 @@ def test_weights_are_projected_like_rows():
     np.testing.assert_allclose(project_weights(W, basis), np.einsum("dr,dkh->rkh", basis.directions, W), atol=1e-5)
 
 
-def test_new_rows_are_rotated_like_the_training_rows(monkeypatch):
+def test_rows_that_do_not_train_are_rotated_too_and_change_nothing(monkeypatch):
     monkeypatch.setattr(screening, "CHUNK_ROWS", 7)
     X = rows_with_spectrum(50, 12, 0.9)
-    basis, Z = fit_basis(X, 5, seed=0)
-    again = rotate(X, basis)
-    np.testing.assert_array_equal(again, Z)
-    assert again.dtype == np.float32
-    assert again.flags.c_contiguous
-    for other in (X.astype(np.float64), np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2]):
-        np.testing.assert_allclose(rotate(other, basis), Z, atol=1e-6)
-    np.testing.assert_allclose(Z, X @ basis.directions, atol=1e-5)
-    assert rotate(X[:0], basis).shape == (0, 5)
+    basis, Z = fit_basis(X[:30], 5, seed=0)
+    again, all_of_them = fit_basis(X, 5, seed=0, train=30)
+    assert again.directions.tobytes() == basis.directions.tobytes()
+    assert again.residual == pytest.approx(basis.residual, rel=1e-6)
+    assert all_of_them.dtype == np.float32
+    assert all_of_them.flags.c_contiguous
+    np.testing.assert_allclose(all_of_them, X @ basis.directions, atol=1e-5)
+    np.testing.assert_allclose(all_of_them[:30], Z, atol=1e-6)
+    for other in (X.astype(np.float64), np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2], StoredRows(X)):
+        np.testing.assert_allclose(fit_basis(other, 5, seed=0, train=30)[1], all_of_them, atol=1e-6)
 
 
 @pytest.mark.parametrize("rank", [10, 300, "auto"])

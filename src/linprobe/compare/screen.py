@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint
-from linprobe.compare.choose import ranked
+from linprobe.compare.choose import choose, ranked
 from linprobe.compare.compare import Control, compare
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.held_out import HeldOut
@@ -55,7 +55,7 @@ def screen(
     if isinstance(control.checkpoint, Checkpoint):
         before, after = control.checkpoint.parts("screening", "retraining")
     started, train = time.perf_counter(), range(len(rows))[held_out.learned].stop
-    basis, Z = fit_basis(rows[:train], rank, seed=solver.seed, and_then=rows[train:])
+    basis, Z = fit_basis(rows, rank, seed=solver.seed, train=train)
     held = control.resources.held + basis.directions.nbytes + Z.nbytes
     screened = compare(
         *(Z, labels, settings, held_out, solver.within(basis, rows)),
@@ -63,7 +63,7 @@ def screen(
         control=replace(control, resources=replace(control.resources, held=held), checkpoint=before),
     )
     del Z
-    screened.choice  # noqa: B018  # refuses where nothing is left
+    choose(screened)  # or it refuses: nothing is left to train in full
     kept = ranked(screened.score, screened.loss, screened.failed)
     kept = kept[: min(keep, int(np.isfinite(screened.score).sum()))]
     seconds = time.perf_counter() - started

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from scipy.linalg import blas, eigh, lu, qr
 
-from linprobe.core.backend import product
+from linprobe.core.backend import Array, product
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk, Gram
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["BOUND", "Basis", "fit_basis", "project_weights", "restore_weights", "rotate"]
+__all__ = ["BOUND", "Basis", "fit_basis", "project_weights", "restore_weights"]
 
 # On CIFAR-10 this is rank 368: for three seeds no head of the worksheet's grid was off by as much as 0.0005 of training
 # accuracy, and the winner was the same. Half the rank is where errors reach 0.001.
@@ -54,25 +54,26 @@ class Basis:
 
 
 def fit_basis(
-    X: np.ndarray,
+    X: Array,
     rank: int | Literal["auto"],
     *,
     seed: int,
+    train: int | None = None,
     rows: int = ROWS,
     bound: float = BOUND,
-    and_then: np.ndarray | None = None,
 ) -> tuple[Basis, np.ndarray]:
-    """The leading principal directions of rows X (n, D), and X rotated onto them: Z (n, r) float32.
+    """The leading principal directions of the first `train` rows of X (n, D), and all of X rotated onto them.
 
-    and_then (m, D): rows that are rotated too, and follow in Z (n + m, r).
+    train: all unless given. -> the basis, and Z (n, r) float32.
 
-    The directions come from `rows` of the n, drawn without replacement with the seed, or from `rank` of them where that
-    is more; "auto" takes the smallest rank whose residual on these is at most `bound`, rounded up to a multiple of 16.
-    The residual of all n can only be known from Z, hence both at once. Moments are about zero and not about the mean of
-    the drawn rows: training rows are centred already, and scores depend on what rows are, not on how they differ.
-    Raises UsageError for a rank that X does not have, DataError for values whose squares are not finite.
+    The directions come from `rows` of those that train, drawn without replacement with the seed, or from `rank` of them
+    where that is more; "auto" takes the smallest rank whose residual on these is at most `bound`, rounded up to a
+    multiple of 16.
+    The residual of all that train can only be known from Z, hence both at once. Moments are about zero and not about
+    the mean of the drawn rows: training rows are centred already, and scores depend on what rows are, not on how they
+    differ. Raises UsageError for a rank that X does not have, DataError for values whose squares are not finite.
     """
-    n, features = X.shape
+    n, features = len(X) if train is None else train, X.shape[1]
     if rank != "auto" and not 1 <= rank <= min(n, features):
         raise UsageError(
             f"--screen {rank}: {n:,} rows of {features:,} features have 1 to {min(n, features):,} directions; "
@@ -80,20 +81,11 @@ def fit_basis(
         )
     if rank == "auto" and not 0 <= bound < 1:
         raise UsageError(f"the residual bound must be 0 or more and below 1, not {bound}")
-    directions = _principal(X, rank, np.random.default_rng(seed), rows, bound)
-    Z = np.empty((n + (0 if and_then is None else len(and_then)), directions.shape[1]), np.float32)
-    inside, total = _rotate(X, directions, Z[:n])
+    directions = _principal(X, n, rank, np.random.default_rng(seed), rows, bound)
+    Z, *energies = rows_of(X).map(_Rotated(directions), _SINGLE, size=CHUNK_ROWS)
+    inside, total = (float(each[:n].sum(dtype=np.float64)) for each in energies)
     _check(total)
-    if and_then is not None:
-        _rotate(and_then, directions, Z[n:])
-    return Basis(directions, min(1.0, max(0.0, 1 - inside / total)) if total > 0 else 0.0), Z
-
-
-def rotate(X: np.ndarray, basis: Basis) -> np.ndarray:
-    """The coordinates of rows X (n, D) in the basis: (n, r) float32, C order."""
-    Z = np.empty((len(X), basis.rank), np.float32)
-    _rotate(X, basis.directions, Z)
-    return Z
+    return Basis(directions, min(1.0, max(0.0, 1 - inside / total)) if total > 0 else 0.0), Z[:]
 
 
 def project_weights(W: np.ndarray, basis: Basis) -> np.ndarray:
@@ -112,24 +104,16 @@ def _multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     return product(A, B, np.empty((len(A), B.shape[1]), np.float32))
 
 
-def _rotate(X: np.ndarray, directions: np.ndarray, Z: np.ndarray) -> tuple[float, float]:
-    """Write X in the basis into Z, and measure the energies of that and of X: one pass over X for all three."""
-    energies = rows_of(X).map(_Rotated(directions, Z), _SINGLE, size=CHUNK_ROWS)
-    inside, total = (float(each[:].sum(dtype=np.float64)) for each in energies)
-    return inside, total
-
-
 @dataclass(frozen=True, eq=False)
 class _Rotated:
-    """Rows in a basis (D, r), written into Z (n, r), and the energy of each that came out and that went in (m,)."""
+    """Rows in a basis (D, r): Z (m, r), and the energy of each that came out and that went in (m,)."""
 
     directions: np.ndarray
-    Z: np.ndarray
 
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
         X = np.ascontiguousarray(chunk.X)
-        Z = product(X, self.directions, self.Z[chunk.rows])
-        return tuple(np.einsum("nd,nd->n", rows, rows) for rows in (Z, X))
+        Z = product(X, self.directions, chunk.empty(self.directions.shape[1]))
+        return Z, *(np.einsum("nd,nd->n", rows, rows) for rows in (Z, X))
 
 
 def _check(energy: float) -> None:
@@ -138,10 +122,10 @@ def _check(energy: float) -> None:
 
 
 def _principal(
-    X: np.ndarray, rank: int | Literal["auto"], generator: np.random.Generator, rows: int, bound: float
+    X: Array, n: int, rank: int | Literal["auto"], generator: np.random.Generator, rows: int, bound: float
 ) -> np.ndarray:
-    """The leading directions (D, r) of some of the rows, C order."""
-    n, features = X.shape
+    """The leading directions (D, r) of some of the first n rows, C order."""
+    features = X.shape[1]
     size = min(n, rows if rank == "auto" else max(rows, rank))
     drawn = np.sort(generator.choice(n, size, replace=False))
     if size >= features:
@@ -153,7 +137,7 @@ def _principal(
     return np.ascontiguousarray(_orthonormal(gemm(1.0, sample.T, vectors)))
 
 
-def _moments(X: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def _moments(X: Array, drawn: np.ndarray) -> np.ndarray:
     """The second moments (D, D) of the drawn rows, in Fortran order, of which only the upper triangle is filled."""
     (moments,) = rows_of(X).reduce(_gram, _SINGLE, size=CHUNK_ROWS, rows=drawn)
     return moments.T  # of which the lower triangle is filled
