@@ -50,6 +50,22 @@ def test_with_folds_train_and_validation_are_one_pool(run, tmp_path):
         assert f"train {trained}, in 3 folds" in out
 
 
+def test_a_small_validation_split_is_no_limit_to_folds(run, tmp_path):
+    np.savez(tmp_path / "some.npz", X_train=X[:70], y_train=Y[:70], X_val=X[70:73], y_val=Y[70:73])
+    status, out, _ = run("tune", "some.npz", "--out", "run", "--folds", "3", "--train-size", "50", *QUICK)
+    assert status == 0
+    assert "train 50, in 3 folds" in out
+
+
+def test_other_data_without_a_test_split_is_judged_on_all_of_it(run, tmp_path):
+    np.savez(tmp_path / "one.npz", X=X, y=Y)
+    assert run("tune", "one.npz", "--out", "run", *QUICK)[0] == 0
+    np.savez(tmp_path / "other.npz", X_train=X[:20], y_train=Y[:20], X_val=X[20:27], y_val=Y[20:27])
+    status, out, _ = run("evaluate", "run/model.safetensors", "other.npz", "--json")
+    assert status == 0
+    assert (json.loads(out)["n"], json.loads(out)["data"]["rows"]) == (27, "all of it")
+
+
 def test_what_is_not_clear_is_chosen_by_options(run, tmp_path):
     np.savez(tmp_path / "some.npz", clip=X, dino=X * 2, fine_label=Y, coarse_label=Y // 2)
     status, _, err = run("tune", "some.npz", *QUICK)

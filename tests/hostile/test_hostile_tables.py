@@ -6,7 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from linprobe.data.formats import bounds, open_dataset
+from linprobe.data.formats import bounds, columnar, open_dataset
+from linprobe.data.formats.tables import TableFile
 from linprobe.errors import DataError, LinprobeError, UnsafeFileError, UsageError
 
 pa = pytest.importorskip("pyarrow")
@@ -95,6 +96,18 @@ def test_a_list_that_is_repeated_without_end_is_refused_before_it_is_unfolded(tm
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("claimed", [N - 1, N + 1])
+def test_a_count_of_rows_that_lies_is_noticed(tmp_path, monkeypatch, claimed):
+    parquet(tmp_path / "x.parquet", TABLE.append_column("a", pa.array(X[:, 0])))
+    lies = property(lambda _: claimed, lambda *_: None)
+    monkeypatch.setattr(TableFile, "rows", lies, raising=False)
+    lists, label, number = columnar.entries_of_parquet(tmp_path / "x.parquet")
+    assert number.table is not None
+    for load in (lists.load, label.load, lambda: number.table and number.table.matrix(["a"])):
+        with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
+            load()
 
 
 @pytest.mark.parametrize("cell", ["[" * 10_000, "[1e999, 1]", "[nan, 1]", "[1, 2", "[__import__('os')]", "[1;2]", "[]"])

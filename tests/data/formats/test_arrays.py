@@ -100,6 +100,14 @@ def test_the_names_of_the_classes_are_recognised(tmp_path, key, kind):
     check(open_dataset(tmp_path / "some.npz"), classes=NAMES)
 
 
+def test_names_of_classes_of_which_some_are_absent_and_texts_that_are_none(tmp_path):
+    more = np.array([*NAMES, "durian"])
+    np.savez(tmp_path / "some.npz", X=X, y=Y, target_names=more)
+    check(open_dataset(tmp_path / "some.npz"), classes=more)
+    np.savez(tmp_path / "some.npz", X=X, y=Y, names=more)  # of whatever
+    check(open_dataset(tmp_path / "some.npz"))
+
+
 def test_a_table_of_objects_has_its_label_in_the_column_of_texts(tmp_path):
     np.save(tmp_path / "table.npy", np.column_stack([X.astype(object), NAMES[Y].astype(object)]))
     check(open_dataset(tmp_path / "table.npy"), classes=NAMES)

@@ -12,7 +12,7 @@ from linprobe.data.formats.naming import read_name
 from linprobe.data.labels import Labels, Told, read_labels
 from linprobe.data.reading import show
 from linprobe.data.rows import StoredRows
-from linprobe.errors import DataError, UnsafeFileError, UsageError
+from linprobe.errors import DataError, UsageError
 
 __all__ = ["dataset_of"]
 
@@ -201,11 +201,13 @@ def _class_names(
         highest = max(
             each.values.max() for each in told.values() if each.values.dtype.kind in "iuf" and each.values.size
         )
-        if highest != entry.shape[0] - 1 or entry.shape[0] >= len(values):
+        # Where it is not said that they are names of classes, there must be just as many of them.
+        fit = highest < entry.shape[0] if column.role == "classes" else highest == entry.shape[0] - 1
+        if not fit or entry.shape[0] >= len(values):
             continue
         try:
             names = np.asarray(entry.load()).tolist()
-        except UnsafeFileError as error:
+        except DataError as error:
             remarks.append(f"{show(entry.name)} is left out, so the classes have no names: {error}.")
             continue
         return [str(name.decode() if isinstance(name, bytes) else name) for name in names]
