@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -140,7 +141,54 @@ def test_a_heap_of_texts_that_never_ends_is_refused(tmp_path, size):
     assert "its texts are damaged" in refused(tmp_path / "some.h5")
 
 
-def test_texts_that_share_their_bytes_are_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("options", [{}, {"chunks": (7,)}, {"chunks": (7,), "compression": "gzip", "shuffle": True}])
+@pytest.mark.parametrize("length", [2**21, 2**32 - 1])
+def test_a_text_that_announces_more_than_its_file_has_takes_no_memory(tmp_path, options, length):
+    with h5py.File(tmp_path / "some.h5", "w") as file:
+        file["X"] = X
+        labels = file.create_dataset("y", data=["a", "b", "c"] * (N // 3), dtype=h5py.string_dtype(), **options)
+        file.flush()
+        heap = (tmp_path / "some.h5").read_bytes().index(b"GCOL")
+        # As the file has it: the length of a text, the heap that it is in, and its number there.
+        reference = length.to_bytes(4, "little") + heap.to_bytes(8, "little") + (1).to_bytes(4, "little")
+        references, offset = np.frombuffer(reference * 7, "u1").reshape(-1, 16), labels.id.get_offset()
+        if options:
+            shuffled = zlib.compress(references.T.tobytes()) if "shuffle" in options else references.tobytes()
+            labels.id.write_direct_chunk((7,), shuffled)
+    if not options:
+        raw = bytearray((tmp_path / "some.h5").read_bytes())
+        raw[offset : offset + 16] = reference
+        (tmp_path / "some.h5").write_bytes(raw)
+    assert "the texts y are longer than their file" in refused(tmp_path / "some.h5", UnsafeFileError)
+
+
+def test_heaps_that_overlap_are_refused_as_all_of_them_together_would_take_long(tmp_path):
+    with h5py.File(tmp_path / "some.h5", "w") as file:
+        file["X"] = X
+        labels = file.create_dataset("y", (N,), h5py.string_dtype())
+        labels[0] = "a"
+        file["heaps"] = np.ones(4 * N, "u8")
+        file.flush()
+        offset, start = labels.id.get_offset(), file["heaps"].id.get_offset()
+    raw = bytearray((tmp_path / "some.h5").read_bytes())
+    # Each is a part of those before it.
+    raw[start : start + 16 * N] = b"".join(b"GCOL\1\0\0\0" + (32 * (N - n)).to_bytes(8, "little") for n in range(N))
+    references = np.zeros(N, module._REFERENCE)
+    references["length"], references["heap"], references["number"] = 1, start + 16 * np.arange(N), 1
+    raw[offset : offset + 16 * N] = references.tobytes()
+    (tmp_path / "some.h5").write_bytes(raw)
+    assert "its texts are damaged" in refused(tmp_path / "some.h5")
+
+
+def test_texts_in_records_are_refused_unread(tmp_path):
+    rows = np.zeros(N, [("x", "f4", (4,)), ("label", h5py.string_dtype())])
+    rows["label"] = "a"
+    with h5py.File(tmp_path / "some.h5", "w") as file:
+        file["table"] = rows
+    assert "table has label of any length" in refused(tmp_path / "some.h5")
+
+
+def test_texts_that_share_their_bytes_are_refused(tmp_path):
     n = 20_000
     with h5py.File(tmp_path / "some.h5", "w") as file:
         file["X"] = np.ones((n, 2), np.float32)
@@ -151,7 +199,6 @@ def test_texts_that_share_their_bytes_are_refused(tmp_path, monkeypatch):
     raw = bytearray((tmp_path / "some.h5").read_bytes())
     raw[offset : offset + 16 * n] = raw[offset : offset + 16] * n
     (tmp_path / "some.h5").write_bytes(raw)
-    monkeypatch.setattr(module, "TEXTS", 2**24)
     assert "are longer than their file" in refused(tmp_path / "some.h5", UnsafeFileError)
 
 

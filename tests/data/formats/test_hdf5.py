@@ -50,6 +50,29 @@ def test_the_forms_of_labels(tmp_path, end, labels, classes):
     assert dataset.classes == classes
 
 
+@pytest.mark.parametrize("userblock", [0, 1024])
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"chunks": (7,)},
+        {"chunks": (7,), "compression": "gzip", "shuffle": True},
+        {"compression": "lzf"},
+        {"maxshape": (None,), "chunks": (4,)},
+    ],
+)
+def test_texts_whatever_the_layout(tmp_path, options, libver, userblock):
+    with h5py.File(tmp_path / "some.h5", "w", libver=libver, userblock_size=userblock) as file:
+        file["X"] = X
+        labels = file.create_dataset("y", (N,), h5py.string_dtype(), **options)
+        labels[:20] = NAMES[Y][:20].tolist()
+    dataset = open_dataset(tmp_path / "some.h5")
+    same(dataset.train, X[:20], Y[:20])
+    assert dataset.classes == tuple(NAMES)
+    assert dataset.notes == ("train: 4 of 24 rows have no label (-1 or missing) and are left out.",)
+
+
 @pytest.mark.parametrize(
     "options",
     [

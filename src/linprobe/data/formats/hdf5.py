@@ -7,13 +7,14 @@ import contextlib
 import math
 import mmap
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from linprobe.core.backend import Array
+from linprobe.data.formats.bounds import refuse_unfolding
 from linprobe.data.formats.entries import Entry
 from linprobe.data.formats.lazy import lazy_entry
 from linprobe.data.reading import readable, require_file, show
@@ -25,21 +26,14 @@ AGAIN = "save it again with h5py, as f['features'] = X and f['labels'] = y"
 LARGEST_FILE = 2**44
 MOST_OBJECTS = 10_000
 KEPT = 2**30  # bytes of an array in chunks, up to which all of it is read at once
-# Deflate packs 1,032 bytes into one at best; chunks that were never written cost nothing.
-MOST_UNFOLDING = 1_100
-HARMLESS = 2**30
 LARGEST_CHUNK = 2**28
-TEXTS = 2**28  # bytes that a piece of texts may take, each of which may be as long as the file
+SHORT = 2**20  # bytes of texts that may share theirs
 _HEAP = b"GCOL\1\0\0\0"  # what a heap of texts begins with: its mark, its version
+_HEAD = len(_HEAP) + 8  # and its size
 _PART = struct.Struct("<H6xQ")  # of a heap: its number and its size
-FILTERS = {
-    1,
-    2,
-    3,
-    5,
-    6,
-    32000,
-}  # gzip, shuffle, fletcher32, nbit, scaleoffset, lzf: all others are code from elsewhere
+_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])  # to a text
+# gzip, shuffle, fletcher32, nbit, scaleoffset, lzf: all others are code from elsewhere.
+FILTERS = {1, 2, 3, 5, 6, 32000}
 
 
 def entries(path: Path) -> list[Entry]:
@@ -137,17 +131,18 @@ def _load(path: Path, size: int, name: str, field: str | None = None) -> Array:
     with _opened(path) as file:
         dataset = file[name]
         shape, dtype = dataset.shape, dataset.dtype
-        nbytes = _check(path, size, name, dataset)
+        nbytes, offset = _check(path, size, name, dataset), dataset.id.get_offset()
+        if offset is not None and offset + nbytes > size:
+            raise DataError(f"{path}: {show(name)} goes beyond the end of its file; {AGAIN}")
         if field is not None:
+            if dtype[field].hasobject:
+                raise DataError(f"{path}: {show(name)} has {show(field)} of any length; {AGAIN}")
             return _plain(path, name, dataset.fields(field)[()])
         if dtype.hasobject:
             if h5py.check_string_dtype(dtype) is None:
                 raise DataError(f"{path}: {show(name)} holds references or lists, not numbers or texts; {AGAIN}")
-            return _texts(path, size, name, dataset)
-        offset = dataset.id.get_offset()
+            return _texts(path, size, name, file, dataset)
         if offset is not None and h5py.h5t.py_create(dtype, logical=True) == dataset.id.get_type():
-            if offset + nbytes > size:
-                raise DataError(f"{path}: {show(name)} goes beyond the end of its file; {AGAIN}")
             return np.memmap(path, dtype.base, "r", offset, shape)
         if nbytes <= KEPT:
             return _plain(path, name, dataset[()])
@@ -172,11 +167,7 @@ def _check(path: Path, size: int, name: str, dataset: Any) -> int:
         raise DataError(f"{path}: {show(name)} has no values, {dataset.shape}; at least one row is expected; {AGAIN}")
     if stored == 0 or stored > size or (not filters and not dataset.chunks and stored < nbytes):
         raise DataError(f"{path}: {show(name)} announces {nbytes:,} bytes that were never written; {AGAIN}")
-    if nbytes > max(HARMLESS, MOST_UNFOLDING * stored):
-        raise UnsafeFileError(
-            f"{path}: {show(name)} unfolds from {stored:,} to {nbytes:,} bytes, as no honest arrays do; do not use it, "
-            f"{AGAIN}"
-        )
+    refuse_unfolding(f"{path}: {show(name)}", stored, nbytes, "arrays", AGAIN)
     if dataset.chunks and math.prod(dataset.chunks) * item > max(LARGEST_CHUNK, nbytes):
         raise UnsafeFileError(f"{path}: {show(name)} has chunks larger than all its values; do not use it, {AGAIN}")
     return nbytes
@@ -188,29 +179,53 @@ def _plain(path: Path, name: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _texts(path: Path, size: int, name: str, dataset: Any) -> np.ndarray:
-    """Texts of any length, read in pieces: many may share the bytes of one."""
-    _check_heaps(path)
-    found = np.empty(dataset.shape, object)
-    rows = max(1, min(1024, TEXTS // size // math.prod(dataset.shape[1:])))
-    total = 0
-    for start in range(0, len(found), rows):
-        piece = dataset[start : start + rows]
-        found[start : start + rows] = piece
-        total += sum(map(len, piece.flat))
-        if total > max(size, 2**20):
-            raise UnsafeFileError(f"{path}: the texts {show(name)} are longer than their file; {AGAIN}")
-    return found
+def _texts(path: Path, size: int, name: str, file: Any, dataset: Any) -> np.ndarray:
+    """Texts of any length. The library makes room for what each announces, so all of it is added up before."""
+    if file.id.get_create_plist().get_sizes() != (8, 8):
+        raise ValueError("its addresses do not have the usual 8 bytes")
+    references = _references(path, dataset)
+    if int(references["length"].sum(dtype=np.uint64)) > max(size, SHORT):
+        raise UnsafeFileError(f"{path}: the texts {show(name)} are longer than their file; {AGAIN}")
+    heaps = np.unique(references["heap"])
+    _check_heaps(path, [file.userblock_size + heap for heap in heaps.tolist() if heap])
+    return dataset[()]
 
 
-def _check_heaps(path: Path) -> None:
-    """Refuse heaps of texts with a part that takes no room: the library would go on for ever where it stands."""
+def _references(path: Path, dataset: Any) -> np.ndarray:
+    """Where the texts of a dataset are and how long, (n,), read without following them."""
+    import h5py
+
+    offset, properties = dataset.id.get_offset(), dataset.id.get_create_plist()
+    if offset is not None:
+        return np.fromfile(path, _REFERENCE, math.prod(dataset.shape), offset=offset)
+    if not dataset.chunks:
+        raise ValueError("its texts lie in its header")
+    # The library unpacks chunks of anything: here, of plain bytes, in a file that is in memory only.
+    plain, chunks = h5py.h5p.create(h5py.h5p.DATASET_CREATE), list[tuple[int, ...]]()
+    plain.set_chunk(dataset.chunks)
+    for number in range(properties.get_nfilters()):
+        plain.set_filter(*properties.get_filter(number)[:3])
+    with h5py.File("references", "w", driver="core", backing_store=False) as memory:
+        kind = h5py.h5t.py_create(np.dtype(("V", _REFERENCE.itemsize)))
+        same = h5py.h5d.create(memory.id, b"same", kind, dataset.id.get_space(), plain)
+        dataset.id.chunk_iter(lambda chunk: chunks.append(chunk.chunk_offset))
+        for place in chunks:
+            mask, raw = dataset.id.read_direct_chunk(place)
+            same.write_direct_chunk(place, raw, mask)
+        return h5py.Dataset(same)[()].reshape(-1).view(_REFERENCE)
+
+
+def _check_heaps(path: Path, places: Sequence[int]) -> None:
+    """Refuse heaps of texts with a part that takes no room: the library would go on for ever where it stands.
+
+    places: in ascending order. No heap reaches into the next one, so that each byte is looked at once.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        start = raw.find(_HEAP)
-        while start >= 0:
-            head = raw[start + 8 : start + 16]
-            end = min(start + int.from_bytes(head, "little"), len(raw))
-            place = start + 16
+        for start, following in zip(places, (*places[1:], len(raw)), strict=True):
+            head = raw[start : start + _HEAD]
+            place, end = start + _HEAD, start + int.from_bytes(head[len(_HEAP) :], "little")
+            if not head.startswith(_HEAP) or not place <= end <= following:
+                raise ValueError("its texts are damaged")
             while place + _PART.size <= end:
                 number, size = _PART.unpack_from(raw, place)
                 # Number 0 is what is free, and its size is that of all of it.
@@ -218,7 +233,6 @@ def _check_heaps(path: Path) -> None:
                 if not _PART.size <= room <= end - place:
                     raise ValueError("its texts are damaged")
                 place += room
-            start = raw.find(_HEAP, start + 8)
 
 
 def _rows(path: Path, name: str, block: int, rows: slice | np.ndarray) -> np.ndarray:
