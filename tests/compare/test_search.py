@@ -211,6 +211,8 @@ def test_a_diverging_setting_is_left_out_and_changes_no_other():
     assert mixed.best >= 3
     with pytest.raises(DivergedError, match="all 2 settings diverged"):
         run_search(train, val, make_grid([1e30], [0.1, 1]), **RUN)
+    with pytest.raises(DivergedError, match="all 2 settings diverged"):
+        screened(train, val, make_grid([1e30], [0.1, 1]), Training(iterations=20), rank=6)
 
 
 def test_progress_is_told_and_the_data_stay_as_they_are():
