@@ -108,6 +108,39 @@ def test_names_of_classes_of_which_some_are_absent_and_texts_that_are_none(tmp_p
     check(open_dataset(tmp_path / "some.npz"))
 
 
+def test_labels_that_are_booleans_have_their_own_names(tmp_path):
+    np.savez(tmp_path / "some.npz", X=X, y=Y > 0, classes=NAMES[:2])
+    dataset = open_dataset(tmp_path / "some.npz")
+    same(dataset.train, X, Y > 0)
+    assert dataset.classes == ("False", "True")
+
+
+def test_names_stay_where_some_labels_are_nan_or_all_are_one_hot(tmp_path):
+    np.savez(tmp_path / "some.npz", X=X, y=np.where(np.arange(N) < 2, np.nan, Y), names=NAMES)
+    assert open_dataset(tmp_path / "some.npz").classes == tuple(NAMES)
+    np.savez(tmp_path / "some.npz", X=X, y=np.eye(3)[Y], names=NAMES)
+    check(open_dataset(tmp_path / "some.npz"), classes=NAMES)
+    np.savez(tmp_path / "some.npz", X=X, y=np.eye(3)[Y], names=NAMES[:2])  # of something else
+    check(open_dataset(tmp_path / "some.npz"))
+
+
+def test_names_that_do_not_fit_the_labels_are_left_out_and_reported(tmp_path):
+    np.savez(tmp_path / "some.npz", X=X, y=Y + 1, classes=NAMES)
+    dataset = open_dataset(tmp_path / "some.npz")
+    check(dataset, classes=("1", "2", "3"))
+    assert dataset.notes == (
+        "classes is left out, so the classes have no names: it has 3, for labels that count from 0, and the labels go "
+        "up to 3.",
+    )
+
+
+def test_labels_of_a_split_without_features_are_reported(tmp_path):
+    np.savez(tmp_path / "some.npz", X_train=X, y_train=Y, y_test=Y)
+    dataset = open_dataset(tmp_path / "some.npz")
+    check(dataset)
+    assert dataset.notes == ("test: has no features, so this split is not used.",)
+
+
 def test_a_table_of_objects_has_its_label_in_the_column_of_texts(tmp_path):
     np.save(tmp_path / "table.npy", np.column_stack([X.astype(object), NAMES[Y].astype(object)]))
     check(open_dataset(tmp_path / "table.npy"), classes=NAMES)

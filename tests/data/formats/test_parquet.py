@@ -289,7 +289,7 @@ def test_a_label_of_a_name_that_is_not_usual_is_found_and_reported(tmp_path):
     _, labels = write(tmp_path / "x.parquet", label="kind", names=None)
     dataset = read_parquet(tmp_path / "x.parquet")
     np.testing.assert_array_equal(dataset.train.y, labels)
-    assert dataset.notes == ("Labels: kind, as the only column that can be.",)
+    assert dataset.notes == ("Labels: kind, as the only column of whole numbers.",)
 
 
 @pytest.mark.parametrize(

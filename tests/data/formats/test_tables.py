@@ -227,7 +227,7 @@ def test_a_table_with_any_delimiter(tmp_path, delimiter, header):
     names = [[*(f"e{j}" for j in range(D)), "species"]] if header else []
     dataset = open_dataset(text(tmp_path / "x.csv", names + rows, delimiter))
     check(dataset)
-    assert dataset.notes == (f"Labels: {'species' if header else D}, as the only column that can be.",)
+    assert dataset.notes == (f"Labels: {'species' if header else D}, as the only column of texts.",)
 
 
 def test_integer_labels_by_name_and_row_numbers_as_pandas_writes_them(tmp_path):
@@ -236,6 +236,58 @@ def test_integer_labels_by_name_and_row_numbers_as_pandas_writes_them(tmp_path):
         *([i, float(a), float(b), k] for i, ((a, b), k) in enumerate(zip(X[:, :2], Y, strict=True))),
     ]
     check(open_dataset(text(tmp_path / "x.csv", rows)), ("0", "1", "2"), X[:, :2])
+
+
+def test_row_numbers_and_folds_are_no_features(tmp_path):
+    columns = {"a": X[:, 0], "b": X[:, 1], "__index_level_0__": np.arange(N), "fold": Y, "label": S}
+    parquet(tmp_path / "x.parquet", columns)
+    dataset = open_dataset(tmp_path / "x.parquet")
+    check(dataset, X=X[:, :2])
+    assert dataset.notes == ("Features: a to b (2 columns); left out: __index_level_0__, fold.",)
+
+
+def test_a_column_that_is_not_all_numbers_is_left_out_and_reported(tmp_path):
+    rows = [
+        ["a", "b", "label"],
+        *([a if row else "?", b, s] for row, (a, b, s) in enumerate(zip(Y, Y, S, strict=True))),
+    ]
+    dataset = open_dataset(text(tmp_path / "x.csv", rows))
+    check(dataset, X=Y[:, None])
+    assert dataset.notes == ("Features: b; left out: a.",)
+
+
+def tables(folder, test):
+    rows = [[a + 0.5, b, s] for a, b, s in zip(range(N), Y.tolist(), S, strict=True)]
+    text(folder / "train.csv", [["a", "b", "label"], *rows])
+    text(folder / "test.csv", test)
+
+
+def test_integers_may_be_all_that_one_split_has(tmp_path):
+    tables(tmp_path, [["b", "label", "a"], *([k, s, 7] for k, s in zip(Y, S, strict=True))])
+    dataset = open_dataset(tmp_path)
+    assert dataset.test is not None
+    assert dataset.test.X.dtype == dataset.train.X.dtype == np.float64
+    np.testing.assert_array_equal(np.asarray(dataset.test.X), np.column_stack([np.full(N, 7), Y]))
+
+
+def test_integers_may_be_all_that_one_part_has(tmp_path):
+    head = ["a", "b", "label"]
+    text(tmp_path / "train_0.csv", [head, *([k, k + 0.5, k] for k in Y[:9])])
+    text(tmp_path / "train_1.csv", [head, *([k, k, k] for k in Y[9:])])
+    second = np.where(np.arange(N) < 9, Y + 0.5, Y)
+    check(open_dataset(tmp_path), ("0", "1", "2"), np.column_stack([Y, second]))
+
+
+@pytest.mark.parametrize("absent", ["a", "b"])
+def test_a_split_that_lacks_a_column_is_refused(tmp_path, absent):
+    kept = "b" if absent == "a" else "a"
+    tables(tmp_path, [[kept, "label"], *([k, s] for k, s in zip(Y, S, strict=True))])
+    assert f"test has no {absent}, which train has; give all splits the same columns" in refused(tmp_path)
+
+
+def test_a_split_with_text_among_its_numbers_is_refused(tmp_path):
+    tables(tmp_path, [["a", "b", "label"], *([0, "?", s] for s in S)])
+    assert "test.csv: b is text 24, and int64 24 in train; correct what is no number" in refused(tmp_path)
 
 
 def test_pixels_behind_their_label(tmp_path):

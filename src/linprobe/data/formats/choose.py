@@ -32,14 +32,15 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
     label = asked or _label(place, columns, features, hint)
     remarks: list[str] = []
     if asked is None and label.role != "y":
-        remarks.append(f"Labels: {show(label.train.name)}, as the only column that can be.")
+        what = "whole numbers" if label.train.numeric else "texts"
+        remarks.append(f"Labels: {show(label.train.name)}, as the only column of {what}.")
     if choice.x is None and len(features) == 1 and features[0].role != "x" and len(columns) > 2:
         remarks.append(f"Features: {show(features[0].train.name)}, as the only array that can be.")
     if not features:
         features = _wide(place, columns, label)
-        left = [column for column in columns if column.train.numeric and column not in (*features, label)]
-        if left and len(features) > 1:
-            shown = f"{features[0].train.name} to {features[-1].train.name} ({len(features):,} columns)"
+        if left := [column for column in columns if column not in (*features, label)]:
+            first, last = show(features[0].train.name), show(features[-1].train.name)
+            shown = f"{first} to {last} ({len(features):,} columns)" if len(features) > 1 else first
             remarks.append(f"Features: {shown}; left out: {_names(left)}.")
     told = _told(place, features, label, remarks)
     labels = read_labels(told, one_naming(label.splits.values()) or _class_names(columns, label, told, remarks))
@@ -166,18 +167,36 @@ def _names(columns: Sequence[Column]) -> str:
 
 
 def _told(place: str, features: Sequence[Column], label: Column, remarks: list[str]) -> dict[str, Told]:
-    """The labels of each split that has both; what has only features is said."""
-    first, told = features[0], dict[str, Told]()
-    for split, entry in first.splits.items():
+    """The labels of each split that has both; what has only features or only labels is said."""
+    splits = dict.fromkeys(split for column in (*features, label) for split in column.splits)
+    told: dict[str, Told] = {}
+    for split in splits:
+        here = [column.splits[split] for column in features if split in column.splits]
         theirs = label.splits.get(split)
-        if theirs is None:
-            remarks.append(f"{split}: has no labels, so this split is not used.")
+        if not here or theirs is None:
+            remarks.append(f"{split}: has no {'features' if theirs else 'labels'}, so this split is not used.")
             continue
-        if entry.shape[0] != theirs.shape[0]:
-            raise _lengths(entry, theirs)
-        where = place if len(first.splits) == 1 else f"{place}: {split}"
+        _refuse_unlike(place, features, split)
+        if here[0].shape[0] != theirs.shape[0]:
+            raise _lengths(here[0], theirs)
+        where = place if len(splits) == 1 else f"{place}: {split}"
         told[split] = Told(where, np.asarray(theirs.load()))
     return told
+
+
+def _refuse_unlike(place: str, features: Sequence[Column], split: str) -> None:
+    """Refuse a split in which one of the features is absent, or is not made of numbers."""
+    for column in features:
+        there, entry = column.train, column.splits.get(split)
+        if entry is None:
+            raise DataError(
+                f"{place}: {split} has no {show(there.name)}, which train has; give all splits the same columns"
+            )
+        if entry.numeric != there.numeric:
+            raise DataError(
+                f"{entry.place}: {show(entry.name)} is {entry.kind}, and {there.kind} in train; correct what is no "
+                "number"
+            )
 
 
 def _lengths(x: Entry, y: Entry) -> DataError:
@@ -191,19 +210,22 @@ def _class_names(
     columns: Sequence[Column], label: Column, told: Mapping[str, Told], remarks: list[str]
 ) -> list[str] | None:
     """The names of the classes, where they are an array of texts beside integer labels."""
-    if not label.train.numeric:
+    # True and False are names already.
+    if not label.train.numeric or (label.train.dtype == bool and len(label.train.sizes) == 1):
         return None
-    values = told["train"].values
+    highest = max(_highest(each.values) for each in told.values())
     for column in columns:
         entry = column.train
         if entry.numeric or len(entry.sizes) != 1 or column.role not in ("y", "classes", "ids") or column is label:
             continue
-        highest = max(
-            each.values.max() for each in told.values() if each.values.dtype.kind in "iuf" and each.values.size
-        )
         # Where it is not said that they are names of classes, there must be just as many of them.
         fit = highest < entry.shape[0] if column.role == "classes" else highest == entry.shape[0] - 1
-        if not fit or entry.shape[0] >= len(values):
+        if not fit or entry.shape[0] >= len(told["train"].values):
+            if column.role == "classes":
+                remarks.append(
+                    f"{show(entry.name)} is left out, so the classes have no names: it has {entry.shape[0]:,}, for "
+                    f"labels that count from 0, and the labels go up to {highest:,}."
+                )
             continue
         try:
             names = np.asarray(entry.load()).tolist()
@@ -214,14 +236,23 @@ def _class_names(
     return None
 
 
+def _highest(labels: np.ndarray) -> int:
+    """The highest class number: of one-hot rows, that of the last column; -1 where there is none."""
+    if (width := labels.size // max(1, len(labels))) > 1:
+        return width - 1
+    found = labels[~np.isnan(labels)] if labels.dtype.kind == "f" else labels
+    return int(found.max()) if found.size and found.dtype.kind in "iuf" else -1
+
+
 def _examples(features: Sequence[Column], split: str, labels: Labels) -> Examples:
     """X, as it lies in its file, and the labels; without the rows that have none."""
     entries = [column.splits[split] for column in features]
-    table = entries[0].table
-    if len(entries) > 1 or (table is not None and len(entries[0].shape) == 1):
-        assert table is not None  # noqa: S101  # _wide takes columns of tables only
-        X: Array = table.matrix([entry.name for entry in entries])
-    else:
-        X = array_of(entries[0])
     y = labels.numbers[split]
+    if (table := entries[0].table) is None or len(entries[0].shape) > 1:
+        X: Array = array_of(entries[0])
+    else:
+        # Text has no types: a column may look like one of integers in one file, and not in another.
+        kinds = [column.splits[used].dtype for column in features for used in labels.numbers]
+        X = table.matrix([entry.name for entry in entries])
+        X = X.astype(np.result_type(X.dtype, *(kind for kind in kinds if kind is not None)), copy=False)
     return Examples.labelled(X if isinstance(X, np.ndarray) else StoredRows(X), y)

@@ -107,7 +107,7 @@ def columns_of(place: str, entries: Sequence[Entry]) -> list[Column]:
     names = {(entry.name, read_name(entry.name)) for entry in entries}
     alike = Counter(read.base for _, read in names if read.split is None)
     found: dict[str, dict[Split, list[Entry]]] = {}
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.split != "train"):  # in the order that train has them
         read = read_name(entry.name)
         key = entry.name if entry.table is not None or (read.split is None and alike[read.base] > 1) else read.base
         found.setdefault(key, {}).setdefault(entry.split or "train", []).append(entry)
@@ -164,9 +164,13 @@ def _joined(place: str, parts: list[Entry]) -> Entry:
             "to read"
         )
     parts = [entry for _, entry in sorted(zip(numbers, parts, strict=True), key=lambda pair: pair[0] or 0)]
-    first = parts[0]
+    first, dtype = parts[0], parts[0].dtype
+    kinds = [entry.dtype for entry in parts if entry.dtype is not None and entry.dtype.kind in "iuf"]
+    if first.table is not None and len(kinds) == len(parts):  # in text, integers may be all that one part has
+        dtype = np.result_type(*kinds)
+        parts = [replace(entry, dtype=dtype) for entry in parts]
     for other in parts[1:]:
-        if (other.shape[1:], other.dtype) != (first.shape[1:], first.dtype):
+        if (other.shape[1:], other.dtype) != (first.shape[1:], dtype):
             raise DataError(
                 f"{other.place}: {show(other.name)} is {other.kind}, and {first.kind} in {first.place}; parts of one "
                 "array must be alike"
@@ -176,6 +180,7 @@ def _joined(place: str, parts: list[Entry]) -> Entry:
     return replace(
         first,
         shape=(rows, *first.shape[1:]),
+        dtype=dtype,
         load=lambda: _loaded(parts),
         names=names,
         table=_Tables([entry.table for entry in parts if entry.table is not None]) if first.table else None,

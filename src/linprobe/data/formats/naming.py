@@ -19,6 +19,7 @@ _Y = "y label labels target targets class cls category"
 _CLASSES = "classes class_names classnames label_names labelnames target_names targetnames categories label_map"
 _IDS = "id ids uid uuid key keys index idx name names path paths file files filename filenames fname url urls row"
 _IDS += " __key__"
+PLACE_NAMES = frozenset(("fold", "folds", "kfold", "split", "splits", "group", "groups", "subset"))
 X_NAMES, Y_NAMES = frozenset(_X.split()), frozenset(_Y.split())
 CLASS_NAMES, ID_NAMES = frozenset(_CLASSES.split()), frozenset(_IDS.split())
 
@@ -39,7 +40,8 @@ class Name(NamedTuple):
     @property
     def role(self) -> Role:
         """What a name that is one of the usual ones stands for."""
-        if self.base.startswith("unnamed"):  # as pandas calls a column of row numbers
+        # As pandas calls a column of row numbers, and what says where a row belongs.
+        if self.base.startswith(("unnamed", "index_level")) or self.base in PLACE_NAMES:
             return "ids"
         return _role(self.base) or _role(_SEPARATORS.split(self.base)[-1])
 
