@@ -293,9 +293,12 @@ def test_a_cache_that_cannot_be_used_is_done_without(tmp_path, monkeypatch, cach
 
 
 def test_arrays_with_pictures_beside_them_are_arrays(tmp_path):
+    """But not beside folders of classes, which are a data set too: see test_mixed.py."""
     np.save(tmp_path / "features.npy", np.ones((6, 4)))
     np.save(tmp_path / "labels.npy", np.arange(6) % 2)
-    write(tmp_path)
+    for place in (tmp_path, tmp_path / "figures"):
+        place.mkdir(exist_ok=True)
+        (place / "seen.png").write_bytes(picture(pictures(1)[0]))
     assert open_dataset(tmp_path).train.X.shape == (6, 4)
 
 

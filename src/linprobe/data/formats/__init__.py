@@ -9,8 +9,9 @@ To add a format, write one file here and give it one line in a table below.
   labels: all of that is done for it in `entries`, `files`, `naming` and `linprobe.data.labels`, and by nobody else. A
   format whose file is one array calls its entry as the file is (`path.stem`).
 - A source that is laid out in a way of its own (`WHOLE`), such as folders of pictures: write `recognises(path) -> bool`
-  and `read(path, choice) -> Dataset`, with labels by `linprobe.data.labels.read_labels`. The first that recognises a
-  path reads it; these are asked before the files.
+  and `read(path, choice) -> Dataset`, with labels by `linprobe.data.labels.read_labels`; and `parts(folder)`, what of
+  a folder it would read, as `mixed` refuses a folder with several data sets. The first that recognises a path reads
+  it; these are asked before the files.
 
 An optional library: `require(module, extra)` of linprobe.errors, which says how to install it. Tests: real bytes made
 by the format's own library in tests/data/formats, and hostile ones in tests/hostile.
@@ -43,6 +44,7 @@ from linprobe.data.formats import (
 )
 from linprobe.data.formats.entries import Choice, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, locate, read_file, read_folder, suffixes_of
+from linprobe.data.formats.mixed import refuse_mixed
 from linprobe.data.reading import readable, show
 from linprobe.errors import UsageError
 
@@ -50,11 +52,17 @@ __all__ = ["FILES", "NAMES", "WHOLE", "open_dataset"]
 
 
 class WholeFormat(NamedTuple):
-    """A source with a layout of its own: how errors list it, unless another one says it too, and what reads it."""
+    """A source with a layout of its own, and what reads it.
 
+    name: of the format; description: how errors list it, unless another one says it too;
+    parts: of a folder, the files and folders that it would read.
+    """
+
+    name: str
     description: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Choice], Dataset]
+    parts: Callable[[Path], list[Path]]
 
 
 def _cached_cifar10() -> Dataset:
@@ -66,13 +74,19 @@ def _cached_cifar10() -> Dataset:
 NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar10": _cached_cifar10}
 
 WHOLE = (
-    WholeFormat("CIFAR-100's files", cifar100.recognises, cifar100.read),
-    WholeFormat("CIFAR-10's files", cifar10.recognises, cifar10.read),
-    WholeFormat("", parquet.recognises, parquet.read),
-    WholeFormat("", safetensors.recognises, safetensors.read_indexed),
-    WholeFormat("MNIST's idx files", idx.recognises, idx.read),
-    WholeFormat("webdataset's .tar", webdataset.recognises, webdataset.read),
-    WholeFormat("a folder or .zip of pictures, as class/1.png", picture_folders.recognises, picture_folders.read),
+    WholeFormat("CIFAR", "CIFAR-100's files", cifar100.recognises, cifar100.read, cifar100.parts),
+    WholeFormat("CIFAR", "CIFAR-10's files", cifar10.recognises, cifar10.read, cifar10.parts),
+    WholeFormat("pictures in parquet", "", parquet.recognises, parquet.read, parquet.parts),
+    WholeFormat("safetensors", "", safetensors.recognises, safetensors.read_indexed, safetensors.parts),
+    WholeFormat("idx", "MNIST's idx files", idx.recognises, idx.read, idx.parts),
+    WholeFormat("webdataset", "webdataset's .tar", webdataset.recognises, webdataset.read, webdataset.parts),
+    WholeFormat(
+        "folders of pictures",
+        "a folder or .zip of pictures, as class/1.png",
+        picture_folders.recognises,
+        picture_folders.read,
+        picture_folders.parts,
+    ),
 )
 FILES = (
     FileFormat(".npy", (".npy",), npy.entries, b"\x93NUMPY"),
@@ -137,6 +151,8 @@ def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label:
 
 
 def _reader(path: Path) -> Callable[[Path, Choice], Dataset] | None:
+    if path.is_dir():
+        refuse_mixed(path, [(known.name, known.parts) for known in WHOLE], FILES)
     whole = next((known for known in WHOLE if known.recognises(path)), None)
     if whole is not None:
         return whole.read

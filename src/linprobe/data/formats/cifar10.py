@@ -46,6 +46,12 @@ def recognises(path: Path) -> bool:
     return path.name.endswith((".tar.gz", ".tgz"))
 
 
+def parts(folder: Path) -> list[Path]:
+    """The official folder in this one, or this one where it is that; [] for none."""
+    official = folder / FOLDER
+    return [official] if official.is_dir() else [folder] if recognises(folder) else []
+
+
 def read(path: Path, choice: Choice) -> Dataset:
     """CIFAR-10, in which there is nothing to choose."""
     refuse_choice(str(path), choice)

@@ -25,7 +25,7 @@ from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import class_names, readable, require_file, show
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["read", "recognises"]
+__all__ = ["parts", "read", "recognises"]
 
 AGAIN = "download it again from its authors"
 SIDE, CHANNELS = 32, 3
@@ -76,6 +76,14 @@ class _Part(NamedTuple):
 def recognises(path: Path) -> bool:
     """Whether this path is one of the official folders, the parent of one, or an official archive."""
     return _layout(path) is not None
+
+
+def parts(folder: Path) -> list[Path]:
+    """The official folder in this one, or this one where it is that; [] for none."""
+    if (layout := _layout(folder)) is None:
+        return []
+    official = folder / layout.folder
+    return [official if official.is_dir() else folder]
 
 
 def _layout(path: Path) -> _Layout | None:

@@ -22,7 +22,7 @@ from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
 
-__all__ = ["read", "recognises"]
+__all__ = ["parts", "read", "recognises"]
 
 AGAIN = "download it again"
 LARGEST_FILE = 2**44
@@ -48,6 +48,11 @@ class _Named(NamedTuple):
 def recognises(path: Path) -> bool:
     """Whether this is such a file by its name, or a folder with some, in itself or in its folder raw."""
     return bool(_files(path)) if path.is_dir() else _named(path) is not None
+
+
+def parts(folder: Path) -> list[Path]:
+    """The idx files of a folder."""
+    return [file.path for file in _files(folder)]
 
 
 def read(path: Path, choice: Choice) -> Dataset:

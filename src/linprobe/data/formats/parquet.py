@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-__all__ = ["read", "read_parquet", "recognises"]
+__all__ = ["parts", "read", "read_parquet", "recognises"]
 
 IMAGE_COLUMNS = ("img", "image", "jpg", "jpeg", "png", "webp", "picture", "photo")
 LARGEST_FILE = 2**40
@@ -67,6 +67,11 @@ def recognises(path: Path) -> bool:
         return True  # which the reader says
     except LinprobeError:
         return False
+
+
+def parts(folder: Path) -> list[Path]:
+    """The parquet files of a folder that has some with pictures."""
+    return [file.path for file in locate(folder, (".parquet",))] if recognises(folder) else []
 
 
 def read_parquet(path: str | os.PathLike[str]) -> Dataset:

@@ -6,7 +6,7 @@ nothing but one such folder stands for it.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from linprobe.data.pictures import FORMAT_NAMES
 from linprobe.data.reading import readable, show
 from linprobe.errors import DataError
 
-__all__ = ["read", "read_picture_folder", "recognises"]
+__all__ = ["parts", "read", "read_picture_folder", "recognises"]
 
 # Beside one of these, pictures are there to be looked at.
 ARRAYS = (".npy", ".npz", ".parquet", ".arrow", ".feather", ".csv", ".tsv", ".pt", ".pth", ".safetensors", ".h5")
@@ -45,19 +45,35 @@ def recognises(path: Path) -> bool:
     """Whether this is a zip file, or a folder with pictures in it or in folders below it and no arrays beside them."""
     if not path.is_dir():
         return path.suffix.lower() == ".zip"
+    return next(_holding(path), None) is not None and not _has_arrays(path)
+
+
+def parts(folder: Path) -> list[Path]:
+    """The folders right in this one that have two folders of pictures or more, together; pictures in one are no
+    classes, and there to be looked at.
+    """
+    holding = [path for path in islice(_holding(folder), LOOKED_AT) if path != folder]
+    return sorted({folder / path.relative_to(folder).parts[0] for path in holding}) if len(holding) > 1 else []
+
+
+def _holding(path: Path) -> Iterator[Path]:
+    """The folders that hold pictures themselves, this one and those below it; not all of very many."""
     pending = [path]
     for _ in range(LEVELS):
         below: list[Path] = []
         for folder in pending[:LOOKED_AT]:
             with readable(folder), os.scandir(folder) as entries:
+                seen = False
                 for entry in islice(entries, LOOKED_AT):
                     if entry.is_dir(follow_symlinks=False):
                         if not entry.name.startswith("."):
                             below.append(Path(entry.path))
-                    elif is_picture(entry.name):
-                        return not _has_arrays(path)
+                    elif not seen and is_picture(entry.name):
+                        seen = True
+                        yield folder
+                        if folder != path:
+                            break
         pending = sorted(below)
-    return False
 
 
 def _has_arrays(path: Path) -> bool:

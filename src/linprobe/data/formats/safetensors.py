@@ -19,7 +19,7 @@ from linprobe.data.formats.lazy import bfloat16_entry
 from linprobe.data.reading import readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
 
-__all__ = ["entries", "read_indexed", "recognises"]
+__all__ = ["entries", "parts", "read_indexed", "recognises"]
 
 AGAIN = "save it again, with safetensors"
 INDEX = ".safetensors.index.json"
@@ -77,6 +77,11 @@ def _entry(path: Path, name: str, described: dict[str, Any], start: int) -> Entr
 def recognises(path: Path) -> bool:
     """Whether it is the index of several files, or a folder with one."""
     return path.name.endswith(INDEX) or (path.is_dir() and len(_indices(path)) == 1)
+
+
+def parts(folder: Path) -> list[Path]:
+    """The files of a folder that has one index of them, and this."""
+    return [*_indices(folder), *sorted(folder.glob("*.safetensors"))] if recognises(folder) else []
 
 
 def read_indexed(path: Path, choice: Choice) -> Dataset:

@@ -27,7 +27,7 @@ from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import readable, show
 from linprobe.errors import DataError, UnsafeFileError, UsageError
 
-__all__ = ["read", "read_webdataset", "recognises"]
+__all__ = ["parts", "read", "read_webdataset", "recognises"]
 
 AGAIN = "copy or download it again"
 PICTURES = tuple(ending.removeprefix(".") for ending in ENDINGS)
@@ -56,7 +56,7 @@ class _Example(NamedTuple):
 
 def recognises(path: Path) -> bool:
     """Whether this is a .tar file, or a folder with some in it or in folders just below it."""
-    return bool(_shards(path)) if path.is_dir() else path.name.lower().endswith(".tar")
+    return bool(parts(path)) if path.is_dir() else path.name.lower().endswith(".tar")
 
 
 def read(path: Path, choice: Choice) -> Dataset:
@@ -73,7 +73,7 @@ def read_webdataset(
     DataError for damaged files, UnsafeFileError for what would leave its folder or fill the memory, UsageError where
     choice.label is needed.
     """
-    shards = _shards(path) if path.is_dir() else [path]
+    shards = parts(path) if path.is_dir() else [path]
     notes: list[str] = []
     splits: dict[Split, list[_Example]] = {}
     for shard in shards:
@@ -120,7 +120,7 @@ def read_webdataset(
     )
 
 
-def _shards(path: Path) -> list[Path]:
+def parts(path: Path) -> list[Path]:
     """The tar files of a folder and of the folders just below it, in order."""
     found: list[Path] = []
     with readable(path):
