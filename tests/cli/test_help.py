@@ -121,7 +121,7 @@ WRONG = {
     "words in a range": (["tune", "digits", "--reg", "a,b"], "--reg a,b: 'a' is not a number; write LO:HI:COUNT, "),
     "epochs": (["worksheet", "--epochs", "0"], "epochs 0: give a number above 0"),
     "average": (["worksheet", "--average", "2"], "average 2: give a share of the iterations, 0 or more and below 1"),
-    "source": (["tune", "digitz"], "digitz: unknown source, did you mean digits? A source is digits, "),
+    "source": (["tune", "digitz"], "digitz: unknown source, did you mean digits?"),
 }
 
 

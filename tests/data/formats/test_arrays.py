@@ -269,6 +269,23 @@ def test_what_is_chosen_is_read(tmp_path):
     assert all(name in message for name in arrays)
 
 
+def test_what_is_likely_is_listed_and_suggested_first(tmp_path):
+    names = [*(f"e{column}" for column in range(15)), "id", "species", "count"]
+    kinds = {"id": "U4", "species": "U9", "count": "i8"}
+    values = np.zeros(24, [(name, kinds.get(name, "f4")) for name in names])
+    values["species"] = NAMES[Y]
+    np.save(tmp_path / "some.npy", values)
+    message = refused(tmp_path / "some.npy", label="nope")
+    assert "which has species (text 24), count (int64 24), e0 (float32 24)" in message
+    assert message.endswith("as --label species")
+    assert refused(tmp_path / "some.npy", label="Speces").endswith("as --label species")
+    assert refused(tmp_path / "some.npy", label="cuont").endswith("as --label count")
+    np.savez(tmp_path / "two.npz", note=NAMES[Y], label=Y, clip=X, emb=X)
+    message = refused(tmp_path / "two.npz", x="zzz")
+    assert "which has emb (float32 24 x 5), clip (float32 24 x 5), label (int64 24), note (text 24)" in message
+    assert message.endswith("as --x emb")
+
+
 @pytest.mark.parametrize("where", ["beside", "here"])
 def test_labels_may_be_in_any_file(tmp_path, monkeypatch, where):
     np.save(tmp_path / "things.npy", X)

@@ -66,27 +66,54 @@ def test_home_is_found(tmp_path, monkeypatch):
     assert open_dataset("~").name == "cifar10"
 
 
+GIVE = "; give digits or cifar10, or the path of a file or folder"
+
+
 @pytest.mark.parametrize(
     ("source", "finding"),
     [
-        ("digit", "digit: unknown source, did you mean digits? A source is digits"),
-        ("Digits", "Digits: unknown source, did you mean digits?"),
-        ("cifar-10", "cifar-10: unknown source, did you mean cifar10?"),
-        ("CIFAR10", "CIFAR10: unknown source, did you mean cifar10?"),
-        ("imagenet", "imagenet: unknown source, and no such path"),
-        ("", "(empty): unknown source, and no such path"),
-        ("nowhere/data", "nowhere/data: does not exist"),
-        ("/nowhere-at-all", "/nowhere-at-all: does not exist"),
-        ("./nowhere", "./nowhere: does not exist"),
-        ("absent.parquet", "absent.parquet: does not exist"),
-        ("~nobody-of-this-name/x", "~nobody-of-this-name/x: does not exist"),
-        ("bad\0name", "bad\\x00name: unknown source"),
-        ("two\nlines", "two\\nlines: unknown source"),
-        ("photo.txt", "photo.txt: linprobe can't read this kind of file; a source is digits"),
-        ("bare", "bare: this folder has nothing that linprobe can read; a source is digits"),
+        ("digit", "unknown source, did you mean digits?"),
+        ("Digits", "unknown source, did you mean digits?"),
+        ("cifar-10", "unknown source, did you mean cifar10?"),
+        ("CIFAR10", "unknown source, did you mean cifar10?"),
+        ("imagenet", f"unknown source, and no such path{GIVE}"),
+        ("", f"unknown source, and no such path{GIVE}"),
+        ("embedding", "unknown source, did you mean Embeddings.npy?"),
+        ("embeddings.npz", "does not exist, did you mean Embeddings.npy?"),
+        ("bare/../Embedings.npy", "does not exist, did you mean bare/../Embeddings.npy?"),
+        ("nowhere/data", "does not exist, and there is no folder nowhere; correct the path"),
+        ("/nowhere-at-all", "does not exist; nothing in / is called so, nor much like it: correct the path"),
+        ("./nowhere", "does not exist; nothing here is called so, nor much like it: correct the path"),
+        ("absent.parquet", "does not exist; nothing here is called so, nor much like it: correct the path"),
+        ("~nobody-of-this-name/x", "does not exist, and there is no folder ~nobody-of-this-name; correct the path"),
+        ("bad\0name", "unknown source"),
+        ("two\nlines", "unknown source"),
     ],
 )
-def test_what_is_unknown_is_answered_with_what_is_known(tmp_path, monkeypatch, source, finding):
+def test_what_is_not_there_is_answered_with_what_may_be_meant(tmp_path, monkeypatch, source, finding):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Embeddings.npy").touch()
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(UsageError) as caught:
+        open_dataset(source)
+    message = str(caught.value)
+    place = ascii(source)[1:-1] or "(empty)"
+    if "\0" in source or "\n" in source:
+        assert message.startswith(f"{place}: {finding}")
+    else:
+        assert message == f"{place}: {finding}"
+    assert "\n" not in message
+    assert caught.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ("photo.txt", "photo.txt: linprobe can't read this kind of file; a source is digits, cifar10, .npy, "),
+        ("bare", "bare: this folder has nothing that linprobe can read; a source is digits, cifar10, .npy, "),
+    ],
+)
+def test_what_is_of_no_kind_is_answered_with_what_is_known(tmp_path, monkeypatch, source, finding):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.txt").write_text("x")
     (tmp_path / "bare").mkdir()
@@ -96,6 +123,7 @@ def test_what_is_unknown_is_answered_with_what_is_known(tmp_path, monkeypatch, s
     assert message.startswith(finding)
     assert all(name in message for name in NAMES)
     assert all(kind.description in message for kind in (*WHOLE, *(file for file in FILES if file.source)))
+    assert message.endswith(", or a folder or .zip of pictures, as class/1.png")
     assert "\n" not in message
     assert caught.value.exit_status == 2
 

@@ -20,6 +20,7 @@ by the format's own library in tests/data/formats, and hostile ones in tests/hos
 import difflib
 import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,6 +50,8 @@ from linprobe.data.reading import readable, show
 from linprobe.errors import UsageError
 
 __all__ = ["FILES", "NAMES", "WHOLE", "open_dataset"]
+
+MOST_LOOKED_AT = 10_000  # names in a folder, for one like the name that is not there
 
 
 class WholeFormat(NamedTuple):
@@ -146,8 +149,14 @@ def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label:
         read = _reader(path) if exists else None
     if read is not None:
         return read(path, choice)
-    finding = _finding(os.fspath(source), path, exists)
-    raise UsageError(f"{finding}{' A' if finding.endswith('?') else '; a'} source is {_known()}")
+    place = show(os.fspath(source), 200) or "(empty)"
+    if not exists:
+        raise UsageError(f"{place}: {_missing(os.fspath(source), path)}")
+    finding = (
+        "this folder has nothing that linprobe can read" if path.is_dir() else "linprobe can't read this kind of file"
+    )
+    *kinds, last = (*NAMES, *(kind.description for kind in (*FILES, *WHOLE) if kind.description))
+    raise UsageError(f"{place}: {finding}; a source is {', '.join(kinds)}, or {last}")
 
 
 def _reader(path: Path) -> Callable[[Path, Choice], Dataset] | None:
@@ -169,20 +178,20 @@ def _home(path: Path) -> Path:
         return path
 
 
-def _finding(source: str, path: Path, exists: bool) -> str:
-    place = show(source, 200) or "(empty)"
-    if exists:
-        if path.is_dir():
-            return f"{place}: this folder has nothing that linprobe can read"
-        return f"{place}: linprobe can't read this kind of file"
-    near = difflib.get_close_matches(source.lower().removeprefix("./"), NAMES, n=1, cutoff=0.6)
-    if near:
-        return f"{place}: unknown source, did you mean {near[0]}?"
-    if path.name != source or path.suffix:
-        return f"{place}: does not exist"
-    return f"{place}: unknown source, and no such path"
-
-
-def _known() -> str:
-    described = (kind.description for kind in (*FILES, *WHOLE))
-    return ", ".join((*NAMES, *filter(None, described)))
+def _missing(source: str, path: Path) -> str:
+    """What is said of a source that is no name and no path: what may be meant, or else how far the path leads."""
+    named = path.name == source and not path.suffix
+    finding = "unknown source" if named else "does not exist"
+    if near := difflib.get_close_matches(source.lower().removeprefix("./"), NAMES, n=1, cutoff=0.6):
+        return f"unknown source, did you mean {near[0]}?"
+    try:
+        with os.scandir(path.parent) as entries:
+            there = {entry.name.lower(): entry.name for entry in islice(entries, MOST_LOOKED_AT)}
+    except (OSError, ValueError):  # what no path can be has no folder either
+        return f"{finding}, and there is no folder {show(str(path.parent), 200)}; correct the path"
+    if near := difflib.get_close_matches(path.name.lower(), there, n=1, cutoff=0.7):
+        return f"{finding}, did you mean {show(str(path.parent / there[near[0]]), 200)}?"
+    if named:
+        return f"{finding}, and no such path; give {' or '.join(NAMES)}, or the path of a file or folder"
+    where = "here" if path.parent == Path() else f"in {show(str(path.parent), 200)}"
+    return f"{finding}; nothing {where} is called so, nor much like it: correct the path"

@@ -1,5 +1,6 @@
 """Which of the arrays and columns in a source are the features and which the labels: from entries to a Dataset."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -70,10 +71,26 @@ def _named(place: str, columns: Sequence[Column], asked: str, option: str) -> Co
         ]
         if len(found) == 1:
             return found[0]
+    ordered = [column.train for column in _likeliest_first(columns, option)]
+    near = difflib.get_close_matches(asked.lower(), [entry.name.lower() for entry in ordered], n=1)
+    meant = next((entry for entry in ordered if entry.name.lower() in near), ordered[0])
     raise UsageError(
-        f"{option} {show(asked)}: is not in {place}, which has {listed([column.train for column in columns])}; give "
-        f"one of these, as {option} {show(columns[0].train.name)}"
+        f"{option} {show(asked)}: is not in {place}, which has {listed(ordered)}; give one of these, as {option} "
+        f"{show(meant.name)}"
     )
+
+
+def _likeliest_first(columns: Sequence[Column], option: str) -> list[Column]:
+    """In the order in which they are likely to be what the option is for; else in their own."""
+
+    def unlikely(column: Column) -> tuple[bool, ...]:
+        entry, flat = column.train, len(column.train.sizes) == 1
+        if option == "--x":
+            return column.role != "x", flat or not entry.numeric, not entry.numeric
+        whole = entry.dtype is None or entry.dtype.kind in "iub"
+        return column.role != "y", not flat, column.role in ("ids", "classes"), not whole, entry.numeric
+
+    return sorted(columns, key=unlikely)
 
 
 def _best(columns: Sequence[Column]) -> list[Column]:
