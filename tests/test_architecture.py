@@ -60,6 +60,7 @@ MAY_KNOW = {
         "tensors",
     },
     "results": {"errors", "compare.comparison", "compare.settings", "core.measure", "tensors"},
+    "describe": {"errors", "data", "core", "compare.defaults", "steps", "tune.options"},
     "tune": {"errors", "data", "core", "compare", "classifier", "evidence", "results", "steps"},
     "report": {
         *("errors", "publish", "tensors", "steps", "core.losses", "core.measure", "compare", "classifier"),

@@ -98,7 +98,7 @@ def test_colours_are_for_terminals_that_want_them(tmp_path):
 
 WRONG = {
     "command": (["tun", "digits"], "tun: is not a command; did you mean tune?"),
-    "no such command": (["xyz"], "xyz: is not a command; choose from worksheet, tune, evaluate, predict,"),
+    "no such command": (["xyz"], "xyz: is not a command; choose from worksheet, tune, describe, evaluate, predict,"),
     "option": (["tune", "digits", "--fold", "3"], "--fold: is not an option of linprobe tune; did you mean --folds?"),
     "no such option": (["tune", "digits", "-q"], "-q: is not an option of linprobe tune; see linprobe tune --help"),
     "option of the group": (["--versio"], "--versio: is not an option of linprobe; did you mean --version?"),

@@ -29,6 +29,8 @@ COMMANDS = {
     "worksheet --json": ([*WORKSHEET, "--out", "new", "--json"], 0, True),
     "evaluate --json": (["evaluate", "run/model.safetensors", "digits", "--json"], 0, True),
     "evaluate --certify": (["evaluate", "run/model.safetensors", "digits", "--certify"], 0, True),
+    "describe": (["describe", "digits"], 0, True),
+    "describe --json": (["describe", "digits", "--json"], 0, True),
     "predict": (["predict", "run/model.safetensors", "é.npy"], 0, True),
     "predict --json": (["predict", "run/model.safetensors", "é.npy", "--json"], 0, True),
     "report": (["report", "run"], 0, False),

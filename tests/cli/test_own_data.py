@@ -70,7 +70,16 @@ def test_what_is_not_clear_is_chosen_by_options(run, tmp_path):
     np.savez(tmp_path / "some.npz", clip=X, dino=X * 2, fine_label=Y, coarse_label=Y // 2)
     status, _, err = run("tune", "some.npz", *QUICK)
     assert status == 2
-    assert "choose one, as --x clip" in err
+    assert err.endswith("choose one, as --x clip; linprobe describe some.npz shows what is in it\n")
+    status, out, err = run("describe", "some.npz")
+    assert (status, err) == (0, "")
+    assert "choose one, as --x clip" in " ".join(out.split())
+    assert "90 x 6" in out
+    status, out, err = run("describe", "some.npz", "--x", "dino", "--label", "coarse_label", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["classes"] == ["0", "1"]
+    assert json.loads(out)["command"] == "linprobe tune some.npz --x dino --label coarse_label"
+    assert "describe" not in run("tune", "absent.npz", *QUICK)[2]
     chosen = ["--x", "dino", "--label", "coarse_label"]
     status, out, err = run("tune", "some.npz", *chosen, "--out", "run", *QUICK)
     assert (status, err) == (0, "")

@@ -11,6 +11,7 @@ import typer
 from linprobe import __version__
 from linprobe.cli.arguments import refuse_little_address_space
 from linprobe.cli.check import check
+from linprobe.cli.describe import describe
 from linprobe.cli.evaluate import evaluate
 from linprobe.cli.fetch import fetch
 from linprobe.cli.help import WIDEST, Command, Group
@@ -25,7 +26,7 @@ from linprobe.cli.words import complain, explain
 from linprobe.cli.worksheet import worksheet
 from linprobe.errors import LinprobeError, UncheckedFileWarning
 
-COMPUTING = ("worksheet", "tune", "evaluate", "predict")  # which load what computes
+COMPUTING = ("worksheet", "tune", "evaluate", "predict", "describe")  # which load what computes
 
 app = typer.Typer(
     name="linprobe",
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
-for command in (worksheet, tune, evaluate, predict, report, check, fetch):
+for command in (worksheet, tune, describe, evaluate, predict, report, check, fetch):
     app.command(cls=Command)(command)
 
 

@@ -42,15 +42,12 @@ def evaluate(
 
     from linprobe.assess import assess, prove, trained_on
     from linprobe.classifier import load
-    from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.output import answer, require_output
-    from linprobe.cli.screen import print_notes, print_step
-    from linprobe.data.formats import open_dataset
+    from linprobe.cli.screen import print_step
+    from linprobe.cli.source import opened
 
     classifier = load(model)
-    fetch_if_absent(source)
-    dataset = open_dataset(source, x=x, label=label)
-    print_notes(dataset.notes)
+    dataset = opened(source, x, label)
     # First what may be refused, so that nothing is printed then.
     proof = prove(classifier, dataset) if certify else None
     found = assess(classifier, dataset)

@@ -88,12 +88,11 @@ def tune(
     from rich.console import Console
 
     from linprobe.cli.arguments import of_sgd, resources
-    from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
-    from linprobe.cli.screen import path_progress, print_notes, print_step, search_progress
+    from linprobe.cli.screen import path_progress, print_step, search_progress
+    from linprobe.cli.source import opened
     from linprobe.compare.settings import parse_axis
-    from linprobe.data.formats import open_dataset
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import tuned_views, write_tuned
     from linprobe.tune import Options
@@ -126,9 +125,7 @@ def tune(
             # The folder is made before the work, so that a place that cannot be written is found out at once.
             publish_folder(folder, replace=force, holding="run.json") as partial,
         ):
-            fetch_if_absent(source)
-            dataset = open_dataset(source, x=x, label=label)
-            print_notes(dataset.notes)
+            dataset = opened(source, x, label)
             with (path_progress if solver == "exact" else search_progress)(console) as progress:
                 result = run_tuning(
                     dataset,

@@ -270,7 +270,7 @@ def test_what_is_chosen_is_read(tmp_path):
 
 
 def test_what_is_likely_is_listed_and_suggested_first(tmp_path):
-    names = [*(f"e{column}" for column in range(15)), "id", "species", "count"]
+    names = [*(f"e{column}" for column in range(15)), "id", "count", "species"]
     kinds = {"id": "U4", "species": "U9", "count": "i8"}
     values = np.zeros(24, [(name, kinds.get(name, "f4")) for name in names])
     values["species"] = NAMES[Y]

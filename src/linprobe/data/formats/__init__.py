@@ -43,13 +43,13 @@ from linprobe.data.formats import (
     torch_files,
     webdataset,
 )
-from linprobe.data.formats.entries import Choice, refuse_choice
+from linprobe.data.formats.entries import Choice, Entry, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, locate, read_file, read_folder, suffixes_of
 from linprobe.data.formats.mixed import refuse_mixed
 from linprobe.data.reading import readable, show
 from linprobe.errors import UsageError
 
-__all__ = ["FILES", "NAMES", "WHOLE", "open_dataset"]
+__all__ = ["FILES", "NAMES", "WHOLE", "Contents", "contents", "open_dataset"]
 
 MOST_LOOKED_AT = 10_000  # names in a folder, for one like the name that is not there
 
@@ -141,11 +141,8 @@ def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label:
     if isinstance(source, str) and source in NAMES:
         refuse_choice(source, choice)
         return NAMES[source]()
-    path = Path(source)
-    if path.parts[:1] and path.parts[0].startswith("~"):
-        path = _home(path)
+    path, exists = _path(source)
     with readable(path):
-        exists = os.fspath(source) != "" and path.exists()
         read = _reader(path) if exists else None
     if read is not None:
         return read(path, choice)
@@ -157,6 +154,47 @@ def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label:
     )
     *kinds, last = (*NAMES, *(kind.description for kind in (*FILES, *WHOLE) if kind.description))
     raise UsageError(f"{place}: {finding}; a source is {', '.join(kinds)}, or {last}")
+
+
+class Contents(NamedTuple):
+    """A format by its name, and the arrays and columns that are in its files; [] where it has none of these."""
+
+    format: str
+    entries: list[Entry]
+
+
+def contents(source: str | os.PathLike[str]) -> Contents | None:
+    """What is in a path, without deciding what the features and the labels are; None for names and what is no source.
+
+    Raises DataError for what cannot be read.
+    """
+    if isinstance(source, str) and source in NAMES:
+        return None
+    path, exists = _path(source)
+    with readable(path):
+        if not exists:
+            return None
+        wholes = [known for known in WHOLE if known.recognises(path)]
+        if wholes:
+            tables = [] if wholes[0].read is not parquet.read else parquet.parts(path) if path.is_dir() else [path]
+            entries = [entry for file in tables for entry in parquet.entries(file)]
+            return Contents(" and ".join(dict.fromkeys(known.name for known in wholes)), entries)
+        files = [file.path for file in locate(path, suffixes_of(FILES))] if path.is_dir() else [path]
+        formats = {file: known for file in files if (known := format_of(file, FILES)) is not None}
+    if not formats or not any(known.source for known in formats.values()):
+        return None
+    names = " and ".join(dict.fromkeys(known.description for known in formats.values() if known.source))
+    entries = [entry for file, known in formats.items() for entry in known.entries(file)]
+    return Contents(f"a folder of {names}" if path.is_dir() else names, entries)
+
+
+def _path(source: str | os.PathLike[str]) -> tuple[Path, bool]:
+    """The path of a source, and whether it is there."""
+    path = Path(source)
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        path = _home(path)
+    with readable(path):
+        return path, os.fspath(source) != "" and path.exists()
 
 
 def _reader(path: Path) -> Callable[[Path, Choice], Dataset] | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-__all__ = ["parts", "read", "read_parquet", "recognises"]
+__all__ = ["entries", "parts", "read", "read_parquet", "recognises"]
 
 IMAGE_COLUMNS = ("img", "image", "jpg", "jpeg", "png", "webp", "picture", "photo")
 LARGEST_FILE = 2**40
@@ -72,6 +72,12 @@ def recognises(path: Path) -> bool:
 def parts(folder: Path) -> list[Path]:
     """The parquet files of a folder that has some with pictures."""
     return [file.path for file in locate(folder, (".parquet",))] if recognises(folder) else []
+
+
+def entries(path: Path) -> list[Entry]:
+    """The columns of a file, those of pictures marked as such, though still encoded."""
+    pictures = _image_columns(_schema(path))
+    return [replace(entry, pictures=entry.name in pictures) for entry in entries_of_parquet(path)]
 
 
 def read_parquet(path: str | os.PathLike[str]) -> Dataset:

@@ -1,0 +1,41 @@
+"""`linprobe describe`: what is in a source, and what `tune` would take."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from linprobe.cli.arguments import LabelOption, SourceArgument, XOption
+
+
+def describe(
+    source: SourceArgument,
+    x: XOption = None,
+    label: LabelOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, only that.")] = False,
+) -> None:
+    """Describe what is in a source, without training anything.
+
+    Format, examples, classes, splits, what is missing or there twice, and about how long tune will take.
+
+    Where the features or the labels are not clear, what there is, and the option that says which.
+    """
+    from rich.console import Console
+
+    from linprobe.cli.fetch import fetch_if_absent
+    from linprobe.cli.output import answer, require_output
+    from linprobe.cli.screen import print_notes, print_step
+    from linprobe.describe import describe as look_at
+    from linprobe.describe import description_steps
+
+    fetch_if_absent(source)
+    found = look_at(source, x=x, label=label)
+    print_notes(found.notes)
+    if as_json:
+        answer(json.dumps(asdict(found), indent=2))
+        return
+    console = Console(highlight=False)
+    for step in description_steps(found):
+        print_step(console, step)
+    require_output()
