@@ -18,7 +18,8 @@ def test_everything_that_is_in_it(tmp_path):
     train[3] = train[0]  # the same label
     train[4] = train[0]  # another one
     test[:2] = train[7]
-    test[5, 2] = np.nan
+    test[5, 2:4] = np.nan
+    test[6, 0] = np.inf
     path = tmp_path / "some.npz"
     np.savez(path, X_train=train, y_train=Y[:40], X_test=test, y_test=Y[40:], notes=np.array(["a"] * 7))
     found = describe(path)
@@ -27,7 +28,7 @@ def test_everything_that_is_in_it(tmp_path):
     parts = {part.name: part for part in found.splits}
     assert parts["train"].counts == tuple(np.bincount(Y[:40]))
     assert (parts["train"].n, parts["train"].repeated, parts["train"].not_finite) == (40, 2, 0)
-    assert (parts["test"].n, parts["test"].repeated, parts["test"].not_finite) == (20, 1, 1)
+    assert (parts["test"].n, parts["test"].repeated, parts["test"].not_finite) == (20, 1, 2)
     assert [(each.first, each.second, each.n) for each in found.shared] == [("train", "test", 2)]
     assert found.contradicting == 3 + 3
     assert found.bytes == 60 * 5 * 4
@@ -35,7 +36,7 @@ def test_everything_that_is_in_it(tmp_path):
     assert found.command == f"linprobe tune {path}"
     assert {each.name: (each.dtype, each.shape) for each in found.arrays}["X_test"] == ("float32", (20, 5))
     said = str(description_steps(found))
-    for words in ("2 in train", "2 of test also in train", "6 rows with another label", "1 row of test", "20"):
+    for words in ("2 in train", "2 of test also in train", "6 rows with another label", "2 rows of test", "20"):
         assert words in said
 
 
@@ -59,8 +60,12 @@ def test_where_the_labels_are_not_clear_it_says_what_there_is(tmp_path):
 def test_a_folder_with_several_data_sets_is_described_by_what_names_one(tmp_path):
     write_cifar10(tmp_path)
     np.save(tmp_path / "features.npy", X)
+    for k in "ab":
+        (tmp_path / "photos" / k).mkdir(parents=True)
+        (tmp_path / "photos" / k / "1.png").write_bytes(picture(pictures(1)[0]))
     found = describe(tmp_path)
     assert "holds more than one data set" in found.undecided
+    assert found.format == "CIFAR and folders of pictures"
 
 
 def test_pictures_in_parquet_with_two_columns_of_labels(tmp_path):

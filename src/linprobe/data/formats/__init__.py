@@ -174,7 +174,7 @@ def contents(source: str | os.PathLike[str]) -> Contents | None:
     with readable(path):
         if not exists:
             return None
-        wholes = [known for known in WHOLE if known.recognises(path)]
+        wholes = [known for known in WHOLE if known.recognises(path) or (path.is_dir() and known.parts(path))]
         if wholes:
             tables = [] if wholes[0].read is not parquet.read else parquet.parts(path) if path.is_dir() else [path]
             entries = [entry for file in tables for entry in parquet.entries(file)]
