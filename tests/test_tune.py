@@ -50,7 +50,7 @@ def draw(n=240, D=6, K=3, *, seed=0, test=None):
 def rows_of(dataset, part):
     """The rows of a default tuning, centred in float64 as plain NumPy does it, and their labels."""
     n = len(dataset.train)
-    splits = make_splits(dataset, val=n // 10, test=n // 10)
+    splits = make_splits(dataset, val=n // 10, test=n // 10, rule="stratified")
     mean = splits.train.X[:].reshape(len(splits.train), -1).mean(axis=0, dtype=np.float64)
     chosen = {"train": [splits.train], "val": [splits.val], "both": [splits.train, splits.val], "test": [splits.test]}
     X = np.concatenate([examples.X[:].reshape(len(examples), -1) for examples in chosen[part]])
@@ -107,7 +107,7 @@ def test_the_gap_of_the_refit_is_the_certificates(digits, tuned):
 
 def _pool(dataset):
     n = len(dataset.train)
-    splits = make_splits(dataset, val=n // 10, test=n // 10)
+    splits = make_splits(dataset, val=n // 10, test=n // 10, rule="stratified")
     return splits.train, splits.val
 
 
@@ -127,11 +127,9 @@ def test_the_choice_does_not_see_the_test_split(digits):
 def test_the_choice_does_not_see_validation_before_it_is_made(digits):
     """Other validation labels: the same path, perhaps another choice."""
     train, val = _pool(digits)
-    other = Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, np.roll(val.y, 1)]))
-    same = Examples(other.X, np.concatenate([train.y, val.y]))
     test = Examples(digits.train.X[:50], digits.train.y[:50])
-    options = Options(regs=REG, train=len(train), val=len(val))
-    a, b = (tune(Dataset("d", rows, test, digits.classes), options) for rows in (same, other))
+    others = (val, Examples(val.X, np.roll(val.y, 1)))
+    a, b = (tune(Dataset("d", train, test, digits.classes, val=each), Options(regs=REG)) for each in others)
     for name in ("objective", "train_accuracy"):
         assert [getattr(row, name) for row in a.numbers.grid.rows] == [
             getattr(row, name) for row in b.numbers.grid.rows
@@ -142,14 +140,11 @@ def test_the_choice_does_not_see_validation_before_it_is_made(digits):
 @pytest.mark.parametrize("features", ["centred", "standardised", "normalised"])
 def test_the_preparation_does_not_see_validation(features):
     """Other validation rows, far from all others: the same path, bit for bit."""
-    dataset, test = draw(), draw(30, seed=1).train
-    X = dataset.train.X.copy()
-    X[200:] = 50 * X[200:] + 1000
-    options = Options(regs=np.array([0.01, 1.0]), features=features, train=200, val=40)
-    a, b = (
-        tune(Dataset("d", Examples(rows, dataset.train.y), test, dataset.classes), options)
-        for rows in (dataset.train.X, X)
-    )
+    dataset, test = draw(200), draw(30, seed=1).train
+    options = Options(regs=np.array([0.01, 1.0]), features=features)
+    near = draw(40, seed=2).train
+    far = Examples(50 * near.X + 1000, near.y)
+    a, b = (tune(Dataset("d", dataset.train, test, dataset.classes, val=val), options) for val in (near, far))
     for name in ("objective", "train_accuracy", "gap"):
         assert [getattr(row, name) for row in a.numbers.grid.rows] == [
             getattr(row, name) for row in b.numbers.grid.rows
@@ -396,10 +391,10 @@ def test_a_class_without_examples_is_named():
 
 def test_a_class_of_validation_alone_is_learned_by_folds_and_by_the_refit():
     dataset, steps = draw(40, 4, 3), []
-    splits = make_splits(dataset, seed=0, **Options().sizes(dataset))
-    late = np.array([any((row == seen).all() for seen in splits.val.X) for row in dataset.train.X])
-    y = np.where(late, 3, dataset.train.y)
-    moved = Dataset("drawn", Examples(dataset.train.X, y), None, ("a", "b", "c", "late"))
+    X, y = dataset.train.X, np.where(np.arange(40) < 34, dataset.train.y, 3)
+    moved = Dataset(
+        "drawn", Examples(X[:34], y[:34]), None, ("a", "b", "c", "late"), val=Examples(X[30:].copy() + 9, y[30:])
+    )
     held_out = tune(moved, Options(regs=np.array([1.0]), tol=0.1), on_step=steps.append)
     assert steps[0].notes == ("Class late has no example in train, only in validation.",)
     assert held_out.numbers.data.absent == (*held_out.classifier.unlearned,) == ()
@@ -484,10 +479,10 @@ def failing(monkeypatch, failed):
 @pytest.mark.parametrize("folds", [None, 3])
 def test_a_fit_that_failed_is_not_chosen_while_another_has_not(folds, monkeypatch):
     options = Options(regs=np.array([0.01, 0.1, 1e6]), folds=folds)
-    assert tune(draw(), options).numbers.grid.best.reg < 1e6
+    assert tune(draw(seed=1), options).numbers.grid.best.reg < 1e6
     failing(monkeypatch, [0.01, 0.1])
     steps = []
-    result = tune(draw(), options, on_step=steps.append)
+    result = tune(draw(seed=1), options, on_step=steps.append)
     grid = result.numbers.grid
     assert [row.status for row in grid.rows] == ["failed", "failed", "gap"]
     assert grid.best.reg == 1e6

@@ -1,8 +1,10 @@
 """A saved model on a data set: how good it is there, and how near to the optimum of what it was trained on."""
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -11,6 +13,7 @@ from linprobe.classifier import Classifier
 from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.core.measure import wilson_interval
 from linprobe.data.dataset import Dataset, Examples, Splits
+from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import Features, Preparation
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.errors import DataError, UsageError
@@ -18,6 +21,8 @@ from linprobe.evidence import observe
 from linprobe.steps import at_most, brief, number
 from linprobe.tensors import short
 from linprobe.tune.options import TOLERANCE
+
+READ_BY = ("x", "label", "val", "test", "split_column", "groups")  # what `open_dataset` can be told
 
 # The mean in the file is that of the rows it was fitted on, but for how another machine rounds.
 MEAN_TOLERANCE = 1e-6
@@ -83,6 +88,30 @@ def assess(classifier: Classifier, dataset: Dataset) -> Assessment:
     rows, examples = _rows_to_judge(classifier, dataset)
     seen = observe(classifier, Examples(examples.X, numbers[examples.y]))
     return Assessment(rows, seen.n, seen.correct / seen.n, wilson_interval(seen.correct, seen.n), seen.counts)
+
+
+def open_as_trained(classifier: Classifier, source: str, given: dict[str, str]) -> Dataset:
+    """A source, read with the options that are given, and else as the model's training read its own.
+
+    Where that makes it the data of the training it is; else without the sources of its validation and test splits, and
+    without anything that this source does not have. Raises what `open_dataset` raises.
+    """
+    told = classifier.about.get("asked")
+    told = told if isinstance(told, Mapping) else {}
+    known: dict[str, str] = {name: told[name] for name in READ_BY if isinstance(told.get(name), str)}
+    for split in ("val", "test"):  # a model names files that are there, and sends nobody for others
+        if split in known and not Path(known[split]).exists():
+            del known[split]
+    if {"val", "test"} & known.keys() - given.keys():
+        with contextlib.suppress(UsageError, DataError):
+            dataset = open_dataset(source, **(known | given))
+            if trained_on(classifier, dataset):
+                return dataset
+    columns = {name: asked for name, asked in known.items() if name not in ("val", "test")}
+    if columns.keys() - given.keys():
+        with contextlib.suppress(UsageError, DataError):
+            return open_dataset(source, **(columns | given))
+    return open_dataset(source, **given)
 
 
 def trained_on(classifier: Classifier, dataset: Dataset) -> bool:

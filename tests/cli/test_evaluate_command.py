@@ -67,7 +67,7 @@ def test_json_is_the_only_output_and_has_every_figure(run, tuned):
     numbers = json.loads(out)
     assert {name: numbers[name] for name in ("accuracy", "interval", "n")} == tuned["test"]
     assert numbers["data"]["fingerprint"] == tuned["data"]["fingerprint"]
-    splits = make_splits(linprobe.open_dataset("digits"), train=1439, val=179, test=179)
+    splits = make_splits(linprobe.open_dataset("digits"), train=1439, val=179, test=179, rule="stratified")
     counts = [int((splits.test.y == k).sum()) for k in range(10)]
     assert [sum(row) for row in numbers["confusion"]] == [one["n"] for one in numbers["classes"]] == counts
     certificate = numbers["certificate"]

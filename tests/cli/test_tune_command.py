@@ -70,7 +70,7 @@ def test_the_model_predicts_what_the_run_measured(run, tmp_path, pageless):
     run("tune", "digits", "--out", "run", *QUICK, "--val-size", "100", "--test-size", "150", "--seed", "7")
     numbers, _ = read(tmp_path / "run")
     model = linprobe.load(tmp_path / "run" / "model.safetensors")
-    splits = make_splits(linprobe.open_dataset("digits"), seed=7, train=1547, val=100, test=150)
+    splits = make_splits(linprobe.open_dataset("digits"), seed=7, train=1547, val=100, test=150, rule="stratified")
     assert [numbers["data"][name] for name in ("train", "val", "test")] == [1547, 100, 150]
     assert np.mean(model.predict(splits.test.X) == splits.test.y) == numbers["test"]["accuracy"]
     assert numbers["test"]["n"] == 150

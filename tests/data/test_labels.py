@@ -81,7 +81,7 @@ def test_a_test_split_of_nothing_but_minus_one_is_withheld(test):
     found = read(train=[0, 1, 1], test=test)
     assert list(found.numbers) == ["train"]
     assert found.classes == ("0", "1")
-    assert found.notes == ("test: all 2 labels are -1, so they are withheld and this split is not used.",)
+    assert found.notes == ("test: all 2 labels are -1 (withheld), so this split is not used.",)
 
 
 def test_names_are_those_of_integers_from_0_and_some_may_be_absent():

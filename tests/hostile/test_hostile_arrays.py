@@ -95,7 +95,7 @@ def test_names_of_classes_that_run_something_are_left_out_and_reported(tmp_path,
     dataset = open_dataset(tmp_path / "some.npz")
     assert dataset.classes == ("0", "1", "2")
     (note,) = dataset.notes
-    assert "classes is left out" in note
+    assert "The classes have no names: " in note
     assert finding in note
     assert not marker.exists()
 

@@ -65,6 +65,29 @@ LabelOption = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+ValOption = Annotated[
+    str | None,
+    typer.Option("--val", metavar="SOURCE", help="A source with the validation examples.", rich_help_panel=DATA),
+]
+TestOption = Annotated[
+    str | None, typer.Option("--test", metavar="SOURCE", help="A source with the test examples.", rich_help_panel=DATA)
+]
+SplitColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY|COLUMN|FILE",
+        help="What says train, val or test of each row; found by itself where it is called split.",
+        rich_help_panel=DATA,
+    ),
+]
+GroupsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY|COLUMN|FILE",
+        help="The group of each row, such as its patient: a group is never in two splits or folds.",
+        rich_help_panel=DATA,
+    ),
+]
 ModelArgument = Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.")]
 PrepareOption = Annotated[Prepare, typer.Option(help="What is done to the features first.", rich_help_panel=TRAINING)]
 PrecisionOption = Annotated[

@@ -6,13 +6,25 @@ from typing import Annotated
 
 import typer
 
-from linprobe.cli.arguments import LabelOption, SourceArgument, XOption
+from linprobe.cli.arguments import (
+    GroupsOption,
+    LabelOption,
+    SourceArgument,
+    SplitColumnOption,
+    TestOption,
+    ValOption,
+    XOption,
+)
 
 
 def describe(
     source: SourceArgument,
     x: XOption = None,
     label: LabelOption = None,
+    val: ValOption = None,
+    test: TestOption = None,
+    split_column: SplitColumnOption = None,
+    groups: GroupsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, only that.")] = False,
 ) -> None:
     """Describe what is in a source, without training anything.
@@ -29,8 +41,9 @@ def describe(
     from linprobe.describe import describe as look_at
     from linprobe.describe import description_steps
 
-    fetch_if_absent(source)
-    found = look_at(source, x=x, label=label)
+    for each in filter(None, (source, val, test)):
+        fetch_if_absent(each)
+    found = look_at(source, x=x, label=label, val=val, test=test, split_column=split_column, groups=groups)
     print_notes(found.notes)
     if as_json:
         answer(json.dumps(asdict(found), indent=2))

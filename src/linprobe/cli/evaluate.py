@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linprobe.cli.arguments import LabelOption, ModelArgument, SourceArgument, XOption
+from linprobe.cli.arguments import (
+    GroupsOption,
+    LabelOption,
+    ModelArgument,
+    SourceArgument,
+    SplitColumnOption,
+    TestOption,
+    ValOption,
+    XOption,
+)
 
 if TYPE_CHECKING:
     from linprobe.assess import Assessment, Proof
@@ -24,6 +33,10 @@ def evaluate(
     source: SourceArgument,
     x: XOption = None,
     label: LabelOption = None,
+    val: ValOption = None,
+    test: TestOption = None,
+    split_column: SplitColumnOption = None,
+    groups: GroupsOption = None,
     certify: Annotated[
         bool,
         typer.Option("--certify", help="Prove how near the model is to the optimum of the rows it was trained on."),
@@ -36,18 +49,21 @@ def evaluate(
 
     Where there is none: what the model's training left for test, or all of a source that it was not trained on.
 
+    The data is read as the model's training read it, with the same --label, --groups and so on, unless they are given.
+
     With --certify the exit status is 1 unless the model is proven to be within the tolerance that it was trained with.
     """
     from rich.console import Console
 
-    from linprobe.assess import assess, prove, trained_on
+    from linprobe.assess import assess, open_as_trained, prove, trained_on
     from linprobe.classifier import load
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
     from linprobe.cli.source import opened
 
     classifier = load(model)
-    dataset = opened(source, x, label)
+    given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
+    dataset = opened(source, given, lambda choice: open_as_trained(classifier, source, choice))
     # First what may be refused, so that nothing is printed then.
     proof = prove(classifier, dataset) if certify else None
     found = assess(classifier, dataset)

@@ -1,6 +1,7 @@
 """The source of a command: fetched where it is absent, opened, and what is to be known of it said."""
 
 import shlex
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from linprobe.errors import UsageError
@@ -8,16 +9,26 @@ from linprobe.errors import UsageError
 if TYPE_CHECKING:
     from linprobe.data.dataset import Dataset
 
+Choice = Mapping[str, str]
 
-def opened(source: str, x: str | None, label: str | None) -> "Dataset":
-    """The data set. A UsageError about a source with something in it names the command that lists what."""
+
+def opened(
+    source: str, options: Mapping[str, str | None], how: "Callable[[Choice], Dataset] | None" = None
+) -> "Dataset":
+    """The data set as the options that are given say; how: in place of `open_dataset`, what takes those.
+
+    A UsageError about a source with something in it names the command that lists what.
+    """
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.screen import print_notes
     from linprobe.data.formats import contents, open_dataset
 
-    fetch_if_absent(source)
+    choice = {name: asked for name, asked in options.items() if asked is not None}
+    for each in (source, choice.get("val"), choice.get("test")):
+        if each is not None:
+            fetch_if_absent(each)
     try:
-        dataset = open_dataset(source, x=x, label=label)
+        dataset = open_dataset(source, **choice) if how is None else how(choice)
     except UsageError as error:
         if contents(source) is None:
             raise

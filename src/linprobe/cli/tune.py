@@ -14,6 +14,7 @@ from linprobe.cli.arguments import (
     TRAINING,
     DeviceOption,
     ForceOption,
+    GroupsOption,
     JsonOption,
     LabelOption,
     MemoryOption,
@@ -22,8 +23,11 @@ from linprobe.cli.arguments import (
     PrepareOption,
     SeedOption,
     SourceArgument,
+    SplitColumnOption,
+    TestOption,
     TestSizeOption,
     TrainSizeOption,
+    ValOption,
     ValSizeOption,
     XOption,
 )
@@ -37,6 +41,10 @@ def tune(
     source: SourceArgument,
     x: XOption = None,
     label: LabelOption = None,
+    val: ValOption = None,
+    test: TestOption = None,
+    split_column: SplitColumnOption = None,
+    groups: GroupsOption = None,
     solver: Annotated[
         Solver, typer.Option(help="The proven optimum for each reg, or SGD for each learning rate and reg.")
     ] = "exact",
@@ -78,7 +86,8 @@ def tune(
 ) -> None:
     """Find the best reg, prove how near each optimum is, and measure test once.
 
-    Validation and test are the source's own splits, else each has a tenth of the training examples.
+    Validation and test are the source's own splits, or those of --val, --test and --split-column; else each is a tenth
+    of the training examples, drawn with --seed so that every class has its share, and no group of --groups is in two.
 
     With --folds, --train-size is the number of examples that are split into folds.
 
@@ -125,7 +134,8 @@ def tune(
             # The folder is made before the work, so that a place that cannot be written is found out at once.
             publish_folder(folder, replace=force, holding="run.json") as partial,
         ):
-            dataset = opened(source, x, label)
+            given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
+            dataset = opened(source, given)
             with (path_progress if solver == "exact" else search_progress)(console) as progress:
                 result = run_tuning(
                     dataset,

@@ -117,7 +117,7 @@ def worksheet(
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
-    from linprobe.cli.screen import print_step, search_progress
+    from linprobe.cli.screen import print_notes, print_step, search_progress
     from linprobe.compare.settings import parse_axis
     from linprobe.core.sgd.settings import Training
     from linprobe.data.formats import open_dataset
@@ -170,6 +170,7 @@ def worksheet(
         ):
             fetch_if_absent(source)
             dataset = open_dataset(source)
+            print_notes(dataset.notes)
             with search_progress(console) as progress:
                 result = run_worksheet(
                     dataset,

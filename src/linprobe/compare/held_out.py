@@ -7,6 +7,7 @@ import numpy as np
 from linprobe.compare.solver import Judged
 from linprobe.core.backend import Array
 from linprobe.core.measure import score_stack
+from linprobe.data.draw import grouped
 from linprobe.data.rows import StoredRows
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
@@ -90,9 +91,23 @@ def some_of(X: Array, rows: Part) -> Array:
     return X.take(rows) if isinstance(X, StoredRows) else X[rows]
 
 
-def make_folds(y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...]) -> np.ndarray:
-    """The fold of every example (n,), each with its share of every class; y (n,). Raises UsageError for too many."""
+def make_folds(
+    y: np.ndarray, folds: int, seed: int, classes: tuple[str, ...], groups: np.ndarray | None = None
+) -> np.ndarray:
+    """The fold of every example (n,), each with its share of every class; y (n,). Raises UsageError for too many.
+
+    groups (n,): rows of one group are in one fold, and shares are only nearly the same.
+    """
     from sklearn.model_selection import StratifiedKFold
+
+    if groups is not None:
+        of_row = np.unique(groups, return_inverse=True)[1].reshape(-1)
+        if folds > (there := int(of_row.max()) + 1):
+            raise UsageError(
+                f"--folds {folds}: there are {there:,} groups to split into folds, and every fold needs one; ask for "
+                f"{there:,} or fewer"
+            )
+        return grouped(y, of_row, [1] * folds, np.random.default_rng(seed))
 
     counts = np.bincount(y, minlength=len(classes))
     smallest = int(np.argmin(np.where(counts > 0, counts, len(y) + 1)))

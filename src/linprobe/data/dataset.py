@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,9 +56,11 @@ class Examples:
         object.__setattr__(self, "y", y)
 
     @classmethod
-    def labelled(cls, X: Array, y: np.ndarray) -> "Examples":
+    def labelled(cls, X: Array, y: np.ndarray, groups: np.ndarray | None = None) -> "Examples":
         """Those of which there is a label: in y (n,), -1 is none. Nothing is copied where all have one."""
-        return cls(X, y) if (y >= 0).all() else cls(StoredRows(X), np.maximum(y, 0)).take(y >= 0)
+        if (y >= 0).all():
+            return cls(X, y, groups)
+        return cls(X, np.maximum(y, 0), groups).lazily().take(y >= 0)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -71,14 +75,23 @@ class Examples:
         return self if isinstance(self.X, StoredRows) else Examples(StoredRows(self.X), self.y, self.groups)
 
 
+class Columns(NamedTuple):
+    """What in a source are the features, in their order, and the labels; table: whether they are columns of one."""
+
+    features: tuple[str, ...] = ()
+    label: str = ""
+    table: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A source that has been read.
 
     train: everything that is not a test or validation split of the source's own; test, val: these splits, or None where
     the source has none; classes: K names, label k is called classes[k]; white: the value that a white pixel has, where
-    they are pictures; notes: what a user should know of how the source was read, a sentence each. Raises DataError
-    unless all splits have rows of one shape, labels in [0, K), and the names are distinct.
+    they are pictures; notes: what a user should know of how the source was read, a sentence each; columns: what was
+    taken for what; asked: what `open_dataset` was told to read it by. Raises DataError unless all splits have rows of
+    one shape, labels in [0, K), and the names are distinct.
     """
 
     name: str
@@ -88,6 +101,8 @@ class Dataset:
     white: float = 255.0
     val: Examples | None = None
     notes: tuple[str, ...] = ()
+    columns: Columns = field(default_factory=Columns)
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
@@ -146,6 +161,7 @@ class Splits:
     """The rows that a run fits on, chooses by, reports on, and checks its gradient with (dev, drawn from train).
 
     fingerprint: of which rows of the source's training split train, val and test have; not of a test split of its own.
+    sizes: of train, val and test, as they were asked for, which groups that stay whole only come near.
     """
 
     train: Examples
@@ -153,6 +169,7 @@ class Splits:
     test: Examples
     dev: Examples
     fingerprint: str
+    sizes: Mapping[str, int]
 
 
 def _check_labels(place: str, examples: Examples, classes: int) -> None:

@@ -220,7 +220,7 @@ def _without_missing(told: Mapping[str, Told], numbers: dict[str, np.ndarray], c
                     f"{place}: none of its {n:,} rows has a label (all are -1 or missing); give --label another one"
                 )
             said = "-1" if _all_minus(told[split].values) else "missing"
-            notes.append(f"{split}: all {n:,} labels are {said}, so they are withheld and this split is not used.")
+            notes.append(f"{split}: all {n:,} labels are {said} (withheld), so this split is not used.")
             continue
         if missing:
             has, are = ("has", "is") if missing == 1 else ("have", "are")

@@ -10,10 +10,14 @@ import numpy as np
 
 from linprobe.core.finite import first_not_finite
 from linprobe.data.dataset import Dataset, Examples, Splits
+from linprobe.data.draw import grouped, in_one, mixed, numbered_groups, some, stratified
 from linprobe.data.prepare import Features, Preparation, fit_preparation
 from linprobe.errors import DataError, UsageError
 
 Part = Literal["train", "train + validation"]
+# In the order of the source, as the worksheet has it, if that is well mixed, else shuffled; each class in its share; or
+# also no group in two splits.
+Rule = Literal["in order", "stratified", "grouped"]
 
 # The worksheet's sizes on CIFAR-10; elsewhere the same shares of what there is.
 WORKSHEET_SIZES = {"train": 49_000, "val": 1_000, "test": 1_000, "dev": 500}
@@ -28,8 +32,8 @@ LEAST_EXAMPLES = 200
 class TrainedOn:
     """Which rows of a data set a model is trained on, and which its preparation is fitted on.
 
-    seed, train, val, test: of the splits, as `make_splits` takes them. fingerprint: of the splits that they made and of
-    all else here; None in the files of older versions.
+    seed, train, val, test, rule: of the splits, as `make_splits` takes them. fingerprint: of the splits that they made
+    and of all else here; None in the files of older versions.
     """
 
     trained_on: Part
@@ -39,11 +43,13 @@ class TrainedOn:
     val: int
     test: int
     fingerprint: str | None = None
+    rule: Rule = "in order"
 
     @classmethod
-    def of(cls, splits: Splits, seed: int, trained_on: Part, prepared_on: Part) -> "TrainedOn":
-        """Those of splits that were made with a seed."""
-        rows = cls(trained_on, prepared_on, seed, len(splits.train), len(splits.val), len(splits.test))
+    def of(cls, splits: Splits, seed: int, trained_on: Part, prepared_on: Part, rule: Rule = "in order") -> "TrainedOn":
+        """Those of splits that were made with a seed, by a rule."""
+        train, val, test = (splits.sizes[name] for name in ("train", "val", "test"))
+        rows = cls(trained_on, prepared_on, seed, train, val, test, rule=rule)
         digest = hashlib.sha256(json.dumps([rows.tell(), splits.fingerprint], sort_keys=True).encode())
         return replace(rows, fingerprint=f"sha256:{digest.hexdigest()}")
 
@@ -56,29 +62,36 @@ class TrainedOn:
             or any(type(told.get(name)) is not int or not 0 <= told[name] < 2**63 for name in numbers)
             or any(told.get(name) not in get_args(Part) for name in ("trained_on", "prepared_on"))
             or not isinstance(told.get("fingerprint"), str | None)
+            or told.get("rule", "in order") not in get_args(Rule)
         ):
             raise DataError("the model does not tell which rows it was trained on; train it again, with linprobe tune")
-        known: dict[str, Any] = {field.name: told.get(field.name) for field in fields(cls)}
+        known: dict[str, Any] = {field.name: told[field.name] for field in fields(cls) if field.name in told}
         return cls(**known)
 
     def tell(self) -> dict[str, Any]:
-        """All of it, JSON-ready."""
-        return asdict(self)
+        """All of it, JSON-ready; without the rule that older versions had, which they did not tell."""
+        told = asdict(self)
+        return told if self.rule != "in order" else {name: told[name] for name in told if name != "rule"}
 
     def splits(self, dataset: Dataset) -> Splits:
         """The same splits again, of the same data set. Raises DataError where they are not what was trained on."""
+        if self.rule == "grouped" and dataset.train.groups is None:
+            raise DataError(
+                f"{dataset.name}: the model was trained on splits that keep groups together, and there are none here; "
+                "give their column, with --groups"
+            )
         changed = DataError(
             f"{dataset.name}: the rows that the model's file describes are not those that the model was trained on, so "
             "the file was changed; train the model again"
         )
         try:
             sizes = {"train": self.train, "val": self.val, "test": self.test}
-            splits = make_splits(dataset, seed=self.seed, **sizes)
+            splits = make_splits(dataset, seed=self.seed, rule=self.rule, **sizes)
         except UsageError as error:  # which speaks of options that nobody typed
             raise changed from error
         if self.fingerprint not in (
             None,
-            TrainedOn.of(splits, self.seed, self.trained_on, self.prepared_on).fingerprint,
+            TrainedOn.of(splits, self.seed, self.trained_on, self.prepared_on, self.rule).fingerprint,
         ):
             raise changed
         return splits
@@ -95,13 +108,16 @@ class TrainedOn:
 def part_of(splits: Splits, part: Part) -> Examples:
     """The training examples, or those with the validation examples behind them."""
     train, val = splits.train.lazily(), splits.val.lazily()
-    return train if part == "train" else Examples(train.X.followed_by(val.X), np.concatenate([train.y, val.y]))
+    if part == "train":
+        return train
+    groups = None if train.groups is None or val.groups is None else np.concatenate([train.groups, val.groups])
+    return Examples(train.X.followed_by(val.X), np.concatenate([train.y, val.y]), groups)
 
 
 def prepared(examples: Examples, preparation: Preparation) -> Examples:
     """Examples as Rows (n, D) float32, prepared when they are read."""
     rows = examples.lazily()
-    return Examples(rows.X.prepared(preparation), rows.y)
+    return Examples(rows.X.prepared(preparation), rows.y, rows.groups)
 
 
 def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:
@@ -137,12 +153,15 @@ def make_splits(
     val: int | None = None,
     test: int | None = None,
     dev: int | None = None,
+    rule: Rule = "in order",
 ) -> Splits:
     """Cut a dataset into train, val, test and dev; sizes not given are the worksheet's, in proportion.
 
-    Training rows come first; validation rows from the source's own validation split, or next where it has none; test
-    rows from its own test split, or after those. The order is the source's own, but shuffled with `seed` where the
-    source has no test split, or comes in blocks of a class or lacks one where it should have some.
+    Validation and test rows are those of the source's own splits; where it has none, they are taken from the training
+    rows, by the rule. "in order": training rows come first, validation rows next and test rows after those, in the
+    source's own order, but shuffled with `seed` where the source has no test split, or comes in blocks of a class or
+    lacks one where it should have some. "stratified": drawn with `seed`, each class in its share. "grouped": so, but
+    rows of one group stay together, and sizes are only nearly what is asked for.
     dev is drawn without replacement from train.
     All are Rows of the source's examples, which copy none of them.
     Raises UsageError where fewer examples are there than asked for, DataError where they are too few at all, or all of
@@ -193,7 +212,10 @@ def make_splits(
         sizes["dev"] = min(sizes["dev"], sizes["train"])
     if sizes["dev"] > sizes["train"]:
         raise UsageError(f"--dev {sizes['dev']}: is drawn from the {sizes['train']:,} training examples; ask for fewer")
-    return _cut(dataset, sizes, np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    if rule == "in order":
+        return _cut(dataset, sizes, generator)
+    return _drawn(dataset, sizes, generator, None if rule == "stratified" else numbered_groups(dataset, cut))
 
 
 def _option(name: str) -> str:
@@ -223,7 +245,7 @@ def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator
     # The order of the training split, and behind it that of the validation split.
     order: slice | np.ndarray = slice(0, len(everything))
     within = (sizes["train"],) if dataset.val is not None else (sizes["train"], sizes["val"])
-    if dataset.test is None or not _mixed(dataset.train.y, *within):
+    if dataset.test is None or not mixed(dataset.train.y, *within):
         order = np.concatenate([generator.permutation(available), np.arange(available, len(everything))])
 
     def part(start: int, size: int) -> Examples:
@@ -235,42 +257,57 @@ def _cut(dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator
     if dataset.val is None:
         val = part(after, sizes["val"])
         after += sizes["val"]
-    elif sizes["val"] == len(dataset.val) or _mixed(dataset.val.y, sizes["val"]):
+    elif sizes["val"] == len(dataset.val) or mixed(dataset.val.y, sizes["val"]):
         val = part(available, sizes["val"])
     else:
         val = everything.take(available + generator.permutation(len(dataset.val))[: sizes["val"]])
-    if len(np.unique(train.y)) < 2:
-        raise DataError(
-            f"{dataset.name}: all of train, {len(train):,} of {available:,} examples, is of a single class; a "
-            "classifier needs at least two: train on more examples"
-        )
+    _refuse_single_class(dataset, train)
     dev = train.take(np.sort(generator.choice(len(train), sizes["dev"], replace=False)))
     if dataset.test is None:
         test = part(after, sizes["test"])
     else:
         rows = slice(0, sizes["test"])
-        if not _mixed(dataset.test.y, sizes["test"]):
+        if not mixed(dataset.test.y, sizes["test"]):
             rows = generator.permutation(len(dataset.test))[rows]
         test = dataset.test.lazily().take(rows)
+    return _splits(dataset, train, val, test, dev, sizes)
+
+
+def _refuse_single_class(dataset: Dataset, train: Examples) -> None:
+    if len(np.unique(train.y)) < 2:
+        raise DataError(
+            f"{dataset.name}: all of train, {len(train):,} of {len(dataset.train):,} examples, is of a single class; a "
+            "classifier needs at least two: train on more examples"
+        )
+
+
+def _splits(
+    dataset: Dataset, train: Examples, val: Examples, test: Examples, dev: Examples, sizes: dict[str, int]
+) -> Splits:
     used = [train, val] + ([test] if dataset.test is None else [])
-    lengths = [sizes["train"], sizes["val"], sizes["test"] if dataset.test is None else 0]
+    lengths = [len(train), len(val), len(test) if dataset.test is None else 0]
     digest = hashlib.sha256(json.dumps(lengths).encode())
     for examples in used:
-        digest.update(examples.X.places().astype("<i8").data)
-    return Splits(train, val, test, dev, f"sha256:{digest.hexdigest()}")
+        digest.update(examples.lazily().X.places().astype("<i8").data)
+    asked = {name: sizes[name] for name in ("train", "val", "test")}
+    return Splits(train, val, test, dev, f"sha256:{digest.hexdigest()}", asked)
 
 
-def _mixed(y: np.ndarray, *sizes: int) -> bool:
-    """Whether the first sizes[0] rows, the next sizes[1] and so on can stand for the whole, in the order they have."""
-    share = np.bincount(y) / len(y)
-    # From row to row the label changes as often as two rows drawn at random differ; in blocks of a class, hardly ever.
-    if np.count_nonzero(np.diff(y)) < (len(y) - 1) * (1 - share @ share) / 2:
-        return False
-    start = 0
-    for size in sizes:
-        found = np.bincount(y[start : start + size], minlength=len(share))
-        # A class of which 20 are expected is absent from mixed rows once in e^20 times.
-        if ((share * size >= 20) & (found == 0)).any():
-            return False
-        start += size
-    return True
+def _drawn(
+    dataset: Dataset, sizes: dict[str, int], generator: np.random.Generator, groups: np.ndarray | None
+) -> Splits:
+    """Splits in which every class has its share; groups (n,) int of train, if any, stay whole."""
+    everything, available = dataset.pool(), len(dataset.train)
+    wanted = [sizes["train"], *(sizes[name] * (getattr(dataset, name) is None) for name in ("val", "test"))]
+    if groups is None:
+        part = stratified(dataset.train.y, wanted, generator)
+    else:
+        part = grouped(dataset.train.y, groups, [*wanted, available - sum(wanted)], generator)
+    train, val, test = (everything.take(in_one(np.flatnonzero(part == number))) for number in range(3))
+    _refuse_single_class(dataset, train)
+    if dataset.val is not None:
+        val = everything.take(in_one(available + some(dataset.val.y, sizes["val"], generator)))
+    dev = train.take(np.sort(generator.choice(len(train), min(sizes["dev"], len(train)), replace=False)))
+    if dataset.test is not None:  # last, so that nothing else depends on it
+        test = dataset.test.lazily().take(in_one(some(dataset.test.y, sizes["test"], generator)))
+    return _splits(dataset, train, val, test, dev, sizes)

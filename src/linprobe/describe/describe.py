@@ -81,15 +81,15 @@ class Description:
     command: str | None = None
 
 
-def describe(source: str | os.PathLike[str], *, x: str | None = None, label: str | None = None) -> Description:
+def describe(source: str | os.PathLike[str], **choice: str | None) -> Description:
     """What is in a source that `linprobe.open_dataset` takes; all of it is read, nothing is trained.
 
     Parameters
     ----------
     source : str or path
         The name or the path.
-    x, label : str, optional
-        Which key, column or file has the features, and which the labels.
+    **choice : str, optional
+        x, label, val, test, split_column and groups, as `linprobe.open_dataset` takes them.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def describe(source: str | os.PathLike[str], *, x: str | None = None, label: str
     """
     started = time.perf_counter()
     try:
-        dataset = open_dataset(source, x=x, label=label)
+        dataset = open_dataset(source, **choice)
     except UsageError as error:
         held = contents(source)
         if held is None:
@@ -114,8 +114,8 @@ def describe(source: str | os.PathLike[str], *, x: str | None = None, label: str
     opened = time.perf_counter() - started
     held = contents(source)
     words = ["linprobe", "tune", os.fspath(source)]
-    for option, given in (("--x", x), ("--label", label)):
-        words += [] if given is None else [option, given]
+    for option, given in choice.items():
+        words += [] if given is None else [f"--{option.replace('_', '-')}", given]
     return _described(source, held, dataset, opened, shlex.join(words))
 
 

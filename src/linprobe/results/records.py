@@ -48,7 +48,9 @@ class SourceData:
     """The source, its classes, and how many examples each split has.
 
     notes: what a user should know of how it was read; shape: of an example, which a worksheet calls image_shape;
-    absent: classes without an example to learn from; only_in_validation: classes of which only validation has examples.
+    absent: classes without an example to learn from; only_in_validation: classes of which only validation has examples;
+    identical: how many examples of val are in train too, and of test in train or val; groups: how many each split has,
+    where those stay whole.
     """
 
     source: Shown
@@ -64,6 +66,8 @@ class SourceData:
     dev: Count | None = None
     absent: tuple[str, ...] = ()
     only_in_validation: tuple[str, ...] | None = None
+    identical: dict[str, Count] | None = None
+    groups: dict[str, Count] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A piece of work told in steps: each figure beside what was expected of it, to be shown by whoever shows things."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
@@ -147,6 +147,21 @@ def without_examples(absent: Sequence[str], where: str = "to learn from") -> tup
     rest = len(absent) - len(names)
     listed = f"{', '.join(names)} and {rest:,} more" if rest else f"{', '.join(names[:-1])} and {names[-1]}"
     return (f"Classes {listed} have no example {where}.",)
+
+
+def in_two_splits(identical: Mapping[str, int] | None, sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """That examples of val or test are in train too, by their numbers, if any are; sizes: of the splits."""
+    identical = identical or {}
+    learned = "train or validation" if "val" in identical else "train"
+    found: list[str] = []
+    for split, name, others in (("val", "validation", "train"), ("test", "test", learned)):
+        if same := identical.get(split, 0):
+            are = "is" if same == 1 else "are"
+            found.append(
+                f"{same:,} of {counted(sizes[split], f'{name} example')} {are} identical to one in {others}, so "
+                f"{name} accuracy may be too high."
+            )
+    return tuple(found)
 
 
 def wider(name: str, best: float, *, low: bool) -> str:

@@ -15,7 +15,18 @@ from linprobe.results import (
     Tried,
     Vectorized,
 )
-from linprobe.steps import AXES, Row, Step, accuracy_rows, at_most, counted, number, within, without_examples
+from linprobe.steps import (
+    AXES,
+    Row,
+    Step,
+    accuracy_rows,
+    at_most,
+    counted,
+    in_two_splits,
+    number,
+    within,
+    without_examples,
+)
 
 NEAR = 0.05  # above the lowest objective, relative: what SGD with a constant learning rate may well end at
 
@@ -34,7 +45,7 @@ def data_step(data: SourceData) -> Step:
         1,
         "Data",
         (Row("images", f"{data.source}: {what}, {counted(len(data.classes), 'class')}"), *rows),
-        without_examples(data.absent),
+        without_examples(data.absent) + in_two_splits(data.identical, {"val": data.val, "test": data.test}),
     )
 
 

@@ -40,7 +40,7 @@ def kept(pool: Examples, classes: int, options: Options, resources: Resources) -
         rooms = (sum(solve_bytes(shape, classes, 1, each)) for each in BYTES[PRODUCTS[options.precision]])
         if resources.held + size * shape[0] * shape[1] + max(rooms) > resources.memory:
             return pool
-    return Examples(pool.X.kept(), pool.y)
+    return Examples(pool.X.kept(), pool.y, pool.groups)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,7 +76,7 @@ class Tuning:
         if folds is None:
             held_out = HeldOut.after(self.train)
         else:
-            held_out = HeldOut.in_folds(make_folds(pool.y, folds, self.options.seed, self.classes))
+            held_out = HeldOut.in_folds(make_folds(pool.y, folds, self.options.seed, self.classes, pool.groups))
         learned = pool.take(held_out.learned).X
         regs = values_of(self.options.regs)
         regs = default_regs(learned) if regs is None else regs

@@ -14,8 +14,9 @@ from linprobe.compare.compare import Control
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.solver import Progress, Resources
 from linprobe.core.sgd.plan import Plan
-from linprobe.data.dataset import Dataset
-from linprobe.data.splits import Part, TrainedOn, absent_classes, make_splits, refuse_what_is_not_finite
+from linprobe.data.dataset import Dataset, Splits
+from linprobe.data.duplicates import identical_examples
+from linprobe.data.splits import Part, Rule, TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
 from linprobe.evidence import Evidence, observe
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
 from linprobe.steps import Step
@@ -55,12 +56,16 @@ def tune(
     options = options or Options()
     on_step = on_step or _ignore
     refuse_what_is_not_finite(dataset)
-    splits = make_splits(dataset, seed=options.seed, **options.sizes(dataset))
+    rule: Rule = "stratified" if dataset.train.groups is None else "grouped"
+    splits = make_splits(dataset, seed=options.seed, rule=rule, **options.sizes(dataset))
     # With folds there is one pool of rows from the start; else the preparation must not see validation either.
     prepared_on: Part = "train" if options.folds is None else "train + validation"
-    rows = TrainedOn.of(splits, options.seed, "train + validation", prepared_on)
+    rows = TrainedOn.of(splits, options.seed, "train + validation", prepared_on, rule)
     preparation = rows.fit(splits, options.features)
     pool = kept(rows.prepared(splits, preparation), len(dataset.classes), options, resources())
+    identical = identical_examples(splits)
+    if options.folds is not None:
+        del identical["val"]  # which are no split of their own then
     data = SourceData(
         source=dataset.name,
         notes=dataset.notes,
@@ -73,13 +78,21 @@ def tune(
         test=len(splits.test),
         absent=tuple(absent_classes(pool.y, dataset.classes)),
         only_in_validation=() if options.folds else _only_in(splits.val.y, splits.train.y, dataset.classes),
+        identical=identical,
+        groups=None if rule != "grouped" else _groups(splits, options.folds),
     )
     on_step(data_step(data, options))
 
     control = Control(resources=resources(), on_plan=on_plan, progress=progress)
     tuning = Tuning(pool=pool, train=len(splits.train), classes=dataset.classes, options=options, control=control)
     sizes = {"train": data.train, "val": data.val}
-    work = {"work": "tune", "data": dataset.fingerprint, **sizes, "features": options.features}
+    work = {
+        "work": "tune",
+        "data": dataset.fingerprint,
+        **sizes,
+        "rows": rows.fingerprint,
+        "features": options.features,
+    }
     keep = None if checkpoint is None else lambda settings: checkpoint(work | settings)
     found, seconds = _timed(lambda: tuning.compare(keep))
     told = tuning.told()
@@ -115,6 +128,7 @@ def tune(
         "data": dataset.name,
         "white": dataset.white,
         "fingerprint": dataset.fingerprint,
+        **({"asked": dict(dataset.asked)} if dataset.asked else {}),
         "rows": rows.tell(),
         **({"absent": absent} if (absent := absent_classes(pool.y, dataset.classes)) else {}),
         "version": __version__,
@@ -126,6 +140,13 @@ def tune(
     test = Accuracy.of(evidence.correct, evidence.n)
     on_step(test_step(test, len(dataset.classes)))
     return TuneResult(classifier, found, evidence, Results(options=about, data=data, grid=grid, refit=refit, test=test))
+
+
+def _groups(splits: Splits, folds: int | None) -> dict[str, int]:
+    """How many groups each split has."""
+    learned = part_of(splits, "train + validation" if folds else "train")
+    every = {"train": learned} | ({} if folds else {"val": splits.val}) | {"test": splits.test}
+    return {name: len(np.unique(examples.groups)) for name, examples in every.items() if examples.groups is not None}
 
 
 def _only_in(val: np.ndarray, train: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from linprobe.steps import (
     accuracy_rows,
     at_most,
     counted,
+    in_two_splits,
     number,
     proven,
     wider,
@@ -24,6 +25,7 @@ from linprobe.steps import (
 from linprobe.tune.options import Options
 
 SHOWN = 15  # rows of a table; more are for results.csv
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
 WHY = {
     "failed": "the solver failed there",
     "stalled": "rounding hides all further progress",
@@ -38,13 +40,17 @@ def data_step(data: SourceData, options: Options) -> Step:
         train = f"train {data.train:,}, validation {data.val:,}"
     else:
         train = f"train {data.train + data.val:,}, in {options.folds} folds"
-    rows = (
+    rows = [
         Row("examples", f"{data.source}: {shape}, {classes}"),
         Row("splits", f"{train}, test {data.test:,}"),
         Row("features", f"{data.features:,}, {options.features}"),
-    )
+    ]
+    if data.groups:
+        many = ", ".join(f"{SPLITS[name]} {number:,}" for name, number in data.groups.items())
+        rows.insert(2, Row("groups", f"{many}; none in two of them"))
     late = without_examples(data.only_in_validation or (), "in train, only in validation")
-    return Step(1, "Data", rows, without_examples(data.absent) + late)
+    twice = in_two_splits(data.identical, {"val": data.val, "test": data.test})
+    return Step(1, "Data", tuple(rows), without_examples(data.absent) + late + twice)
 
 
 def settings_step(grid: Compared) -> Step:

@@ -129,8 +129,7 @@ def test_names_that_do_not_fit_the_labels_are_left_out_and_reported(tmp_path):
     dataset = open_dataset(tmp_path / "some.npz")
     check(dataset, classes=("1", "2", "3"))
     assert dataset.notes == (
-        "classes is left out, so the classes have no names: it has 3, for labels that count from 0, and the labels go "
-        "up to 3.",
+        "The classes have no names: classes has 3, and the labels, which count from 0, go up to 3.",
     )
 
 
@@ -241,7 +240,7 @@ def test_a_split_without_labels_is_reported_and_not_used(tmp_path):
     np.savez(tmp_path / "some.npz", X_train=X, y_train=Y, X_test=X[:5], y_test=np.full(5, -1))
     dataset = open_dataset(tmp_path / "some.npz")
     assert dataset.test is None
-    assert dataset.notes == ("test: all 5 labels are -1, so they are withheld and this split is not used.",)
+    assert dataset.notes == ("test: all 5 labels are -1 (withheld), so this split is not used.",)
 
 
 def test_rows_without_a_label_are_left_out(tmp_path):

@@ -223,7 +223,7 @@ def test_labels_that_are_withheld_and_labels_that_are_none(tmp_path):
     write_parquet(tmp_path / "test.parquet", GOOD, [-1] * 4)
     dataset = read_parquet(tmp_path)
     assert dataset.test is None
-    assert dataset.notes == ("test: all 4 labels are -1, so they are withheld and this split is not used.",)
+    assert dataset.notes == ("test: all 4 labels are -1 (withheld), so this split is not used.",)
     assert "none of its 4 rows has a label (all are -1 or missing)" in refused(tmp_path / "test.parquet")
 
 
@@ -289,7 +289,7 @@ def test_a_label_of_a_name_that_is_not_usual_is_found_and_reported(tmp_path):
     _, labels = write(tmp_path / "x.parquet", label="kind", names=None)
     dataset = read_parquet(tmp_path / "x.parquet")
     np.testing.assert_array_equal(dataset.train.y, labels)
-    assert dataset.notes == ("Labels: kind, as the only column of whole numbers.",)
+    assert dataset.notes == ("The labels are in the column kind, the only one of whole numbers.",)
 
 
 @pytest.mark.parametrize(

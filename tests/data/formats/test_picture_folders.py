@@ -143,7 +143,7 @@ def test_a_test_split_without_classes_is_withheld(tmp_path):
     write(tmp_path / "some" / "test", classes=["unknown"])
     dataset = open_dataset(tmp_path / "some")
     assert dataset.test is None
-    assert dataset.notes == ("test: the folder unknown is none of the classes of train, so it is not used.",)
+    assert dataset.notes == ("test: the folder unknown is not a class of train, so this split is not used.",)
 
 
 def test_mixed_sizes_become_the_most_frequent_as_prediction_does(tmp_path):
@@ -157,7 +157,7 @@ def test_mixed_sizes_become_the_most_frequent_as_prediction_does(tmp_path):
         np.testing.assert_array_equal(dataset.train.X[row], see(encoded, (9, 12, 3), 255.0, "here"))
     (note,) = dataset.notes
     assert note == (
-        "Pictures: 12 x 9 pixels, the most frequent size; 2 of 8 have another size and are cut and resized to it."
+        "The pictures are 12 x 9 pixels, the most frequent size; 2 of 8 have another size and are cut and resized."
     )
     smaller = read_picture_folder(top, size=(5, 4))
     assert smaller.train.X.shape == (8, 5, 4, 3)

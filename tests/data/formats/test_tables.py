@@ -99,7 +99,7 @@ def test_columns_of_numbers(tmp_path, name):
     WRITERS[name](tmp_path / name, {**{f"emb_{j}": X[:, j] for j in range(D)}, "age": np.arange(N), "label": S})
     dataset = open_dataset(tmp_path / name)
     check(dataset)
-    assert dataset.notes == ("Features: emb_0 to emb_4 (5 columns); left out: age.",)
+    assert dataset.notes == ("The features are the 5 columns emb_0 to emb_4. Not used: age.",)
 
 
 def test_numbered_columns_are_chosen_by_what_they_begin_with(tmp_path):
@@ -227,7 +227,7 @@ def test_a_table_with_any_delimiter(tmp_path, delimiter, header):
     names = [[*(f"e{j}" for j in range(D)), "species"]] if header else []
     dataset = open_dataset(text(tmp_path / "x.csv", names + rows, delimiter))
     check(dataset)
-    assert dataset.notes == (f"Labels: {'species' if header else D}, as the only column of texts.",)
+    assert dataset.notes == (f"The labels are in the column {'species' if header else D}, the only one of texts.",)
 
 
 def test_integer_labels_by_name_and_row_numbers_as_pandas_writes_them(tmp_path):
@@ -243,7 +243,7 @@ def test_row_numbers_and_folds_are_no_features(tmp_path):
     parquet(tmp_path / "x.parquet", columns)
     dataset = open_dataset(tmp_path / "x.parquet")
     check(dataset, X=X[:, :2])
-    assert dataset.notes == ("Features: a to b (2 columns); left out: __index_level_0__, fold.",)
+    assert dataset.notes == ("The features are the 2 columns a to b. Not used: __index_level_0__, fold.",)
 
 
 def test_a_column_that_is_not_all_numbers_is_left_out_and_reported(tmp_path):
@@ -253,7 +253,7 @@ def test_a_column_that_is_not_all_numbers_is_left_out_and_reported(tmp_path):
     ]
     dataset = open_dataset(text(tmp_path / "x.csv", rows))
     check(dataset, X=Y[:, None])
-    assert dataset.notes == ("Features: b; left out: a.",)
+    assert dataset.notes == ("The features are in the column b. Not used: a.",)
 
 
 def tables(folder, test):

@@ -117,7 +117,7 @@ def test_what_is_missing_is_left_out_and_counted(tmp_path):
     np.testing.assert_array_equal(np.asarray(dataset.train.X), PIXELS[kept])
     np.testing.assert_array_equal(dataset.train.y, Y[kept])
     assert dataset.notes == (
-        "train: 1 of 12 examples has no png; left out.",
+        "train: 1 of 12 examples has no png and is left out.",
         "train: 2 of 11 rows have no label (-1 or missing) and are left out.",
     )
 

@@ -20,6 +20,7 @@ by the format's own library in tests/data/formats, and hostile ones in tests/hos
 import difflib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +47,7 @@ from linprobe.data.formats import (
 from linprobe.data.formats.entries import Choice, Entry, refuse_choice
 from linprobe.data.formats.files import FileFormat, format_of, locate, read_file, read_folder, suffixes_of
 from linprobe.data.formats.mixed import refuse_mixed
+from linprobe.data.formats.other_sources import with_split
 from linprobe.data.reading import readable, show
 from linprobe.errors import UsageError
 
@@ -106,7 +108,19 @@ FILES = (
 )
 
 
-def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label: str | None = None) -> Dataset:
+Source = str | os.PathLike[str]
+
+
+def open_dataset(
+    source: Source,
+    *,
+    x: str | None = None,
+    label: str | None = None,
+    val: Source | None = None,
+    test: Source | None = None,
+    split_column: str | None = None,
+    groups: str | None = None,
+) -> Dataset:
     """Read a source, given by its name or its path.
 
     Names: "digits" (comes with scikit-learn), "cifar10" (from the cache, fetched when absent). Paths: what `WHOLE` and
@@ -120,6 +134,12 @@ def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label:
         The name or the path.
     x, label : str, optional
         Which key, column or file has the features, and which the labels; needed only where that is not clear.
+    val, test : str or path, optional
+        The source of the validation and of the test split, in place of the source's own. Classes are matched by name.
+    split_column : str, optional
+        The column that says train, val or test of each row; one called split that says nothing else is found.
+    groups : str, optional
+        The column, key or file with the group of each row, such as a patient: a group is never in two splits or folds.
 
     Returns
     -------
@@ -137,7 +157,23 @@ def open_dataset(source: str | os.PathLike[str], *, x: str | None = None, label:
     MissingDependencyError
         Where a format needs a library that is not installed.
     """
-    choice = Choice(x, label)
+    dataset = _open(source, Choice(x, label, split_column, groups))
+    others = {split: other for split, other in (("val", val), ("test", test)) if other is not None}
+    for split, other in others.items():
+        if split_column is not None and split in dict(dataset.splits()):
+            raise UsageError(
+                f"--{split} {show(os.fspath(other), 200)}: --split-column {show(split_column)} says which rows are "
+                f"{split}; give one of the two"
+            )
+        theirs = _open(other, Choice(x, label, None, groups, dataset.columns))
+        dataset = with_split(dataset, split, theirs, os.fspath(other))
+    asked = {"x": x, "label": label, "split_column": split_column, "groups": groups}
+    asked |= {split: os.fspath(other) for split, other in others.items()}
+    return replace(dataset, asked={name: text for name, text in asked.items() if text is not None})
+
+
+def _open(source: Source, choice: Choice) -> Dataset:
+    """A source by itself."""
     if isinstance(source, str) and source in NAMES:
         refuse_choice(source, choice)
         return NAMES[source]()

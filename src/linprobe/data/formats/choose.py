@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from linprobe.core.backend import Array
-from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.dataset import Columns, Dataset, Examples
+from linprobe.data.formats.belonging import Places, alone, belonging, grouping, like_train, parts_of
 from linprobe.data.formats.entries import Choice, Column, Entry, array_of, columns_of, listed, one_naming
 from linprobe.data.formats.naming import read_name
 from linprobe.data.labels import Labels, Told, read_labels
 from linprobe.data.reading import show
-from linprobe.data.rows import StoredRows
+from linprobe.data.rows import StoredRows, rows_of
 from linprobe.errors import DataError, UsageError
 
 __all__ = ["dataset_of"]
@@ -27,28 +28,69 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
     UsageError where --x or --label name nothing that is there, or are needed; DataError where lengths differ or labels
     are none.
     """
-    columns = columns_of(place, entries)
-    asked = None if choice.label is None else _named(place, columns, choice.label, "--label")
-    features = _features(place, columns, asked) if choice.x is None else _chosen(place, columns, choice.x)
-    label = asked or _label(place, columns, features, hint)
+    like = choice.like or Columns()
+    columns = columns_of(place, entries if choice.like is None else alone(entries))
+    if like.table and all(column.train.table is None for column in columns):
+        like = Columns()  # arrays, which have the names of their own
+    groups = None if choice.groups is None else _named(place, columns, choice.groups, "--groups")
     remarks: list[str] = []
+    said = None if choice.split_column is None else _named(place, columns, choice.split_column, "--split-column")
+    said, places = belonging(place, columns, choice, said, remarks)
+    columns = [column for column in columns if column not in (groups, said)]
+    asked = _asked_label(place, columns, choice, like)
+    if like.table:
+        features = [like_train(place, columns, name) for name in like.features]
+    elif choice.x is not None:
+        features = _chosen(place, columns, choice.x)
+    else:
+        features = [column for column in columns if (column.train.name,) == like.features]
+        features = features or _features(place, columns, asked)
+    label = asked or _label(place, columns, features, hint)
     if asked is None and label.role != "y":
         what = "whole numbers" if label.train.numeric else "texts"
-        remarks.append(f"Labels: {show(label.train.name)}, as the only column of {what}.")
-    if choice.x is None and len(features) == 1 and features[0].role != "x" and len(columns) > 2:
-        remarks.append(f"Features: {show(features[0].train.name)}, as the only array that can be.")
+        where = "array" if label.train.table is None else "column"
+        remarks.append(f"The labels are in the {where} {show(label.train.name)}, the only one of {what}.")
+    if choice.x is None and len(features) == 1 and not like.features and features[0].role != "x" and len(columns) > 2:
+        remarks.append(f"The features are in {show(features[0].train.name)}, the only array that can be features.")
     if not features:
         features = _wide(place, columns, label)
         if left := [column for column in columns if column not in (*features, label)]:
             first, last = show(features[0].train.name), show(features[-1].train.name)
-            shown = f"{first} to {last} ({len(features):,} columns)" if len(features) > 1 else first
-            remarks.append(f"Features: {shown}; left out: {_names(left)}.")
+            where = f"in the column {first}"
+            if len(features) > 1:
+                where = f"the {len(features):,} columns {first} to {last}"
+            remarks.append(f"The features are {where}. Not used: {_names(left)}.")
     told = _told(place, features, label, remarks)
+    if places is not None:
+        told = parts_of(told["train"], places)
     labels = read_labels(told, one_naming(label.splits.values()) or _class_names(columns, label, told, remarks))
-    examples = {split: _examples(features, split, labels) for split in labels.numbers}
     remarks += labels.notes
-    train = examples["train"]
-    return Dataset(name, train, examples.get("test"), labels.classes, val=examples.get("val"), notes=tuple(remarks))
+    examples = _examples(features, labels, places, {} if groups is None else grouping(groups, told, places))
+    table = features[0].train.table is not None and len(features[0].train.shape) == 1
+    return Dataset(
+        name,
+        examples["train"],
+        examples.get("test"),
+        labels.classes,
+        val=examples.get("val"),
+        notes=tuple(remarks),
+        columns=Columns(
+            tuple(column.train.name for column in features),
+            label.train.name if label.train.table is not None or not table else "",
+            table,
+        ),
+    )
+
+
+def _asked_label(place: str, columns: Sequence[Column], choice: Choice, like: Columns) -> Column | None:
+    """The column with the labels, where the user named it, or where the source to which this one belongs has it."""
+    if choice.label is not None:
+        if choice.label == choice.groups:
+            raise UsageError(f"--groups {show(choice.label)}: is what is to be learned, --label; name another column")
+        return _named(place, columns, choice.label, "--label")
+    if like.table and like.label:
+        return like_train(place, columns, like.label)
+    return next((column for column in columns if column.train.name == like.label), None)
 
 
 def _chosen(place: str, columns: Sequence[Column], asked: str) -> list[Column]:
@@ -240,14 +282,14 @@ def _class_names(
         if not fit or entry.shape[0] >= len(told["train"].values):
             if column.role == "classes":
                 remarks.append(
-                    f"{show(entry.name)} is left out, so the classes have no names: it has {entry.shape[0]:,}, for "
-                    f"labels that count from 0, and the labels go up to {highest:,}."
+                    f"The classes have no names: {show(entry.name)} has {entry.shape[0]:,}, and the labels, which "
+                    f"count from 0, go up to {highest:,}."
                 )
             continue
         try:
             names = np.asarray(entry.load()).tolist()
         except DataError as error:
-            remarks.append(f"{show(entry.name)} is left out, so the classes have no names: {error}.")
+            remarks.append(f"The classes have no names: {error}.")
             continue
         return [str(name.decode() if isinstance(name, bytes) else name) for name in names]
     return None
@@ -261,15 +303,28 @@ def _highest(labels: np.ndarray) -> int:
     return int(found.max()) if found.size and found.dtype.kind in "iuf" else -1
 
 
-def _examples(features: Sequence[Column], split: str, labels: Labels) -> Examples:
-    """X, as it lies in its file, and the labels; without the rows that have none."""
+def _examples(
+    features: Sequence[Column], labels: Labels, places: Places | None, groups: Mapping[str, np.ndarray]
+) -> dict[str, Examples]:
+    """Of each split X, as it lies in its file, and the labels; without the rows that have none."""
+    used = list(labels.numbers) if places is None else ["train"]
+    matrices = {split: _matrix(features, split, used) for split in used}
+    examples: dict[str, Examples] = {}
+    for split, y in labels.numbers.items():
+        X = matrices[split if places is None else "train"]
+        if places is not None:
+            where = places[split]
+            X = X[where] if isinstance(X, np.ndarray) and isinstance(where, slice) else StoredRows(X, where)
+        examples[split] = Examples.labelled(X if isinstance(X, np.ndarray) else rows_of(X), y, groups.get(split))
+    return examples
+
+
+def _matrix(features: Sequence[Column], split: str, used: Sequence[str]) -> Array:
+    """The features (n, *shape) of a split; used: all splits, which have them in one type."""
     entries = [column.splits[split] for column in features]
-    y = labels.numbers[split]
     if (table := entries[0].table) is None or len(entries[0].shape) > 1:
-        X: Array = array_of(entries[0])
-    else:
-        # Text has no types: a column may look like one of integers in one file, and not in another.
-        kinds = [column.splits[used].dtype for column in features for used in labels.numbers]
-        X = table.matrix([entry.name for entry in entries])
-        X = X.astype(np.result_type(X.dtype, *(kind for kind in kinds if kind is not None)), copy=False)
-    return Examples.labelled(X if isinstance(X, np.ndarray) else StoredRows(X), y)
+        return array_of(entries[0])
+    # Text has no types: a column may look like one of integers in one file, and not in another.
+    kinds = [column.splits[each].dtype for column in features for each in used]
+    X = table.matrix([entry.name for entry in entries])
+    return X.astype(np.result_type(X.dtype, *(kind for kind in kinds if kind is not None)), copy=False)

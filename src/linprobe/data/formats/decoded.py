@@ -171,7 +171,7 @@ def _planned(source: str, pictures: Sequence[Picture], size: Size | None, pool: 
     if others := len(pictures) - sizes[chosen]:
         how = "the size asked for" if size else "the most frequent size"
         have = "has another size and is" if others == 1 else "have another size and are"
-        note = f"Pictures: {plan.shape} pixels, {how}; {others:,} of {len(pictures):,} {have} cut and resized to it."
+        note = f"The pictures are {plan.shape} pixels, {how}; {others:,} of {len(pictures):,} {have} cut and resized."
         return plan._replace(notes=(note,))
     return plan
 

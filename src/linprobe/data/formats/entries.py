@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from linprobe.core.backend import Array
+from linprobe.data.dataset import Columns
 from linprobe.data.formats.naming import Name, Role, Split, read_name
 from linprobe.data.joined import join
 from linprobe.data.reading import show
@@ -19,17 +20,25 @@ MOST_LISTED = 12
 
 
 class Choice(NamedTuple):
-    """What the user chose with --x and --label: a key, a column or a file; None where the source should say."""
+    """What the user chose with --x, --label, --split-column and --groups: a key, a column or a file; None where the
+    source should say. like: what was chosen in the source to which this one belongs, as its validation or test split.
+    """
 
     x: str | None = None
     label: str | None = None
+    split_column: str | None = None
+    groups: str | None = None
+    like: Columns | None = None
 
 
 def refuse_choice(source: str, choice: Choice) -> None:
-    """Refuse --x and --label for a source in which there is nothing to choose."""
+    """Refuse the options for a source in which there is nothing to choose."""
     for option, asked in (("--x", choice.x), ("--label", choice.label)):
         if asked is not None:
             raise UsageError(f"{option} {show(asked)}: {source} has one kind of features and of labels; leave it out")
+    for option, asked in (("--split-column", choice.split_column), ("--groups", choice.groups)):
+        if asked is not None:
+            raise UsageError(f"{option} {show(asked)}: {source} has no columns; leave it out")
 
 
 class Table(Protocol):

@@ -195,14 +195,20 @@ def _labels_in(path: Path, formats: Formats) -> list[Entry]:
 
 
 def _with_files(folder: Path, entries: list[Entry], choice: Choice, formats: Formats) -> list[Entry]:
-    """Also what is in the files that --x and --label name, FILE or FILE:KEY, here or in the folder of the source."""
-    for option, asked in (("x", choice.x), ("label", choice.label)):
+    """Also what is in the files that the options name, FILE or FILE:KEY, here or in the folder of the source."""
+    named = {"x": choice.x, "label": choice.label, "split-column": choice.split_column, "groups": choice.groups}
+    for option, asked in named.items():
         if asked is None or any(entry.name == asked for entry in entries):
             continue
         whole, _, key = asked.rpartition(":")
         for text, inside in ((asked, ""), (whole, key)):
             file = next((file for file in (Path(text), folder / text) if text and file.is_file()), None)
             if file is not None:
+                if choice.like is not None:
+                    raise UsageError(
+                        f"--{option} {show(asked)}: is a file that belongs to the training examples; keep what "
+                        "belongs to those of --val and --test in their own files"
+                    )
                 found = _labels_in(file, formats) if option == "label" and not inside else _opened(file, formats)
                 found = [entry for entry in found if not inside or entry.name == inside]
                 if len(found) != 1:

@@ -122,7 +122,7 @@ def read(path: Path, choice: Choice) -> Dataset:
                 entries += [replace(entry, split=split, part=part) for entry in others]
         with readable(path):
             name = path.resolve().stem if path.is_file() else path.resolve().name
-        return dataset_of(name, str(path), entries, Choice(column, choice.label))
+        return dataset_of(name, str(path), entries, choice._replace(x=column))
 
 
 def _schema(path: Path) -> "pa.Schema":

@@ -213,7 +213,8 @@ def _without_unlabelled(located: list[_Located], notes: list[str]) -> list[_Loca
     for split in ("val", "test"):
         theirs = {each.label for each in located if each.split == split}
         if theirs and not theirs & known and known:
-            notes.append(f"{split}: {_names(sorted(theirs))} is none of the classes of train, so it is not used.")
+            are = "is not a class" if len(theirs) == 1 else "are not classes"
+            notes.append(f"{split}: {_names(sorted(theirs))} {are} of train, so this split is not used.")
             located = [each for each in located if each.split != split]
     return located
 

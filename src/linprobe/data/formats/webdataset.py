@@ -18,7 +18,7 @@ from linprobe.core.backend import Array
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.fetch import Progress
 from linprobe.data.formats.decoded import Picture, Size, decoded
-from linprobe.data.formats.entries import Choice, Entry, array_of
+from linprobe.data.formats.entries import Choice, Entry, array_of, refuse_choice
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.npy import broken, read_header
 from linprobe.data.formats.picture_files import ENDINGS, read_bounded
@@ -73,6 +73,7 @@ def read_webdataset(
     DataError for damaged files, UnsafeFileError for what would leave its folder or fill the memory, UsageError where
     choice.label is needed.
     """
+    refuse_choice(str(path), choice._replace(x=None, label=None))
     shards = parts(path) if path.is_dir() else [path]
     notes: list[str] = []
     splits: dict[Split, list[_Example]] = {}
@@ -89,9 +90,9 @@ def read_webdataset(
     for split, every in splits.items():
         splits[split] = [each for each in every if kinds & each.files.keys()]
         if missing := len(every) - len(splits[split]):
-            have = "has" if missing == 1 else "have"
+            have, are = ("has", "is") if missing == 1 else ("have", "are")
             what = " or ".join(sorted(kinds))
-            notes.append(f"{split}: {missing:,} of {len(every):,} examples {have} no {what}; left out.")
+            notes.append(f"{split}: {missing:,} of {len(every):,} examples {have} no {what} and {are} left out.")
     label = _label(path, splits["train"], endings, choice.label)
     told = {
         split: Told(str(path), np.array([label(each) for each in every], object)) for split, every in splits.items()

@@ -21,6 +21,7 @@ from linprobe.compare.solver import Progress, Resources
 from linprobe.core.sgd.plan import Plan
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples, Splits
+from linprobe.data.duplicates import identical_examples
 from linprobe.data.prepare import Features, Preparation, fit_preparation
 from linprobe.data.splits import TrainedOn, absent_classes, make_splits, part_of, prepared
 from linprobe.errors import IncompatibleError
@@ -206,6 +207,7 @@ def is_cifar10(dataset: Dataset) -> bool:
 def _describe(dataset: Dataset, splits: Splits, features: int) -> SourceData:
     return SourceData(
         source=dataset.name,
+        notes=dataset.notes,
         fingerprint=dataset.fingerprint,
         classes=dataset.classes,
         image_shape=dataset.train.X.shape[1:],
@@ -215,6 +217,7 @@ def _describe(dataset: Dataset, splits: Splits, features: int) -> SourceData:
         test=len(splits.test),
         dev=len(splits.dev),
         absent=tuple(absent_classes(splits.train.y, dataset.classes)),
+        identical=identical_examples(splits),
     )
 
 

@@ -12,7 +12,7 @@ from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.run import Run
 from linprobe.report.words import percent
 from linprobe.results import Compared, Skipped
-from linprobe.steps import AXES, Row, Step, at_most, counted, number, within, without_examples
+from linprobe.steps import AXES, Row, Step, at_most, counted, in_two_splits, number, within, without_examples
 from linprobe.steps.exercise import (
     NEAR,
     excess,
@@ -41,7 +41,7 @@ def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
         "kind": "tune" if run.numbers.first_loss is None else "worksheet",
         "heading": loss.classifier if (loss := LOSSES.get(run.numbers.loss)) else "Linear classifier",
         "lede": _lede(run),
-        "absent": without_examples([shown(name) for name in run.numbers.data.absent]),
+        "notes": _notes(run),
         "cards": [_accuracy(run), _winner(run, found), _card("solver", "Is the solver done?", solver), weakest],
         "settings": _settings(run, found, room),
         "solver": solver,
@@ -54,6 +54,14 @@ def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
         "worksheet": _worksheet(run),
         "reproduce": _reproduce(run, names),
     }
+
+
+def _notes(run: Run) -> list[str]:
+    """What is to be known of the data: how it was read, which classes it lacks, what is in two splits."""
+    data = run.numbers.data
+    absent = without_examples([shown(name) for name in data.absent])
+    twice = in_two_splits(data.identical, {"val": data.val, "test": data.test})
+    return [shown(note, LONGEST) for note in (*absent, *twice, *(data.notes or ()))]
 
 
 def _lede(run: Run) -> str:
@@ -250,6 +258,10 @@ def _worksheet(run: Run) -> dict[str, Any] | None:
     }
 
 
+def _groups(groups: dict[str, int]) -> str:
+    return f"{', '.join(f'{number:,} {shown(name, 20)}' for name, number in groups.items())}; none in two of them"
+
+
 def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
     numbers, data = run.numbers, run.numbers.data
     shape = run.classifier.preparation.shape
@@ -273,6 +285,7 @@ def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
             ("fingerprint", shown(data.fingerprint, 200)),
             ("examples", what),
             ("splits", splits),
+            *([("groups", _groups(data.groups))] if data.groups else []),
             ("seed", shown(numbers.options.get("seed"))),
             ("classes", f"{len(names):,}: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}"),
         ],
