@@ -86,3 +86,64 @@ def test_what_is_not_clear_is_chosen_by_options(run, tmp_path):
     assert "6, 2 classes" in out
     status, out, _ = run("evaluate", "run/model.safetensors", "some.npz", *chosen)
     assert status == 0
+
+
+def splits_of(tmp_path):
+    """Train, validation and test in files of their own, patients of four rows, and two rows of train in test."""
+    patient, rows = np.arange(N) // 4, {"train": slice(0, 60), "val": slice(60, 75), "test": slice(75, N)}
+    for name, cut in rows.items():
+        arrays: dict[str, Any] = {"X": X[cut].copy(), "y": Y[cut], "patient": patient[cut] + 100 * (name == "test")}
+        if name == "test":
+            arrays["X"][:2] = X[:2]
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+
+
+def test_splits_of_other_sources_and_what_is_in_two_of_them_are_told_and_found_again(run, tmp_path):
+    splits_of(tmp_path)
+    status, out, err = run("tune", "train.npz", "--val", "val.npz", "--test", "test.npz", "--out", "run", *QUICK)
+    assert (status, err) == (0, "")
+    assert "train 60, validation 15, test 15" in out
+    twice = "2 of 15 test examples are identical to one in train or validation, so test accuracy may be too high."
+    assert twice in " ".join(out.split())
+    data = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
+    assert data["identical"] == {"val": 0, "test": 2}
+    assert twice in (tmp_path / "run" / "report.html").read_text()
+    # What the model was trained with is found again, and so is what it was not given.
+    status, out, _ = run("evaluate", "run/model.safetensors", "train.npz", "--certify", "--json")
+    found = json.loads(out)
+    assert (status, found["n"], found["certificate"]["proven"], found["certificate"]["n"]) == (0, 15, True, 75)
+    status, out, _ = run("evaluate", "run/model.safetensors", "val.npz", "--json")
+    found = json.loads(out)
+    assert (status, found["n"], found["data"]["rows"]) == (0, 15, "all of it")
+
+
+def test_groups_stay_whole_and_are_found_again(run, tmp_path):
+    np.savez(tmp_path / "some.npz", X=X, y=Y, patient=np.arange(N) // 4)
+    np.savez(tmp_path / "new.npz", X=X[:20], y=Y[:20])
+    status, out, _ = run("tune", "some.npz", "--groups", "patient", "--out", "run", *QUICK)
+    assert status == 0
+    numbers = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert sum(numbers["data"]["groups"].values()) == 23
+    assert "none in two of them" in out
+    assert "none in two of them" in (tmp_path / "run" / "report.html").read_text()
+    assert (numbers["options"]["rows"]["rule"], numbers["options"]["asked"]) == ("grouped", {"groups": "patient"})
+    status, out, _ = run("evaluate", "run/model.safetensors", "some.npz", "--certify", "--json")
+    found = json.loads(out)
+    assert (status, found["certificate"]["proven"]) == (0, True)
+    assert found["n"] == numbers["test"]["n"]
+    status, out, _ = run("evaluate", "run/model.safetensors", "new.npz", "--json")
+    assert (status, json.loads(out)["n"]) == (0, 20)
+    status, _, err = run("tune", "some.npz", "--groups", "patient", "--folds", "30", *QUICK)
+    assert status == 2
+    assert "--folds 30: there are" in err
+    assert run("tune", "some.npz", "--groups", "patient", "--folds", "4", "--out", "folds", *QUICK)[0] == 0
+
+
+def test_what_a_source_is_read_by_is_on_the_page(run, tmp_path):
+    labels = Y.copy()
+    labels[80:] = -1
+    np.savez(tmp_path / "some.npz", X=X, y=labels, split=np.repeat(["train", "val", "test"], [60, 20, 10]))
+    assert run("tune", "some.npz", "--out", "run", *QUICK)[0] == 0
+    notes = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["notes"]
+    assert len(notes) == 2
+    assert all(note in (tmp_path / "run" / "report.html").read_text() for note in notes)

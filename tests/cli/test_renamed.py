@@ -42,6 +42,9 @@ def test_old_names_do_what_the_new_ones_do_and_say_so(run, tmp_path):
         (["tune", "single", "--loss", "double"], ["tune", "single", "--loss", "double"]),
         (["tune", "--train-size", "9", "--test-size=9"], ["tune", "--train-size", "9", "--test-size=9"]),
         (["check", "--test"], ["check", "--test"]),
+        (["tune", "a.npz", "--val", "b.npz", "--test=c.npz"], ["tune", "a.npz", "--val", "b.npz", "--test=c.npz"]),
+        (["tune", "a.npz", "--val=50"], ["tune", "a.npz", "--val-size=50"]),
+        (["worksheet", "--test", "many"], ["worksheet", "--test-size", "many"]),
         ([], []),
     ],
 )

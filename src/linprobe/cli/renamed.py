@@ -4,6 +4,7 @@ from linprobe.cli.words import complain
 
 OPTIONS = {"--train": "--train-size", "--val": "--val-size", "--test": "--test-size", "--features": "--prepare"}
 VALUES = {"--precision": {"single": "float32", "double": "float64"}}
+SOURCES = ("--val", "--test")
 COMMANDS = ("worksheet", "tune")
 
 
@@ -12,9 +13,11 @@ def modern(arguments: list[str]) -> list[str]:
     if not arguments or arguments[0] not in COMMANDS:
         return arguments
     written: list[str] = []
-    for word in arguments:
+    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
         option, equals, value = word.partition("=")
-        if option in OPTIONS:
+        # Of tune, these name a source today; a number was the size that they asked for.
+        source = arguments[0] == "tune" and option in SOURCES and not (value if equals else after).isdecimal()
+        if option in OPTIONS and not source:
             _warn(option, OPTIONS[option])
             word = f"{OPTIONS[option]}{equals}{value}"
         elif equals and value in VALUES.get(option, {}):
