@@ -9,7 +9,7 @@ from linprobe.errors import UsageError
 if TYPE_CHECKING:
     from linprobe.data.dataset import Dataset
 
-Choice = Mapping[str, str]
+Choice = dict[str, str]
 
 
 def opened(
