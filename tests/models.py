@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from linprobe.classifier import Classifier
 from linprobe.data.prepare import Preparation
+from linprobe.model.model import Classifier
 
 SHAPE = (4, 3, 2)
 CLASSES = ("cat", "dog", "owl")

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from linprobe import open_dataset
-from linprobe.classifier import Classifier
 from linprobe.compare.settings import parse_axis
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
-from linprobe.evidence import Evidence, Mistakes, Reliability
 from linprobe.learn.worksheet import Options, WorksheetResult, run_worksheet
+from linprobe.model.evidence import Evidence, Mistakes, Reliability
+from linprobe.model.model import Classifier
 from linprobe.report.run import Run
 from linprobe.results import Accuracy, Results, of_json, to_json
 from linprobe.tune import Options as TuneOptions

@@ -16,7 +16,6 @@ MAY_KNOW = {
     "errors": set(),
     "_moved": set(),
     "publish": {"errors"},
-    "tensors": {"errors", "publish"},
     "steps": {"results"},
     "core.backend": {"errors"},
     "core.finite": {"core.backend", "data.rows"},
@@ -39,35 +38,33 @@ MAY_KNOW = {
     "learn.gradient_check": {"errors"},
     "learn.checker": {"errors", "core.backend", "learn.gradient_check", "learn.loops"},
     "learn.worksheet": {
-        *("errors", "data", "core", "compare", "classifier", "evidence", "results", "steps"),
+        *("errors", "data", "core", "compare", "model", "results", "steps"),
         *("learn.gradient_check", "learn.loops"),
     },
     "learn.notebook": {"errors", "publish"},
     "estimators": {"errors", "core", "compare", *ROWS, "data.moments", "data.weights", "steps"},
     "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "steps"},
-    "classifier": {"errors", "core.measure", "core.losses", "data.prepare", "tensors"},
-    "predict": {"errors", "core.backend", "core.finite", "classifier", "data"},
-    "evidence": {"classifier", "data.dataset", *ROWS, "core.measure"},
+    "model.files": {"errors", "publish"},
+    "model.model": {"errors", "core.measure", "core.losses", "data.prepare", "model.files"},
+    "model.evidence": {"model.model", "data.dataset", *ROWS, "core.measure"},
+    "predict": {"errors", "core.backend", "core.finite", "model.model", "data"},
     "assess": {
         "errors",
         "data",
         "core.measure",
         "core.certificate",
-        "evidence",
-        "classifier",
+        "model",
         "tune",
         "steps",
-        "tensors",
     },
-    "results": {"errors", "compare.comparison", "compare.settings", "core.measure", "tensors"},
+    "results": {"errors", "compare.comparison", "compare.settings", "core.measure", "model.files"},
     "describe": {"errors", "data", "core", "compare.defaults", "steps", "tune.options"},
-    "tune": {"errors", "data", "core", "compare", "classifier", "evidence", "results", "steps"},
+    "tune": {"errors", "data", "core", "compare", "model", "results", "steps"},
     "report": {
-        *("errors", "publish", "tensors", "steps", "core.losses", "core.measure", "compare", "classifier"),
-        *("evidence", "results", "tune"),
+        *("errors", "publish", "steps", "core.losses", "core.measure", "compare", "model", "results", "tune"),
     },
 }
-FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn"}  # which hold nothing but their parts
+FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn", "linprobe.model"}  # which hold nothing but their parts
 LAST = {"report", "cli"}
 TEACH = {"cli.worksheet", "cli.handin", "cli.check", "cli.class_page"}  # the commands for who learns and who teaches
 SCIKIT_LEARNS = {

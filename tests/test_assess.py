@@ -11,7 +11,6 @@ import pytest
 
 from linprobe import load, open_dataset
 from linprobe.assess import assess, prove
-from linprobe.classifier import Classifier
 from linprobe.core.measure import ClassScore, per_class
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
@@ -19,6 +18,7 @@ from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError
 from linprobe.learn.worksheet import Options as WorksheetOptions
 from linprobe.learn.worksheet import run_worksheet
+from linprobe.model.model import Classifier
 from linprobe.tune import Options, tune
 
 

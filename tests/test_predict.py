@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from linprobe.classifier import Classifier
 from linprobe.data.prepare import Preparation
 from linprobe.data.sight import see
 from linprobe.errors import DataError
+from linprobe.model.model import Classifier
 from linprobe.predict import predict_file
 from makers import complaint, picture, pictures  # pyright: ignore[reportMissingImports]
 from models import CLASSES, make_classifier  # pyright: ignore[reportMissingImports]

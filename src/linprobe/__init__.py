@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from linprobe._moved import OldNames
 
 if TYPE_CHECKING:
-    from linprobe.classifier import Classifier, load
     from linprobe.data.dataset import Dataset, Examples, Splits
     from linprobe.data.formats import open_dataset
     from linprobe.estimators import LinearSVM, SoftmaxClassifier
     from linprobe.learn.checker import check_loss
+    from linprobe.model.model import Classifier, load
     from linprobe.probe_search import ProbeSearch
 
 __version__ = "0.1.0"
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Classifier": "linprobe.classifier",
+    "Classifier": "linprobe.model.model",
     "Dataset": "linprobe.data.dataset",
     "Examples": "linprobe.data.dataset",
     "LinearSVM": "linprobe.estimators",
@@ -38,7 +38,7 @@ _PLACES = {
     "SoftmaxClassifier": "linprobe.estimators",
     "Splits": "linprobe.data.dataset",
     "check_loss": "linprobe.learn.checker",
-    "load": "linprobe.classifier",
+    "load": "linprobe.model.model",
     "open_dataset": "linprobe.data.formats",
 }
 

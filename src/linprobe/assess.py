@@ -9,7 +9,6 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from linprobe.classifier import Classifier
 from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.core.measure import wilson_interval
 from linprobe.data.dataset import Dataset, Examples, Splits
@@ -17,9 +16,10 @@ from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import Features, Preparation
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.errors import DataError, UsageError
-from linprobe.evidence import observe
+from linprobe.model.evidence import observe
+from linprobe.model.files import short
+from linprobe.model.model import Classifier
 from linprobe.steps import at_most, brief, number
-from linprobe.tensors import short
 from linprobe.tune.options import TOLERANCE
 
 READ_BY = ("x", "label", "val", "test", "split_column", "groups")  # what `open_dataset` can be told

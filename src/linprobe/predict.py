@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from linprobe.classifier import Classifier
 from linprobe.core.finite import first_not_finite
 from linprobe.data.pictures import FORMAT_NAMES, MOST_BYTES
 from linprobe.data.reading import readable, require_file, show
@@ -17,6 +16,7 @@ from linprobe.data.rows import rows_of
 from linprobe.data.sight import see
 from linprobe.data.terms import Chunk
 from linprobe.errors import DataError
+from linprobe.model.model import Classifier
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what is picked out of a folder; a file may have any name

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linprobe.classifier import Classifier, load
 from linprobe.cli.words import LONGEST, one_line
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, OutputError, UsageError
 from linprobe.estimators import SoftmaxClassifier
-from linprobe.evidence import observe
+from linprobe.model.evidence import observe
+from linprobe.model.model import Classifier, load
 from linprobe.publish import _lock, claimed
 from linprobe.tune import Options
 

@@ -14,10 +14,10 @@ from safetensors import safe_open
 from safetensors.numpy import save as safetensors_bytes
 from safetensors.numpy import save_file
 
-from linprobe import classifier as module
-from linprobe.classifier import MODEL, load
 from linprobe.errors import DataError, UncheckedFileWarning, UnsafeFileError
-from linprobe.tensors import PLACE, write
+from linprobe.model import model as module
+from linprobe.model.files import PLACE, write
+from linprobe.model.model import MODEL, load
 from models import CLASSES, SHAPE, assert_same, make_classifier  # pyright: ignore[reportMissingImports]
 
 

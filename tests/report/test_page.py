@@ -22,7 +22,7 @@ from PIL import Image
 
 from linprobe.core.measure import wilson_interval
 from linprobe.errors import DataError
-from linprobe.evidence import Reliability
+from linprobe.model.evidence import Reliability
 from linprobe.report.page import MOST_BYTES, failures, render, settings, write_page
 from linprobe.report.page.facts import facts
 from linprobe.report.page.figures import figures

@@ -8,9 +8,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from linprobe.errors import DataError, UncheckedFileWarning
-from linprobe.evidence import Evidence, Mistakes, Reliability
+from linprobe.model.evidence import Evidence, Mistakes, Reliability
+from linprobe.model.files import PLACE, read
 from linprobe.report.run import EVIDENCE, KIND, read_run, write_evidence
-from linprobe.tensors import PLACE, read
 from models import assert_same, make_classifier  # pyright: ignore[reportMissingImports]
 
 K, SHAPE = 3, (4, 3, 2)

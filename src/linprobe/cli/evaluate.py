@@ -19,8 +19,8 @@ from linprobe.cli.arguments import (
 
 if TYPE_CHECKING:
     from linprobe.assess import Assessment, Proof
-    from linprobe.classifier import Classifier
     from linprobe.data.dataset import Dataset
+    from linprobe.model.model import Classifier
     from linprobe.steps import Step
 
 FINGERPRINT, LONGEST = 15, 200  # characters that are shown of a fingerprint and of a source
@@ -56,10 +56,10 @@ def evaluate(
     from rich.console import Console
 
     from linprobe.assess import assess, open_as_trained, prove, trained_on
-    from linprobe.classifier import load
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
     from linprobe.cli.source import opened
+    from linprobe.model.model import load
 
     classifier = load(model)
     given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}

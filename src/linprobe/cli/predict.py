@@ -10,7 +10,7 @@ import typer
 from linprobe.cli.arguments import ModelArgument
 
 if TYPE_CHECKING:
-    from linprobe.classifier import Classifier
+    from linprobe.model.model import Classifier
     from linprobe.predict import Prediction, Ranked
     from linprobe.steps import Step
 
@@ -42,11 +42,11 @@ def predict(
     """
     from rich.console import Console
 
-    from linprobe.classifier import load
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
     from linprobe.cli.words import complain
     from linprobe.errors import DataError, UsageError
+    from linprobe.model.model import load
     from linprobe.predict import files_of, predict_file
 
     classifier = load(model)

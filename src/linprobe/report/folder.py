@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 
 from linprobe import __version__
-from linprobe.classifier import Classifier
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.screen import Screening
 from linprobe.core.measure import wilson_interval
-from linprobe.evidence import Evidence
+from linprobe.model.evidence import Evidence
+from linprobe.model.model import Classifier
 from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates
 from linprobe.report.page import write_page
 from linprobe.report.run import write_evidence

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from linprobe.classifier import Classifier, load
 from linprobe.errors import DataError
-from linprobe.evidence import Evidence, Mistakes, Reliability
+from linprobe.model.evidence import Evidence, Mistakes, Reliability
+from linprobe.model.files import Kind, read, warn_unchecked, write
+from linprobe.model.model import Classifier, load
 from linprobe.results import Results
-from linprobe.tensors import Kind, read, warn_unchecked, write
 
 EVIDENCE = "evidence.safetensors"
 

@@ -13,6 +13,7 @@ from linprobe.compare.comparison import Comparison
 from linprobe.compare.settings import NAMES
 from linprobe.core.measure import wilson_interval
 from linprobe.errors import DataError
+from linprobe.model.files import short
 from linprobe.results.exercise import FirstLoss, GradientChecks, LowestObjective, Questions, Skipped, Vectorized
 from linprobe.results.tables import (
     Count,
@@ -27,7 +28,6 @@ from linprobe.results.tables import (
     of_json,
     to_json,
 )
-from linprobe.tensors import short
 
 __all__ = [
     "Accuracy",

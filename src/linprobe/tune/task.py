@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from linprobe import __version__
-from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
 from linprobe.compare.compare import Control
 from linprobe.compare.comparison import Comparison
@@ -17,7 +16,8 @@ from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset, Splits
 from linprobe.data.duplicates import identical_examples
 from linprobe.data.splits import Part, Rule, TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
-from linprobe.evidence import Evidence, observe
+from linprobe.model.evidence import Evidence, observe
+from linprobe.model.model import Classifier
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
 from linprobe.steps import Step
 from linprobe.tune.engines import Tuning, kept

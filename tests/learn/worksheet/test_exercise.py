@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from linprobe import open_dataset
-from linprobe.classifier import Classifier
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.learn.worksheet import Options, run_worksheet
 from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
+from linprobe.model.model import Classifier
 from linprobe.results import LowestObjective, Vectorized
 from linprobe.steps.exercise import vectorized_step
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 
 from linprobe import __version__
-from linprobe.classifier import Classifier
 from linprobe.compare.checkpoint import Checkpoint
 from linprobe.compare.compare import Control, compare
 from linprobe.compare.comparison import Comparison
@@ -25,10 +24,11 @@ from linprobe.data.duplicates import identical_examples
 from linprobe.data.prepare import Features, Preparation, fit_preparation
 from linprobe.data.splits import TrainedOn, absent_classes, make_splits, part_of, prepared
 from linprobe.errors import IncompatibleError
-from linprobe.evidence import Evidence, observe
 from linprobe.learn.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
 from linprobe.learn.worksheet.optimum import find_optimum
 from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
+from linprobe.model.evidence import Evidence, observe
+from linprobe.model.model import Classifier
 from linprobe.results import Accuracy, Compared, Questions, Results, Screened, SourceData, tried
 from linprobe.steps import Step
 from linprobe.steps.exercise import (

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from scipy.special import log_softmax
 
-from linprobe.classifier import Classifier
 from linprobe.core.losses import hinge, softmax
 from linprobe.data.dataset import Examples
+from linprobe.model.model import Classifier
 from linprobe.results import FirstLossAnswer, SvmUnchanged
 from linprobe.steps import number
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.classifier import Classifier
 from linprobe.core.measure import confusion
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
+from linprobe.model.model import Classifier
 
 CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.classifier import Classifier, load
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.errors import DataError, IncompatibleError, OutputError
+from linprobe.model.model import Classifier, load
 from models import CLASSES, SHAPE, assert_same, images, make_classifier
 
 # ---- prediction
@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 LIMITED = """
 import resource, sys
 import numpy as np
-from linprobe.classifier import Classifier
+from linprobe.model.model import Classifier
 from linprobe.errors import OutputError
 from linprobe.data.prepare import Preparation
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

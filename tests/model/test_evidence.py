@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from linprobe import evidence
-from linprobe.classifier import Classifier
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import Preparation
-from linprobe.evidence import measure_reliability, observe
+from linprobe.model import evidence
+from linprobe.model.evidence import measure_reliability, observe
+from linprobe.model.model import Classifier
 
 K, D = 4, 6
 

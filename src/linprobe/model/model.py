@@ -16,7 +16,7 @@ from linprobe.core.losses import LOSSES
 from linprobe.core.measure import highest
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, IncompatibleError, UnsafeFileError
-from linprobe.tensors import Kind, damaged, read, short, warn_unchecked, write
+from linprobe.model.files import Kind, damaged, read, short, warn_unchecked, write
 
 MODEL = Kind(
     "linprobe-classifier-2",
