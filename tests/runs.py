@@ -12,8 +12,8 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.learn.worksheet import Options, WorksheetResult, run_worksheet
+from linprobe.model import Model, Provenance
 from linprobe.model.evidence import Evidence, Mistakes, Reliability
-from linprobe.model.model import Classifier
 from linprobe.report.run import Run
 from linprobe.results import Accuracy, Results, of_json, to_json
 from linprobe.tune import Options as TuneOptions
@@ -140,17 +140,17 @@ def made_up(K=10, shape=(8, 8, 1), grid=(3, 3), classes=None, trials=None):
         row |= dict.fromkeys(("train_accuracy", "val_accuracy", "val_loss", "objective")) | {"status": "diverged"}
     best = max(rows, key=lambda row: (row["val_accuracy"] or 0, -(row["val_loss"] or 9)))
     axes = {"learning_rate": rates.tolist(), "reg": regs.tolist(), "momentum": [0.0], "batch_size": [200.0]}
-    model = Classifier(
+    model = Model(
         rng.standard_normal((D, K), dtype=np.float32),
         np.zeros(K, np.float32),
         classes,
         Preparation(np.zeros(D, np.float32), tuple(shape)),
-        {"loss": "softmax", "seed": 0},
+        Provenance(loss="softmax", seed=0),
     )
     numbers = {
         "command": "linprobe worksheet somewhere",
         "versions": VERSIONS,
-        "options": dict(model.about),
+        "options": model.provenance.tell(),
         "data": {
             "source": classes[0],
             "fingerprint": "sha256:0",

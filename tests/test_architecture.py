@@ -42,12 +42,11 @@ MAY_KNOW = {
         *("learn.gradient_check", "learn.loops"),
     },
     "learn.notebook": {"errors", "publish"},
-    "estimators": {"errors", "core", "compare", *ROWS, "data.moments", "data.weights", "steps"},
-    "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "steps"},
-    "model.files": {"errors", "publish"},
-    "model.model": {"errors", "core.measure", "core.losses", "data.prepare", "model.files"},
-    "model.evidence": {"model.model", "data.dataset", *ROWS, "core.measure"},
-    "predict": {"errors", "core.backend", "core.finite", "model.model", "data"},
+    "estimators": {"errors", "core", "compare", *ROWS, "data.moments", "data.weights", "model", "steps"},
+    "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "model", "steps"},
+    # Makes estimators, which save themselves as models.
+    "model": {"errors", "publish", "core.measure", "core.losses", "data", "estimators"},
+    "predict": {"errors", "core.backend", "core.finite", "model", "data"},
     "assess": {
         "errors",
         "data",
@@ -64,7 +63,7 @@ MAY_KNOW = {
         *("errors", "publish", "steps", "core.losses", "core.measure", "compare", "model", "results", "tune"),
     },
 }
-FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn", "linprobe.model"}  # which hold nothing but their parts
+FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn"}  # which hold nothing but their parts
 LAST = {"report", "cli"}
 TEACH = {"cli.worksheet", "cli.handin", "cli.check", "cli.class_page"}  # the commands for who learns and who teaches
 SCIKIT_LEARNS = {

@@ -18,8 +18,9 @@ from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError
 from linprobe.learn.worksheet import Options as WorksheetOptions
 from linprobe.learn.worksheet import run_worksheet
-from linprobe.model.model import Classifier
+from linprobe.model import Model, Proven, Provenance
 from linprobe.tune import Options, tune
+from models import save_second  # pyright: ignore[reportMissingImports]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,14 @@ def descended(digits):
     return run_worksheet(digits, WorksheetOptions(Training(iterations=60), np.array([1e-3]), np.array([0.1])))
 
 
-def telling(classifier, **about):
-    return replace(classifier, about={**classifier.about, **about})
+def telling(classifier, **said):
+    return replace(classifier, provenance=replace(classifier.provenance, **said))
+
+
+def folded(classifier, tmp_path):
+    """The same as a version left it whose files had no room for a scale."""
+    save_second(classifier, tmp_path / "folded")
+    return load(tmp_path / "folded")
 
 
 def test_on_its_own_source_it_has_the_runs_own_test_figure(digits, tuned, descended):
@@ -74,7 +81,7 @@ def test_classes_are_matched_by_name(digits, tuned):
 
 
 def test_recall_of_each_class_and_what_it_is_taken_for():
-    classifier = Classifier(
+    classifier = Model(
         np.eye(3, dtype=np.float32),
         np.zeros(3, np.float32),
         ("a", "b", "c"),
@@ -104,7 +111,7 @@ def test_what_the_model_cannot_judge_is_refused(digits, tuned):
 def test_features_that_are_not_finite_are_refused():
     X = np.zeros((4, 3), np.float32)
     X[2, 1] = np.nan
-    classifier = Classifier(
+    classifier = Model(
         np.eye(3, dtype=np.float32),
         np.zeros(3, np.float32),
         ("a", "b", "c"),
@@ -122,12 +129,34 @@ def test_the_certificate_of_a_saved_model_is_that_of_its_refit(digits, features,
     reg = 1.0 if features == "centred" else 1e-2
     result = tune(digits, Options(loss=loss, regs=np.array([reg]), features=features, folds=folds, seed=3, test=100))
     result.classifier.save(tmp_path / "model")
-    proof, refit = prove(load(tmp_path / "model"), digits), result.numbers.refit
-    assert proof.objective == pytest.approx(refit.objective, rel=1e-9)
-    assert proof.gap == pytest.approx(refit.gap, rel=1e-2, abs=1e-10 * refit.objective)
-    assert 0 <= (proof.relative_gap or 0) <= 1e-6
-    assert (proof.n, proof.rows, proof.loss, proof.reg) == (1697, "train + validation", loss, reg)
-    assert (proof.proven, proof.tolerance, proof.stored) == (True, 1e-6, True)
+    saved, refit = load(tmp_path / "model"), result.numbers.refit
+    assert refit is not None
+    assert refit.gap is not None
+    assert saved.certificate == Proven(refit.objective, refit.gap)
+    for model, rel in ((saved, 1e-12), (folded(saved, tmp_path), 1e-9)):
+        proof = prove(model, digits)
+        assert proof.objective == pytest.approx(refit.objective, rel=rel)
+        assert proof.gap == pytest.approx(refit.gap, rel=1e6 * rel, abs=1e-10 * refit.objective)
+        assert 0 <= (proof.relative_gap or 0) <= 1e-6
+        assert (proof.n, proof.rows, proof.loss, proof.reg) == (1697, "train + validation", loss, reg)
+        assert (proof.proven, proof.tolerance, proof.stored) == (True, 1e-6, True)
+
+
+def test_the_scale_of_a_saved_model_is_not_fitted_again(digits, tmp_path, monkeypatch):
+    model = tune(digits, Options(regs=np.array([1e-2]), features="standardised")).classifier
+    old = folded(model, tmp_path)
+    np.testing.assert_array_equal(old.decision_function(digits.train.X), model.decision_function(digits.train.X))
+
+    def fit(*arguments):
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr("linprobe.data.splits.fit_preparation", fit)
+    assert prove(model, digits).proven
+    with pytest.raises(AssertionError, match="fitted again"):
+        prove(old, digits)
+    assert model.preparation.scale is not None
+    scale = model.preparation.scale * np.where(np.arange(64) == 20, 2, 1).astype(np.float32)
+    assert not prove(replace(model, preparation=replace(model.preparation, scale=scale)), digits).proven
 
 
 def test_the_optimum_of_another_reg_has_a_larger_gap(digits, tuned):
@@ -146,12 +175,22 @@ def test_no_certificate_without_the_rows(digits, tuned):
     other = Dataset("other", digits.train.take(slice(1700)), None, digits.classes)
     with pytest.raises(DataError, match=r"other: is not the data that the model was trained on \(digits, sha256:"):
         prove(tuned.classifier, other)
-    for junk in (None, "train", {}, {**tuned.classifier.about["rows"], "train": "many"}):
+    told = tuned.classifier.provenance.tell()
+    for junk in ("train", {}, {**told["rows"], "train": "many"}):
         with pytest.raises(DataError, match="does not tell which rows"):
-            prove(telling(tuned.classifier, rows=junk), digits)
-    for junk in (None, "raw", ["centred"]):
+            Provenance.read(told | {"rows": junk})
+    with pytest.raises(DataError, match="does not tell which rows"):
+        prove(telling(tuned.classifier, rows=None), digits)
+    rows = replace(tuned.classifier.provenance.rows, fingerprint=None)
+    for junk in (None, "raw"):
         with pytest.raises(DataError, match="features, which are unknown"):
-            prove(telling(tuned.classifier, features=junk), digits)
+            prove(telling(tuned.classifier, features=junk, rows=rows), digits)
+    with pytest.raises(DataError, match="features is not a text"):
+        telling(tuned.classifier, features=["centred"])
+    with pytest.raises(DataError, match="does not say which data it was trained on"):
+        prove(telling(tuned.classifier, fingerprint=None), digits)
+    with pytest.raises(DataError, match="does not say with which reg"):
+        prove(telling(tuned.classifier, reg=None), digits)
     with pytest.raises(DataError, match="does not tell which rows"):
         assess(telling(tuned.classifier, rows=None), digits)
 
@@ -164,7 +203,7 @@ def test_not_proven_where_nothing_can_be_proven(digits, tuned, descended):
             telling(descended.classifier, loss="hinge"),
             r"hinge loss is not smooth, and has no certificate.*--loss softmax or squared_hinge",
         ),
-        (telling(descended.classifier, loss=["hinge"]), "no certificate"),
+        (telling(descended.classifier, loss="of another kind"), "no certificate"),
         (telling(descended.classifier, reg=0), "without a penalty there is no certificate"),
     ):
         proof = prove(classifier, digits)
@@ -175,9 +214,9 @@ def test_not_proven_where_nothing_can_be_proven(digits, tuned, descended):
 
 @pytest.mark.parametrize("name", ["reg", "tol"])
 @pytest.mark.parametrize("junk", [-1.0, "much", True, [1], float("nan"), float("inf"), 10**400])
-def test_numbers_that_no_training_leaves_are_refused(digits, tuned, name, junk):
-    with pytest.raises(DataError, match=f"says that {name} is "):
-        prove(telling(tuned.classifier, **{name: junk}), digits)
+def test_numbers_that_no_training_leaves_are_refused(tuned, name, junk):
+    with pytest.raises(DataError, match=f"{name} is not a number of 0 or more"):
+        telling(tuned.classifier, **{name: junk})
 
 
 def test_the_exact_solver_is_not_advised_to_whom_has_used_it(digits, tuned):
@@ -213,24 +252,29 @@ def test_a_proof_matches_classes_by_name(digits, tuned):
 
 @pytest.mark.parametrize("old", [False, True])
 def test_training_rows_are_never_measured_as_what_training_left(digits, tuned, old):
-    rows = {k: v for k, v in tuned.classifier.about["rows"].items() if not (old and k == "fingerprint")}
+    rows = tuned.classifier.provenance.rows
+    rows = replace(rows, fingerprint=None) if old else rows
     found = assess(telling(tuned.classifier, rows=rows), digits)
     assert (found.n, found.rows) == (179, "what training left for test" + old * ", as its file says")
-    changes = [{"seed": 1}, {"train": rows["train"] - 100}]
+    changes = [{"seed": 1}, {"train": rows.train - 100}]
     if not old:  # whose only trace of the rows is the mean of train
-        changes += [{"val": rows["val"] - 50, "test": rows["test"] + 50}]
+        changes += [{"val": rows.val - 50, "test": rows.test + 50}]
     for change in changes:
-        changed = telling(tuned.classifier, rows=rows | change)
+        changed = telling(tuned.classifier, rows=replace(rows, **change))
         for judge in (assess, prove):
             with pytest.raises(DataError, match="so the file was changed"):
                 judge(changed, digits)
 
 
-def test_a_preparation_that_is_not_the_trainings_is_refused(digits, tuned):
-    model, preparation = tuned.classifier, tuned.classifier.preparation
+def test_a_preparation_that_is_not_the_trainings_is_refused_or_not_proven(digits, tuned):
+    preparation = tuned.classifier.preparation
+    old = telling(tuned.classifier, rows=replace(tuned.classifier.provenance.rows, fingerprint=None))
     for change in ({"mean": preparation.mean + np.float32(1e-3)}, {"unit_rows": True}):
         with pytest.raises(DataError, match="the preparation in the model's file is not that of the rows"):
-            prove(replace(model, preparation=replace(preparation, **change)), digits)
+            prove(replace(old, preparation=replace(preparation, **change)), digits)
+    # Where the rows are known by their fingerprint, the certificate is about the preparation that the file has.
+    for change in ({"mean": preparation.mean + np.arange(64)}, {"unit_rows": True}):
+        assert not prove(replace(tuned.classifier, preparation=replace(preparation, **change)), digits).proven
 
 
 def test_a_weight_of_a_feature_that_is_constant_in_training_counts_with_standardised_features(digits):

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from linprobe.data.prepare import Preparation
 from linprobe.data.sight import see
 from linprobe.errors import DataError
-from linprobe.model.model import Classifier
+from linprobe.model import Model, Provenance
 from linprobe.predict import predict_file
 from makers import complaint, picture, pictures  # pyright: ignore[reportMissingImports]
 from models import CLASSES, make_classifier  # pyright: ignore[reportMissingImports]
@@ -109,7 +109,7 @@ def test_many_rows_are_read_in_chunks(model, save, monkeypatch):
 
 
 def test_top_is_cut_and_equal_scores_keep_the_order_of_the_classes(save):
-    flat = Classifier(np.zeros((4, 3)), np.array([1.0, 2.0, 2.0]), ("a", "b", "c"), Preparation(np.zeros(4), (4,)), {})
+    flat = Model(np.zeros((4, 3)), np.array([1.0, 2.0, 2.0]), ("a", "b", "c"), Preparation(np.zeros(4), (4,)))
     (prediction,) = predict_file(flat, save(np.ones(4)), top=2)
     assert [(one.name, one.score, one.probability) for one in prediction.top] == [("b", 2, None), ("c", 2, None)]
     assert prediction.margin == 0
@@ -118,14 +118,14 @@ def test_top_is_cut_and_equal_scores_keep_the_order_of_the_classes(save):
 
 
 def test_one_class_leads_nobody(save):
-    alone = Classifier(np.ones((4, 1)), np.zeros(1), ("a",), Preparation(np.zeros(4), (4,)), {"loss": "softmax"})
+    alone = Model(np.ones((4, 1)), np.zeros(1), ("a",), Preparation(np.zeros(4), (4,)), Provenance(loss="softmax"))
     (prediction,) = predict_file(alone, save(np.ones(4)))
     assert (prediction.margin, prediction.top[0].probability) == (None, 1.0)
 
 
 def test_unit_rows_are_made(save):
     preparation = Preparation(np.full(2, 1.0, np.float32), (2,), unit_rows=True)
-    turned = Classifier(np.eye(2), np.zeros(2), ("a", "b"), preparation, {})
+    turned = Model(np.eye(2), np.zeros(2), ("a", "b"), preparation)
     (prediction,) = predict_file(turned, save(np.array([4.0, 5.0])))
     assert [(one.name, one.score) for one in prediction.top] == [("b", 0.8), ("a", 0.6)]
 

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from linprobe.data.formats import open_dataset
     from linprobe.estimators import LinearSVM, SoftmaxClassifier
     from linprobe.learn.checker import check_loss
-    from linprobe.model.model import Classifier, load
+    from linprobe.model import Model, Proven, Provenance, load
     from linprobe.probe_search import ProbeSearch
 
 __version__ = "0.1.0"
 __all__ = [
-    "Classifier",
     "Dataset",
     "Examples",
     "LinearSVM",
+    "Model",
     "ProbeSearch",
+    "Proven",
+    "Provenance",
     "SoftmaxClassifier",
     "Splits",
     "__version__",
@@ -30,15 +32,18 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Classifier": "linprobe.model.model",
+    "Classifier": "linprobe.model",  # the old name of Model
     "Dataset": "linprobe.data.dataset",
     "Examples": "linprobe.data.dataset",
     "LinearSVM": "linprobe.estimators",
+    "Model": "linprobe.model",
     "ProbeSearch": "linprobe.probe_search",
+    "Proven": "linprobe.model",
+    "Provenance": "linprobe.model",
     "SoftmaxClassifier": "linprobe.estimators",
     "Splits": "linprobe.data.dataset",
     "check_loss": "linprobe.learn.checker",
-    "load": "linprobe.model.model",
+    "load": "linprobe.model",
     "open_dataset": "linprobe.data.formats",
 }
 

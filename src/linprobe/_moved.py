@@ -16,7 +16,7 @@ MOVED = {
     "linprobe.arrays": "linprobe.core.backend",
     "linprobe.checker": "linprobe.learn.checker",
     "linprobe.checkpoint": "linprobe.compare.checkpoint",
-    "linprobe.classifier": "linprobe.model.model",
+    "linprobe.classifier": "linprobe.model",
     "linprobe.dataset": "linprobe.data.dataset",
     "linprobe.download": "linprobe.data.fetch",
     "linprobe.encoding": "linprobe.compare.encoding",

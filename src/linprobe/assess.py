@@ -1,11 +1,9 @@
 """A saved model on a data set: how good it is there, and how near to the optimum of what it was trained on."""
 
 import contextlib
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 
@@ -16,9 +14,8 @@ from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import Features, Preparation
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.errors import DataError, UsageError
+from linprobe.model import Model
 from linprobe.model.evidence import observe
-from linprobe.model.files import short
-from linprobe.model.model import Classifier
 from linprobe.steps import at_most, brief, number
 from linprobe.tune.options import TOLERANCE
 
@@ -74,7 +71,7 @@ class Proof:
         return self.gap / self.objective if self.gap else 0.0
 
 
-def assess(classifier: Classifier, dataset: Dataset) -> Assessment:
+def assess(classifier: Model, dataset: Dataset) -> Assessment:
     """How good a classifier is on the data set's own test split, all of it.
 
     Where the data set has none: on the rows that the model's training left for test, if it was trained on this data
@@ -90,15 +87,14 @@ def assess(classifier: Classifier, dataset: Dataset) -> Assessment:
     return Assessment(rows, seen.n, seen.correct / seen.n, wilson_interval(seen.correct, seen.n), seen.counts)
 
 
-def open_as_trained(classifier: Classifier, source: str, given: dict[str, str]) -> Dataset:
+def open_as_trained(classifier: Model, source: str, given: dict[str, str]) -> Dataset:
     """A source, read with the options that are given, and else as the model's training read its own.
 
     Where that makes it the data of the training it is; else without the sources of its validation and test splits, and
     without anything that this source does not have. Raises what `open_dataset` raises.
     """
-    told = classifier.about.get("asked")
-    told = told if isinstance(told, Mapping) else {}
-    known: dict[str, str] = {name: told[name] for name in READ_BY if isinstance(told.get(name), str)}
+    told = classifier.provenance.asked
+    known: dict[str, str] = {name: told[name] for name in READ_BY if name in told}
     for split in ("val", "test"):  # a model names files that are there, and sends nobody for others
         if split in known and not Path(known[split]).exists():
             del known[split]
@@ -114,12 +110,12 @@ def open_as_trained(classifier: Classifier, source: str, given: dict[str, str]) 
     return open_dataset(source, **given)
 
 
-def trained_on(classifier: Classifier, dataset: Dataset) -> bool:
+def trained_on(classifier: Model, dataset: Dataset) -> bool:
     """Whether the data set is, by its fingerprint, the one that the model was trained on."""
-    return classifier.about.get("fingerprint") == dataset.fingerprint
+    return classifier.provenance.fingerprint == dataset.fingerprint
 
 
-def _class_numbers(classifier: Classifier, dataset: Dataset) -> np.ndarray:
+def _class_numbers(classifier: Model, dataset: Dataset) -> np.ndarray:
     """The model's number of each class of the data set, by name."""
     unknown = [name for name in dataset.classes if name not in classifier.classes]
     if unknown:
@@ -131,24 +127,37 @@ def _class_numbers(classifier: Classifier, dataset: Dataset) -> np.ndarray:
     return np.array([classifier.classes.index(name) for name in dataset.classes])
 
 
-def _rows_to_judge(classifier: Classifier, dataset: Dataset) -> tuple[str, Examples]:
+def _rows_to_judge(classifier: Model, dataset: Dataset) -> tuple[str, Examples]:
     if dataset.test is not None:
         return "its test split", dataset.test
     if not trained_on(classifier, dataset):
         return "all of it", dataset.pool()
-    rows = TrainedOn.read(classifier.about.get("rows"))
-    splits, _ = _split_again(classifier, dataset, rows)
+    rows = _rows_of(classifier)
+    splits = _split_again(classifier, dataset, rows)[0]
     # An older file has no fingerprint of the rows: that those of validation are not among them, it only says.
     said = "" if rows.fingerprint is not None else ", as its file says"
     return f"what training left for test{said}", splits.test
 
 
-def _split_again(classifier: Classifier, dataset: Dataset, rows: TrainedOn) -> tuple[Splits, Preparation]:
-    """The splits that the model was trained on, and the preparation fitted on them again, which must be the model's."""
-    features = classifier.about.get("features")
-    if not (isinstance(features, str) and features in get_args(Features)):
+def _rows_of(classifier: Model) -> TrainedOn:
+    rows = classifier.provenance.rows
+    if rows is None:
+        raise DataError("the model does not tell which rows it was trained on; train it again, with linprobe tune")
+    return rows
+
+
+def _split_again(classifier: Model, dataset: Dataset, rows: TrainedOn) -> tuple[Splits, Preparation, np.ndarray]:
+    """The splits that the model was trained on, the preparation that it was trained behind, and its weights there.
+
+    These are in the file, but of older versions', which lack the scale or the fingerprint of the rows: there the
+    preparation is fitted again, and must be the model's but for the scale, by which the weights are multiplied.
+    """
+    splits, features = rows.splits(dataset), classifier.provenance.features
+    saved, W = classifier.preparation, classifier.W
+    if rows.fingerprint is not None and (saved.scale is not None or features != "standardised"):
+        return splits, saved, W
+    if features not in get_args(Features):
         raise DataError(f"the model was trained on {features} features, which are unknown; train it again")
-    splits, saved = rows.splits(dataset), classifier.preparation
     fitted = rows.fit(splits, cast("Features", features))
     # The files of older versions have no fingerprint of the split, but another split has another mean.
     off = MEAN_TOLERANCE * np.abs(fitted.mean).max(initial=0)
@@ -157,41 +166,47 @@ def _split_again(classifier: Classifier, dataset: Dataset, rows: TrainedOn) -> t
             f"{dataset.name}: the preparation in the model's file is not that of the rows that it describes, so the "
             "file was changed; train the model again"
         )
-    return splits, Preparation(saved.mean, saved.shape, fitted.scale, saved.unit_rows)
+    if saved.scale is None and fitted.scale is not None:
+        saved, scale = replace(saved, scale=fitted.scale), fitted.scale[:, None]
+        W = np.divide(W, scale, out=W.copy(), where=scale > 0)
+    return splits, saved, W
 
 
-def prove(classifier: Classifier, dataset: Dataset) -> Proof:
+def prove(classifier: Model, dataset: Dataset) -> Proof:
     """Whether a classifier is within its tolerance of the optimum, in float64, from the very rows it was trained on.
 
     Raises DataError where the data set is not the one that it was trained on, or the file does not describe how it was
     trained. Classes are matched by their names.
     """
-    about = classifier.about
+    origin = classifier.provenance
+    if origin.fingerprint is None:
+        raise DataError(
+            "the model's file does not say which data it was trained on, and a certificate is about those rows; train "
+            "it with linprobe tune"
+        )
     if not trained_on(classifier, dataset):
         raise DataError(
             f"{dataset.name}: is not the data that the model was trained on "
-            f"({about.get('data')}, {_short(about.get('fingerprint'))}; this has {_short(dataset.fingerprint)}); a "
+            f"({origin.data}, {_short(origin.fingerprint)}; this has {_short(dataset.fingerprint)}); a "
             "certificate is about those rows: give that source, as it was"
         )
     classifier.preparation.apply(dataset.train.X[:0])  # which refuses examples of another shape
-    rows, loss, reg = TrainedOn.read(about.get("rows")), about.get("loss"), _number(about, "reg")
-    stored = about.get("tol") is not None
+    rows, loss, reg = _rows_of(classifier), str(origin.loss), origin.reg
+    if reg is None:
+        raise DataError("the model's file does not say with which reg it was trained; train it again")
     numbers = _class_numbers(classifier, dataset)
-    splits, preparation = _split_again(classifier, dataset, rows)
+    splits, preparation, W = _split_again(classifier, dataset, rows)
     examples = rows.prepared(splits, preparation)
-    tolerance = _number(about, "tol") if stored else TOLERANCE
-    told = (rows.trained_on, len(examples), str(loss), reg, tolerance, stored)
-    if str(loss) not in CERTIFIABLE:
+    stored, tolerance = origin.tol is not None, TOLERANCE if origin.tol is None else float(origin.tol)
+    told = (rows.trained_on, len(examples), loss, float(reg), tolerance, stored)
+    if loss not in CERTIFIABLE:
         way = f"train with linprobe tune --loss {' or '.join(CERTIFIABLE)}"
-        return Proof(*told, why=f"{no_certificate(str(loss))}; {way}")
+        return Proof(*told, why=f"{no_certificate(loss)}; {way}")
     if reg == 0:
         return Proof(*told, why="reg is 0, and without a penalty there is no certificate; train with a small reg")
-    W = classifier.W
-    if preparation.scale is not None:  # which the model file has no place for: its weights are multiplied by it
-        W = np.divide(W, preparation.scale[:, None], out=W.copy(), where=preparation.scale[:, None] > 0)
-    advice = _advice(about.get("solver"))
+    advice = _advice(origin.solver)
     try:
-        found = certify(examples.X, numbers[examples.y], W[:, :, None], classifier.b[:, None], [reg], str(loss))
+        found = certify(examples.X, numbers[examples.y], W[:, :, None], classifier.b[:, None], [reg], loss)
     except UsageError as error:
         # What it ends with is advice to whoever called it.
         finding, *_ = str(error).removeprefix("certify: ").rpartition("; ")
@@ -203,17 +218,7 @@ def prove(classifier: Classifier, dataset: Dataset) -> Proof:
     return Proof(*told, objective, gap, f"{finding}; {advice}")
 
 
-def _number(about: Mapping[str, Any], name: str) -> float:
-    """A number that is finite and not negative, from a file that may say anything."""
-    value = about.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
-        raise DataError(
-            f"the model's file says that {name} is {short(value)}, which no training leaves; train the model again"
-        )
-    return float(value)
-
-
-def _advice(solver: Any) -> str:
+def _advice(solver: str | None) -> str:
     if solver == "exact":
         return (
             "its solver stopped short, or the file was changed: compare refit in the run's run.json, or train it again"
@@ -230,5 +235,5 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(map(brief, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _short(fingerprint: Any) -> str:
-    return str(fingerprint)[:15]
+def _short(fingerprint: str) -> str:
+    return fingerprint[:15]

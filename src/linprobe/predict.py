@@ -16,7 +16,7 @@ from linprobe.data.rows import rows_of
 from linprobe.data.sight import see
 from linprobe.data.terms import Chunk
 from linprobe.errors import DataError
-from linprobe.model.model import Classifier
+from linprobe.model import Model
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what is picked out of a folder; a file may have any name
@@ -51,7 +51,7 @@ class Prediction:
     margin: float | None
 
 
-def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bool = False) -> list[Prediction]:
+def predict_file(classifier: Model, path: Path, *, top: int = 5, invert: bool = False) -> list[Prediction]:
     """Predict a PNG, JPEG or WebP picture, as `linprobe.data.sight` sees it, or a .npy array (n, *shape) or of one.
 
     Arrays are taken as the source gave them to training, in its units. top: how many classes to name; invert: light for
@@ -69,7 +69,7 @@ def predict_file(classifier: Classifier, path: Path, *, top: int = 5, invert: bo
 class _Scores:
     """The scores of examples of a file (m, K) float64."""
 
-    classifier: Classifier
+    classifier: Model
     path: Path
     invert: bool
     single: bool
@@ -85,7 +85,7 @@ class _Scores:
             raise DataError(f"{self.path}: {error}") from error
 
 
-def files_of(classifier: Classifier, path: Path) -> list[Path]:
+def files_of(classifier: Model, path: Path) -> list[Path]:
     """The files that a path stands for: itself or, of a folder, all in it and in its folders that the model can take.
 
     Those are pictures for a model of pictures, else .npy arrays; hidden files are left out. Raises DataError for a
@@ -111,7 +111,7 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def examples(classifier: Classifier, path: Path) -> tuple[np.ndarray, bool]:
+def examples(classifier: Model, path: Path) -> tuple[np.ndarray, bool]:
     """The examples of a file (n, *shape), and whether it is a picture or an array that is itself a single example."""
     shape = classifier.preparation.shape
     if _is_array(path):
@@ -168,10 +168,10 @@ def _check_finite(part: np.ndarray, path: Path, rows: slice | np.ndarray, single
         )
 
 
-def _rank(classifier: Classifier, scores: np.ndarray, top: int) -> Iterator[tuple[tuple[Ranked, ...], float | None]]:
+def _rank(classifier: Model, scores: np.ndarray, top: int) -> Iterator[tuple[tuple[Ranked, ...], float | None]]:
     """For each row of scores (n, K) its first classes and its margin."""
     probabilities = classifier.probabilities(scores) if classifier.probabilistic else None
-    # Stable, so that of equal scores the first class comes first, as in Classifier.decide.
+    # Stable, so that of equal scores the first class comes first, as in Model.decide.
     order = np.argsort(-scores, axis=1, kind="stable")[:, : max(top, 2)]
     for row, (classes, values) in enumerate(zip(order, scores, strict=True)):
         ranked = tuple(

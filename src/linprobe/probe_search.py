@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -239,6 +240,14 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def decision_function(self, X: Any) -> np.ndarray:
         """The best estimator's scores (n, K), or (n,) for two classes, for X (n, D)."""
         return self._best().decision_function(X)
+
+    @_refitted("save")
+    def save(self, path: str | Path) -> None:
+        """Write the best estimator as a model file, which says by how many folds it was chosen."""
+        from linprobe.model import Model
+
+        check_is_fitted(self, "best_estimator_")
+        Model.from_estimator(self).save(path)
 
     def _best(self) -> Any:
         check_is_fitted(self, "best_estimator_")

@@ -17,8 +17,8 @@ from linprobe.data.dataset import Examples
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, OutputError, UsageError
 from linprobe.estimators import SoftmaxClassifier
+from linprobe.model import Model, Provenance, load
 from linprobe.model.evidence import observe
-from linprobe.model.model import Classifier, load
 from linprobe.publish import _lock, claimed
 from linprobe.tune import Options
 
@@ -29,8 +29,8 @@ CLASSES = tuple("abc")
 def model(**changes):
     """A small classifier of rows of four features."""
     rng = np.random.default_rng(0)
-    W, about = rng.normal(size=(4, 3)).astype(np.float32), {"loss": "softmax"} | changes.pop("about", {})
-    made = Classifier(W, np.zeros(3), CLASSES, Preparation(np.zeros(4, np.float32), (4,)), about)
+    W, provenance = rng.normal(size=(4, 3)).astype(np.float32), Provenance(loss=changes.pop("loss", "softmax"))
+    made = Model(W, np.zeros(3), CLASSES, Preparation(np.zeros(4, np.float32), (4,)), provenance)
     return replace(made, **changes)
 
 
@@ -51,7 +51,7 @@ def alternating(value, dtype):
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 def test_scores_beyond_float32_are_those_of_float64(loss, tmp_path, rows, run):
     """Predicted in float32, as `evaluate` does, and in float64, as `predict` does: the same classes, no warning."""
-    great = model(W=alternating(3e38, np.float32), about={"loss": loss})
+    great = model(W=alternating(3e38, np.float32), loss=loss)
     great.save(tmp_path / "model.safetensors")
     X = np.load(tmp_path / rows)
     exact = [
@@ -75,7 +75,7 @@ def test_scores_beyond_float32_are_those_of_float64(loss, tmp_path, rows, run):
 )
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 def test_scores_beyond_float64_are_one_line(change, loss, tmp_path, rows, run):
-    great = model(**change, about={"loss": loss})
+    great = model(**change, loss=loss)
     with pytest.raises(DataError, match="scores beyond what float64 can hold"):
         great.predict(np.load(tmp_path / rows))
     great.save(tmp_path / "model.safetensors")
@@ -88,7 +88,7 @@ def test_scores_beyond_float64_are_one_line(change, loss, tmp_path, rows, run):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 def test_differences_of_scores_beyond_float64_are_its_largest_number(loss, tmp_path, rows, run):
-    great = model(b=np.array([1.7e308, -1.7e308, 0]), about={"loss": loss})
+    great = model(b=np.array([1.7e308, -1.7e308, 0]), loss=loss)
     great.save(tmp_path / "model.safetensors")
     status, out, err = run("predict", "model.safetensors", rows, "--json")
     assert (status, err) == (0, "")
@@ -102,14 +102,16 @@ def test_differences_of_scores_beyond_float64_are_its_largest_number(loss, tmp_p
 @pytest.mark.parametrize("name", ["loss", "solver", "features", "data", "fingerprint", "version"])
 @pytest.mark.parametrize("junk", [["softmax"], {"a": 1}, 3, True])
 def test_what_is_told_of_a_model_in_another_type_is_damage(name, junk, tmp_path):
-    model(about={name: junk}).save(tmp_path / "model.safetensors")
+    made = model()
+    object.__setattr__(made.provenance, name, junk)  # which its constructor refuses
+    made.save(tmp_path / "model.safetensors")
     with pytest.raises(DataError, match=f"is damaged: {name} is not a text; train the model again"):
         load(tmp_path / "model.safetensors")
 
 
 @pytest.mark.parametrize("white", [HUGE, 0, -1, True, "x", float("inf")])
 def test_a_white_that_no_pixel_has_is_damage(white, tmp_path):
-    model(about={"white": white}).save(tmp_path / "model.safetensors")
+    model(white=white).save(tmp_path / "model.safetensors")
     with pytest.raises(DataError, match="is damaged: white is not the value of a pixel"):
         load(tmp_path / "model.safetensors")
 

@@ -15,7 +15,7 @@ from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 
 from linprobe.cli import main
 from linprobe.data import fetch as download
-from linprobe.model.model import load
+from linprobe.model import load
 
 FILES = Path(__file__).resolve().parents[1] / "learn" / "checker" / "corpus" / "files"
 TUNE = ["tune", "digits", "--reg", "1", "--train-size", "300"]

@@ -75,9 +75,9 @@ def test_the_model_predicts_what_the_run_measured(run, tmp_path, pageless):
     assert np.mean(model.predict(splits.test.X) == splits.test.y) == numbers["test"]["accuracy"]
     assert numbers["test"]["n"] == 150
     assert np.mean(model.predict(splits.val.X) == splits.val.y) != numbers["test"]["accuracy"]  # or either would do
-    assert model.about["fingerprint"] == numbers["data"]["fingerprint"]
-    assert model.about["reg"] == numbers["grid"]["best"]["reg"]
-    assert numbers["options"] == dict(model.about)
+    assert model.provenance.fingerprint == numbers["data"]["fingerprint"]
+    assert model.provenance.reg == numbers["grid"]["best"]["reg"]
+    assert numbers["options"] == {**model.provenance.tell(), "white": model.white}
 
 
 def test_folds(run, tmp_path, pageless):

@@ -57,7 +57,7 @@ def test_the_model_file_predicts_what_the_run_measured(run, tmp_path, pageless):
     accuracy = np.mean(model.predict(splits.test.X) == splits.test.y)
     assert (accuracy, numbers["test"]["n"]) == (numbers["test"]["accuracy"], 150)
     assert np.mean(model.predict(splits.val.X) == splits.val.y) != accuracy  # or a test measured on it would pass
-    assert model.about["fingerprint"] == numbers["data"]["fingerprint"]
+    assert model.provenance.fingerprint == numbers["data"]["fingerprint"]
     with safe_open(tmp_path / "run" / "model.safetensors", "numpy") as file:
         assert sorted(file.keys()) == ["W", "b", "mean"]
 

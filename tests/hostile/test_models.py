@@ -5,6 +5,7 @@ import os
 import pickle
 import struct
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from safetensors.numpy import save as safetensors_bytes
 from safetensors.numpy import save_file
 
 from linprobe.errors import DataError, UncheckedFileWarning, UnsafeFileError
-from linprobe.model import model as module
+from linprobe.model import load
+from linprobe.model import reading as module
 from linprobe.model.files import PLACE, write
-from linprobe.model.model import MODEL, load
+from linprobe.model.model import MODEL
 from models import CLASSES, SHAPE, assert_same, make_classifier  # pyright: ignore[reportMissingImports]
 
 
@@ -113,12 +115,15 @@ def test_a_file_that_another_tool_has_written_again_is_refused(tmp_path):
     make_classifier(reg=0.5).save(path)
     with safe_open(path, "numpy") as file:
         metadata = file.metadata()
-    for change in ({}, {"about": '{"reg": 5.0}'}):
+    for change in ({}, {"provenance": '{"reg": 5.0}'}):
         save_file(tensors(), path, metadata | change)
         assert "its checksum is " in refused(path)
     del metadata["checksum"]
     save_file(tensors(), path, metadata)
     assert "its checksum is missing or out of place" in refused(path)
+    for older in MODEL.older:
+        save_file(tensors(), path, metadata | {"format": older})
+        assert "its checksum is missing or out of place" in refused(path)
     save_file(tensors(), path, metadata | {"format": MODEL.before, "checksum": "none"})
     assert "its checksum is missing or out of place" in refused(path)
 
@@ -127,9 +132,21 @@ def metadata(**changes):
     sound = {
         "version": "0.1",
         "classes": json.dumps(CLASSES),
+        "labels": "null",
+        "feature_names": "null",
         "shape": json.dumps(SHAPE),
-        "about": "{}",
+        "dtype": "null",
+        "white": "255.0",
+        "unit_rows": "false",
+        "provenance": "{}",
+        "certificate": "null",
     } | changes
+    return {key: value for key, value in sound.items() if value is not None}
+
+
+def metadata_before(**changes):
+    """Of the formats that had no room for a scale."""
+    sound = {"version": "0.1", "classes": json.dumps(CLASSES), "shape": json.dumps(SHAPE), "about": "{}"} | changes
     return {key: value for key, value in sound.items() if value is not None}
 
 
@@ -145,7 +162,7 @@ def test_the_handmade_file_of_the_next_tests_is_sound(tmp_path):
 
 
 def test_a_file_from_before_there_were_checksums_is_read_with_a_warning(tmp_path):
-    save_file(tensors(), tmp_path / "model", metadata(format="linprobe-classifier-1"))
+    save_file(tensors(), tmp_path / "model", metadata_before(format="linprobe-classifier-1"))
     with pytest.warns(UncheckedFileWarning, match="model: an older linprobe wrote it, without a checksum") as caught:
         model = load(tmp_path / "model")
     assert_same(model, make_classifier())
@@ -156,10 +173,12 @@ def test_a_file_from_before_there_were_checksums_is_read_with_a_warning(tmp_path
 
 
 DEEP = "[" * 100_000
+KEYS = tuple(sorted(metadata().keys() - {"version"}))
 BAD_METADATA = [
-    *({key: None} for key in ("classes", "shape", "about")),
-    *({key: value} for key in ("classes", "shape", "about") for value in ("", "{", "nonsense", "NaN", "null", "1")),
-    *({key: DEEP} for key in ("classes", "shape", "about")),
+    *({key: value} for key in KEYS for value in (None, "", "{", "nonsense", "NaN", "[1]", DEEP)),
+    *({key: "{}"} for key in KEYS if key != "provenance"),
+    *({key: "1"} for key in KEYS if key != "white"),
+    *({key: "null"} for key in ("classes", "shape", "white", "unit_rows", "provenance")),
     {"classes": '"cat"'},
     {"classes": '{"cat": 1, "dog": 2, "owl": 3}'},
     {"classes": "[1, 2, 3]"},
@@ -182,8 +201,29 @@ BAD_METADATA = [
     {"shape": f"[1{'0' * 4_000}, 1{'0' * 4_000}, 2]"},
     {"shape": f"[1{'0' * 5_000}, 1, 1]"},
     {"shape": json.dumps([1] * 1_000 + [24])},
-    {"about": "[]"},
-    {"about": '"text"'},
+    {"provenance": '"text"'},
+    *({"provenance": json.dumps({name: ["x"]})} for name in ("loss", "solver", "data", "fingerprint", "reg", "seed")),
+    *({"provenance": json.dumps({name: junk})} for name in ("reg", "tol") for junk in ("1", True, -1e-9, {"a": 1})),
+    *({"provenance": f'{{"reg": {text}}}'} for text in ("NaN", "Infinity", "-Infinity", "1e400", f"1{'0' * 400}")),
+    *(
+        {"provenance": json.dumps({name: junk})}
+        for name in ("seed", "folds", "iterations")
+        for junk in (1.5, -1, 2**63)
+    ),
+    *({"provenance": json.dumps({"rows": junk})} for junk in ({}, [], "train", {"seed": 0})),
+    *({"provenance": json.dumps({"absent": junk})} for junk in ("cat", [1], {"cat": 1})),
+    {"provenance": '{"nesterov": 1}'},
+    *({"white": text} for text in ("0", "-1", "Infinity", '"16"', "true", "[255]")),
+    *({"unit_rows": text} for text in ("0", '"true"', "[]")),
+    *({"dtype": json.dumps(junk)} for junk in ("object", "str", "O", "U9", "complex128", "uint8,uint8", 8)),
+    *({"labels": json.dumps(junk)} for junk in ("object", "str", "int64", "bool", "float64", "datetime64", ["int8"])),
+    *({"labels": '"int8"', "classes": json.dumps(["1", "2", name])} for name in ("300", " 3", "٣", "9" * 5_000)),
+    {"labels": '"float32"', "classes": '["1.0", "2.0", "1e400"]'},
+    {"labels": '"bool"', "classes": '["False", "True", "True "]'},
+    *({"feature_names": json.dumps(junk)} for junk in ([], ["a"] * 23, ["a"] * 25, [1] * 24, "a" * 24, {"a": 1})),
+    *({"certificate": f'{{"objective": 1, "gap": {text}}}'} for text in ("NaN", "1e400", "-1", '"0"', "true", "null")),
+    {"certificate": '{"objective": 1}'},
+    {"certificate": '{"objective": 1, "gap": 0, "proven": true}'},
 ]
 
 
@@ -191,6 +231,27 @@ BAD_METADATA = [
 def test_damaged_metadata_is_refused(tmp_path, change):
     write(tmp_path / "model", MODEL, tensors(), metadata(**change))
     assert "is damaged: " in refused(tmp_path / "model")
+
+
+BAD_BEFORE = [
+    *({key: value} for key in ("classes", "shape", "about") for value in (None, "", "{", "NaN", "null", "1", DEEP)),
+    *({"about": json.dumps(junk)} for junk in ([], "text", {"loss": 3}, {"reg": -1}, {"white": 0}, {"rows": "train"})),
+    {"unit_rows": "1"},
+]
+
+
+@pytest.mark.parametrize("change", BAD_BEFORE, ids=lambda change: str(change)[:40])
+def test_damaged_metadata_of_an_older_file_is_refused(tmp_path, change):
+    (second,) = MODEL.older
+    write(tmp_path / "model", replace(MODEL, format=second), tensors(), metadata_before(**change))
+    assert "is damaged: " in refused(tmp_path / "model")
+
+
+def test_an_older_file_has_no_scale_whatever_arrays_it_holds(tmp_path):
+    (second,) = MODEL.older
+    more = tensors(scale=np.full(24, np.nan, np.float32))
+    write(tmp_path / "model", replace(MODEL, format=second), more, metadata_before())
+    assert_same(load(tmp_path / "model"), make_classifier())
 
 
 BAD_TENSORS = [
@@ -208,6 +269,12 @@ BAD_TENSORS = [
     {"b": np.array(0, np.float32)},
     {"mean": np.zeros(23, np.float32)},
     {"mean": np.zeros(SHAPE, np.float32)},
+    {"scale": np.ones(23, np.float32)},
+    {"scale": np.ones((24, 3), np.float32)},
+    {"scale": np.ones(24, np.float16)},
+    {"scale": np.ones(24, np.uint8)},
+    {"scale": -np.ones(24, np.float32)},
+    *({"scale": np.where(np.arange(24) == 7, value, 1).astype(np.float32)} for value in (np.nan, np.inf, -np.inf, -1)),
     *({"W": np.zeros((24, 3), kind)} for kind in (bool, np.uint8, np.int32, np.int64, np.float16, np.complex64)),
     *({name: np.full_like(tensors()[name], value)} for name in ("W", "b", "mean") for value in (np.nan, np.inf)),
 ]
@@ -221,6 +288,21 @@ def test_damaged_arrays_are_refused(tmp_path, change):
     assert "is damaged: " in refused(tmp_path / "model")
 
 
+def test_a_scale_and_rows_of_unit_length_are_refused_together(tmp_path):
+    write(tmp_path / "model", MODEL, tensors(scale=np.ones(24, np.float32)), metadata(unit_rows="true"))
+    assert "is damaged: " in refused(tmp_path / "model")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_scale_of_0_leaves_a_feature_out_and_a_huge_one_is_no_overflow(tmp_path):
+    scale = np.where(np.arange(24) == 7, np.float32(0), np.float32(3e38))
+    write(tmp_path / "model", MODEL, tensors(scale=scale), metadata())
+    model, X = load(tmp_path / "model"), np.zeros((2, *SHAPE), np.uint8)
+    X.reshape(2, -1)[1, 7] = 200
+    assert np.isfinite(model.decision_function(X)).all()
+    np.testing.assert_array_equal(*model.decision_function(X))
+
+
 def test_a_single_weight_that_is_not_finite_is_refused(tmp_path):
     for value in (np.nan, np.inf, -np.inf):
         W = make_classifier().W.copy()
@@ -231,7 +313,7 @@ def test_a_single_weight_that_is_not_finite_is_refused(tmp_path):
 
 @pytest.mark.parametrize("kind", ["BF16", "F8_E5M2", "F8_E4M3", "I64", "U16", "nonsense"])
 def test_types_that_numpy_may_not_know_are_refused(tmp_path, kind):
-    content = safetensors_bytes(tensors(W=np.zeros((24, 3), np.uint16)), metadata(format=MODEL.before))
+    content = safetensors_bytes(tensors(W=np.zeros((24, 3), np.uint16)), metadata_before(format=MODEL.before))
     size = {"BF16": 2, "U16": 2, "I64": 8}.get(kind, 1)
     length = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8 : 8 + length])
@@ -247,10 +329,10 @@ def test_types_that_numpy_may_not_know_are_refused(tmp_path, kind):
 
 def test_another_safetensors_file_is_named_as_one(tmp_path):
     save_file({"weight": np.zeros((3, 4), np.float32)}, tmp_path / "other")
-    assert "another format, None, not linprobe-classifier-2" in refused(tmp_path / "other")
+    assert "another format, None, not linprobe-model-3" in refused(tmp_path / "other")
     save_file(tensors(), tmp_path / "other", metadata(format="pt"))
     assert "another format, pt, not" in refused(tmp_path / "other")
-    save_file(tensors(), tmp_path / "other", metadata(format="linprobe-classifier-3\n" * 10_000))
+    save_file(tensors(), tmp_path / "other", metadata(format="linprobe-model-4\n" * 10_000))
     refused(tmp_path / "other")
 
 
@@ -297,7 +379,7 @@ def test_pickled_bytes_are_refused_and_never_run(tmp_path):
     np.save(tmp_path / "model.npy", np.array([Gadget(ran)], dtype=object), allow_pickle=True)
     refused(tmp_path / "model.npy")
     # Where JSON belongs, and where names do.
-    write(tmp_path / "model", MODEL, tensors(), metadata(about=pickle.dumps(Gadget(ran), 0).decode("latin-1")))
+    write(tmp_path / "model", MODEL, tensors(), metadata(provenance=pickle.dumps(Gadget(ran), 0).decode("latin-1")))
     refused(tmp_path / "model")
     names = ["__import__('os').mkdir('ran')", "{0.__class__}", "$(mkdir ran)"]
     write(tmp_path / "model", MODEL, tensors(), metadata(classes=json.dumps(names)))

@@ -7,9 +7,8 @@ import pytest
 
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import Preparation
-from linprobe.model import evidence
+from linprobe.model import Model, Provenance, evidence
 from linprobe.model.evidence import measure_reliability, observe
-from linprobe.model.model import Classifier
 
 K, D = 4, 6
 
@@ -19,7 +18,7 @@ def classifier(loss="softmax", seed=0, scale=2.0, W=None):
     W = scale * rng.standard_normal((D, K)) if W is None else W
     preparation = Preparation(rng.standard_normal(D).astype(np.float32), (D,))
     b = rng.standard_normal(K).astype(np.float32)
-    return Classifier(W.astype(np.float32), b, tuple("abcd"), preparation, {"loss": loss})
+    return Model(W.astype(np.float32), b, tuple("abcd"), preparation, Provenance(loss=loss))
 
 
 def examples(n, seed=1):
@@ -112,9 +111,7 @@ def test_pictures_stay_as_the_source_gave_them():
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (30, 2, 3, 1), dtype=np.uint8)
     preparation = Preparation(np.full(6, 100, np.float32), (2, 3, 1))
-    model = Classifier(
-        rng.standard_normal((6, 3)).astype(np.float32), np.zeros(3, np.float32), tuple("abc"), preparation
-    )
+    model = Model(rng.standard_normal((6, 3)).astype(np.float32), np.zeros(3, np.float32), tuple("abc"), preparation)
     data = Examples(X, rng.integers(0, 3, 30))
     found = observe(model, data).mistakes
     assert found.X.dtype == np.uint8

@@ -1,21 +1,25 @@
 """Prediction against plain loops; a saved model comes back as it was, and its file is whole or not there."""
 
+import importlib
 import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from examples import examples  # pyright: ignore[reportMissingImports]
+from linprobe import open_dataset
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.errors import DataError, IncompatibleError, OutputError
-from linprobe.model.model import Classifier, load
+from linprobe.model import Model, Proven, load
 from models import CLASSES, SHAPE, assert_same, images, make_classifier
 
 # ---- prediction
@@ -24,7 +28,7 @@ from models import CLASSES, SHAPE, assert_same, images, make_classifier
 def test_predict_is_the_highest_score_of_centred_flattened_images():
     X = images(60)
     preparation = fit_preparation(Examples(images(40, seed=1), np.zeros(40, int)))
-    model = Classifier(make_classifier().W, make_classifier().b, CLASSES, preparation)
+    model = Model(make_classifier().W, make_classifier().b, CLASSES, preparation)
     scores, predicted = model.decision_function(X), model.predict(X)
     assert scores.shape == (60, 3)
     assert (predicted.shape, predicted.dtype) == ((60,), np.int64)
@@ -41,7 +45,7 @@ def test_predict_is_the_highest_score_of_centred_flattened_images():
 
 
 def test_of_equal_scores_the_first_class_is_predicted_and_none_is_no_error():
-    model = Classifier(np.zeros((24, 3), np.float32), np.zeros(3, np.float32), CLASSES, make_classifier().preparation)
+    model = Model(np.zeros((24, 3), np.float32), np.zeros(3, np.float32), CLASSES, make_classifier().preparation)
     assert model.predict(images(5)).tolist() == [0] * 5
     assert model.predict(images(0)).shape == (0,)
 
@@ -114,8 +118,9 @@ HOSTILE_NAMES = (
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_saved_model_comes_back_bit_for_bit(tmp_path, dtype):
-    about = {"loss": "softmax", "reg": 1e-7, "learning_rate": 0.1 + 0.2, "seed": 2**70, "text": "é", "list": [1, None]}
+    about = {"loss": "softmax", "reg": 1e-7, "learning_rate": 0.1 + 0.2, "big": 2**70, "text": "é", "list": [1, None]}
     model = make_classifier(dtype=dtype, **about)
+    assert set(model.provenance.more) == {"big", "text", "list"}
     model.save(tmp_path / "model.safetensors")
     assert_same(load(tmp_path / "model.safetensors"), model)
     assert_same(load(str(tmp_path / "model.safetensors")), model)
@@ -124,7 +129,7 @@ def test_a_saved_model_comes_back_bit_for_bit(tmp_path, dtype):
 
 
 def test_the_same_model_is_the_same_bytes_in_whatever_order_things_are_said_of_it(tmp_path):
-    about = {"loss": "softmax", "rows": {"train": 5, "seed": 0}, "reg": 0.5}
+    about = {"loss": "softmax", "mine": {"train": 5, "seed": 0}, "reg": 0.5}
     contents = set()
     for names in [list(about), list(about)[::-1]] * 4:
         make_classifier(**{name: about[name] for name in names}).save(tmp_path / "model")
@@ -136,7 +141,7 @@ def test_special_values_and_memory_orders_come_back(tmp_path):
     model = make_classifier()
     W = np.asfortranarray(model.W)
     W[:6, 0] = [0.0, -0.0, 1e-45, -3.4e38, 3.4e38, 2**-126]
-    saved = Classifier(W[::-1], model.b[::-1], model.classes, model.preparation)
+    saved = Model(W[::-1], model.b[::-1], model.classes, model.preparation)
     saved.save(tmp_path / "model")
     loaded = load(tmp_path / "model")
     assert loaded.W.tobytes() == np.ascontiguousarray(W[::-1]).tobytes()
@@ -177,11 +182,11 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 LIMITED = """
 import resource, sys
 import numpy as np
-from linprobe.model.model import Classifier
+from linprobe.model import Model
 from linprobe.errors import OutputError
 from linprobe.data.prepare import Preparation
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-model = Classifier(np.zeros((30_000, 2), np.float32), np.zeros(2, np.float32), ("a", "b"),
+model = Model(np.zeros((30_000, 2), np.float32), np.zeros(2, np.float32), ("a", "b"),
                    Preparation(np.zeros(30_000, np.float32), (100, 100, 3)))
 try:
     model.save(sys.argv[1])
@@ -212,6 +217,55 @@ def test_a_loaded_model_divides_by_the_length_of_rows_if_it_was_trained_so(unit_
 
 def test_only_classes_that_the_model_has_are_called_unlearned():
     assert make_classifier(absent=["owl", "cow"]).unlearned == ["owl"]
-    for nothing in (None, "owl", {"owl": 1}, [["owl"]]):
-        assert make_classifier(absent=nothing).unlearned == []
+    for junk in ("owl", {"owl": 1}, [["owl"]]):
+        with pytest.raises(DataError, match="absent is not a list of names"):
+            make_classifier(absent=junk)
+    assert make_classifier(absent=None).unlearned == []
     assert make_classifier().unlearned == []
+
+
+# ---- older files and names
+
+
+def test_a_file_from_before_there_was_room_for_a_scale_predicts_what_it_did():
+    """A run of version 0.1.0 on digits, standardised: its weights are multiplied by the scale."""
+    path = Path(__file__).parent / "files" / "digits-standardised.safetensors"
+    model, X = load(path), open_dataset("digits").train.X
+    with safe_open(path, "numpy") as file:
+        W, b, mean = (file.get_tensor(name) for name in ("W", "b", "mean"))
+    np.testing.assert_array_equal(model.decision_function(X), (X.reshape(-1, 64) - mean) @ W + b)
+    assert (model.white, model.provenance.reg, model.provenance.features) == (16.0, 0.01, "standardised")
+    assert model.provenance.tell()["rows"]["train"] == 1518
+    assert model.preparation.scale is None
+
+
+def test_a_scale_comes_back_and_multiplies(tmp_path):
+    model = make_classifier()
+    scale = np.random.default_rng(3).uniform(0, 2, 24).astype(np.float32)
+    model = replace(model, preparation=replace(model.preparation, scale=scale, dtype=np.dtype(np.uint8)))
+    model.save(tmp_path / "model")
+    again, X = load(tmp_path / "model"), images(20)
+    assert_same(again, model)
+    expected = (X.reshape(20, -1) - model.preparation.mean.astype(float)) * scale @ model.W + model.b
+    np.testing.assert_allclose(again.decision_function(X), expected, rtol=1e-4, atol=1e-2)
+    np.testing.assert_array_equal(again.weights, again.W * scale[:, None])
+    both = replace(model, preparation=replace(model.preparation, unit_rows=True))
+    rows = (X.reshape(20, -1) - model.preparation.mean.astype(float)) * scale
+    expected = rows / np.linalg.norm(rows, axis=1, keepdims=True) @ model.W + model.b
+    np.testing.assert_allclose(both.decision_function(X), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_all_that_is_known_of_a_model_comes_back(tmp_path):
+    model = replace(
+        make_classifier(("1", "2", "30"), shape=(7,), loss="softmax", reg=0.5, seed=3, absent=["30"]),
+        certificate=Proven(0.25, 1e-9),
+        feature_names=tuple("abcdefg"),
+        labels=np.array([1, 2, 30], np.uint8),
+    )
+    model.save(tmp_path / "model")
+    assert_same(load(tmp_path / "model"), model)
+
+
+def test_the_old_name_is_the_class_of_today():
+    with pytest.warns(DeprecationWarning, match="linprobe.Classifier is now linprobe.Model"):
+        assert importlib.import_module("linprobe.model").Classifier is Model

@@ -442,7 +442,7 @@ def test_templates_of_three_channels_are_scaled_as_in_the_exercise():
 
 def test_mistakes_are_the_examples_by_their_own_white():
     run = made_up(shape=(8, 8, 1))
-    run = replace(run, classifier=replace(run.classifier, about={"white": 16.0}))
+    run = replace(run, classifier=replace(run.classifier, white=16.0))
     run.evidence.mistakes.X[:] //= 16
     run.evidence.mistakes.X[0, 0, 0] = 16
     drawn = mistake_pictures(run, 10**6)

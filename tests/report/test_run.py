@@ -151,7 +151,7 @@ def test_an_evidence_file_from_before_there_were_checksums_is_read_with_a_warnin
 
 def test_a_model_file_is_no_evidence(folder):
     shutil.copy(folder / "model.safetensors", folder / EVIDENCE)
-    assert "another format, linprobe-classifier-2, not linprobe-evidence-2" in complaint(folder)
+    assert "another format, linprobe-model-3, not linprobe-evidence-2" in complaint(folder)
 
 
 def change(**arrays):

@@ -20,7 +20,7 @@ from linprobe.cli.arguments import (
 if TYPE_CHECKING:
     from linprobe.assess import Assessment, Proof
     from linprobe.data.dataset import Dataset
-    from linprobe.model.model import Classifier
+    from linprobe.model import Model
     from linprobe.steps import Step
 
 FINGERPRINT, LONGEST = 15, 200  # characters that are shown of a fingerprint and of a source
@@ -59,7 +59,7 @@ def evaluate(
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
     from linprobe.cli.source import opened
-    from linprobe.model.model import load
+    from linprobe.model import load
 
     classifier = load(model)
     given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
@@ -81,19 +81,19 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _json(model: str, classifier: "Classifier", dataset: "Dataset", found: "Assessment", proof: "Proof | None") -> str:
+def _json(model: str, classifier: "Model", dataset: "Dataset", found: "Assessment", proof: "Proof | None") -> str:
     """Everything, as --json prints it."""
     from linprobe.assess import trained_on
     from linprobe.core.measure import per_class
 
-    about = classifier.about
+    origin = classifier.provenance
     numbers = {
         "model": model,
         "data": {
             "source": dataset.name,
             "notes": list(dataset.notes),
             "fingerprint": dataset.fingerprint,
-            "trained_on": {"source": about.get("data"), "fingerprint": about.get("fingerprint")},
+            "trained_on": {"source": origin.data, "fingerprint": origin.fingerprint},
             "other_data": not trained_on(classifier, dataset),
             "rows": found.rows,
         },
@@ -118,19 +118,18 @@ def _json(model: str, classifier: "Classifier", dataset: "Dataset", found: "Asse
     return json.dumps(numbers, indent=2)
 
 
-def _other_data(classifier: "Classifier", dataset: "Dataset") -> "Step":
+def _other_data(classifier: "Model", dataset: "Dataset") -> "Step":
     from linprobe.steps import Row, Step
 
-    source, fingerprint = classifier.about.get("data"), classifier.about.get("fingerprint")
-    unknown = "the model's file does not say"
+    origin, unknown = classifier.provenance, "the model's file does not say"
     rows = (
-        Row("trained on", str(source or unknown)[:LONGEST], str(fingerprint or "")[:FINGERPRINT]),
+        Row("trained on", (origin.data or unknown)[:LONGEST], (origin.fingerprint or "")[:FINGERPRINT]),
         Row("this is", dataset.name, dataset.fingerprint[:FINGERPRINT]),
     )
     return Step(None, "Other data than the model was trained on", rows)
 
 
-def _accuracy(classifier: "Classifier", dataset: "Dataset", found: "Assessment") -> "Step":
+def _accuracy(classifier: "Model", dataset: "Dataset", found: "Assessment") -> "Step":
     from linprobe.core.measure import per_class
     from linprobe.steps import LONGEST_CELL, Step, Table, accuracy_rows, brief, without_examples
 

@@ -10,7 +10,7 @@ import typer
 from linprobe.cli.arguments import ModelArgument
 
 if TYPE_CHECKING:
-    from linprobe.model.model import Classifier
+    from linprobe.model import Model
     from linprobe.predict import Prediction, Ranked
     from linprobe.steps import Step
 
@@ -46,7 +46,7 @@ def predict(
     from linprobe.cli.screen import print_step
     from linprobe.cli.words import complain
     from linprobe.errors import DataError, UsageError
-    from linprobe.model.model import load
+    from linprobe.model import load
     from linprobe.predict import files_of, predict_file
 
     classifier = load(model)
@@ -95,7 +95,7 @@ def _entry(one: "Ranked") -> dict[str, Any]:
     return {"class": one.name, "probability": one.probability, "score": one.score}
 
 
-def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") -> "Step":
+def _step(path: str, predictions: "list[Prediction]", classifier: "Model") -> "Step":
     """A picture's or an example's first classes, one below the other; of an array of several, the first of each row."""
     from linprobe.steps import Step, Table, number
 
@@ -118,7 +118,7 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Classifier") 
     return Step(None, path, (), tuple(notes), Table(header, kinds, tuple(rows)))
 
 
-def _folder_step(path: str, pictures: "list[tuple[str, Prediction]]", classifier: "Classifier") -> "Step":
+def _folder_step(path: str, pictures: "list[tuple[str, Prediction]]", classifier: "Model") -> "Step":
     """The first class of each picture of a folder."""
     from linprobe.steps import Step, Table
 
@@ -127,7 +127,7 @@ def _folder_step(path: str, pictures: "list[tuple[str, Prediction]]", classifier
     return Step(None, path, (), () if classifier.probabilistic else (SCORES,), Table(header, kinds, rows))
 
 
-def _columns(classifier: "Classifier") -> "list[tuple[str, Literal['word', 'number']]]":
+def _columns(classifier: "Model") -> "list[tuple[str, Literal['word', 'number']]]":
     """Heads and kinds of what `_cells` has for a class."""
     if not classifier.probabilistic:
         return [("class", "word"), ("score", "number")]

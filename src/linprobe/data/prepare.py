@@ -1,6 +1,6 @@
 """What is done to examples before they are trained on: centred rows, fitted on the training rows only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,12 +21,14 @@ class Preparation:
     """Flattens examples to rows and subtracts the training mean: mean (D,) float32, shape of one example.
 
     scale (D,) float32, if any, multiplies the centred features; unit_rows divides each centred row by its length.
+    dtype: of the examples that it was fitted on; None where that is not known.
     """
 
     mean: np.ndarray
     shape: tuple[int, ...]
     scale: np.ndarray | None = None
     unit_rows: bool = False
+    dtype: np.dtype | None = None
 
     def apply(self, X: np.ndarray, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
         """X (n, *shape) -> rows (n, D) of `dtype`, centred. Raises DataError for examples of another shape."""
@@ -49,10 +51,10 @@ class Preparation:
         return rows
 
     def fold(self, W: np.ndarray) -> tuple["Preparation", np.ndarray]:
-        """The same classifier without a scale: a preparation that only centres, and W (D, K) that does the rest."""
-        if self.scale is None:
+        """The same classifier without a scale, where it can be: a preparation that only centres, and W (D, K)."""
+        if self.scale is None or self.unit_rows:
             return self, W
-        return Preparation(self.mean, self.shape, None, self.unit_rows), W * self.scale[:, None]
+        return replace(self, scale=None), W * self.scale[:, None]
 
 
 def fit_preparation(train: Examples, features: Features = "centred") -> Preparation:
@@ -69,7 +71,7 @@ def fit_preparation(train: Examples, features: Features = "centred") -> Preparat
         (squares,) = rows.reduce(_Squares(mean), None, size=CHUNK_ROWS)
         deviation = np.sqrt(squares / n)
         scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0).astype(np.float32)
-    return Preparation(mean.astype(np.float32), train.X.shape[1:], scale, features == "normalised")
+    return Preparation(mean.astype(np.float32), train.X.shape[1:], scale, features == "normalised", train.X.dtype)
 
 
 def _sum(chunk: Chunk) -> tuple[np.ndarray]:

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -128,6 +129,15 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of examples X (n, D) whose label y (n,) is predicted, by their weights (n,) where given."""
         return super().score(X, on_host(y), on_host(sample_weight))
+
+    def save(self, path: str | Path) -> None:
+        """Write what was trained as a model file, for `linprobe.load`, `linprobe evaluate` and `linprobe predict`.
+
+        Raises IncompatibleError before `fit`, OutputError where the file cannot be written.
+        """
+        from linprobe.model import Model
+
+        Model.from_estimator(self).save(path)
 
     def _loss(self) -> str:
         raise NotImplementedError

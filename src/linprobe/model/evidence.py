@@ -8,7 +8,7 @@ from linprobe.core.measure import confusion
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
-from linprobe.model.model import Classifier
+from linprobe.model.model import Model
 
 CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more
@@ -70,7 +70,7 @@ class Mistakes:
     confidence: np.ndarray
 
 
-def observe(classifier: Classifier, examples: Examples) -> Evidence:
+def observe(classifier: Model, examples: Examples) -> Evidence:
     """Look at examples once, in chunks of rows."""
     chunk = max(1, min(CHUNK_ROWS, CHUNK_SCORES // len(classifier.classes)))
     seen = rows_of(examples.X).map(_Look(classifier), None, size=chunk, labels=examples.y)
@@ -89,7 +89,7 @@ def observe(classifier: Classifier, examples: Examples) -> Evidence:
 class _Look:
     """The predicted class (m,) and how sure of it the classifier is (m,)."""
 
-    classifier: Classifier
+    classifier: Model
 
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
         scores = self.classifier.decision_function(chunk.X)

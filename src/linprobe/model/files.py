@@ -30,7 +30,8 @@ PIECE_BYTES = 2**20
 class Kind:
     """A kind of file: its format, that of the files from before there were checksums, and what to do without one.
 
-    before: None where those had no metadata at all; types: of the arrays, in the words of safetensors.
+    before: None where those had no metadata at all; types: of the arrays, in the words of safetensors; older: the
+    formats in between.
     """
 
     format: str
@@ -38,6 +39,7 @@ class Kind:
     types: frozenset[str]
     give: str
     again: str
+    older: frozenset[str] = frozenset()
 
 
 def write(path: Path, kind: Kind, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -60,8 +62,10 @@ def write(path: Path, kind: Kind, arrays: Mapping[str, np.ndarray], metadata: Ma
         file.write(data)
 
 
-def read(path: Path, kind: Kind, names: Iterable[str] = ()) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The metadata of a file and its arrays: those with these names, or all.
+def read(
+    path: Path, kind: Kind, names: Iterable[str] = (), optional: Iterable[str] = ()
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The metadata of a file and its arrays: those with these names, or all; and those of the optional that it has.
 
     Raises DataError, of one line, unless it is what `write` wrote, every bit of it, or a file of the format from before
     there were checksums: whose metadata has none then, and of which `warn_unchecked` says so.
@@ -72,15 +76,15 @@ def read(path: Path, kind: Kind, names: Iterable[str] = ()) -> tuple[dict[str, s
         checked = _check(path, kind)
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
-            if (found := metadata.get("format")) not in (kind.format, kind.before):
+            if (found := metadata.get("format")) not in (kind.format, *kind.older, kind.before):
                 raise DataError(
                     f"{path}: is a safetensors file of another format, {short(found)}, not {kind.format}; {kind.give}"
                 )
             if not checked and (found != kind.before or CHECKSUM in metadata):
                 raise damaged(path, kind, "its checksum is missing or out of place")
-            names = sorted(names) or sorted(file.keys())
             if missing := set(names) - set(file.keys()):
                 raise damaged(path, kind, f"it has no array {min(missing)}")
+            names = [name for name in sorted(file.keys()) if name in {*names, *optional} or not names]
             # Asked before anything is read: NumPy does not know all of the types, and fails in as many ways.
             types = {name: file.get_slice(name).get_dtype() for name in names}
             if wrong := {name: type_ for name, type_ in types.items() if type_ not in kind.types}:

@@ -1,12 +1,10 @@
 """A trained head with its preparation: what predicts, and what a model file holds."""
 
 import json
-import math
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.special import softmax
@@ -15,53 +13,66 @@ from linprobe import __version__
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import highest
 from linprobe.data.prepare import Preparation
-from linprobe.errors import DataError, IncompatibleError, UnsafeFileError
-from linprobe.model.files import Kind, damaged, read, short, warn_unchecked, write
+from linprobe.errors import DataError, IncompatibleError
+from linprobe.model.files import Kind, short, write
+from linprobe.model.provenance import Proven, Provenance
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    from linprobe.estimators import LinearSVM, SoftmaxClassifier
+
+__all__ = ["MODEL", "Model"]
 
 MODEL = Kind(
-    "linprobe-classifier-2",
+    "linprobe-model-3",
     "linprobe-classifier-1",
     frozenset({"F32", "F64"}),
     "give a model file that linprobe wrote",
     "train the model again",
+    older=frozenset({"linprobe-classifier-2"}),
 )
-
-TEXTS = ("loss", "solver", "features", "data", "fingerprint", "version")  # of what is told about a model
-
-# 224 x 224 x 3 pixels and 5,000 classes stay below it. A file can claim more than it takes on the disk.
-MOST_BYTES = 2**32
 
 
 @dataclass(frozen=True, eq=False)
-class Classifier:
-    """Weights W (D, K), bias b (K,), the classes' names and the preparation that the weights were trained behind.
+class Model:
+    """Weights W (D, K) of prepared examples, bias b (K,), the classes' names and the preparation.
 
-    about is what else the model file tells: loss, reg, learning_rate, data fingerprint, version.
+    provenance: how it was trained, and on what; certificate: what was proven of it then. white: the value that a white
+    pixel had in the pictures it was trained on. feature_names: (D,), where they have some. labels (K,): the classes as
+    an estimator was given them, numbers or truth values; None where those are the names.
     """
 
     W: np.ndarray
     b: np.ndarray
     classes: tuple[str, ...]
     preparation: Preparation
-    about: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+    certificate: Proven | None = None
+    white: float = 255.0
+    feature_names: tuple[str, ...] | None = None
+    labels: np.ndarray | None = None
 
-    def decision_function(self, X: np.ndarray, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
+    def decision_function(self, X: np.ndarray, dtype: np.typing.DTypeLike | None = None) -> np.ndarray:
         """Scores (n, K) of examples as the source gave them, X (n, *shape).
 
-        Summed in `dtype`, or in float64 where that is too narrow for them. Raises DataError where float64 is, too.
+        Summed in `dtype`, else in that of the preparation's mean, or in float64 where these are too narrow for them.
+        Raises DataError where float64 is, too.
         """
+        preparation, W = self._folded
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self.preparation.apply(X, dtype) @ self.W + self.b
+            scores = preparation.apply(X, dtype or preparation.mean.dtype) @ W + self.b
         if np.isfinite(scores).all():
             return scores
-        if np.dtype(dtype) != np.float64:
+        if np.dtype(dtype or preparation.mean.dtype) != np.float64:
             return self.decision_function(X, np.float64)
         raise DataError(
             "the model's weights give scores beyond what float64 can hold; train it again, on smaller features"
         )
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """The class with the highest score for each example of X (n, *shape) -> labels (n,) int."""
+        """The class with the highest score for each example of X (n, *shape) -> its number (n,) int."""
         return self.decide(self.decision_function(X))
 
     def decide(self, scores: np.ndarray) -> np.ndarray:
@@ -71,14 +82,14 @@ class Classifier:
     @property
     def probabilistic(self) -> bool:
         """Whether its scores are log-probabilities but for a constant: those of softmax are, an SVM's are not."""
-        loss = LOSSES.get(str(self.about.get("loss")))
+        loss = LOSSES.get(str(self.provenance.loss))
         return loss is not None and loss.probabilities
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """The probability of every class: scores (n, K) -> (n, K) float64. Raises IncompatibleError for an SVM."""
         if not self.probabilistic:
             raise IncompatibleError(
-                f"a model trained with the loss {short(self.about.get('loss'))} has scores but no probabilities; "
+                f"a model trained with the loss {short(self.provenance.loss)} has scores but no probabilities; "
                 "train one with softmax, or read its scores"
             )
         # The largest numbers may be a model's, too, and one score further below the highest than float64 reaches.
@@ -86,95 +97,164 @@ class Classifier:
             return softmax(scores.astype(np.float64), axis=1)
 
     @property
-    def white(self) -> float:
-        """The value that a white pixel had in the pictures it was trained on."""
-        return float(self.about.get("white", 255))
-
-    @property
     def unlearned(self) -> list[str]:
         """The classes of which no example was among those that it was trained on."""
-        told = self.about.get("absent")
-        return [name for name in self.classes if name in told] if isinstance(told, list) else []
+        return [name for name in self.classes if name in self.provenance.absent]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights (D, K) of centred features in the source's own units: W times the scale, if there is one."""
+        return self._folded[1]
 
     @property
     def templates(self) -> np.ndarray:
         """The weights as pictures (K, height, width, channels), without the bias."""
-        return self.W.T.reshape(len(self.classes), *self.preparation.shape)
+        return self.weights.T.reshape(len(self.classes), *self.preparation.shape)
 
-    def save(self, path: Path) -> None:
+    @cached_property
+    def _folded(self) -> tuple[Preparation, np.ndarray]:
+        """The preparation without its scale, and weights that are multiplied by it, where that is the same."""
+        with np.errstate(over="ignore"):
+            preparation, W = self.preparation.fold(self.W)
+            return (preparation, W) if np.isfinite(W).all() else self.preparation.fold(self.W.astype(np.float64))
+
+    def save(self, path: str | Path) -> None:
         """Write a safetensors file with the metadata as JSON; it appears whole or not at all.
 
-        The same model gives the same bytes, under a checksum that `load` compares.
+        The same model gives the same bytes, under a checksum that `linprobe.load` compares.
         """
-        metadata = {
-            "version": __version__,
-            "classes": json.dumps(self.classes),
-            "shape": json.dumps(self.preparation.shape),
-            "unit_rows": json.dumps(self.preparation.unit_rows),
-            "about": json.dumps(dict(self.about), sort_keys=True),
+        preparation, labels = self.preparation, self.labels
+        said: dict[str, Any] = {
+            "classes": self.classes,
+            "labels": None if labels is None else labels.dtype.name,
+            "feature_names": self.feature_names,
+            "shape": preparation.shape,
+            "dtype": None if preparation.dtype is None else preparation.dtype.name,
+            "white": self.white,
+            "unit_rows": preparation.unit_rows,
+            "provenance": self.provenance.tell(),
+            "certificate": None if self.certificate is None else asdict(self.certificate),
         }
-        write(path, MODEL, {"W": self.W, "b": self.b, "mean": self.preparation.mean}, metadata)
+        metadata = {"version": __version__, **{key: json.dumps(value, sort_keys=True) for key, value in said.items()}}
+        arrays = {"W": self.W, "b": self.b, "mean": preparation.mean}
+        if preparation.scale is not None:
+            arrays["scale"] = preparation.scale
+        write(Path(path), MODEL, arrays, metadata)
+
+    @classmethod
+    def from_estimator(cls, estimator: Any) -> "Model":
+        """The model of a fitted SoftmaxClassifier or LinearSVM, or of the best one that a search has refitted.
+
+        Of two classes each gets half of the estimator's weights, with its sign. Raises IncompatibleError for another
+        estimator, one that is not fitted, and labels that are neither texts nor numbers of up to 64 bits.
+        """
+        from linprobe.estimators import LinearSVM, SoftmaxClassifier
+
+        best: Any = getattr(estimator, "best_estimator_", estimator)
+        if not isinstance(best, SoftmaxClassifier | LinearSVM) or not hasattr(best, "coef_"):
+            raise IncompatibleError(
+                f"a model cannot be made of this {type(best).__name__}; give a SoftmaxClassifier or a LinearSVM that "
+                "is fitted, or a search that has refitted one"
+            )
+        W, b, exact = best.coef_.T, best.intercept_, best.solver == "exact"
+        if W.shape[1] == 1:
+            W, b = np.hstack([-W / 2, W / 2]), np.concatenate([-b / 2, b / 2])
+        names = getattr(best, "feature_names_in_", None)
+        classes, labels = _names(best.classes_)
+        return cls(
+            W,
+            b,
+            classes,
+            Preparation(np.zeros(len(W), W.dtype), (len(W),)),
+            Provenance(
+                solver=best.solver,
+                loss="softmax" if isinstance(best, SoftmaxClassifier) else best.loss,
+                tol=float(best.tol) if exact else None,
+                iterations=best.n_iter_,
+                intercept="none" if not best.fit_intercept else None if exact else "penalized",
+                folds=getattr(estimator, "n_splits_", None),
+                reg=float(best.reg_),
+                version=__version__,
+            ),
+            Proven(best.objective_, best.gap_) if np.isfinite(best.gap_) else None,
+            feature_names=None if names is None else tuple(map(str, names)),
+            labels=labels,
+        )
+
+    def to_estimator(self) -> "SoftmaxClassifier | LinearSVM":
+        """A fitted SoftmaxClassifier or LinearSVM with the same scores, for rows of features (n, D).
+
+        The preparation becomes part of its weights and bias. Raises IncompatibleError where it cannot, as rows that are
+        divided by their length, and for a single class or a loss that is none of theirs.
+        """
+        from linprobe.estimators import LinearSVM, SoftmaxClassifier
+
+        said = self.provenance
+        # With a scale, λ is that of weights of other features than the estimator's.
+        options: dict[str, Any] = {"reg": said.reg if self.preparation.scale is None else None, "tol": said.tol}
+        options = {name: value for name, value in options.items() if value is not None}
+        options |= {"fit_intercept": said.intercept != "none"} | ({"solver": "sgd"} if said.solver == "sgd" else {})
+        loss = self._loss()
+        estimator = SoftmaxClassifier(**options) if loss == "softmax" else LinearSVM(**options, loss=loss)
+        self._give(estimator)
+        if said.reg is not None:
+            estimator.reg_ = said.reg
+        if said.iterations is not None:
+            estimator.n_iter_ = said.iterations
+        if self.certificate is not None:
+            estimator.objective_, estimator.gap_ = self.certificate.objective, self.certificate.gap
+        return estimator
+
+    def to_sklearn(self) -> "LogisticRegression | LinearSVC":
+        """A fitted LogisticRegression or, of an SVM, LinearSVC of scikit-learn with the same scores, as `to_estimator`.
+
+        Its C is scikit-learn's default: the model does not know the weight of its training examples.
+        """
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.svm import LinearSVC
+
+        loss = self._loss()
+        estimator = LogisticRegression() if loss == "softmax" else LinearSVC(loss=loss)
+        self._give(estimator)
+        iterations = self.provenance.iterations or 0
+        estimator.n_iter_ = iterations if isinstance(estimator, LinearSVC) else np.array([iterations], np.int32)
+        return estimator
+
+    def _loss(self) -> Literal["softmax", "hinge", "squared_hinge"]:
+        """The loss, which is one of an estimator's."""
+        loss = self.provenance.loss
+        if loss != "softmax" and loss != "hinge" and loss != "squared_hinge":
+            raise IncompatibleError(
+                f"a model trained with the loss {short(loss)} is none of the estimators; use its decision_function"
+            )
+        return loss
+
+    def _give(self, estimator: Any) -> None:
+        """Set what a fit would have set: classes, weights, bias, and what the features are called."""
+        (preparation, W), b = self._folded, self.b
+        if preparation.unit_rows:
+            raise IncompatibleError(
+                "this model divides each row by its length, which no weights can do; use its decision_function"
+            )
+        if len(self.classes) < 2:
+            raise IncompatibleError("this model knows one class, an estimator at least two; use its decision_function")
+        if W is not self.W or preparation.mean.any():
+            W = W.astype(np.float64)
+            b = b - preparation.mean @ W
+        if len(self.classes) == 2:
+            W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]
+        estimator.classes_ = np.array(self.classes) if self.labels is None else self.labels
+        estimator.coef_, estimator.intercept_, estimator.n_features_in_ = np.ascontiguousarray(W.T), b, len(W)
+        if self.feature_names is not None:
+            estimator.feature_names_in_ = np.array(self.feature_names, object)
 
 
-def load(path: Path | str) -> Classifier:
-    """Read a model file; nothing in it can run.
-
-    Raises DataError for a file that is not one of ours, or not as it was written; of one that an older linprobe wrote,
-    without a checksum, an UncheckedFileWarning says that damage may go unnoticed.
-    """
-    path = Path(path)
-    metadata, tensors = _read(path)
-    classes, shape, about = (_json(path, metadata, key) for key in ("classes", "shape", "about"))
-    if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
-        raise damaged(path, MODEL, "classes is not a list of names")
-    if not (
-        isinstance(shape, list)
-        and len(shape) in (1, 3)
-        and all(type(size) is int and 0 < size < 2**32 for size in shape)
-    ):
-        raise damaged(path, MODEL, "shape is not that of an image or of a row of features")
-    unit_rows = "unit_rows" in metadata and _json(path, metadata, "unit_rows")
-    if not isinstance(unit_rows, bool):
-        raise damaged(path, MODEL, "unit_rows is neither true nor false")
-    if not isinstance(about, dict):
-        raise damaged(path, MODEL, "about is not a table")
-    white = about.get("white", 255)
-    if not (type(white) in (int, float) and 0 < white <= sys.float_info.max):
-        raise damaged(path, MODEL, "white is not the value of a pixel")
-    for name in TEXTS:
-        if not isinstance(about.get(name), str | None):
-            raise damaged(path, MODEL, f"{name} is not a text")
-    features = math.prod(shape)
-    expected = {"W": (features, len(classes)), "b": (len(classes),), "mean": (features,)}
-    for name, array in tensors.items():
-        if array.shape != expected[name]:
-            finding = f"{name} has the shape {short(array.shape)}, classes and shape ask for {expected[name]}"
-            raise damaged(path, MODEL, finding)
-        if not np.isfinite(array).all():
-            raise damaged(path, MODEL, f"{name} holds values that are not finite")
-    warn_unchecked(path, MODEL, metadata)
-    preparation = Preparation(tensors["mean"], tuple(shape), unit_rows=unit_rows)
-    return Classifier(tensors["W"], tensors["b"], tuple(classes), preparation, about)
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The metadata and the three arrays, float32 or float64, of whatever shape the file gives them."""
-    try:
-        if not path.is_file():
-            finding = "is not a file" if path.exists() else "does not exist"
-            raise DataError(f"{path}: {finding}; give a model file that linprobe wrote, such as RUN/model.safetensors")
-        size = path.stat().st_size
-    except OSError as error:
-        raise DataError(f"{path}: is not a readable file ({short(error)}); {MODEL.give}") from error
-    if size > MOST_BYTES:
-        raise UnsafeFileError(f"{path}: has {size:,} bytes, a model at most {MOST_BYTES:,}; {MODEL.give}")
-    return read(path, MODEL, ("W", "b", "mean"))
-
-
-def _json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
-    try:
-        return json.loads(metadata[key])
-    except KeyError as error:
-        raise damaged(path, MODEL, f"its metadata lacks {key}") from error
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, MODEL, f"{key} is not JSON ({short(error)})") from error
+def _names(classes: np.ndarray) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """The names of an estimator's classes (K,), and the classes themselves where those are no texts."""
+    if all(isinstance(name, str) for name in classes.tolist()):
+        return tuple(classes.tolist()), None
+    if classes.dtype.kind not in "biuf" or classes.dtype.itemsize > 8:
+        raise IncompatibleError(
+            f"a model file has no room for labels of the type {classes.dtype}; train with texts, or with numbers"
+        )
+    return tuple(map(str, classes.tolist())), classes

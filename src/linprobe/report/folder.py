@@ -14,8 +14,8 @@ from linprobe import __version__
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.screen import Screening
 from linprobe.core.measure import wilson_interval
+from linprobe.model import Model
 from linprobe.model.evidence import Evidence
-from linprobe.model.model import Classifier
 from linprobe.report import draw_confusion, draw_grid, draw_losses, draw_path, draw_templates
 from linprobe.report.page import write_page
 from linprobe.report.run import write_evidence
@@ -44,7 +44,7 @@ class Searched(Protocol):
     def screening(self) -> Screening | None: ...  # noqa: D102
 
     @property
-    def classifier(self) -> Classifier: ...  # noqa: D102
+    def classifier(self) -> Model: ...  # noqa: D102
 
     @property
     def evidence(self) -> Evidence: ...  # noqa: D102
@@ -96,7 +96,7 @@ def tuned_views(folder: Path, result: TuneResult, numbers: Results) -> Views:
     }
 
 
-def _write_numbers(folder: Path, classifier: Classifier, found: Results, command: str) -> Results:
+def _write_numbers(folder: Path, classifier: Model, found: Results, command: str) -> Results:
     """run.json and the model."""
     versions = {"linprobe": __version__, "python": platform.python_version()}
     versions |= {library: version for library in LIBRARIES if (version := _version(library))}
@@ -177,7 +177,7 @@ def _search_views(folder: Path, numbers: Results, search: Comparison, whole: Com
     return {"loss.png": draw_loss, "grid.png": draw_heat}
 
 
-def _classifier_views(folder: Path, numbers: Results, classifier: Classifier, confusion: np.ndarray) -> Views:
+def _classifier_views(folder: Path, numbers: Results, classifier: Model, confusion: np.ndarray) -> Views:
     """confusion.png, and templates.png where the features are an image's."""
 
     def draw_classes() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from linprobe.errors import DataError
+from linprobe.model import Model, load
 from linprobe.model.evidence import Evidence, Mistakes, Reliability
 from linprobe.model.files import Kind, read, warn_unchecked, write
-from linprobe.model.model import Classifier, load
 from linprobe.results import Results
 
 EVIDENCE = "evidence.safetensors"
@@ -33,7 +33,7 @@ class Run:
     """
 
     numbers: Results
-    classifier: Classifier
+    classifier: Model
     evidence: Evidence
     steps: np.ndarray
     curves: np.ndarray

@@ -16,8 +16,8 @@ from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset, Splits
 from linprobe.data.duplicates import identical_examples
 from linprobe.data.splits import Part, Rule, TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
+from linprobe.model import Model, Proven, Provenance
 from linprobe.model.evidence import Evidence, observe
-from linprobe.model.model import Classifier
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
 from linprobe.steps import Step
 from linprobe.tune.engines import Tuning, kept
@@ -32,7 +32,7 @@ class TuneResult:
     evidence: of the test split; numbers: what run.json tells.
     """
 
-    classifier: Classifier
+    classifier: Model
     found: Comparison
     evidence: Evidence
     numbers: Results
@@ -117,29 +117,29 @@ def tune(
     refit = Refit(n=len(pool), seconds=seconds, **ended)
     on_step(refit_step(refit, best, options.loss, grid.tol))
 
-    about = {
-        "solver": options.solver,
-        "loss": options.loss,
+    provenance = Provenance(
+        solver=options.solver,
+        loss=options.loss,
         **told,
-        "folds": options.folds,
+        folds=options.folds,
         **{name: best.setting[name] for name in names},
-        "features": options.features,
-        "seed": options.seed,
-        "data": dataset.name,
-        "white": dataset.white,
-        "fingerprint": dataset.fingerprint,
-        **({"asked": dict(dataset.asked)} if dataset.asked else {}),
-        "rows": rows.tell(),
-        **({"absent": absent} if (absent := absent_classes(pool.y, dataset.classes)) else {}),
-        "version": __version__,
-    }
-    preparation, W = preparation.fold(W)
-    classifier = Classifier(W, b, dataset.classes, preparation, about)
+        features=options.features,
+        seed=options.seed,
+        data=dataset.name,
+        fingerprint=dataset.fingerprint,
+        asked=dict(dataset.asked),
+        rows=rows,
+        absent=tuple(absent_classes(pool.y, dataset.classes)),
+        version=__version__,
+    )
+    proven = None if refit.gap is None else Proven(refit.objective, refit.gap)
+    classifier = Model(W, b, dataset.classes, preparation, provenance, proven, dataset.white)
     # The one place that reads the test split; the choice is made.
     evidence = observe(classifier, splits.test)
     test = Accuracy.of(evidence.correct, evidence.n)
     on_step(test_step(test, len(dataset.classes)))
-    return TuneResult(classifier, found, evidence, Results(options=about, data=data, grid=grid, refit=refit, test=test))
+    said = {**provenance.tell(), "white": dataset.white}
+    return TuneResult(classifier, found, evidence, Results(options=said, data=data, grid=grid, refit=refit, test=test))
 
 
 def _groups(splits: Splits, folds: int | None) -> dict[str, int]:

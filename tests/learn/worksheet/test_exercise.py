@@ -17,7 +17,7 @@ from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.learn.worksheet import Options, run_worksheet
 from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
-from linprobe.model.model import Classifier
+from linprobe.model import Model
 from linprobe.results import LowestObjective, Vectorized
 from linprobe.steps.exercise import vectorized_step
 
@@ -85,7 +85,7 @@ def test_where_the_first_loss_is_not_near_log_k_no_reason_is_given_why_it_is():
 @pytest.mark.parametrize("size", [1e-3, 3.0, 1e5])
 def test_the_svms_witness_always_has_a_softmax_loss_to_show(size):
     W = size * np.eye(3, dtype=np.float32)
-    classifier = Classifier(W, np.zeros(3, np.float32), ("a", "b", "c"), Preparation(np.zeros(3, np.float32), (3,)))
+    classifier = Model(W, np.zeros(3, np.float32), ("a", "b", "c"), Preparation(np.zeros(3, np.float32), (3,)))
     found = answer_svm_unchanged(classifier, Examples(np.eye(3, dtype=np.float32), np.arange(3)))
     assert (found.holds, found.hinge_loss) == (True, 0)
     assert found.softmax_loss > 0

@@ -27,8 +27,8 @@ from linprobe.errors import IncompatibleError
 from linprobe.learn.worksheet.checks import TAUGHT, first_loss, gradient_check, vectorized
 from linprobe.learn.worksheet.optimum import find_optimum
 from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
+from linprobe.model import Model, Provenance
 from linprobe.model.evidence import Evidence, observe
-from linprobe.model.model import Classifier
 from linprobe.results import Accuracy, Compared, Questions, Results, Screened, SourceData, tried
 from linprobe.steps import Step
 from linprobe.steps.exercise import (
@@ -75,7 +75,7 @@ class WorksheetResult:
 
     search: Comparison
     screening: Screening | None
-    classifier: Classifier
+    classifier: Model
     evidence: Evidence
     numbers: Results
 
@@ -151,7 +151,7 @@ def run_worksheet(
     optimum = find_optimum(found, train, val, options.training, classes, use)
     on_step(optimum_step(optimum))
     numbers = Results(
-        options=dict(classifier.about),
+        options={**classifier.provenance.tell(), "white": classifier.white},
         data=data,
         first_loss=first,
         gradient_check=gradient,
@@ -253,18 +253,16 @@ def _describe_search(found: Comparison, screening: Screening | None, seconds: fl
 
 def _classifier(
     dataset: Dataset, splits: Splits, preparation: Preparation, found: Comparison, options: Options
-) -> Classifier:
-    about = {
-        "solver": "sgd",
-        **asdict(options.training),
-        **found.setting(found.best),
-        "features": options.features,
-        "data": dataset.name,
-        "white": dataset.white,
-        "fingerprint": dataset.fingerprint,
-        "rows": TrainedOn.of(splits, options.training.seed, "train", "train").tell(),
-        **({"absent": absent} if (absent := absent_classes(splits.train.y, dataset.classes)) else {}),
-        "version": __version__,
-    }
-    preparation, W = preparation.fold(found.W)
-    return Classifier(W, found.b, dataset.classes, preparation, about)
+) -> Model:
+    setting: dict[str, Any] = asdict(options.training) | found.setting(found.best)
+    provenance = Provenance(
+        solver="sgd",
+        **setting,
+        features=options.features,
+        data=dataset.name,
+        fingerprint=dataset.fingerprint,
+        rows=TrainedOn.of(splits, options.training.seed, "train", "train"),
+        absent=tuple(absent_classes(splits.train.y, dataset.classes)),
+        version=__version__,
+    )
+    return Model(found.W, found.b, dataset.classes, preparation, provenance, white=dataset.white)

@@ -7,7 +7,7 @@ from scipy.special import log_softmax
 
 from linprobe.core.losses import hinge, softmax
 from linprobe.data.dataset import Examples
-from linprobe.model.model import Classifier
+from linprobe.model import Model
 from linprobe.results import FirstLossAnswer, SvmUnchanged
 from linprobe.steps import number
 
@@ -38,7 +38,7 @@ def answer_first_loss(W: np.ndarray, X: np.ndarray, y: np.ndarray) -> FirstLossA
     )
 
 
-def answer_svm_unchanged(classifier: Classifier, examples: Examples) -> SvmUnchanged:
+def answer_svm_unchanged(classifier: Model, examples: Examples) -> SvmUnchanged:
     """Can adding an example leave the SVM loss unchanged, but never the softmax loss? With a real image as the witness.
 
     Takes the image that the classifier gets right by the widest margin; where even that is under the hinge's margin of

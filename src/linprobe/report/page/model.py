@@ -26,7 +26,7 @@ def model(run: Run, room: int) -> dict[str, Any]:
     if len(shape) != 3 or shape[2] not in (1, 3):
         kind = " x ".join(map(str, shape))
         return {"absent": f"This model takes examples of {kind} numbers, not pictures with 1 or 3 channels."}
-    arrays = {"W": classifier.W, "b": classifier.b, "mean": preparation.mean}
+    arrays = {"W": classifier.weights, "b": classifier.b, "mean": preparation.mean}
     floats = {name: np.ascontiguousarray(array, "<f4") for name, array in arrays.items()}
     size = sum(map(_encoded_size, floats.values())) + _names_size(names) + REST
     if size > room:

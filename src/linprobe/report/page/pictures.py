@@ -30,7 +30,7 @@ class Pictures:
 
 def template_pictures(run: Run, room: int) -> Pictures:
     """The templates of the first classes: one channel in two colours about zero, three in colour, else their mean."""
-    W, shape = run.classifier.W, run.classifier.preparation.shape
+    W, shape = run.classifier.weights, run.classifier.preparation.shape
     K = min(W.shape[1], room // AROUND)
 
     def at(side: int) -> Callable[[int], bytes]:

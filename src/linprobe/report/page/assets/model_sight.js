@@ -1,6 +1,6 @@
 "use strict";
 // From decoded pixels to what the model sees and says. `see` takes the steps that `linprobe.data.sight` lists, to the last bit;
-// `judge` is `Classifier`'s arithmetic in float64. model.js finds both at the section.
+// `judge` is `Model`'s arithmetic in float64. model.js finds both at the section.
 (() => {
   const WHITE = 255;
   const UNITS = 2 ** 22; // of the weights of a resize
