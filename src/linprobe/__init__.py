@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from linprobe.learn.checker import check_loss
     from linprobe.model import Model, Proven, Provenance, load
     from linprobe.probe_search import ProbeSearch
+    from linprobe.report.saving import save_run
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "check_loss",
     "load",
     "open_dataset",
+    "save_run",
 ]
 
 _PLACES = {
@@ -45,6 +47,7 @@ _PLACES = {
     "check_loss": "linprobe.learn.checker",
     "load": "linprobe.model",
     "open_dataset": "linprobe.data.formats",
+    "save_run": "linprobe.report.saving",
 }
 
 sys.meta_path.insert(0, OldNames())
