@@ -8,7 +8,7 @@ import pytest
 
 from linprobe.compare.comparison import Comparison, Fits
 from linprobe.errors import DataError
-from linprobe.results import Refit, Results, Skipped, UnfitError, of_json, to_json, tried
+from linprobe.results import FieldError, Refit, Results, Skipped, of_json, to_json, tried
 from linprobe.results.tables import Count, Many, Number, Share, Shown, Some
 from runs import KINDS, result_of, run_of  # pyright: ignore[reportMissingImports]
 
@@ -50,7 +50,7 @@ def test_null_is_written_where_it_was():
     assert list(unproven) == ["n", "seconds", "objective", "gap", "relative_gap", "iterations", "status"]
     assert unproven["gap"] is unproven["relative_gap"] is None
     assert of_json(Refit, unproven) == replace(refit, iterations=3)
-    with pytest.raises(UnfitError, match=r"^refit\.relative_gap: is missing"):
+    with pytest.raises(FieldError, match=r"^refit\.relative_gap: is missing"):
         of_json(Refit, {**unproven, "gap": 1.0}, "refit")
 
 
@@ -94,7 +94,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_a_table_may_not_hold_is_said_by_its_place(case):
     value, said = WRONG[case]
-    with pytest.raises(UnfitError) as caught:
+    with pytest.raises(FieldError) as caught:
         of_json(Outer, value)
     assert str(caught.value).startswith(said)
 

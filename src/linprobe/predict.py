@@ -60,13 +60,13 @@ def predict_file(classifier: Model, path: Path, *, top: int = 5, invert: bool = 
     """
     rows, single = examples(classifier, path)
     size = max(1, CHUNK_ELEMENTS // classifier.W.shape[0])
-    (scores,) = rows_of(rows).map(_Scores(classifier, path, invert, single), None, size=size)
+    (scores,) = rows_of(rows).map(_FileScores(classifier, path, invert, single), None, size=size)
     ranked = enumerate(_rank(classifier, scores[:], top))
     return [Prediction(None if single else row, *prediction) for row, prediction in ranked]
 
 
 @dataclass(frozen=True, eq=False)
-class _Scores:
+class _FileScores:
     """The scores of examples of a file (m, K) float64."""
 
     classifier: Model

@@ -30,7 +30,7 @@ from linprobe.report.page.names import class_names, in_figure, shown
 from linprobe.report.page.pictures import mistake_pictures, template_pictures
 from linprobe.report.page.settings import settings_of
 from linprobe.report.run import write_evidence
-from linprobe.results import Results, Tried, UnfitError, of_json, to_json
+from linprobe.results import FieldError, Results, Tried, of_json, to_json
 from linprobe.steps import TITLES
 from runs import HOSTILE, KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
 
@@ -699,7 +699,7 @@ WRONG = (None, True, 0, -1, 1.5, float("nan"), 10**400, "x", [], {}, [1], {"a": 
 def test_what_only_some_runs_need_is_asked_of_those(kind, damage):
     numbers = to_json(run_of(kind).numbers)
     damage(numbers)
-    with pytest.raises(UnfitError, match=r"absent|grid|optimum"):
+    with pytest.raises(FieldError, match=r"absent|grid|optimum"):
         of_json(Results, numbers)
 
 
@@ -720,7 +720,7 @@ def test_whatever_is_wrong_in_run_json_is_said_before_the_page_is_made(kind):
             holder[path[-1]] = rng.choice(WRONG)
         try:
             changed = replace(run, numbers=of_json(Results, numbers))
-        except UnfitError:
+        except FieldError:
             refused += 1
         else:
             figures(changed, ROOM)

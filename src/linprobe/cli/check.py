@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from linprobe.learn.checker import Fault, FileVerdict, Verdict
-    from linprobe.learn.checker.folder import Judged
+    from linprobe.learn.checker.folder import JudgedSubmission
 
 Loss = Literal["softmax", "hinge"]
 
@@ -134,16 +134,16 @@ def _class(places: list[Path], renamed: dict[str, str], html: Path | None, form:
 
     from linprobe.cli.output import say
     from linprobe.cli.words import one_line
-    from linprobe.learn.checker.folder import Judged, check_folder, submissions
+    from linprobe.learn.checker.folder import JudgedSubmission, check_folder, submissions
     from linprobe.learn.checker.verdict import NOT_JUDGED, NOT_RIGHT, RIGHT
 
     handed_in = submissions(places, renamed)
     console = Console(highlight=False)
-    judged: list[Judged] = []
+    judged: list[JudgedSubmission] = []
     if form == "csv":
         say(_csv([COLUMNS]))
     for submission, verdict in zip(handed_in, check_folder(handed_in, renamed), strict=True):
-        judged.append(Judged(submission, verdict))
+        judged.append(JudgedSubmission(submission, verdict))
         if form == "json":
             say(json.dumps(verdict.to_json()))
         elif form == "csv":
@@ -162,7 +162,7 @@ def _class(places: list[Path], renamed: dict[str, str], html: Path | None, form:
     return NOT_JUDGED if statuses == {NOT_JUDGED} else RIGHT if statuses == {RIGHT} else NOT_RIGHT
 
 
-def _sum_up(judged: "Sequence[Judged]", console: "Console") -> None:
+def _sum_up(judged: "Sequence[JudgedSubmission]", console: "Console") -> None:
     """The totals: by fault, by student, the same texts, and how many are right."""
     from rich.markup import escape
 
@@ -200,7 +200,7 @@ COLUMNS = (
 )
 
 
-def _rows(one: "Judged") -> list[tuple[Any, ...]]:
+def _rows(one: "JudgedSubmission") -> list[tuple[Any, ...]]:
     """The lines of a submission in a table: one a function, or one that says why there is none."""
     from linprobe.cli.words import one_line
 

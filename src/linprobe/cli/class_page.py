@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from linprobe.errors import require
-from linprobe.learn.checker.folder import Judged, by_fault, by_student, same_texts
+from linprobe.learn.checker.folder import JudgedSubmission, by_fault, by_student, same_texts
 from linprobe.publish import publish_file
 
 TEMPLATE = Path(__file__).with_name("class_page.html.j2")
@@ -20,7 +20,7 @@ WORDS = {
 SHOWN = 3  # submissions named beside a fault
 
 
-def write_class_page(judged: Sequence[Judged], path: Path) -> None:
+def write_class_page(judged: Sequence[JudgedSubmission], path: Path) -> None:
     """Write it, one file that needs nothing else; what the submissions say is text in it and nothing more.
 
     Raises OutputError where it cannot be written.
@@ -32,7 +32,7 @@ def write_class_page(judged: Sequence[Judged], path: Path) -> None:
         partial.write_bytes(page.encode(errors="replace"))
 
 
-def _facts(judged: Sequence[Judged]) -> dict[str, Any]:
+def _facts(judged: Sequence[JudgedSubmission]) -> dict[str, Any]:
     kinds = [one.judgement for one in judged]
     return {
         "count": len(judged),
@@ -45,7 +45,7 @@ def _facts(judged: Sequence[Judged]) -> dict[str, Any]:
     }
 
 
-def _fault(code: str, count: int, judged: Sequence[Judged]) -> dict[str, Any]:
+def _fault(code: str, count: int, judged: Sequence[JudgedSubmission]) -> dict[str, Any]:
     """A fault of the class: how many have it, what one of them was told, and who has it."""
     having = [one for one in judged if code in one.codes]
     told = next(

@@ -7,7 +7,7 @@ import numpy as np
 
 from linprobe.compare.screening import Basis, project_weights
 from linprobe.compare.settings import Axis, Space
-from linprobe.compare.solver import Resources, Task, Trained, Watch
+from linprobe.compare.solver import Monitor, Resources, Task, Trained
 from linprobe.core.backend import Array, device_of, move, namespace, quiet, row_chunks, to_numpy
 from linprobe.core.measure import CHUNK_ROWS
 from linprobe.core.sgd.plan import Plan, Work, plan_stacks, results_bytes
@@ -70,7 +70,7 @@ class Descent:
         stacks = tuple(members * splits + split for split in range(splits) for members in plan.stacks)
         return replace(plan, stacks=stacks, held=resources.held)
 
-    def train(self, task: Task, plan: Plan, resources: Resources, watch: Watch) -> Iterator[Trained]:
+    def train(self, task: Task, plan: Plan, resources: Resources, watch: Monitor) -> Iterator[Trained]:
         """One stack after the other, from where it was interrupted."""
         begun, done = watch.begun(), 0
         # In a list, to be handed over: on a device, its arrays here are one copy too many.
@@ -92,7 +92,7 @@ class Descent:
         data: Data,
         members: np.ndarray,
         resources: Resources,
-        watch: Watch,
+        watch: Monitor,
         states: list[State],
         done: int,
     ) -> Trained:

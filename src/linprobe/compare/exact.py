@@ -8,7 +8,7 @@ import numpy as np
 
 from linprobe.compare.screening import Basis
 from linprobe.compare.settings import Axis
-from linprobe.compare.solver import Resources, Task, Trained, Watch
+from linprobe.compare.solver import Monitor, Resources, Task, Trained
 from linprobe.core.backend import Array
 from linprobe.core.exact import solver
 from linprobe.core.exact.optimum import Unfinished
@@ -70,7 +70,7 @@ class Exact:
         needed = held + most + results
         return Plan(stacks=stacks, bytes=needed if memory is None else min(needed, memory), held=held, width=widest)
 
-    def train(self, task: Task, plan: Plan, resources: Resources, watch: Watch) -> Iterator[Trained]:
+    def train(self, task: Task, plan: Plan, resources: Resources, watch: Monitor) -> Iterator[Trained]:
         """All heads at once: none is done before no other can tell that it failed."""
         del plan
         if watch.finished:
@@ -78,7 +78,7 @@ class Exact:
         begun = watch.begun()
         yield self._solved(task, resources, watch, None if begun is None else Unfinished.unpack(begun))
 
-    def _solved(self, task: Task, resources: Resources, watch: Watch, start: Unfinished | None) -> Trained:
+    def _solved(self, task: Task, resources: Resources, watch: Monitor, start: Unfinished | None) -> Trained:
         done = 0
 
         def progress(finished: int, _: int) -> None:

@@ -12,7 +12,7 @@ from linprobe.core.backend import Array, Products
 from linprobe.core.sgd.plan import Plan
 from linprobe.data.weights import Weights
 
-__all__ = ["Judged", "Progress", "Resources", "Solver", "Task", "Trained", "Watch"]
+__all__ = ["Judged", "Monitor", "Progress", "Resources", "Solver", "Task", "Trained"]
 
 Progress = Callable[[int, int, np.ndarray], None]  # done, in all, the objectives (h,) of a stack where they are known
 
@@ -92,7 +92,7 @@ class Judged:
     train_loss: np.ndarray | None = None
 
 
-class Watch(Protocol):
+class Monitor(Protocol):
     """What a solver tells of its work between two steps, and what it is told."""
 
     @property
@@ -150,7 +150,7 @@ class Solver(Protocol):
         """
         ...
 
-    def train(self, task: Task, plan: Plan, resources: Resources, watch: Watch) -> Iterator[Trained]:
+    def train(self, task: Task, plan: Plan, resources: Resources, watch: Monitor) -> Iterator[Trained]:
         """The stacks as they are trained, without those that are finished; none is held when the next is asked for."""
         ...
 

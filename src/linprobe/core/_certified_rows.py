@@ -16,7 +16,17 @@ from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk, Term
 from linprobe.errors import IncompatibleError, UsageError
 
-__all__ = ["CHUNK_FEATURES", "CHUNK_ROWS", "CHUNK_SCORES", "UNDERFLOW", "UNIT", "Margins", "Stack", "Task", "sum_rows"]
+__all__ = [
+    "CHUNK_FEATURES",
+    "CHUNK_ROWS",
+    "CHUNK_SCORES",
+    "UNDERFLOW",
+    "UNIT",
+    "Certification",
+    "Claim",
+    "Margins",
+    "sum_rows",
+]
 
 SMALLEST_WEIGHT = 1e-290  # of an example, as a share of all: smaller ones underflow
 
@@ -29,7 +39,7 @@ CHUNK_FEATURES, CHUNK_SCORES, CHUNK_ROWS, BLOCK = 2**20, 2**20, 2**12, 128
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class Claim:
     """What is judged, with the heads first: W (H, D, K), b (H, K), reg (H,).
 
     possible (H, K): whether the optimum can give a class a score. A class without a weighted example costs least with a
@@ -43,13 +53,13 @@ class Stack:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Certification:
     """The arguments of `certify`, checked: a stack, and the rows that it is judged on, so many at a time.
 
     y (n,), weight (n, H), and their sums total (H,).
     """
 
-    stack: Stack
+    stack: Claim
     rows: Rows
     y: np.ndarray
     weight: np.ndarray
@@ -57,7 +67,7 @@ class Task:
     chunk_rows: int
 
     @classmethod
-    def of(cls, X: Any, y: Any, W: Any, b: Any, reg: Any, sample_weight: Any) -> "Task":
+    def of(cls, X: Any, y: Any, W: Any, b: Any, reg: Any, sample_weight: Any) -> "Certification":
         """From the arguments; raises what `certify` raises."""
         W = _real("W", W)
         if W.ndim != 3 or 0 in W.shape[1:]:
@@ -94,7 +104,7 @@ class Task:
         if b is not None:
             b = np.ascontiguousarray(_real("b", b, (K, H)).T)
             possible = np.array([np.bincount(y, weight[:, head], K) > 0 for head in range(H)])
-        stack, rows = Stack(np.ascontiguousarray(np.moveaxis(W, -1, 0)), b, reg, possible), rows_of(X)
+        stack, rows = Claim(np.ascontiguousarray(np.moveaxis(W, -1, 0)), b, reg, possible), rows_of(X)
         most = min(CHUNK_FEATURES // max(1, rows.values // n), CHUNK_SCORES // K, CHUNK_ROWS, n)
         return cls(stack, rows, y, weight, total, max(1, most))
 
@@ -122,7 +132,7 @@ class _Shares:
 class Margins:
     """Some rows as a stack sees them: features (m, D), labels (m,), weights (m, H)."""
 
-    def __init__(self, stack: Stack, chunk: Chunk) -> None:
+    def __init__(self, stack: Claim, chunk: Chunk) -> None:
         _check_features(chunk.X, chunk.rows)
         self.stack, self.features, self.weights = stack, chunk.X, chunk.weights
         self.labels = chunk.labels.astype(np.intp)

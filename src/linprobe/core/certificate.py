@@ -16,9 +16,9 @@ from linprobe.core._certified_rows import (
     CHUNK_SCORES,
     UNDERFLOW,
     UNIT,
+    Certification,
+    Claim,
     Margins,
-    Stack,
-    Task,
     sum_rows,
 )
 from linprobe.core.losses import LOSSES, Loss, find_loss
@@ -72,7 +72,7 @@ def certify(
     found = find_loss(loss)
     if found.dual is None:
         raise IncompatibleError(f"certify: {no_certificate(found.name)}; use the loss {' or '.join(CERTIFIABLE)}")
-    task = Task.of(X, y, W, b, reg, sample_weight)
+    task = Certification.of(X, y, W, b, reg, sample_weight)
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
         certificate = _certify(task, found.dual)
     if not (np.isfinite(certificate.objective) & np.isfinite(certificate.gap)).all():
@@ -96,7 +96,7 @@ def no_certificate(loss: str) -> str:
     return f"the {loss} loss is not smooth, and has no certificate"
 
 
-def _certify(task: Task, dual: Dual) -> Certificate:
+def _certify(task: Certification, dual: Dual) -> Certificate:
     """Objective and gap of a checked stack."""
     stack, longest = task.stack, dual.longest
     H, _, K = stack.W.shape
@@ -120,7 +120,7 @@ class _Bounds:
     class (H, K); the gradient of the mean loss (H, D, K).
     """
 
-    stack: Stack
+    stack: Claim
     dual: Dual
     step: np.ndarray
 
@@ -156,13 +156,13 @@ class _Bounds:
         return sums, share, gradient
 
 
-def _never(stack: Stack, head: int) -> np.ndarray:
+def _never(stack: Claim, head: int) -> np.ndarray:
     """Minus infinity for the classes that a head can never mean, else 0 (K,)."""
     return np.where(stack.possible[head], 0, -np.inf)
 
 
 def _bound(
-    task: Task, head: int, sums: np.ndarray, share: np.ndarray, gradient: np.ndarray, off: float
+    task: Certification, head: int, sums: np.ndarray, share: np.ndarray, gradient: np.ndarray, off: float
 ) -> tuple[float, float, float, float]:
     """Objective and gap of a head; of the gap, the costs of the repair: of its step, and of what that leaves.
 
@@ -197,7 +197,7 @@ class _Exchange:
     each other where the bias moves (H, K, K).
     """
 
-    stack: Stack
+    stack: Claim
     dual: Dual
 
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
@@ -212,7 +212,7 @@ class _Exchange:
         return sums, slopes, exchange
 
 
-def _steps(task: Task, dual: Dual) -> np.ndarray:
+def _steps(task: Certification, dual: Dual) -> np.ndarray:
     """The steps of the bias (H, K) after which every class's slopes add up to 0, or to as little as steps can do."""
     sums, slopes, exchange = task.reduce(_Exchange(task.stack, dual))
     H, K = sums.shape

@@ -13,12 +13,13 @@ from linprobe.results.exercise import (
     Vectorized,
 )
 from linprobe.results.records import Accuracy, Compared, Refit, Results, Screened, SourceData, Tried, tried
-from linprobe.results.tables import Json, UnfitError, of_json, to_json
+from linprobe.results.tables import FieldError, Json, of_json, to_json
 
 __all__ = [
     "Accuracy",
     "CheckedCoordinate",
     "Compared",
+    "FieldError",
     "FirstLoss",
     "FirstLossAnswer",
     "GradientChecks",
@@ -33,7 +34,6 @@ __all__ = [
     "SourceData",
     "SvmUnchanged",
     "Tried",
-    "UnfitError",
     "Vectorized",
     "of_json",
     "to_json",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from linprobe.results.tables import Count, Many, Number, Positive, Share, Shown, UnfitError
+from linprobe.results.tables import Count, FieldError, Many, Number, Positive, Share, Shown
 
 __all__ = [
     "CheckedCoordinate",
@@ -48,9 +48,9 @@ class GradientChecks:
     checks: Many[CheckedCoordinate]
 
     def check(self, place: str) -> None:
-        """Raise UnfitError where a value of reg has none."""
+        """Raise FieldError where a value of reg has none."""
         if not {one.reg for one in self.checks}.issuperset(CHECKED_REGS):
-            raise UnfitError(f"{place}.checks: are not of all values of reg")
+            raise FieldError(f"{place}.checks: are not of all values of reg")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,13 @@ from linprobe.model.files import short
 from linprobe.results.exercise import FirstLoss, GradientChecks, LowestObjective, Questions, Skipped, Vectorized
 from linprobe.results.tables import (
     Count,
+    FieldError,
     Json,
     Many,
     Number,
     Share,
     Shown,
     Some,
-    UnfitError,
     null,
     of_json,
     to_json,
@@ -161,29 +161,29 @@ class Compared:
     published_val_accuracy: Share | None = field(default=None, metadata=null())
 
     def check(self, place: str) -> None:
-        """Raise UnfitError where the parts do not fit together."""
+        """Raise FieldError where the parts do not fit together."""
         best = self.best.setting
         if unknown := set(self.axes) - set(NAMES):
-            raise UnfitError(f"{place}.axes: has {min(unknown)[:40]!r}, which is not an axis")
+            raise FieldError(f"{place}.axes: has {min(unknown)[:40]!r}, which is not an axis")
         if any(row.setting.keys() != best.keys() for row in self.rows):
-            raise UnfitError(f"{place}.rows: have not all the same settings")
+            raise FieldError(f"{place}.rows: have not all the same settings")
         if self.best not in self.rows:
-            raise UnfitError(f"{place}.best: is none of {place}.rows")
+            raise FieldError(f"{place}.best: is none of {place}.rows")
         if self.best.val_accuracy is None or self.best.train_accuracy is None:
-            raise UnfitError(f"{place}.best: has no accuracy")
+            raise FieldError(f"{place}.best: has no accuracy")
         for name in self.edges:
             if name not in self.axes or name not in best:
-                raise UnfitError(f"{place}.edges: names {name[:40]!r}, which is not an axis")
+                raise FieldError(f"{place}.edges: names {name[:40]!r}, which is not an axis")
         if self.settings != 1 and not any(len(values) > 1 for values in self.axes.values()):
-            raise UnfitError(f"{place}.axes: have one value each, for several settings")
+            raise FieldError(f"{place}.axes: have one value each, for several settings")
         if self.solver == "exact" and (
             self.tol is None or any(row.gap is None or row.objective is None for row in self.rows)
         ):
-            raise UnfitError(f"{place}: lacks the tolerance, or a gap or an objective of {place}.rows")
+            raise FieldError(f"{place}: lacks the tolerance, or a gap or an objective of {place}.rows")
         if self.screening is not None:
             screened = [row.setting for row in self.screening.rows]
             if any(set(one) != set(NAMES) for one in screened) or any(row.setting not in screened for row in self.rows):
-                raise UnfitError(f"{place}.screening.rows: do not have what was retrained")
+                raise FieldError(f"{place}.screening.rows: do not have what was retrained")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,9 +202,9 @@ class Refit:
     status: str
 
     def check(self, place: str) -> None:
-        """Raise UnfitError where the parts do not fit together."""
+        """Raise FieldError where the parts do not fit together."""
         if self.gap is not None and self.relative_gap is None:
-            raise UnfitError(f"{place}.relative_gap: is missing")
+            raise FieldError(f"{place}.relative_gap: is missing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,16 +257,16 @@ class Results:
         return json.dumps(to_json(self), indent=2, allow_nan=False)
 
     def check(self, place: str) -> None:
-        """Raise UnfitError where the parts do not fit together."""
+        """Raise FieldError where the parts do not fit together."""
         del place
         if not isinstance(self.options.get("loss"), str):
-            raise UnfitError("options.loss: is not text")
+            raise FieldError("options.loss: is not text")
         if "linprobe" not in self.versions:
-            raise UnfitError("versions.linprobe: is missing")
+            raise FieldError("versions.linprobe: is missing")
         exercise = ("first_loss", "gradient_check", "vectorized", "questions")
         missing = [name for name in exercise if getattr(self, name) is None]
         if missing and self.first_loss is not None:
-            raise UnfitError(f"{missing[0]}: is missing")
+            raise FieldError(f"{missing[0]}: is missing")
 
     @classmethod
     def read(cls, path: Path) -> "Results":
@@ -281,5 +281,5 @@ class Results:
             raise DataError(f"{path}: lacks {min(missing)}; make the run again")
         try:
             return of_json(cls, told)
-        except UnfitError as error:
+        except FieldError as error:
             raise DataError(f"{path}: does not tell what the page needs ({error}); make the run again") from error

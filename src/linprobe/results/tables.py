@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 __all__ = [
     "Count",
+    "FieldError",
     "Json",
     "Many",
     "Number",
@@ -18,7 +19,6 @@ __all__ = [
     "Share",
     "Shown",
     "Some",
-    "UnfitError",
     "null",
     "of_json",
     "to_json",
@@ -29,12 +29,12 @@ T = TypeVar("T")
 Json = dict[str, Any]  # a table as the json module has it
 
 
-class UnfitError(Exception):
+class FieldError(Exception):
     """What is wrong, and where in the JSON."""
 
 
 @dataclass(frozen=True)
-class _Bounds:
+class _Range:
     """What a number may be."""
 
     low: float = -math.inf
@@ -48,7 +48,7 @@ class _Bounds:
         # With bounds, because JSON's readers take NaN, Infinity and integers of any length.
         number = isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < 1e308
         if not (number and low <= value <= high):
-            raise UnfitError(f"{place}: is not {kind}{bounds}")
+            raise FieldError(f"{place}: is not {kind}{bounds}")
         return value
 
 
@@ -66,15 +66,15 @@ class _NotEmpty:
     def read(self, kind: Any, value: Any, place: str) -> Any:
         found = of_json(kind, value, place)
         if not found:
-            raise UnfitError(f"{place}: is not a list of 1 or more")
+            raise FieldError(f"{place}: is not a list of 1 or more")
         return found
 
 
-Number = Annotated[float, _Bounds()]
-Positive = Annotated[float, _Bounds(1e-12)]
-Share = Annotated[float, _Bounds(0, 1)]
-Count = Annotated[int, _Bounds(0, whole=True)]
-Some = Annotated[int, _Bounds(1, whole=True)]
+Number = Annotated[float, _Range()]
+Positive = Annotated[float, _Range(1e-12)]
+Share = Annotated[float, _Range(0, 1)]
+Count = Annotated[int, _Range(0, whole=True)]
+Some = Annotated[int, _Range(1, whole=True)]
 Shown = Annotated[str, _Anything()]
 Many = Annotated[tuple[T, ...], _NotEmpty()]
 
@@ -109,7 +109,7 @@ def _key(name: str) -> str:
 
 
 def of_json(kind: Any, value: Any, place: str = "") -> Any:
-    """What JSON holds, as the type `kind`: a dataclass, or what a field of one may be. Raises UnfitError."""
+    """What JSON holds, as the type `kind`: a dataclass, or what a field of one may be. Raises FieldError."""
     if is_dataclass(kind):
         return _table(kind, value, place)
     origin, parts = get_origin(kind), get_args(kind)
@@ -126,7 +126,7 @@ def of_json(kind: Any, value: Any, place: str = "") -> Any:
         held = _require_table(value, place)
         return {name: of_json(parts[1], one, _within(place, name)) for name, one in held.items()}
     if kind in (str, bool) and not isinstance(value, kind):
-        raise UnfitError(f"{place}: is not {'text' if kind is str else 'true or false'}")
+        raise FieldError(f"{place}: is not {'text' if kind is str else 'true or false'}")
     return value
 
 
@@ -136,7 +136,7 @@ def _table(kind: Any, value: Any, place: str) -> Any:
         at = _within(place, key := _key(one.name))
         if key not in held:
             if one.name in _needed(kind):
-                raise UnfitError(f"{at}: is missing")
+                raise FieldError(f"{at}: is missing")
             continue
         may_be_null = one.metadata.get("null", False)
         found[one.name] = (
@@ -158,14 +158,14 @@ def _many(parts: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:
     """A list of any length from (kind, ...), else with one of each kind."""
     some = parts[-1] is Ellipsis
     if not isinstance(value, list) or not (some or len(value) == len(parts)):
-        raise UnfitError(f"{place}: is not a list{'' if some else f' of {len(parts)}'}")
+        raise FieldError(f"{place}: is not a list{'' if some else f' of {len(parts)}'}")
     kinds = (parts[0],) * len(value) if some else parts
     return tuple(of_json(kind, one, f"{place}[{k}]") for k, (kind, one) in enumerate(zip(kinds, value, strict=True)))
 
 
 def _require_table(value: Any, place: str) -> Json:
     if not isinstance(value, dict):
-        raise UnfitError(f"{place or 'all of it'}: is not a table of names and values")
+        raise FieldError(f"{place or 'all of it'}: is not a table of names and values")
     return value
 
 

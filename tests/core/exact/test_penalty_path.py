@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe.core.exact.lbfgs import Descent, Oracle
+from linprobe.core.exact.lbfgs import Iterates, Oracle
 from linprobe.core.exact.metric import fit_metric
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import Optimum
@@ -192,7 +192,7 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
 
     def standing(passes):
         start = replace(problem.start("float64"), iterations=np.array(passes))
-        descent = Descent(flat, fit_metric(X, X), given, start, intercept=True, tol=1e-6, max_iter=10, tell=None)
+        descent = Iterates(flat, fit_metric(X, X), given, start, intercept=True, tol=1e-6, max_iter=10, tell=None)
         assert descent.run().iterations.tolist() == passes  # where all is flat, nobody takes a step
         return descent.classes.stiffness
 

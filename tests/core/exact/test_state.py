@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from linprobe.core.exact.lbfgs import PAIRS, Descent, Oracle
+from linprobe.core.exact.lbfgs import PAIRS, Iterates, Oracle
 from linprobe.core.exact.metric import fit_metric
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.problem import pose
@@ -52,7 +52,7 @@ def test_narrowing_never_holds_two_of_everything():
     D, K, h = 200, 4, 25
     problem = pose(np.eye(D), np.arange(D) % K, np.ones(h), "softmax", K, None, True, "numpy")
     curvature = null_curvature(problem.loss, problem.shares, problem.null_bias)
-    descent = Descent(
+    descent = Iterates(
         Oracle(lambda W, b, _: (np.ones(W.shape[-1]), W * 0, b * 0), lambda *_: curvature, None),
         fit_metric(problem.X, np.zeros(0)),
         HeadProblem(np.arange(h), problem.reg, curvature, problem.null_bias, problem.null_objective),

@@ -48,7 +48,7 @@ class Oracle:
     hessian: Hessian | None
 
 
-class Descent:
+class Iterates:
     """Heads on their way, those that are still at work: what is known of them is in frozen states, one of each kind.
 
     start: where each begins, and the passes that it has already made; keep: called after a pass, with what gives where

@@ -8,7 +8,7 @@ import numpy as np
 
 from linprobe.core.backend import Array, namespace, quiet, to_numpy
 from linprobe.core.exact.curvature import class_curvature
-from linprobe.core.exact.lbfgs import Descent, Oracle
+from linprobe.core.exact.lbfgs import Iterates, Oracle
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
@@ -244,7 +244,7 @@ def _descend(
     def hessian(W: Array, b: Array, head: int) -> np.ndarray:
         return whole_curvature(problem, metric.mean, W, b, head)
 
-    descent = Descent(
+    iterates = Iterates(
         Oracle(evaluate, curvature, hessian if newton else None),
         metric,
         HeadProblem(
@@ -262,4 +262,4 @@ def _descend(
         keep=keep,
     )
     with quiet(like):
-        return descent.run()
+        return iterates.run()

@@ -166,7 +166,7 @@ WORST: tuple[Judgement, ...] = ("crashes", "wrong", "unfinished", "right_unstabl
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedSubmission:
     """A submission and what was found out about it."""
 
     submission: Submission
@@ -184,12 +184,12 @@ class Judged:
         return {one.code for function in self.verdict.functions for one in function.faults}
 
 
-def by_fault(judged: Sequence[Judged]) -> list[tuple[str, int]]:
+def by_fault(judged: Sequence[JudgedSubmission]) -> list[tuple[str, int]]:
     """How many submissions have each fault, the commonest first."""
     return Counter(code for one in judged for code in sorted(one.codes)).most_common()
 
 
-def by_student(judged: Sequence[Judged]) -> dict[str, Counter[str]]:
+def by_student(judged: Sequence[JudgedSubmission]) -> dict[str, Counter[str]]:
     """For each folder of the class, how many of its files are right, wrong, ...; a file by itself is its own folder."""
     counted: dict[str, Counter[str]] = {}
     for one in judged:
@@ -197,7 +197,7 @@ def by_student(judged: Sequence[Judged]) -> dict[str, Counter[str]]:
     return counted
 
 
-def same_texts(judged: Sequence[Judged]) -> list[list[str]]:
+def same_texts(judged: Sequence[JudgedSubmission]) -> list[list[str]]:
     """The names of submissions that have the same text, group by group."""
     groups = {frozenset({one.submission.name, *one.submission.same_as}) for one in judged if one.submission.same_as}
     return sorted(sorted(group) for group in groups)

@@ -43,7 +43,7 @@ def svm_loss_vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, reg: float)
     return loss_and_gradient(W, X, y, reg, "hinge")
 
 
-class _LinearClassifier:
+class _ExerciseClassifier:
     """A linear classifier with weights W (D, C), None before the first call of train."""
 
     loss_name: ClassVar[str]
@@ -97,13 +97,13 @@ class _LinearClassifier:
         return self.W
 
 
-class Softmax(_LinearClassifier):
+class Softmax(_ExerciseClassifier):
     """The exercise's softmax classifier."""
 
     loss_name = "softmax"
 
 
-class HingeClassifier(_LinearClassifier):
+class HingeClassifier(_ExerciseClassifier):
     """The exercise's multiclass SVM; students know it as `LinearSVM`, and may call it so here."""
 
     loss_name = "hinge"

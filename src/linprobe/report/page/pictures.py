@@ -21,14 +21,14 @@ LEVELS = 63  # of a signed picture; an odd number has a middle
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class Thumbnails:
     """Data URIs of the first pictures of all, those for which there was room; side: of their longer one, in pixels."""
 
     uris: list[str]
     side: int
 
 
-def template_pictures(run: Run, room: int) -> Pictures:
+def template_pictures(run: Run, room: int) -> Thumbnails:
     """The templates of the first classes: one channel in two colours about zero, three in colour, else their mean."""
     W, shape = run.classifier.weights, run.classifier.preparation.shape
     K = min(W.shape[1], room // AROUND)
@@ -46,7 +46,7 @@ def template_pictures(run: Run, room: int) -> Pictures:
     return _fitting(at, K, shape, room)
 
 
-def mistake_pictures(run: Run, room: int) -> Pictures:
+def mistake_pictures(run: Run, room: int) -> Thumbnails:
     """The pictures that the model was surest of and wrong about, as the source gave them."""
     X, white = run.evidence.mistakes.X, run.classifier.white
 
@@ -57,12 +57,12 @@ def mistake_pictures(run: Run, room: int) -> Pictures:
     return _fitting(at, len(X), run.classifier.preparation.shape, room)
 
 
-def _fitting(at: Callable[[int], Callable[[int], bytes]], count: int, shape: tuple[int, ...], room: int) -> Pictures:
+def _fitting(at: Callable[[int], Callable[[int], bytes]], count: int, shape: tuple[int, ...], room: int) -> Thumbnails:
     """All pictures at the largest side at which they fit; at the smallest as many as do."""
     uris: list[str] = []
     side = 0
     if count < 1:
-        return Pictures(uris, side)
+        return Thumbnails(uris, side)
     for side in dict.fromkeys(min(side, max(shape[:2])) for side in SIDES):
         draw, left, uris = at(side), room, []
         for k in range(count):
@@ -73,7 +73,7 @@ def _fitting(at: Callable[[int], Callable[[int], bytes]], count: int, shape: tup
             uris.append(uri)
         else:
             break
-    return Pictures(uris, side)
+    return Thumbnails(uris, side)
 
 
 def _channels(picture: np.ndarray) -> np.ndarray:

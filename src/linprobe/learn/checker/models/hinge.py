@@ -24,7 +24,7 @@ from linprobe.learn.checker.models.forms import (
 from linprobe.learn.checker.truth import answer
 
 
-class Labels(NamedTuple):
+class ClassIndexed(NamedTuple):
     """Where y is indexed by the class j instead of the example: what is skipped, compared with, and subtracted from."""
 
     skipped: bool = False
@@ -33,9 +33,9 @@ class Labels(NamedTuple):
 
 
 LABELS: Aspect = (
-    Form(None, Labels()),
+    Form(None, ClassIndexed()),
     *(
-        Form("label_of_class", Labels(skipped, compared, subtracted))
+        Form("label_of_class", ClassIndexed(skipped, compared, subtracted))
         for skipped in (False, True)
         for compared in (False, True)
         for subtracted in (False, True)
@@ -117,7 +117,7 @@ def value(case: Case, forms: Sequence[Any]) -> float | None:
     return sign * scaled(total, case, scale) + penalty * answer(case, "hinge").squares
 
 
-def _of_case(case: Case, labels: Labels, margin: tuple[float, float], with_true: bool) -> np.ndarray | None:
+def _of_case(case: Case, labels: ClassIndexed, margin: tuple[float, float], with_true: bool) -> np.ndarray | None:
     """Every margin (N, C), 0 where it is skipped; None where a label would be looked for beyond the last."""
     (N, _), C = case.X.shape, case.W.shape[1]
     if any(labels) and N < C:
@@ -131,7 +131,7 @@ def _of_case(case: Case, labels: Labels, margin: tuple[float, float], with_true:
     return np.where(_skipped(case, labels), 0.0, margins)
 
 
-def _skipped(case: Case, labels: Labels) -> np.ndarray:
+def _skipped(case: Case, labels: ClassIndexed) -> np.ndarray:
     N, C = len(case.y), case.W.shape[1]
     if labels.skipped:
         return np.tile(case.y[:C] == np.arange(C), (N, 1))

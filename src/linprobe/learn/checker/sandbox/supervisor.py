@@ -88,7 +88,7 @@ class Sandbox:
 
     def function(self, name: str) -> Caller:
         """A function of the file, called in its process."""
-        return _Function(self, name)
+        return _RemoteFunction(self, name)
 
     def call(self, request: wire.Message, arrays: Sequence[np.ndarray]) -> Outcome:
         """Call a function of the file; where the process has ended, in a fresh one, a few times."""
@@ -181,7 +181,7 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
-class _Function:
+class _RemoteFunction:
     sandbox: Sandbox
     name: str
 
