@@ -4,8 +4,5 @@ import sys
 
 COMMAND = [
     *(sys.executable, "-c"),
-    "import linprobe.report.folder as folder\n"
-    "from linprobe.cli import main\n"
-    "folder.run_views = folder.tuned_views = lambda *_: {}\n"
-    "main()\n",
+    "import linprobe.report.folder as folder\nfrom linprobe.cli import main\nfolder.views = lambda *_: {}\nmain()\n",
 ]

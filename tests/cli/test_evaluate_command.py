@@ -23,7 +23,7 @@ def tuning(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("linprobe.report.folder.tuned_views", lambda *_: {})
+        patch.setattr("linprobe.report.folder.views", lambda *_: {})
         patch.setattr("sys.argv", ["linprobe", "tune", "digits", "--reg", "1,10", "--out", "run"])
         with pytest.raises(SystemExit) as left:
             main()

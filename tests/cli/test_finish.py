@@ -12,9 +12,9 @@ import pytest
 from linprobe.publish import publish_file
 
 WORK = {
-    "tune": ["tune", "digits", "--reg", "1", "--train-size", "300", "--out", "run"],
+    "tune": ["tune", "digits", "--reg", "1,2", "--train-size", "300", "--out", "run"],
     "worksheet": [*("worksheet", "digits", "--train-size", "300", "--dev", "50", "--iterations", "20"),
-                  *("--learning-rate", "1e-3", "--reg", "0.1,1", "--out", "run")],
+                  *("--learning-rate", "1e-4,1e-3", "--reg", "0.1,1", "--out", "run")],
 }  # fmt: skip
 DONE = {"evidence.safetensors", "model.safetensors", "results.csv", "run.json"}
 PICTURES = {
@@ -74,7 +74,7 @@ def test_a_page_that_fails_costs_a_line_and_not_the_run(command, case, run, monk
 
 @pytest.mark.parametrize("command", WORK)
 def test_a_picture_that_fails_costs_neither_the_page_nor_the_other_pictures(command, run, monkeypatch, tmp_path):
-    monkeypatch.setattr("linprobe.report.folder.draw_confusion", bug)
+    monkeypatch.setattr("linprobe.report.pictures.draw_confusion", bug)
     status, _, err = run(*WORK[command])
     assert status == 0
     assert "confusion.png: unexpected KeyError: 'planted'" in err

@@ -20,7 +20,7 @@ def printed(path, name):
 
 @pytest.mark.slow
 def test_both_files_come_besides_the_run(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("linprobe.report.folder.run_views", lambda *_: {})
+    monkeypatch.setattr("linprobe.report.folder.views", lambda *_: {})
     status, out, err = run(
         *("worksheet", "digits", "--loss", "hinge", "--seed", "5", "--test-size", "100", "--batch-size", "50"),
         *("--notebook", "w.ipynb", "--pdf", "w.pdf", *QUICK),

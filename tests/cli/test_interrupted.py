@@ -189,8 +189,7 @@ def interrupted(run, monkeypatch):
 
         for bar in ("search_progress", "path_progress"):
             monkeypatch.setattr(f"linprobe.cli.screen.{bar}", lambda _: contextlib.nullcontext(advance))
-        for views in ("run_views", "tuned_views"):
-            monkeypatch.setattr(f"linprobe.report.folder.{views}", lambda *_: {})
+        monkeypatch.setattr("linprobe.report.folder.views", lambda *_: {})
         return *run(*arguments, "--out", "run"), calls
 
     return call

@@ -6,7 +6,7 @@ import pytest
 
 from linprobe.report.page import render
 from linprobe.report.page.names import class_names
-from linprobe.report.page.settings import settings_of
+from linprobe.report.settings import settings_of
 from linprobe.steps import TITLES
 from runs import HOSTILE, made_up, run_of  # pyright: ignore[reportMissingImports]
 

@@ -27,7 +27,7 @@ def page_file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("toy")
     axes = Axis(np.array([1e-3])), Axis(np.array([1e-2]))
     result = run_worksheet(open_dataset("digits"), Options(Training(iterations=20), *axes))
-    write_run(folder, result, command="linprobe worksheet digits")
+    write_run(folder, result, result.search.curves, command="linprobe worksheet digits")
     return write_page(folder)
 
 

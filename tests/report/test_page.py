@@ -28,8 +28,8 @@ from linprobe.report.page.facts import facts
 from linprobe.report.page.figures import figures
 from linprobe.report.page.names import class_names, in_figure, shown
 from linprobe.report.page.pictures import mistake_pictures, template_pictures
-from linprobe.report.page.settings import settings_of
 from linprobe.report.run import write_evidence
+from linprobe.report.settings import Settings, settings_of
 from linprobe.results import FieldError, Results, Tried, of_json, to_json
 from linprobe.steps import TITLES
 from runs import HOSTILE, KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
@@ -204,7 +204,7 @@ def a_comparison(accuracies, losses=None, n=100):
         )
         for k, accuracy in enumerate(accuracies)
     ]
-    return settings.Settings(rows, 0, ("learning_rate", "reg", "val_accuracy", "status"), n)
+    return Settings(rows, 0, ("learning_rate", "reg", "val_accuracy", "status"), n)
 
 
 def test_the_lead_is_counted_in_examples_and_judged_by_the_interval():

@@ -36,7 +36,7 @@ def test_a_tuning_leaves_the_folder_that_the_command_leaves(tmp_path):
 
 
 def test_only_an_earlier_run_is_replaced_and_only_where_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr("linprobe.report.saving.tuned_views", lambda *_: {})
+    monkeypatch.setattr("linprobe.report.saving.views", lambda *_: {})
     result, folder = tuned("features"), tmp_path / "run"
     save_run(result, folder)
     before = (folder / "run.json").read_bytes()
@@ -55,7 +55,7 @@ def test_a_picture_that_fails_leaves_the_run(tmp_path, monkeypatch):
     def fail():
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr("linprobe.report.saving.tuned_views", lambda *_: {"path.png": fail})
+    monkeypatch.setattr("linprobe.report.saving.views", lambda *_: {"path.png": fail})
     with pytest.raises(RuntimeError, match="no fonts"):
         save_run(tuned("features"), tmp_path / "run")
     assert read_run(tmp_path / "run").numbers.command == "linprobe.tune.tune, called from Python"

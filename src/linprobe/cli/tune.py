@@ -103,7 +103,7 @@ def tune(
     from linprobe.cli.source import opened
     from linprobe.compare.settings import parse_axis
     from linprobe.publish import claimed, publish_folder, sweep
-    from linprobe.report.folder import tuned_views, write_tuned
+    from linprobe.report.folder import views, write_run
     from linprobe.tune import Options
     from linprobe.tune import tune as run_tuning
 
@@ -146,6 +146,6 @@ def tune(
                     progress=progress,
                     checkpoint=checkpoint,
                 )
-            numbers = write_tuned(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
-        show(folder, tuned_views(folder, result, numbers))
-    close(console, folder, numbers, as_json=as_json)
+            found = write_run(partial, result, result.found.curves, command=shlex.join(["linprobe", *sys.argv[1:]]))
+        show(folder, views(folder, found))
+    close(console, folder, found.numbers, as_json=as_json)

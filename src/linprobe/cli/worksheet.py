@@ -123,7 +123,7 @@ def worksheet(
     from linprobe.data.formats import open_dataset
     from linprobe.learn.worksheet import Options, run_worksheet
     from linprobe.publish import claimed, publish_folder, sweep
-    from linprobe.report.folder import run_views, write_run
+    from linprobe.report.folder import views, write_run
 
     training = Training(
         loss,
@@ -181,10 +181,10 @@ def worksheet(
                     progress=progress,
                     checkpoint=checkpoint,
                 )
-            numbers = write_run(partial, result, command=shlex.join(["linprobe", *sys.argv[1:]]))
-        show(folder, run_views(folder, result, numbers))
+            found = write_run(partial, result, result.search.curves, command=shlex.join(["linprobe", *sys.argv[1:]]))
+        show(folder, views(folder, found))
     try:
-        close(console, folder, numbers, as_json=as_json)
+        close(console, folder, found.numbers, as_json=as_json)
     finally:  # where its output has nowhere to go, too
         if hand_in is not None:
             # A cell does a part of what the run did. One that takes ten times as long hangs.

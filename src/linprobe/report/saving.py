@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from linprobe.publish import claimed, publish_folder, sweep
-from linprobe.report.folder import tuned_views, write_tuned
+from linprobe.report.folder import views, write_run
 from linprobe.tune import TuneResult
 
 __all__ = ["save_run"]
@@ -41,7 +41,7 @@ def save_run(result: TuneResult, folder: str | Path, *, replace: bool = False) -
     with claimed(Path(folder)) as place:
         sweep(place)
         with publish_folder(place, replace=replace, holding="run.json") as partial:
-            numbers = write_tuned(partial, result, command=COMMAND)
-        for write in tuned_views(place, result, numbers).values():
+            run = write_run(partial, result, result.found.curves, command=COMMAND)
+        for write in views(place, run).values():
             write()
     return place / "report.html"

@@ -8,7 +8,7 @@ CELL_SIZES = (9.0, 8.0, 7.0, 6.0)  # what numbers in cells may shrink through be
 PAPER = "#ffffff"
 INK = "#1c2127"
 MUTED = "#5a6470"
-FAINT = "#8b949e"  # zeros in cells: there when looked for
+FAINT = "#8b949e"  # zeros in cells and curves of which there are many: there when looked for
 GRID = "#e4e7eb"
 ACCENT = "#0b62a8"
 
@@ -17,16 +17,17 @@ CURVES = (
     (ACCENT, "solid", 1.7),
     ("#e08a00", "solid", 1.2),
     ("#4b5563", (0, (4, 1.5)), 1.2),
-    ("#b3266e", (0, (1.5, 1.2)), 1.5),
-    ("#009e73", (0, (6, 1.5, 1.5, 1.5)), 1.2),
 )
+LOST = ("#b3266e", (0, (1.5, 1.2)), 1.2)
+LOWEST = ("#009e73", (0, (6, 1.5, 1.5, 1.5)), 1.2)
 
 ORDERED_MAP = "cividis"  # more is lighter: for values in a narrow range; made for colour-blind readers
 SHARE_MAP = "Blues"  # nothing is paper, all is ink: for shares, most of which are zero
 
 MARGIN, GAP = 36, 12  # pixels
-MIN_WIDTH = 620  # pixels; leaves a title room beside the smallest picture
-CELLS_WIDTH, CELLS_HEIGHT = 1200, 1200  # pixels; what a heat map may fill before its numbers are left out
+MIN_WIDTH = 692  # pixels; leaves a title room beside the smallest picture
+BAR = 16  # pixels; the width of a scale of colours
+CELLS = 1200  # pixels; what a heat map may fill before its numbers are left out
 
 
 def em(size: float) -> float:

@@ -14,7 +14,8 @@ from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import UsageError
 from linprobe.learn.worksheet import Options, run_worksheet
-from linprobe.report.folder import heat_map, run_views, write_results, write_run
+from linprobe.report import figures
+from linprobe.report.folder import views, write_results, write_run
 
 RATES, REGS = np.array([1e-4, 1e-3]), np.array([0.001, 0.1, 10.0])
 
@@ -84,10 +85,11 @@ def test_every_axis_is_told_and_written(digits, tmp_path):
         ("0.9", "100"),
         ("0.9", "50"),
     ]
-    heat = heat_map(result.search)
+    heat = figures.grid(write_run(tmp_path, result, result.search.curves, command="linprobe worksheet"))
+    assert isinstance(heat, figures.Map)
     best_over_others = result.search.score.reshape(2, 3, 4).max(axis=2)
     np.testing.assert_array_equal(heat.accuracy, best_over_others)
-    assert heat.accuracy[heat.best] == result.search.score[result.search.best]
+    assert heat.accuracy[heat.frame] == result.search.score[result.search.best]
 
 
 def test_random_trials(digits, tmp_path):
@@ -97,12 +99,12 @@ def test_random_trials(digits, tmp_path):
     result = run_worksheet(digits, options)
     assert len(result.search) == result.numbers.grid.settings == 25
     assert len(np.unique(result.search.settings["learning_rate"])) == 25
-    heat = heat_map(result.search)
-    assert heat.accuracy.shape == (10, 10)
-    assert np.nanmax(heat.accuracy) == heat.accuracy[heat.best] == result.search.score[result.search.best]
-    assert (heat.status == "no trial").sum() >= 75
-    numbers = write_run(tmp_path, result, command="linprobe worksheet --trials 25")
-    run_views(tmp_path, result, numbers)["grid.png"]()
+    run = write_run(tmp_path, result, result.search.curves, command="linprobe worksheet --trials 25")
+    points = figures.grid(run)
+    assert isinstance(points, figures.Points)
+    assert len(points.trained) + len(points.lost) == 25
+    assert points.trained[-1] == result.search.best
+    views(tmp_path, run)["grid.png"]()
     assert (tmp_path / "grid.png").stat().st_size > 1000
     again = run_worksheet(digits, options)
     assert again.search.W.tobytes() == result.search.W.tobytes()
@@ -124,7 +126,7 @@ def test_screening_keeps_the_winner_and_reports_only_what_was_retrained(digits, 
         result.search.objective, full.search.objective[result.screening.kept], rtol=1e-4
     )  # fmt: skip
     assert "Screened at rank 40" in " ".join(steps[4].notes)
-    write_run(tmp_path, result, command="linprobe worksheet --screen 40")
+    write_run(tmp_path, result, result.search.curves, command="linprobe worksheet --screen 40")
     with (tmp_path / "results.csv").open() as results, (tmp_path / "screening.csv").open() as screening:
         assert (len(list(csv.reader(results))), len(list(csv.reader(screening)))) == (6, 17)
     with pytest.raises(UsageError, match="--screen 65"):

@@ -8,8 +8,8 @@ from linprobe.core.measure import wilson_interval
 from linprobe.report.page import failures, settings
 from linprobe.report.page.names import class_names, shown
 from linprobe.report.page.pictures import template_pictures
-from linprobe.report.page.settings import Settings, screened_of, settings_of
 from linprobe.report.run import Run
+from linprobe.report.settings import Settings, screened_of, settings_of
 from linprobe.report.words import percent
 from linprobe.results import Compared, Skipped
 from linprobe.steps import AXES, Row, Step, at_most, counted, in_two_splits, number, within, without_examples

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from linprobe.report.figures import scale_templates
 from linprobe.report.run import Run
-from linprobe.report.templates import scale_templates
 
 SIDES = (64, 48, 32, 24)  # pixels; what larger pictures are averaged down to, the first that fits
 AROUND = 260  # bytes of HTML around a picture

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from linprobe.core.measure import wilson_interval
-from linprobe.report.page.settings import Settings, cell
+import numpy as np
+
+from linprobe.report import figures as of_run
+from linprobe.report.run import Run
+from linprobe.report.settings import Settings, cell
 from linprobe.report.words import short_numbers
 from linprobe.results import Tried
 from linprobe.steps import AXES, TITLES
 
-WIDE = 20  # an axis whose values span a larger factor is logarithmic
 GAPS = 40  # rows or columns of a map; more of them stand without gaps between them
 POINT_BYTES = 100  # of JSON for a setting without its hover
 
@@ -36,19 +38,18 @@ class Figure:
         return {"data": self.data, "layout": self.layout, "cells": self.cells, **self.more}
 
 
-def view(settings: Settings, room: int, *, trials: bool, marked: Sequence[Tried] | None = None) -> Figure | None:
-    """The fitting plot of all settings, None for a single one; marked: those that were retrained on all features."""
-    varied = settings.varied
-    if not varied:
-        return None
-    hover = _Hover(settings, room)
+def view(run: Run, room: int) -> Figure | None:
+    """The fitting plot of all settings, None for a single one."""
     most = room // POINT_BYTES
-    if len(varied) == 1:
-        return _lines(settings, varied[0], hover, most)
-    down, across = varied[:2]
-    if trials:
-        return _points(settings, down, across, hover, marked or [], most)
-    return _map(settings, down, across, hover, marked or [])
+    found = of_run.path(run, most) or of_run.grid(run, most)
+    match found:
+        case of_run.Path():
+            return _lines(found, _Hover(found.settings, room))
+        case of_run.Points():
+            return _points(found, _Hover(found.settings, room))
+        case of_run.Map():
+            return _map(found, _Hover(found.settings, room))
+    return None
 
 
 class _Hover:
@@ -78,77 +79,60 @@ class _Hover:
         return f"{what}; the table below has {'them too' if self.whole else 'more, and results.csv all'}."
 
 
-def _map(settings: Settings, down: str, across: str, hover: _Hover, marked: Sequence[Tried]) -> Figure:
+def _map(found: of_run.Map, hover: _Hover) -> Figure:
     """A cell for every pair of values: the best of what differs in other axes too."""
-    rows = settings.rows
-    ys, xs = (sorted({row.setting[name] for row in rows}) for name in (down, across))
-    of_y, of_x = ({value: place for place, value in enumerate(values)} for values in (ys, xs))
-    best: dict[tuple[int, int], int] = {}
-    for k in reversed(settings.order):
-        best[of_y[rows[k].setting[down]], of_x[rows[k].setting[across]]] = k
-    names_y, names_x = _names(ys), _names(xs)
-    z: list[list[float | None]] = [[None] * len(xs) for _ in ys]
-    shown: list[list[int | None]] = [[None] * len(xs) for _ in ys]
-    lost = []
-    for (y, x), k in best.items():
-        accuracy = rows[k].val_accuracy
-        if accuracy is None:
-            lost.append(k)
-        else:
-            z[y][x], shown[y][x] = round(accuracy, 6), k  # cells show three digits: of four they would round again
+    settings, down, across = found.settings, found.down, found.across
+    names_y, names_x = _names(found.ys), _names(found.xs)
+    known = np.isfinite(found.accuracy)
     heat = {
         "type": "heatmap",
         "x": names_x,
         "y": names_y,
-        "z": z,
-        **hover.adds(shown, **{down: "y", across: "x", "validation": "z:.4f"}),
+        # Cells show three digits: of four they would round again.
+        "z": _nested(np.where(known, found.accuracy.round(6), np.nan), known),
+        **hover.adds(_nested(found.heads, known), **{down: "y", across: "x", "validation": "z:.4f"}),
         "hoverongaps": False,
-        **_colours([row.val_accuracy for row in rows], "z"),
-        "xgap": int(len(xs) <= GAPS),
-        "ygap": int(len(ys) <= GAPS),
+        **_colours(found.limits, "z"),
+        "xgap": int(len(names_x) <= GAPS),
+        "ygap": int(len(names_y) <= GAPS),
     }
 
     def place(row: Tried) -> tuple[str, str]:
-        return names_x[of_x[row.setting[across]]], names_y[of_y[row.setting[down]]]
+        return names_x[found.xs.index(row.setting[across])], names_y[found.ys.index(row.setting[down])]
 
-    chosen = rows[settings.best]
-    x, y = of_x[chosen.setting[across]], of_y[chosen.setting[down]]
+    y, x = found.frame
     frame = {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
     frames = [frame | {"line": {"color": colour, "width": width}} for colour, width in (("--paper", 7), ("--ink", 3))]
-    for row in marked:
-        x, y = of_x[row.setting[across]], of_y[row.setting[down]]
+    for y, x in found.marked:
         frame = {"type": "rect", "x0": x - 0.4, "x1": x + 0.4, "y0": y - 0.38, "y1": y + 0.38}
         frames.append(frame | {"line": {"color": "--paper", "width": 4}})
         frames.append(frame | {"line": {"color": "--ink", "width": 2, "dash": "dot"}})
-    others = [AXES[name] for name in settings.varied if name not in (down, across)]
     caption = f"Framed: the chosen setting. {hover.said}"
-    if others:
-        caption = f"Each cell has the best of all values of {' and '.join(others)}. {caption}"
-    if lost:
-        caption += f" Crosses: {len(lost):,} that diverged."
-    if marked:
-        kept = "the one that was" if len(marked) == 1 else f"the {len(marked):,} that were"
+    if found.others:
+        caption = f"Each cell has the best of all values of {' and '.join(found.others)}. {caption}"
+    if found.lost:
+        caption += f" Crosses: {len(found.lost):,} that diverged."
+    if found.marked:
+        kept = "the one that was" if len(found.marked) == 1 else f"the {len(found.marked):,} that were"
         caption += f" Dotted: {kept} retrained on all features."
     return Figure(
-        label=f"Heat map: validation accuracy of {len(rows):,} settings over {AXES[down]} and {AXES[across]}; "
+        label=f"Heat map: validation accuracy of {len(settings.rows):,} settings over {AXES[down]} and {AXES[across]}; "
         f"the best has {settings.named(settings.best)}",
         caption=caption,
-        data=[heat, *_crosses(settings, lost, place)],
+        data=[heat, *_crosses(settings, found.lost, place)],
         layout={
             "xaxis": _axis(across) | _category(names_x),
             "yaxis": _axis(down) | _category(names_y),
             "shapes": frames,
         },
-        cells=(len(ys), len(xs), 5),
+        cells=(len(names_y), len(names_x), 5),
     )
 
 
-def _points(settings: Settings, down: str, across: str, hover: _Hover, marked: Sequence[Tried], most: int) -> Figure:
+def _points(found: of_run.Points, hover: _Hover) -> Figure:
     """A point for every random trial, for the best of very many."""
+    settings, down, across, trained = found.settings, found.down, found.across, found.trained
     rows = settings.rows
-    order = settings.order[: max(1, most)]
-    trained = [k for k in reversed(order) if rows[k].val_accuracy is not None]
-    lost = [k for k in order if rows[k].val_accuracy is None]
     points = {
         "type": "scatter",
         "mode": "markers",
@@ -159,7 +143,7 @@ def _points(settings: Settings, down: str, across: str, hover: _Hover, marked: S
         **hover.adds(trained, **{across: "x", down: "y", "validation": "marker.color:.4f"}),
         "marker": {
             "color": [round(settings.accuracy(k), 4) for k in trained],
-            **_colours([rows[k].val_accuracy for k in trained], "c"),
+            **_colours(found.limits, "c"),
             "size": 13,
             "line": {"color": "--line", "width": 1},
         },
@@ -169,36 +153,30 @@ def _points(settings: Settings, down: str, across: str, hover: _Hover, marked: S
         return row.setting[across], row.setting[down]
 
     ring = _ring([place(rows[settings.best])], "chosen", "--ink", 22)
-    values = {name: [row.setting[name] for row in rows] for name in (down, across)}
-    caption = f"Random trials; the ring is the chosen one. {hover.said}{_kept(len(order), len(rows), 'best ')}"
-    if lost:
-        caption += f" Crosses: {len(lost):,} that diverged."
+    caption = f"Random trials; the ring is the chosen one. {hover.said}{_kept(found.left_out, len(rows), 'best ')}"
+    if found.lost:
+        caption += f" Crosses: {len(found.lost):,} that diverged."
     return Figure(
         label=f"Points: validation accuracy of {len(rows):,} random settings over {AXES[down]} and {AXES[across]}; "
         f"the best has {settings.named(settings.best)}",
         caption=caption,
-        data=[points, ring, *_crosses(settings, lost, place), *_rings(marked, place)],
-        layout={"xaxis": _axis(across, values[across]), "yaxis": _axis(down, values[down])},
+        data=[points, ring, *_crosses(settings, found.lost, place), *_rings(found.marked, place)],
+        layout={"xaxis": _axis(across, found.scales[across]), "yaxis": _axis(down, found.scales[down])},
     )
 
 
-def _lines(settings: Settings, along: str, hover: _Hover, most: int) -> Figure:
+def _lines(found: of_run.Path, hover: _Hover) -> Figure:
     """Accuracy on train and validation along the only axis, for some of very many values."""
-    rows, n = settings.rows, settings.n
-    chosen = set(range(0, len(rows), -(-len(rows) // max(1, most)))) | {settings.best}
-    order = sorted(chosen, key=lambda k: rows[k].setting[along])
-    trained = [k for k in order if rows[k].val_accuracy is not None]
-    lost = [k for k in order if rows[k].val_accuracy is None]
-    axis = _axis(along, [rows[k].setting[along] for k in order])
-    category = axis.get("type") == "category"
-    names = dict(zip(order, _names([rows[k].setting[along] for k in order]), strict=True))
+    settings, along, trained, lost = found.settings, found.along, found.trained, found.lost
+    rows, intervals = settings.rows, found.intervals
+    shown = sorted([*trained, *lost], key=found.value)
+    names = dict(zip(shown, _names([found.value(k) for k in shown]), strict=True))
 
     def at(k: int) -> Any:
-        return names[k] if category else rows[k].setting[along]
+        return names[k] if found.scale == "category" else found.value(k)
 
     x = [at(k) for k in trained]
     val = [settings.accuracy(k) for k in trained]
-    intervals = [wilson_interval(round(accuracy * n), n) for accuracy in val]
     line = {"type": "scatter"}
     band = line | {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     data: list[dict[str, Any]] = [
@@ -223,21 +201,21 @@ def _lines(settings: Settings, along: str, hover: _Hover, most: int) -> Figure:
     ]
     if lost:
         floor = min(low for low, _ in intervals)
-        told = [f"{AXES[along]} {cell(along, rows[k].setting[along])}: diverged" for k in lost]
+        told = [f"{AXES[along]} {cell(along, found.value(k))}: diverged" for k in lost]
         marks = {"symbol": "x", "size": 10, "color": "--bad"}
         data.append(_marks([(at(k), floor) for k in lost], "diverged", marks) | _telling(told))
     return Figure(
         label=f"Lines: accuracy on train and validation of {len(rows):,} values of {AXES[along]}; validation is best "
         f"at {settings.named(settings.best)}",
-        caption=f"Ringed: the chosen setting. {hover.said}{_kept(len(order), len(rows))}",
+        caption=f"Ringed: the chosen setting. {hover.said}{_kept(found.left_out, len(rows))}",
         data=data,
-        layout={"xaxis": axis, "yaxis": {"title": {"text": "accuracy"}}},
+        layout={"xaxis": _axis(along, found.scale), "yaxis": {"title": {"text": "accuracy"}}},
         more={"x": x},
     )
 
 
-def _kept(shown: int, count: int, which: str = "") -> str:
-    return f" Drawn are the {which}{shown:,} of {count:,}, to keep the page small." if shown < count else ""
+def _kept(left_out: int, count: int, which: str = "") -> str:
+    return f" Drawn are the {which}{count - left_out:,} of {count:,}, to keep the page small." if left_out else ""
 
 
 def _marks(points: list[tuple[Any, Any]], name: str, marker: dict[str, Any]) -> dict[str, Any]:
@@ -268,29 +246,28 @@ def _telling(told: list[str]) -> dict[str, Any]:
     return {"text": told, "hovertemplate": "%{text}<extra></extra>"}
 
 
-def _axis(name: str, values: list[float] | None = None) -> dict[str, Any]:
-    axis: dict[str, Any] = {"title": {"text": AXES[name]}}
-    if values is not None and max(values) > WIDE * min(values):
-        # A logarithm has no place for a reg of 0.
-        axis |= {"type": "log"} if min(values) > 0 else {"type": "category"}
-    return axis
+def _axis(name: str, scale: of_run.Scale = "linear") -> dict[str, Any]:
+    return {"title": {"text": AXES[name]}} | ({} if scale == "linear" else {"type": scale})
 
 
 def _category(names: list[str]) -> dict[str, Any]:
     return {"type": "category", "categoryarray": names, "range": [-0.5, len(names) - 0.5], "showgrid": False}
 
 
-def _colours(accuracies: list[float | None], of: str) -> dict[str, Any]:
+def _colours(limits: tuple[float, float], of: str) -> dict[str, Any]:
     """The scale of validation accuracy, as the attributes of plotly's that begin with z or c."""
-    known = [accuracy for accuracy in accuracies if accuracy is not None]
-    low, high = min(known), max(known)
-    edge = 0.01 if low == high else 0  # or plotly's own, which is a whole 1
     return {
         "colorscale": "--ordered",
         "colorbar": {"title": {"text": "validation accuracy", "side": "right"}},
-        f"{of}min": low - edge,
-        f"{of}max": high + edge,
+        f"{of}min": limits[0],
+        f"{of}max": limits[1],
     }
+
+
+def _nested(values: np.ndarray, known: np.ndarray) -> list[list[Any]]:
+    """Values (Y, X) as JSON has them, None where they are not known."""
+    pairs = zip(values.tolist(), known.tolist(), strict=True)
+    return [[value if seen else None for value, seen in zip(*pair, strict=True)] for pair in pairs]
 
 
 def _names(values: list[float]) -> list[str]:

@@ -1,0 +1,35 @@
+"""The data of every figure, each made once from a run: what the pictures draw and the page plots."""
+
+from linprobe.report.figures.classes import (
+    Bin,
+    Confusion,
+    Reliability,
+    Templates,
+    confusion,
+    reliability,
+    scale_templates,
+    templates,
+)
+from linprobe.report.figures.compared import Map, Path, Points, grid, path
+from linprobe.report.figures.losses import BEST, Losses, losses
+from linprobe.report.figures.scales import Scale
+
+__all__ = [
+    "BEST",
+    "Bin",
+    "Confusion",
+    "Losses",
+    "Map",
+    "Path",
+    "Points",
+    "Reliability",
+    "Scale",
+    "Templates",
+    "confusion",
+    "grid",
+    "losses",
+    "path",
+    "reliability",
+    "scale_templates",
+    "templates",
+]
