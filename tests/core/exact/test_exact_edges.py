@@ -100,7 +100,7 @@ def failing_below(reg):
     whole = exact._descend
 
     def lossy(problem, metric, start, *options, **more):
-        found, low = whole(problem, metric, start, *options, **more), problem.reg < reg
+        found, low = whole(problem, metric, start, *options, **more), problem.heads.reg < reg
         ends = {"objective": 3.0, "gap": 9.0, "stopped": "stalled", "iterations": 1000}
         return replace(found, **{name: np.where(low, end, getattr(found, name)) for name, end in ends.items()})
 
@@ -129,7 +129,7 @@ def test_a_head_that_float32_lost_is_tried_again_in_float64(monkeypatch):
         found = whole(problem, metric, start, *options, **more)
         if tried[-1] == "float64":
             return found
-        low = problem.reg < 1e-9
+        low = problem.heads.reg < 1e-9
         return replace(
             found,
             objective=np.where(low, 3.0, found.objective),

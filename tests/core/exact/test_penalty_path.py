@@ -42,11 +42,11 @@ class Told:
         self.asked, self.objective = [], objective
 
     def __call__(self, problem, start, tol, *, arrives=True):
-        self.asked.append((problem.reg.tolist(), start.W[0, 0].tolist(), tol, arrives))
-        h = len(problem.reg)
+        self.asked.append((problem.heads.reg.tolist(), start.W[0, 0].tolist(), tol, arrives))
+        h = len(problem.heads)
         return replace(
             start,
-            W=start.W * 0 + problem.reg,
+            W=start.W * 0 + problem.heads.reg,
             objective=np.full(h, self.objective),
             gap=np.full(h, 1e-3),
             iterations=start.iterations + 1,
@@ -69,7 +69,7 @@ def test_heads_follow_their_neighbours_from_strong_to_weak_in_short_steps():
         ([1e-3], [pytest.approx(0.01)], 1e-6, True),
     ]
     assert STEP == 10
-    assert found.W[0, 0].tolist() == problem.reg.tolist()
+    assert found.W[0, 0].tolist() == problem.heads.reg.tolist()
     assert found.iterations.tolist() == [1, 2, 1, 4]
 
 
@@ -140,7 +140,7 @@ def test_weights_are_of_mean_one_for_each_head():
     share = weight / weight.mean(axis=0)
     np.testing.assert_allclose(problem.weights.of(slice(None)), share)
     np.testing.assert_allclose(problem.mean_weight(), share.mean(axis=1))
-    np.testing.assert_allclose(problem.shares.sum(axis=0), 1)
+    np.testing.assert_allclose(problem.heads.shares.sum(axis=0), 1)
 
 
 @pytest.mark.parametrize("intercept", [True, False])
@@ -179,10 +179,10 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
     problem = posed([1.0, 1.0])
     given = HeadProblem(
         place=np.arange(2),
-        reg=problem.reg,
-        curvature=null_curvature(problem.loss, problem.shares, problem.null_bias),
-        null_bias=problem.null_bias,
-        null_objective=problem.null_objective,
+        reg=problem.heads.reg,
+        curvature=null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias),
+        null_bias=problem.heads.null_bias,
+        null_objective=problem.heads.null_objective,
     )
     flat = Oracle(
         evaluate=lambda W, b, _: (np.ones(2), W * 0, b * 0),

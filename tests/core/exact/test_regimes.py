@@ -239,8 +239,8 @@ def test_a_head_that_is_lost_is_sought_again_by_way_of_stronger_ones(monkeypatch
     descend, regs = exact._descend, []
 
     def lost_at_first(problem, metric, start, *arguments, **more):
-        regs.append(problem.reg.tolist())
-        if 1e-4 in problem.reg and (start.W == 0).all():
+        regs.append(problem.heads.reg.tolist())
+        if 1e-4 in problem.heads.reg and (start.W == 0).all():
             null = problem.start("float64")
             return replace(null, gap=null.objective, iterations=start.iterations + 1, stopped=np.array(["stalled"] * 2))
         return descend(problem, metric, start, *arguments, **more)

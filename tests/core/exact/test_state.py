@@ -51,11 +51,11 @@ def test_a_pair_counts_for_heads_along_whose_step_the_objective_bends():
 def test_narrowing_never_holds_two_of_everything():
     D, K, h = 200, 4, 25
     problem = pose(np.eye(D), np.arange(D) % K, np.ones(h), "softmax", K, None, True, "numpy")
-    curvature = null_curvature(problem.loss, problem.shares, problem.null_bias)
+    curvature = null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias)
     descent = Iterates(
         Oracle(lambda W, b, _: (np.ones(W.shape[-1]), W * 0, b * 0), lambda *_: curvature, None),
         fit_metric(problem.X, np.zeros(0)),
-        HeadProblem(np.arange(h), problem.reg, curvature, problem.null_bias, problem.null_objective),
+        HeadProblem(np.arange(h), problem.heads.reg, curvature, problem.heads.null_bias, problem.heads.null_objective),
         problem.start("float64"),
         intercept=True,
         tol=1e-6,

@@ -44,11 +44,11 @@ def follow(
         start = found.take(wave)
         if known.any():
             start = start.replaced(np.flatnonzero(known), _moved(found.take(near[known]), start.take(known)))
-        reached = np.where(known, problem.reg[near], STEP * STRONG * highest)
-        asked = problem.reg[wave]
+        reached = np.where(known, problem.heads.reg[near], STEP * STRONG * highest)
+        asked = problem.heads.reg[wave]
         while (far := np.flatnonzero(reached > STEP * asked)).size:
             reached[far] /= STEP
-            part = replace(problem.take(wave[far]), reg=reached[far])
+            part = problem.take(wave[far]).with_reg(reached[far])
             start = start.replaced(far, descend(part, start.take(far), LOOSE, arrives=False))
         ended = descend(problem.take(wave), start, tol)
         # A head that had been elsewhere, and is no better now, stays there.
@@ -68,15 +68,15 @@ def lawful(problem: Problem, found: Optimum, tol: float) -> Optimum:
     bound follows from the neighbour's: the lowest objective is concave in the penalty, and not negative without any.
     """
     nulls = problem.start(str(found.W.dtype))
-    order = np.argsort(-problem.reg, kind="stable")  # none before its stronger neighbour
+    order = np.argsort(-problem.heads.reg, kind="stable")  # none before its stronger neighbour
     for head, near in zip(order, problem.neighbours()[order], strict=True):
         at = np.array([head])
         null = nulls.take(at)
         best = replace(null, gap=null.objective)
         if near >= 0:
-            other, ratio = found.take(np.array([near])), problem.reg[at] / problem.reg[near]
+            other, ratio = found.take(np.array([near])), problem.heads.reg[at] / problem.heads.reg[near]
             square = np.sum(np.square(other.W, dtype=np.float64))
-            objective = other.objective - (problem.reg[near] - problem.reg[at]) * square
+            objective = other.objective - (problem.heads.reg[near] - problem.heads.reg[at]) * square
             bound = np.maximum((other.objective - other.gap) * ratio, 0)
             if objective[0] < best.objective[0]:
                 best = replace(_moved(other, best), objective=objective, gap=objective - bound)

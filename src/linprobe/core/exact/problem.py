@@ -13,6 +13,7 @@ from linprobe.core.exact.newton import newton_bytes
 from linprobe.core.exact.null import null_model
 from linprobe.core.exact.optimum import Optimum
 from linprobe.core.finite import first_not_finite
+from linprobe.core.heads import OfHeads
 from linprobe.core.losses import Loss, SmoothLoss, smooth_loss
 from linprobe.core.objective import default_chunk
 from linprobe.data.rows import Rows, rows_of
@@ -26,22 +27,27 @@ CURVATURE_ROWS = 8192
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """What a stack is fitted to, on its device.
-
-    X, Rows (n, D); y (n,), reg (H,) float64; weights, None where all examples count 1; shares (K, H) of the classes, by
-    weight, float64; null_bias (K, H) and null_objective (H,): those of the null model.
+class Posed(OfHeads):
+    """What is asked of heads: reg (H,); shares (K, H) of the classes, by weight; null_bias (K, H) and null_objective
+    (H,), those of the null model. All float64.
     """
+
+    reg: np.ndarray
+    shares: np.ndarray
+    null_bias: np.ndarray
+    null_objective: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a stack is fitted to, on its device: X, Rows (n, D); y (n,); weights, None where all examples count 1."""
 
     X: Rows
     y: Array
-    reg: np.ndarray
+    heads: Posed
     loss: SmoothLoss
     weights: Weights | None
-    shares: np.ndarray
     intercept: bool
-    null_bias: np.ndarray
-    null_objective: np.ndarray
 
     def array(self, values: Any, dtype: str = "float64") -> Array:
         """Numbers as an array on the device of the problem."""
@@ -49,8 +55,11 @@ class Problem:
 
     def take(self, heads: np.ndarray) -> "Problem":
         """The same for some of the heads."""
-        parts = {name: getattr(self, name)[..., heads] for name in ("reg", "shares", "null_bias", "null_objective")}
-        return replace(self, weights=self.weights_of(heads), **parts)
+        return replace(self, heads=self.heads.take(heads), weights=self.weights_of(heads))
+
+    def with_reg(self, reg: np.ndarray) -> "Problem":
+        """The same with other penalties (H,)."""
+        return replace(self, heads=replace(self.heads, reg=reg))
 
     def weights_of(self, heads: np.ndarray) -> Weights | None:
         """The weights of some of the heads."""
@@ -76,15 +85,19 @@ class Problem:
 
     def start(self, dtype: str) -> Optimum:
         """Where every head begins: the null model."""
-        W, H = np.zeros((self.X.shape[1], *self.null_bias.shape), dtype), len(self.reg)
-        objective, unknown, stopped = self.null_objective, np.full(H, np.inf), np.full(H, "max_iter")
-        return Optimum(W, self.null_bias, objective, unknown, objective, np.zeros(H, int), stopped)
+        bias, objective, H = self.heads.null_bias, self.heads.null_objective, len(self.heads)
+        W, unknown, stopped = (
+            np.zeros((self.X.shape[1], *bias.shape), dtype),
+            np.full(H, np.inf),
+            np.full(H, "max_iter"),
+        )
+        return Optimum(W, bias, objective, unknown, objective, np.zeros(H, int), stopped)
 
     def neighbours(self) -> np.ndarray:
         """For each head the one with the next stronger penalty on the same weighted examples, -1 for the first (H,)."""
-        H = len(self.reg)
+        H = len(self.heads)
         group = np.zeros(H, int) if self.weights is None else self.weights.column
-        found, order = np.full(H, -1), np.lexsort((-self.reg, group))
+        found, order = np.full(H, -1), np.lexsort((-self.heads.reg, group))
         same = group[order[1:]] == group[order[:-1]]
         found[order[1:][same]] = order[:-1][same]
         return found
@@ -126,8 +139,8 @@ def pose(
     else:
         shares = weights.of_classes(y, K) / len(y)
     moved = None if weights is None else weights.on(device)
-    null = null_model(smooth, shares, intercept=intercept)
-    return Problem(X.on(device), move(y.astype(np.int64), device), reg, smooth, moved, shares, intercept, *null)
+    heads = Posed(reg, shares, *null_model(smooth, shares, intercept=intercept))
+    return Problem(X.on(device), move(y.astype(np.int64), device), heads, smooth, moved, intercept)
 
 
 def _spread(rows: np.ndarray) -> np.ndarray:

@@ -74,7 +74,7 @@ def solve(
     if not (tol >= 0 and max_iter >= 1):
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
     posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
-    K, H, span = len(posed.shares), len(posed.reg), None
+    K, H, span = len(posed.heads.shares), len(posed.heads), None
     if takes_span(X.shape, K, memory, device):
         problem, span = turned(posed, "float32" if precision == "single" else "float64")
     double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
@@ -177,10 +177,10 @@ class _Descend:
 
         arrives: whether they are done then, or only on the way.
         """
-        found, H = start, len(problem.reg)
+        found, H = start, len(problem.heads)
         for group in np.array_split(np.arange(H), groups(H, self.room, self.memory)):
             tell = self._counting(arrives=arrives)
-            newton = newton_bytes(problem.X.shape, len(problem.shares))
+            newton = newton_bytes(problem.X.shape, len(problem.heads.shares))
             spare = self.memory is None or self.room[0] + len(group) * self.room[1] + newton <= self.memory
             ended = _descend(
                 *(problem.take(group), self.metric, start.take(group), tol, self.max_iter, tell),
@@ -232,7 +232,7 @@ def _descend(
     xp = namespace(like)
 
     def evaluate(W: Array, b: Array, heads: np.ndarray) -> tuple[np.ndarray, Array, Array]:
-        bias, reg = b if problem.intercept else None, problem.array(problem.reg[heads])
+        bias, reg = b if problem.intercept else None, problem.array(problem.heads.reg[heads])
         f, dW, db = objective_and_gradient(
             problem.X, problem.y, W, bias, problem.loss, reg, sample_weight=problem.weights_of(heads)
         )
@@ -248,11 +248,11 @@ def _descend(
         Oracle(evaluate, curvature, hessian if newton else None),
         metric,
         HeadProblem(
-            place=np.arange(len(problem.reg)),
-            reg=problem.reg,
-            curvature=null_curvature(problem.loss, problem.shares, problem.null_bias),
-            null_bias=problem.null_bias,
-            null_objective=problem.null_objective,
+            place=np.arange(len(problem.heads)),
+            reg=problem.heads.reg,
+            curvature=null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias),
+            null_bias=problem.heads.null_bias,
+            null_objective=problem.heads.null_objective,
         ),
         start,
         intercept=problem.intercept,
