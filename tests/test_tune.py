@@ -12,10 +12,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from linprobe import open_dataset
+from linprobe.compare.compare import compare
+from linprobe.compare.descent import Descent
+from linprobe.compare.held_out import HeldOut, make_folds
+from linprobe.compare.settings import Grid
 from linprobe.compare.solver import Resources
 from linprobe.core.certificate import certify
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.solver import solve
+from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
@@ -280,7 +285,6 @@ REFUSED = {
     "one fold": ({"folds": 1}, UsageError, "--folds 1"),
     "folds and val": ({"folds": 3, "val": 20}, IncompatibleError, "--folds and --val-size"),
     "tolerance of SGD": ({"solver": "sgd", "tol": 1e-3}, IncompatibleError, "--tol"),
-    "folds of SGD": ({"solver": "sgd", "folds": 3}, IncompatibleError, "--folds"),
     "precision of the exact solver": ({"precision": "bfloat16"}, IncompatibleError, "--precision bfloat16"),
     "unknown precision": ({"precision": "double"}, UsageError, "--precision double: is unknown; use auto, float64"),
     "precision of SGD": ({"solver": "sgd", "precision": "float64"}, IncompatibleError, "--precision"),
@@ -429,6 +433,28 @@ def test_sgd_searches_learning_rates_and_refits_the_best(digits):
     assert numbers.refit.objective == pytest.approx(expected, rel=1e-5)
     again = tune(digits, options)
     assert again.classifier.W.tobytes() == result.classifier.W.tobytes()
+
+
+def test_sgd_in_folds_is_a_comparison_called_by_hand():
+    dataset, regs, rates = draw(), np.array([0.01, 1.0]), np.array([1e-3, 1e-2, 1e30])
+    result = tune(dataset, Options("sgd", regs=regs, learning_rates=rates, folds=3))
+    splits = make_splits(dataset, val=24, test=24)
+    X, y = (np.concatenate([getattr(part, name)[:] for part in (splits.train, splits.val)]) for name in "Xy")
+    X = fit_preparation(Examples(X, y)).apply(X)
+    expected = compare(
+        *(X, y, Grid(rates, regs), HeldOut.in_folds(make_folds(y, 3, 0, dataset.classes))),
+        Descent(training=Training("softmax", schedule="cosine", seed=0)),
+        classes=3,
+    )
+    rows = result.numbers.grid.rows
+    assert [(row.learning_rate, row.reg) for row in rows] == [(rate, reg) for rate in rates for reg in regs]
+    assert [row.fold_accuracy for row in rows] == [*map(tuple, expected.scores[:4].tolist()), None, None]
+    assert [row.objective for row in rows] == [*expected.objective[:4].tolist(), None, None]
+    assert [row.status for row in rows] == ["max_iter"] * 4 + ["diverged"] * 2
+    assert result.numbers.grid.folds == 3
+    assert result.numbers.grid.best == rows[expected.best]
+    assert result.numbers.refit.n == len(X) == 216
+    assert json.loads(result.numbers.text)
 
 
 def test_sgd_of_which_nothing_is_left_is_an_error(digits):

@@ -27,6 +27,9 @@ def folds():
 
 def test_of_several_splits_the_worst_reason_is_told():
     assert folds().stopped.tolist() == ["stalled", "gap"]
+    lost = np.array([["max_iter", "diverged", "max_iter"], ["max_iter"] * 3])
+    found = Comparison({"reg": np.ones(2)}, np.ones((2, 3)), Fits(objective=np.ones((2, 3)), stopped=lost))
+    assert found.stopped.tolist() == ["diverged", "max_iter"]
 
 
 def test_a_split_on_which_nothing_has_a_score_counts_in_no_mean():

@@ -74,7 +74,7 @@ class SourceData:
 class Tried:
     """A setting, its figures on train and validation, None where it diverged, and why its training ended.
 
-    Of several folds, figures are means, and fold_accuracy has each.
+    Of several folds, figures are means, and fold_accuracy has each, of a setting that diverged on none.
     """
 
     learning_rate: Number | None = None
@@ -102,7 +102,7 @@ def tried(found: Comparison) -> tuple[Tried, ...]:
     means = (found.train_score, found.score, found.loss, found.objective)
     figures = dict(zip(("train_accuracy", "val_accuracy", "val_loss", "objective"), means, strict=True))
     gap, iterations, several = found.gap, found.iterations, found.scores.shape[1] > 1
-    status = np.where(found.failed, "failed", found.stopped)
+    status, lost = np.where(found.failed, "failed", found.stopped), np.logical_or.reduce(np.isnan(found.scores), axis=1)
     return tuple(
         Tried(
             **found.setting(number),
@@ -110,7 +110,7 @@ def tried(found: Comparison) -> tuple[Tried, ...]:
             gap=None if iterations is None else gap[number].item(),
             iterations=None if iterations is None else iterations[number].item(),
             status=str(status[number]),
-            fold_accuracy=tuple(found.scores[number].tolist()) if several else None,
+            fold_accuracy=tuple(found.scores[number].tolist()) if several and not lost[number] else None,
         )
         for number in range(len(found))
     )

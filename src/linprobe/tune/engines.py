@@ -81,13 +81,13 @@ class Tuning:
         regs = values_of(self.options.regs)
         regs = default_regs(learned) if regs is None else regs
         if isinstance(solver, Exact):
-            space, about = Path(regs), {**asdict(solver), "folds": folds}
+            space, about = Path(regs), asdict(solver)
         else:
             rates = values_of(self.options.learning_rates)
             rates = default_rates(learned) if rates is None else rates
             space, about = Grid(rates, regs), {**asdict(solver.training), "learning_rate": rates.tolist()}
         where = {name: getattr(self.control.resources.products, name) for name in ("device", "precision")}
-        about = {"solver": self.options.solver, **about, "reg": regs.tolist(), "on": where}
+        about = {"solver": self.options.solver, **about, "folds": folds, "reg": regs.tolist(), "on": where}
         return compare(
             *(pool.X, pool.y, space, held_out, solver),
             classes=len(self.classes),

@@ -81,9 +81,8 @@ class Options:
             )
 
     def _check_sgd(self) -> None:
-        for name, given in (("--tol", self.tol), ("--folds", self.folds)):
-            if given is not None:
-                raise IncompatibleError(f"{name}: is for the exact solver; leave it out, or use --solver exact")
+        if self.tol is not None:
+            raise IncompatibleError("--tol: is for the exact solver; leave it out, or use --solver exact")
         if self.precision == "float64":
             raise IncompatibleError("--precision float64: SGD has float32 and bfloat16; or use --solver exact")
 
