@@ -43,7 +43,17 @@ MAY_KNOW = {
         *("learn.gradient_check", "learn.loops"),
     },
     "learn.notebook": {"errors", "publish"},
-    "estimators": {"errors", "core", "compare", *ROWS, "data.moments", "data.weights", "model", "steps"},
+    "estimators": {
+        "errors",
+        "core",
+        "compare",
+        *ROWS,
+        "data.moments",
+        "data.prepare",
+        "data.weights",
+        "model",
+        "steps",
+    },
     "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "model", "steps"},
     # Makes estimators, which save themselves as models.
     "model": {"errors", "publish", "core.measure", "core.losses", "data", "estimators"},

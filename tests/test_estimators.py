@@ -39,6 +39,8 @@ from linprobe.estimators import classifiers
         LinearSVM(reg=0.01),
         SoftmaxClassifier(solver="sgd", max_iter=200),
         LinearSVM(loss="hinge", solver="sgd", max_iter=200),
+        SoftmaxClassifier(prepare="standardised"),
+        LinearSVM(prepare="centred"),
     ]
 )
 def test_scikit_learn_finds_nothing_to_complain_about(estimator, check):
@@ -346,6 +348,7 @@ def test_an_estimator_is_copied_pickled_searched_and_chained():
             "random_state": None,
             "reg": "scale",
             "solver": "exact",
+            "prepare": None,
             "tol": 1e-7,
         }
     )

@@ -164,7 +164,7 @@ def test_folds_are_scikit_learns_cross_validation(digits, features):
     result = tune(digits, Options(regs=regs, folds=3, features=features))
     train, val = _pool(digits)
     pool = Examples(np.concatenate([train.X, val.X]), np.concatenate([train.y, val.y]))
-    X, y = fit_preparation(pool, features).apply(pool.X).astype(np.float64), pool.y
+    X, y = fit_preparation(pool.X, features).apply(pool.X).astype(np.float64), pool.y
     parts = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
     for row, reg in zip(result.numbers.grid.rows, regs, strict=True):
         fitted = [fit(X[learn], y[learn], reg) for learn, _ in parts]
@@ -440,7 +440,7 @@ def test_sgd_in_folds_is_a_comparison_called_by_hand():
     result = tune(dataset, Options("sgd", regs=regs, learning_rates=rates, folds=3))
     splits = make_splits(dataset, val=24, test=24)
     X, y = (np.concatenate([getattr(part, name)[:] for part in (splits.train, splits.val)]) for name in "Xy")
-    X = fit_preparation(Examples(X, y)).apply(X)
+    X = fit_preparation(X).apply(X)
     expected = compare(
         *(X, y, Grid(rates, regs), HeldOut.in_folds(make_folds(y, 3, 0, dataset.classes))),
         Descent(training=Training("softmax", schedule="cosine", seed=0)),

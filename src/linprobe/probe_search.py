@@ -23,6 +23,7 @@ from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.folds import Setting, Stack, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps
+from linprobe.estimators.preparing import Prepare
 from linprobe.estimators.results import Fitted, cv_results
 from linprobe.estimators.routing import route_fit, route_score, router_of
 from linprobe.estimators.scoring import (
@@ -71,7 +72,9 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     setting on all of X, or False; with several scores, the name of the one to choose by; or a function of cv_results_
     that returns the index of the setting. return_train_score: score on the training rows too. one_standard_error:
     prefer the strongest penalty whose mean score is within one standard error of the best; Hastie, Tibshirani and
-    Friedman (2009), sec. 7.10. memory, bytes that training may take besides X, unlimited unless given.
+    Friedman (2009), sec. 7.10. prepare: the estimator's own, given here: "centred", "standardised" or "normalised"
+    features, fitted anew to the training rows of every split, and for best_estimator_ to all of X. memory, bytes that
+    training may take besides X, unlimited unless given.
 
     scikit-learn's metrics of probabilities are computed over all classes of y; a class that a split does not train on
     gets the probability 0 there. Where a scorer returns NaN or raises a ValueError, the score is NaN, as with
@@ -106,6 +109,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         refit: bool | str | Callable[[dict[str, Any]], int] = True,
         return_train_score: bool = False,
         one_standard_error: bool = False,
+        prepare: Prepare = None,
         memory: int | None = None,
     ) -> None:
         self.estimator = estimator
@@ -115,6 +119,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.refit = refit
         self.return_train_score = return_train_score
         self.one_standard_error = one_standard_error
+        self.prepare: Prepare = prepare
         self.memory = memory
 
     def __sklearn_tags__(self) -> Any:
@@ -143,6 +148,12 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"estimator is a {type(estimator).__name__}; ProbeSearch trains a SoftmaxClassifier or a LinearSVM: "
                 "for anything else use scikit-learn's GridSearchCV"
             )
+        if self.prepare is not None:
+            if estimator.prepare not in (None, self.prepare):
+                raise IncompatibleError(
+                    f"prepare is {self.prepare!r}, and that of the estimator {estimator.prepare!r}; give one of them"
+                )
+            estimator.set_params(prepare=self.prepare)
         scorers = read_scorers(estimator, self.scoring)
         check_refit(self, scorers, several=not is_one(self.scoring))
         stamps = file_stamps(X)
@@ -156,7 +167,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise IncompatibleError("a single split has no standard error; set one_standard_error=False, or use folds")
         found = Fitted(len(settings), len(splits))
         scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
-        for stack in stacks_of(settings, splits, len(examples.classes)):
+        for stack in stacks_of(settings, splits, examples):
             times = [time.perf_counter()]
 
             def judge(trained: Trained, _: np.ndarray, stack: Stack = stack, times: list[float] = times) -> Judged:

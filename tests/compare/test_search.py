@@ -68,7 +68,7 @@ def clouds(n=150, seed=0, features=6, classes=4):
 
 
 def centred(splits):
-    preparation = fit_preparation(splits.train)
+    preparation = fit_preparation(splits.train.X)
     return (Examples(preparation.apply(part.X), part.y) for part in (splits.train, splits.val))
 
 

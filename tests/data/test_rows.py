@@ -58,7 +58,7 @@ def chains(draw):
 def test_what_is_taken_is_what_the_array_has_there(features, chain):
     counted = Counted(SOURCE)
     rows, expected = StoredRows(counted), SOURCE
-    preparation = None if features is None else fit_preparation(Examples(SOURCE, np.zeros(N, int)), features)
+    preparation = None if features is None else fit_preparation(SOURCE, features)
     for k, taken in enumerate(chain):
         if k == 1 and preparation is not None:  # whenever it is prepared
             rows = rows.prepared(preparation)

@@ -38,7 +38,7 @@ def test_what_is_told_finds_the_same_rows_again(features, trained_on, prepared_o
     if trained_on != "train":
         np.testing.assert_array_equal(there.X[50:], preparation.apply(splits.val.X))
     expected = fit_preparation(
-        splits.train if prepared_on == "train" else part_of(splits, "train + validation"), features
+        (splits.train if prepared_on == "train" else part_of(splits, "train + validation")).X, features
     )
     np.testing.assert_array_equal(preparation.mean, expected.mean)
 

@@ -325,7 +325,7 @@ def test_a_read_only_x_is_refused():
 def test_a_slope_of_zero_may_carry_the_rounding_of_a_long_sum():
     # The worksheet's hinge on digits: pixel 40 of a nine is always 0, but for what centring in float32 leaves.
     splits = make_splits(open_dataset("digits"), seed=3, val=300, dev=60)
-    X = fit_preparation(splits.train).apply(splits.dev.X, np.float64)
+    X = fit_preparation(splits.train.X).apply(splits.dev.X, np.float64)
     X = np.column_stack([X, np.ones(len(X))])
     W = 1e-4 * np.random.default_rng(3).standard_normal((65, 10))
 

@@ -16,7 +16,6 @@ from safetensors import safe_open
 
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe import open_dataset
-from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.errors import DataError, IncompatibleError, OutputError
 from linprobe.model import Model, Proven, load
@@ -27,7 +26,7 @@ from models import CLASSES, SHAPE, assert_same, images, make_classifier
 
 def test_predict_is_the_highest_score_of_centred_flattened_images():
     X = images(60)
-    preparation = fit_preparation(Examples(images(40, seed=1), np.zeros(40, int)))
+    preparation = fit_preparation(images(40, seed=1))
     model = Model(make_classifier().W, make_classifier().b, CLASSES, preparation)
     scores, predicted = model.decision_function(X), model.predict(X)
     assert scores.shape == (60, 3)

@@ -16,7 +16,7 @@ CHUNK_ROWS = 2048
 
 
 def moments(X: Any, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (D,) and variance (D,) of every feature of X (n, D), under weights (n,) >= 0, the same for all unless given.
+    """Mean (D,) and variance (D,) of every feature of X (n, *shape), under weights (n,) >= 0, else all alike.
 
     X: Rows, or what they can be made of; all arithmetic is in float64. Deviations are taken from the heaviest row: a
     constant feature has a variance of exactly 0, and no offset, however large, costs more than n roundings.
@@ -52,7 +52,7 @@ class _Deviations:
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
         X, share, D = chunk.X, chunk.weights, len(self.origin)
         if not is_sparse(X):
-            deviation = X.astype(np.float64)
+            deviation = X.reshape(-1, D).astype(np.float64)
             deviation -= self.origin
             first = share @ deviation
             deviation *= deviation

@@ -5,10 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from linprobe.core.backend import row_chunks
-from linprobe.data.dataset import Examples
-from linprobe.data.rows import rows_of
-from linprobe.data.terms import Chunk
+from linprobe.core.backend import Array, is_sparse, row_chunks
+from linprobe.data.moments import moments
+from linprobe.data.rows import Rows
 from linprobe.errors import DataError
 
 Features = Literal["centred", "standardised", "normalised"]
@@ -18,10 +17,10 @@ CHUNK_ROWS = 1024
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """Flattens examples to rows and subtracts the training mean: mean (D,) float32, shape of one example.
+    """Flattens examples to rows and subtracts the training mean: mean (D,), of the type of rows, shape of one example.
 
-    scale (D,) float32, if any, multiplies the centred features; unit_rows divides each centred row by its length.
-    dtype: of the examples that it was fitted on; None where that is not known.
+    scale (D,), if any, multiplies the centred features; unit_rows divides each centred row by its length. dtype: of the
+    examples that it was fitted on; None where that is not known.
     """
 
     mean: np.ndarray
@@ -30,13 +29,22 @@ class Preparation:
     unit_rows: bool = False
     dtype: np.dtype | None = None
 
-    def apply(self, X: np.ndarray, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
-        """X (n, *shape) -> rows (n, D) of `dtype`, centred. Raises DataError for examples of another shape."""
+    def apply(self, X: Array, dtype: np.typing.DTypeLike | None = None) -> Array:
+        """X (n, *shape) -> rows (n, D), centred, of `dtype` or of the mean's; of a CSR matrix, one that is scaled only.
+
+        Raises DataError for examples of another shape.
+        """
         if X.shape[1:] != self.shape:
             raise DataError(
                 f"examples have the shape {_times(X.shape[1:])}, this model was trained on "
                 f"{_times(self.shape)}; give it examples of that shape"
             )
+        dtype = self.mean.dtype if dtype is None else np.dtype(dtype)
+        if is_sparse(X):
+            data = X.data.astype(dtype)  # a copy
+            if self.scale is not None:
+                data *= self.scale.astype(dtype, copy=False)[X.indices]
+            return type(X)((data, X.indices, X.indptr), shape=X.shape)
         rows = np.empty((len(X), len(self.mean)), dtype)
         for chunk in row_chunks(len(X), CHUNK_ROWS):
             flat = X[chunk].reshape(-1, len(self.mean))
@@ -57,36 +65,27 @@ class Preparation:
         return replace(self, scale=None), W * self.scale[:, None]
 
 
-def fit_preparation(train: Examples, features: Features = "centred") -> Preparation:
-    """The preparation for these training examples; sums are in float64.
+def fit_preparation(
+    X: Array | Rows,
+    features: Features = "centred",
+    *,
+    weight: np.ndarray | None = None,
+    dtype: np.typing.DTypeLike = np.float32,
+) -> Preparation:
+    """The preparation for these training examples X (n, *shape), under weights (n,) >= 0, else all alike.
 
     features: "centred", the mean is subtracted; "standardised", and each feature divided by its standard deviation
-    (constant ones stay 0); "normalised", and each row divided by its length.
+    (constant ones stay 0); "normalised", and each row divided by its length. Sums are in float64; dtype is that of the
+    rows. The mean of a CSR matrix is taken for 0, so that its zeros stay: for who has a free bias, that is the same.
     """
-    rows, n = rows_of(train.X), len(train)
-    (total,) = rows.reduce(_sum, None, size=CHUNK_ROWS)
-    mean = total / n
+    mean, variance = moments(X, weight)
+    if is_sparse(X):
+        mean = np.zeros_like(mean)
     scale = None
     if features == "standardised":
-        (squares,) = rows.reduce(_Squares(mean), None, size=CHUNK_ROWS)
-        deviation = np.sqrt(squares / n)
-        scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0).astype(np.float32)
-    return Preparation(mean.astype(np.float32), train.X.shape[1:], scale, features == "normalised", train.X.dtype)
-
-
-def _sum(chunk: Chunk) -> tuple[np.ndarray]:
-    """Of the features of some examples (D,)."""
-    return (chunk.X.reshape(len(chunk), -1).sum(axis=0, dtype=np.float64),)
-
-
-@dataclass(frozen=True, eq=False)
-class _Squares:
-    """The sum of the features' squares about a mean (D,)."""
-
-    mean: np.ndarray
-
-    def __call__(self, chunk: Chunk) -> tuple[np.ndarray]:
-        return (np.square(chunk.X.reshape(len(chunk), -1) - self.mean).sum(axis=0),)
+        deviation = np.sqrt(variance)
+        scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0).astype(dtype)
+    return Preparation(mean.astype(dtype), tuple(X.shape[1:]), scale, features == "normalised", X.dtype)
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -17,12 +17,12 @@ CHUNK_ROWS = 1024  # at a time, where all are read into memory
 
 
 class Prepares(Protocol):
-    """What is done to examples X (n, *shape) -> rows (n, D) float32, each for itself."""
+    """What is done to examples X (n, *shape) -> rows (n, D) of the type of the mean, each for itself."""
 
     @property
     def mean(self) -> np.ndarray: ...  # noqa: D102
 
-    def apply(self, X: np.ndarray, /) -> np.ndarray: ...  # noqa: D102
+    def apply(self, X: Array, /) -> Array: ...  # noqa: D102
 
 
 class Rows(ABC):
@@ -148,7 +148,7 @@ class StoredRows(Rows):
     places : slice, or array (m,) of indices or (n,) of booleans
         Which of its rows, in this order; all unless given.
     preparation : optional
-        Makes of examples, as they are read, rows (m, D) float32.
+        Makes of examples, as they are read, rows (m, D).
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class StoredRows(Rows):
         self._places = _of(slice(0, source.shape[0], 1), places)
         size = len(range(source.shape[0])[self._places]) if isinstance(self._places, slice) else len(self._places)
         self.shape = (size, *(source.shape[1:] if preparation is None else preparation.mean.shape))
-        self.dtype = source.dtype if preparation is None else np.dtype(np.float32)
+        self.dtype = source.dtype if preparation is None else preparation.mean.dtype
         self.ndim = len(self.shape)
 
     @property

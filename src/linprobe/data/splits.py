@@ -98,7 +98,7 @@ class TrainedOn:
 
     def fit(self, splits: Splits, features: Features) -> Preparation:
         """The preparation, fitted on the rows that it is fitted on."""
-        return fit_preparation(part_of(splits, self.prepared_on), features)
+        return fit_preparation(part_of(splits, self.prepared_on).X, features)
 
     def prepared(self, splits: Splits, preparation: Preparation) -> Examples:
         """The rows that the model is trained on: Rows (n, D) float32, prepared when they are read."""

@@ -14,12 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from linprobe.core.backend import Device, choose_device, on_host, to_numpy
+from linprobe.core.backend import Device, choose_device, is_sparse, on_host, to_numpy
 from linprobe.core.exact import solver as exact
 from linprobe.data.moments import moments, rows_at_once
-from linprobe.data.rows import rows_of
+from linprobe.data.prepare import Preparation
+from linprobe.data.rows import StoredRows, rows_of
 from linprobe.data.terms import Chunk
-from linprobe.errors import UsageError
+from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.descent import descend
 from linprobe.estimators.inputs import (
     Features,
@@ -30,6 +31,7 @@ from linprobe.estimators.inputs import (
     file_stamps,
 )
 from linprobe.estimators.parameters import check_parameters, find_reg
+from linprobe.estimators.preparing import Prepare, prepared_for, unprepared
 from linprobe.steps import proven_share
 
 
@@ -38,6 +40,7 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
 
     n_features_in_: int
     feature_names_in_: np.ndarray
+    preparation_: Preparation | None
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         C: float | None = None,
         solver: Literal["exact", "sgd"] = "exact",
         fit_intercept: bool = True,
+        prepare: Prepare = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         tol: float = 1e-6,
         max_iter: int = 1000,
@@ -57,6 +61,7 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         self.C = C
         self.solver: Literal["exact", "sgd"] = solver
         self.fit_intercept = fit_intercept
+        self.prepare: Prepare = prepare
         self.class_weight = class_weight
         self.tol = tol
         self.max_iter = max_iter
@@ -86,10 +91,12 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         data = check_features(self, X, reset=True)
         classes, codes = check_labels(y, data.shape[0])
         weight = check_weights(sample_weight, self.class_weight, classes, codes)
+        preparation, data = prepared_for(self, data, weight)
         reg = find_reg(self.reg, self.C, data, weight, len(classes))
         find = self._descend if self.solver == "sgd" else self._solve
         optimum = find(data, codes, reg, loss=loss, classes=len(classes), sample_weight=weight)
         W, b, objective = to_numpy(optimum.W)[:, :, 0], to_numpy(optimum.b)[:, 0], float(optimum.objective[0])
+        self.preparation_, W, b = unprepared(preparation, W, b)
         check_unchanged(stamps, X)
         if not (np.isfinite(W).all() and np.isfinite(b).all() and math.isfinite(objective)):
             spread = math.sqrt(moments(data, weight)[1].mean())
@@ -110,8 +117,10 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         """Scores of examples X (n, D): (n, K), or for two classes (n,), above 0 where the second one is likelier."""
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
+        if self.preparation_ is not None and is_sparse(X):
+            raise IncompatibleError("rows of unit length about the mean are not sparse; use X.toarray()")
         dtype = np.result_type(np.float32, self.coef_, X.dtype if X.dtype.kind == "f" else np.float32)
-        rows = rows_of(X)
+        rows = rows_of(X) if self.preparation_ is None else StoredRows(X).prepared(self.preparation_)
         with np.errstate(over="ignore", invalid="ignore"):
             (scores,) = rows.map(_Scores(self.coef_.T.astype(dtype)), np.zeros(0, dtype), size=rows_at_once(rows))
             scores += self.intercept_
@@ -200,6 +209,10 @@ class SoftmaxClassifier(_LinearClassifier):
     Parameters: reg, λ > 0, or "scale": 0.01 x the mean variance of the features, so that their scale is of no
     consequence. C instead: the C with which scikit-learn's LogisticRegression is the same classifier,
     λ = 1 / (2 C Σw), or 1 / (C Σw) for two classes, where Σw is the sum of the weights, n without any. fit_intercept.
+    prepare: what is done to the features as they are read, with no copy of X, fitted to the training examples under
+    their weights: "centred", the mean is subtracted; "standardised", and each feature divided by its standard
+    deviation (constant ones become 0); "normalised", and each centred row divided by its length; or None. reg and the
+    objective are then of prepared features; a sparse X is taken with "centred" and "standardised", and an intercept.
     class_weight: a dict from class to weight, or "balanced": every class weighs the same. solver "exact", which stops
     when the gap is proven to be at most `tol` of the objective, or of what there is to gain over no weights where that
     is less, or after `max_iter` iterations, works in the precision of X and ends in float64 where that is needed
@@ -210,8 +223,9 @@ class SoftmaxClassifier(_LinearClassifier):
     Attributes: classes_ (K,). coef_ (K, D) and intercept_ (K,); for two classes, as in scikit-learn, the difference of
     the second and the first: (1, D) and (1,), of which the objective's W holds minus and plus one half. reg_, the λ
     used. objective_ of these weights, without the bias's penalty with both solvers. gap_: the optimum lies no deeper
-    than this below objective_ (NaN for "sgd"). n_iter_; stopped_, "gap", "max_iter", "stalled" or "failed";
-    n_features_in_, feature_names_in_.
+    than this below objective_ (NaN for "sgd"). n_iter_; stopped_, "gap", "max_iter", "stalled" or "failed".
+    coef_ and intercept_ are for features as they are given, in float64 where they are prepared; preparation_, what is
+    still done to X before them: None but with "normalised". n_features_in_, feature_names_in_.
     """
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -247,6 +261,7 @@ class LinearSVM(_LinearClassifier):
         C: float | None = None,
         solver: Literal["exact", "sgd"] = "exact",
         fit_intercept: bool = True,
+        prepare: Prepare = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         tol: float = 1e-6,
         max_iter: int = 1000,
@@ -259,6 +274,7 @@ class LinearSVM(_LinearClassifier):
             C=C,
             solver=solver,
             fit_intercept=fit_intercept,
+            prepare=prepare,
             class_weight=class_weight,
             tol=tol,
             max_iter=max_iter,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.core.backend import Products, to_numpy
+from linprobe.core.backend import Products, is_sparse, to_numpy
 from linprobe.core.exact.solver import Optimum
 from linprobe.core.losses import find_loss
 from linprobe.core.objective import objective_and_gradient
@@ -38,14 +38,14 @@ def descend(
 ) -> Optimum:
     """One head after so many steps of SGD, as the exact solver would hand it over, but with a gap of NaN.
 
-    X (n, D), a matrix; y (n,) int in [0, K); sample_weight (n,) or None. Trained on a copy of X, in `dtype`, that is
-    divided by one number, and centred where there is an intercept: neither changes the objective, but for the bias,
-    which Engine 1 penalises with the weights, here in the units of the copy. The objective that is handed over is that
-    of the exact solver. Batches of 200 in passes through shuffled data, or all examples at every step where there are
-    no more; momentum 0.9, weights from zero, and a learning rate of one over the most that the gradient can change,
+    X (n, D), a matrix or Rows; y (n,) int in [0, K); sample_weight (n,) or None. Trained on a copy of X, in `dtype`,
+    that is divided by one number, and centred where there is an intercept: neither changes the objective, but for the
+    bias, which Engine 1 penalises with the weights, here in the units of the copy. The objective that is handed over is
+    that of the exact solver. Batches of 200 in passes through shuffled data, or all examples at every step where there
+    are no more; momentum 0.9, weights from zero, and a learning rate of one over the most that the gradient can change,
     which falls to 0 on a cosine. Raises IncompatibleError for a sparse X, DivergedError for weights that explode.
     """
-    if not isinstance(X, np.ndarray):
+    if is_sparse(X):
         raise IncompatibleError(
             "solver='sgd' draws rows of a dense matrix, and X is sparse; use solver='exact', or X.toarray()"
         )

@@ -9,20 +9,22 @@ import numpy as np
 from linprobe.compare.compare import Control, Judge, compare
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.exact import Exact
-from linprobe.compare.held_out import HeldOut
+from linprobe.compare.held_out import HeldOut, some_of
 from linprobe.compare.settings import Axis
 from linprobe.compare.solver import Resources, Trained
 from linprobe.core.backend import Products, choose_device, move, namespace, product, quiet, to_numpy
 from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
 from linprobe.core.objective import default_chunk
-from linprobe.data.rows import rows_of
+from linprobe.data.prepare import Preparation
+from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.inputs import Features, check_features, check_labels, check_weights
 from linprobe.estimators.parameters import find_reg
+from linprobe.estimators.preparing import prepared_for, unprepared
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,13 +147,17 @@ class Penalties:
 class Stack:
     """Settings and splits that are trained together: head g · F + f is setting g on split f of F.
 
-    numbers: of the settings within the grid; columns: the classes (codes) that the heads have.
+    numbers: of the settings within the grid; columns: the classes (codes) that the heads have; features (n, D), as the
+    preparation, if any, leaves them; rows: those that any split trains on, all unless they are prepared.
     """
 
     numbers: list[int]
     settings: list[Setting]
     splits: list[Split]
     columns: np.ndarray
+    features: Features | Rows
+    preparation: Preparation | None
+    rows: slice | np.ndarray
 
     def compare(self, examples: Examples, memory: int | None, judge: Judge) -> tuple[Comparison, np.ndarray]:
         """The settings on the splits, and λ of each of both (G, F)."""
@@ -163,12 +169,13 @@ class Stack:
             weight = split.weights(examples, estimator.class_weight)
             for number, setting in enumerate(self.settings):
                 parameters = setting.estimator.reg, setting.estimator.C
-                reg[number, place] = find_reg(*parameters, examples.features, weight, len(split.present))
-            return weight
+                reg[number, place] = find_reg(*parameters, self.features, weight, len(split.present))
+            return weight[self.rows]
 
-        weights = Weights.of_columns(map(of_split, range(len(self.splits))), examples.weight)
+        own = None if examples.weight is None else examples.weight[self.rows]
+        weights = Weights.of_columns(map(of_split, range(len(self.splits))), own)
         # Examples of classes that no head has weigh nothing, whatever they are called.
-        codes = np.minimum(np.searchsorted(self.columns, examples.codes), len(self.columns) - 1)
+        codes = np.minimum(np.searchsorted(self.columns, examples.codes[self.rows]), len(self.columns) - 1)
         solver = Exact(
             loss=estimator._loss(),
             intercept=bool(estimator.fit_intercept),
@@ -177,7 +184,7 @@ class Stack:
             precision=estimator.precision,
         )
         found = compare(
-            *(examples.features, codes, Penalties(reg), HeldOut.of_weights(weights), solver),
+            *(some_of(self.features, self.rows), codes, Penalties(reg), HeldOut.of_weights(weights), solver),
             classes=len(self.columns),
             judge=judge,
             control=Control(resources=Resources(Products(choose_device(estimator.device)), memory)),
@@ -203,7 +210,7 @@ class Stack:
         b = move(trained.b[..., heads].astype(trained.W.dtype), device)
         D, K, G = W.shape
         with quiet(W):
-            (found,) = rows_of(examples.features).map(
+            (found,) = rows_of(self.features).map(
                 _Predicted(W.reshape(D, K * G), b), W, size=default_chunk(K, G, device), rows=rows
             )
         correct = self.columns[to_numpy(found[:])] == examples.codes[rows, None]
@@ -223,12 +230,12 @@ class Stack:
             W = np.zeros((len(trained.W), len(examples.classes)), trained.W.dtype)
             b = np.full(len(examples.classes), NEVER, trained.b.dtype)
             W[:, self.columns], b[self.columns] = trained.W[..., head], trained.b[..., head]
-            W, b = W[:, present], b[present]
+            left, W, b = unprepared(self.preparation, W[:, present], b[present])
             if len(present) == 2:
                 W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]
             estimator: Any = clone(setting.estimator)
             estimator.classes_, estimator.coef_ = examples.classes[present], np.ascontiguousarray(W.T)
-            estimator.intercept_, estimator.n_features_in_ = b, len(W)
+            estimator.intercept_, estimator.n_features_in_, estimator.preparation_ = b, len(W), left
             if examples.names is not None:
                 estimator.feature_names_in_ = examples.names
             yield estimator
@@ -259,16 +266,24 @@ def kinds_of(settings: list[Setting]) -> np.ndarray:
     return np.array([kinds.index(setting.others) for setting in settings])
 
 
-def stacks_of(settings: list[Setting], splits: list[Split], classes: int) -> Iterator[Stack]:
-    """The fewest stacks: settings of one kind share one."""
+def stacks_of(settings: list[Setting], splits: list[Split], examples: Examples) -> Iterator[Stack]:
+    """The fewest stacks: settings of one kind share one, or one for each split where features are prepared."""
     kinds = kinds_of(settings)
     for kind in range(kinds.max() + 1):
         numbers = np.flatnonzero(kinds == kind).tolist()
         members = [settings[number] for number in numbers]
+        estimator = members[0].estimator
         by_classes: dict[tuple[int, ...], list[Split]] = {}
         for split in splits:
             # Only a bias can say "never": without one, a split that lacks a class needs heads that lack it too.
-            columns = range(classes) if members[0].estimator.fit_intercept else split.present.tolist()
+            columns = range(len(examples.classes)) if estimator.fit_intercept else split.present.tolist()
             by_classes.setdefault(tuple(columns), []).append(split)
         for columns, together in by_classes.items():
-            yield Stack(numbers, members, together, np.array(columns))
+            if estimator.prepare is None:
+                yield Stack(numbers, members, together, np.array(columns), examples.features, None, slice(None))
+                continue
+            for split in together:
+                weight = split.weights(examples, estimator.class_weight)
+                preparation, features = prepared_for(estimator, examples.features, weight)
+                rows = np.flatnonzero(weight)
+                yield Stack(numbers, members, [split], np.array(columns), features, preparation, rows)

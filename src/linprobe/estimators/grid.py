@@ -9,6 +9,7 @@ from linprobe.compare.defaults import AROUND
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.folds import Examples, Setting
 from linprobe.estimators.parameters import check_parameters, find_reg
+from linprobe.estimators.preparing import prepared_for
 
 PENALTIES = ("reg", "C")
 
@@ -18,7 +19,8 @@ def read_settings(estimator: Any, grid: Any, examples: Examples) -> list[Setting
     if grid is None:
         check_parameters(estimator, estimator._loss())
         if estimator.C is None:
-            own = find_reg(estimator.reg, None, examples.features, examples.weight, len(examples.classes))
+            _, features = prepared_for(estimator, examples.features, examples.weight)
+            own = find_reg(estimator.reg, None, features, examples.weight, len(examples.classes))
             grid = {"reg": (own * AROUND).tolist()}
         else:
             grid = {"C": (estimator.C / AROUND).tolist()}

@@ -3,13 +3,14 @@
 import math
 import numbers
 import reprlib
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, get_args
 
 import numpy as np
 
 from linprobe.compare.defaults import default_reg
 from linprobe.core.losses import smooth_loss
 from linprobe.data.moments import moments
+from linprobe.data.prepare import Features as PreparedFeatures
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.inputs import Features
 
@@ -26,6 +27,9 @@ def check_parameters(estimator: Any, loss: str) -> None:
         value = getattr(estimator, name)
         if not isinstance(value, str) or value not in choices:
             raise UsageError(f"{name} is {value!r}; use one of: {', '.join(choices)}")
+    prepare = estimator.prepare
+    if not (prepare is None or (isinstance(prepare, str) and prepare in get_args(PreparedFeatures))):
+        raise UsageError(f"prepare is {prepare!r}; use one of: {', '.join(get_args(PreparedFeatures))}, or None")
     if estimator.solver == "exact":
         smooth_loss(loss)
     _check_penalty(estimator.reg, estimator.C, estimator.solver)

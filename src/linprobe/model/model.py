@@ -165,7 +165,7 @@ class Model:
             W,
             b,
             classes,
-            Preparation(np.zeros(len(W), W.dtype), (len(W),)),
+            best.preparation_ or Preparation(np.zeros(len(W), W.dtype), (len(W),)),
             Provenance(
                 solver=best.solver,
                 loss="softmax" if isinstance(best, SoftmaxClassifier) else best.loss,
@@ -173,6 +173,7 @@ class Model:
                 iterations=best.n_iter_,
                 intercept="none" if not best.fit_intercept else None if exact else "penalized",
                 folds=getattr(estimator, "n_splits_", None),
+                features=best.prepare,
                 reg=float(best.reg_),
                 version=__version__,
             ),
@@ -184,8 +185,8 @@ class Model:
     def to_estimator(self) -> "SoftmaxClassifier | LinearSVM":
         """A fitted SoftmaxClassifier or LinearSVM with the same scores, for rows of features (n, D).
 
-        The preparation becomes part of its weights and bias. Raises IncompatibleError where it cannot, as rows that are
-        divided by their length, and for a single class or a loss that is none of theirs.
+        The preparation becomes part of its weights and bias, but for rows that are divided by their length, which the
+        estimator does then. Raises IncompatibleError for a single class or a loss that is none of theirs.
         """
         from linprobe.estimators import LinearSVM, SoftmaxClassifier
 
@@ -194,6 +195,8 @@ class Model:
         options: dict[str, Any] = {"reg": said.reg if self.preparation.scale is None else None, "tol": said.tol}
         options = {name: value for name, value in options.items() if value is not None}
         options |= {"fit_intercept": said.intercept != "none"} | ({"solver": "sgd"} if said.solver == "sgd" else {})
+        if self.preparation.unit_rows:
+            options["prepare"] = "normalised"
         loss = self._loss()
         estimator = SoftmaxClassifier(**options) if loss == "softmax" else LinearSVM(**options, loss=loss)
         self._give(estimator)
@@ -232,13 +235,16 @@ class Model:
     def _give(self, estimator: Any) -> None:
         """Set what a fit would have set: classes, weights, bias, and what the features are called."""
         (preparation, W), b = self._folded, self.b
-        if preparation.unit_rows:
+        ours = hasattr(estimator, "prepare")
+        if ours:
+            estimator.preparation_ = preparation if preparation.unit_rows else None
+        if preparation.unit_rows and not ours:
             raise IncompatibleError(
                 "this model divides each row by its length, which no weights can do; use its decision_function"
             )
         if len(self.classes) < 2:
             raise IncompatibleError("this model knows one class, an estimator at least two; use its decision_function")
-        if W is not self.W or preparation.mean.any():
+        if not preparation.unit_rows and (W is not self.W or preparation.mean.any()):
             W = W.astype(np.float64)
             b = b - preparation.mean @ W
         if len(self.classes) == 2:

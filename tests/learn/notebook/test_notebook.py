@@ -229,6 +229,6 @@ def test_the_notebook_is_the_exercise_on_cifar10(shared, published_grid, number,
     X_train, y_train = get_CIFAR10_data(folder=folder)[:2]
     dataset = linprobe.open_dataset(folder)
     splits = make_splits(dataset)
-    ours = fit_preparation(splits.train).apply(splits.train.X[:500], np.float64)
+    ours = fit_preparation(splits.train.X).apply(splits.train.X[:500], np.float64)
     np.testing.assert_allclose(X_train[:500, :-1], ours, atol=1e-4)
     np.testing.assert_array_equal(y_train, splits.train.y)

@@ -49,7 +49,7 @@ def test_it_is_scikit_learns_optimum_and_the_winners_distance_from_it(digits):
     found = result.numbers.optimum
     assert json.loads(result.numbers.text)
     splits = make_splits(digits)
-    preparation = fit_preparation(splits.train)
+    preparation = fit_preparation(splits.train.X)
     X, val = (preparation.apply(part.X).astype(np.float64) for part in (splits.train, splits.val))
     best = result.numbers.grid.best
     model, lowest = fit(X, splits.train.y, best.reg)
@@ -100,7 +100,7 @@ def test_where_there_is_none_the_reason_is_said(digits, loss, reg, why):
 def test_too_little_memory_for_it_does_not_cost_the_run(digits):
     options = Options(Training(iterations=30), RATES[:1], np.array([1.0]))
     search, splits = run_worksheet(digits, options).search, make_splits(digits)
-    preparation = fit_preparation(splits.train)
+    preparation = fit_preparation(splits.train.X)
     train, val = (Examples(preparation.apply(part.X), part.y) for part in (splits.train, splits.val))
     for held, kind in ((10**8, Skipped), (0, LowestObjective)):
         found = find_optimum(search, train, val, options.training, 10, Resources(memory=10**8, held=held))

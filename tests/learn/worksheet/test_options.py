@@ -35,7 +35,7 @@ def test_features_are_prepared_as_plain_numpy_does(digits, features):
         expected = np.divide(expected, deviation, out=np.zeros_like(expected), where=deviation > 0)
     if features == "normalised":
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    found = fit_preparation(train, features).apply(train.X)
+    found = fit_preparation(train.X, features).apply(train.X)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert np.isfinite(found).all()
@@ -44,7 +44,7 @@ def test_features_are_prepared_as_plain_numpy_does(digits, features):
 def test_an_example_that_is_the_mean_has_no_direction_and_no_nan():
     same = Examples(np.full((3, 2, 2, 1), 7, np.uint8), np.array([0, 1, 0]))
     for features in ("standardised", "normalised"):
-        assert not fit_preparation(same, features).apply(same.X).any()
+        assert not fit_preparation(same.X, features).apply(same.X).any()
 
 
 @pytest.mark.parametrize("features", ["standardised", "normalised"])
@@ -61,7 +61,7 @@ def test_the_saved_model_predicts_behind_its_own_preparation(digits, features, t
     val = make_splits(digits, val=100, test=150).val
     assert np.mean(model.predict(val.X) == val.y) != result.numbers.test.accuracy  # or either would do
     # The weights act on centred pixels, so the search's own rows give the same scores.
-    preparation = fit_preparation(make_splits(digits, val=100, test=150).train, features)
+    preparation = fit_preparation(make_splits(digits, val=100, test=150).train.X, features)
     scores = preparation.apply(test.X) @ result.search.W + result.search.b
     np.testing.assert_allclose(model.decision_function(test.X), scores, rtol=1e-3, atol=1e-3)
 

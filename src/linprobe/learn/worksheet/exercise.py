@@ -102,7 +102,7 @@ def run_worksheet(
     splits = make_splits(
         dataset, seed=options.training.seed, train=options.train, val=options.val, test=options.test, dev=options.dev
     )
-    preparation = fit_preparation(splits.train, options.features)
+    preparation = fit_preparation(splits.train.X, options.features)
     # Read once and kept: SGD draws its batches from all of it.
     rows = prepared(part_of(splits, "train + validation"), preparation)
     rows = Examples(rows.X.kept(), rows.y)
