@@ -88,7 +88,7 @@ def write_data(options: argparse.Namespace, folder: Path) -> str:
     else:
         dataset = open_dataset(options.source)
         train = make_splits(dataset).train
-        X, y, name = fit_preparation(train).apply(train.X), train.y, dataset.name
+        X, y, name = fit_preparation(train.X).apply(train.X), train.y, dataset.name
         X = X / np.float32(PIXEL_SCALE)
         name += f", centred, divided by {PIXEL_SCALE}"
         if options.quick:

@@ -119,7 +119,7 @@ def load(torch: Any, options: argparse.Namespace) -> tuple[Any, Any, int, str]:
     if options.source is not None:
         dataset = open_dataset(options.source)
         train = make_splits(dataset).train
-        rows = fit_preparation(train).apply(train.X)
+        rows = fit_preparation(train.X).apply(train.X)
         return move(rows, options.device), move(train.y, options.device), len(dataset.classes), dataset.name
     generator = torch.Generator(options.device).manual_seed(0)
     like = {"generator": generator, "device": options.device}

@@ -87,7 +87,7 @@ def write_data(options: argparse.Namespace, folder: Path) -> str:
     else:
         dataset = open_dataset(options.source)
         train = make_splits(dataset).train
-        X, y, name = fit_preparation(train).apply(train.X), train.y, dataset.name
+        X, y, name = fit_preparation(train.X).apply(train.X), train.y, dataset.name
         if options.quick:
             X, y = X[:500], y[:500]
     np.save(folder / "X.npy", X)

@@ -96,7 +96,7 @@ def open_task(options: argparse.Namespace) -> Task:
     """Read and prepare what the arguments name."""
     dataset = open_dataset(options.source)
     splits = make_splits(dataset)
-    preparation = fit_preparation(splits.train)
+    preparation = fit_preparation(splits.train.X)
     rows = prepared(part_of(splits, "train + validation"), preparation)
     rows = Examples(rows.X.kept(), rows.y)
     return Task(dataset, rows, len(splits.train), Training(iterations=options.iterations), options.batch_size)

@@ -438,7 +438,7 @@ def test_sgd_searches_learning_rates_and_refits_the_best(digits):
 def test_sgd_in_folds_is_a_comparison_called_by_hand():
     dataset, regs, rates = draw(), np.array([0.01, 1.0]), np.array([1e-3, 1e-2, 1e30])
     result = tune(dataset, Options("sgd", regs=regs, learning_rates=rates, folds=3))
-    splits = make_splits(dataset, val=24, test=24)
+    splits = make_splits(dataset, val=24, test=24, rule="stratified")
     X, y = (np.concatenate([getattr(part, name)[:] for part in (splits.train, splits.val)]) for name in "Xy")
     X = fit_preparation(X).apply(X)
     expected = compare(

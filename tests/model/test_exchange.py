@@ -133,7 +133,24 @@ def test_what_is_no_estimator_or_fits_none_is_refused():
     loss = replace(model, provenance=replace(model.provenance, loss="of another kind"))
     rows = replace(model, preparation=replace(model.preparation, unit_rows=True))
     one = replace(model, W=model.W[:, :1], b=model.b[:1], classes=("owl",))
-    for wrong, words in ((loss, "of another kind is none"), (rows, "by its length"), (one, "knows one class")):
+    for wrong, words in ((loss, "of another kind is none"), (one, "knows one class")):
         for make in (wrong.to_estimator, wrong.to_sklearn):
             with pytest.raises(IncompatibleError, match=words):
                 make()
+    with pytest.raises(IncompatibleError, match="by its length"):
+        rows.to_sklearn()
+
+
+@pytest.mark.parametrize("prepare", ["centred", "standardised", "normalised"])
+@pytest.mark.parametrize("make", [SoftmaxClassifier, LinearSVM])
+def test_an_estimator_that_prepares_its_features_is_saved_with_that(make, prepare, tmp_path):
+    X, y = examples(LABELS["texts"])
+    X = X * np.arange(1, X.shape[1] + 1) + 3
+    fitted = make(prepare=prepare).fit(X, y)
+    fitted.save(tmp_path / "m.safetensors")
+    model = linprobe.load(tmp_path / "m.safetensors")
+    assert model.provenance.features == prepare
+    again = model.to_estimator()
+    for scores in (model.decision_function(X), again.decision_function(X)):
+        np.testing.assert_allclose(scores, fitted.decision_function(X), rtol=1e-6, atol=1e-6)
+    assert (again.preparation_ is None) == (prepare != "normalised")

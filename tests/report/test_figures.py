@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix, recall_score
 
 from linprobe.errors import UsageError
 from linprobe.report import figures
-from linprobe.report.figures import Confusion, Map, Path, Points, scale_templates
+from linprobe.report.figures import Confusion, Map, PathLines, TrialPoints, scale_templates
 from linprobe.report.figures.scales import scale_of
 from linprobe.results import LowestObjective
 from runs import KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
@@ -107,7 +107,13 @@ def test_the_lowest_possible_objective_is_in_the_plot():
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_drawn_depends_on_the_run_alone(kind):
     run = run_of(kind)
-    expected = {"trials": Points, "one setting": None, "tune": Path, "folds": Path, "features": Path}.get(kind, Map)
+    expected = {
+        "trials": TrialPoints,
+        "one setting": None,
+        "tune": PathLines,
+        "folds": PathLines,
+        "features": PathLines,
+    }.get(kind, Map)
     found = [figure for figure in (figures.path(run), figures.grid(run)) if figure is not None]
     assert [type(figure) for figure in found] == ([] if expected is None else [expected])
 
@@ -149,8 +155,8 @@ def test_equal_accuracies_have_a_scale_of_colours_all_the_same():
 def test_points_stand_with_the_best_on_top_and_the_lowest_are_left_out():
     run = made_up(grid=(5, 5), trials=25)
     whole, some = figures.grid(run), figures.grid(run, 4)
-    assert isinstance(whole, Points)
-    assert isinstance(some, Points)
+    assert isinstance(whole, TrialPoints)
+    assert isinstance(some, TrialPoints)
     rows = run.numbers.grid.rows
     accuracy = [rows[k].val_accuracy for k in whole.trained]
     assert accuracy == sorted(accuracy)

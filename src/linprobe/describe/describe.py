@@ -18,7 +18,7 @@ CHUNK_NUMBERS = 2**22
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitInfo:
     """A split: n rows; counts (K,) of each class; not_finite: rows with a NaN or an infinite feature; repeated: rows
     that repeat an earlier one; groups: how many there are, None where the source has none.
     """
@@ -41,7 +41,7 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Array:
+class ArrayInfo:
     """An array or a column of a source; dtype: of numbers, else "text" or "pictures"."""
 
     name: str
@@ -63,14 +63,14 @@ class Description:
 
     source: str
     format: str
-    arrays: tuple[Array, ...]
+    arrays: tuple[ArrayInfo, ...]
     undecided: str = ""
     name: str | None = None
     shape: tuple[int, ...] | None = None
     features: int | None = None
     dtype: str | None = None
     classes: tuple[str, ...] = ()
-    splits: tuple[Part, ...] = ()
+    splits: tuple[SplitInfo, ...] = ()
     shared: tuple[Shared, ...] = ()
     contradicting: int = 0
     bytes: int | None = None
@@ -119,9 +119,9 @@ def describe(source: str | os.PathLike[str], **choice: str | None) -> Descriptio
     return _described(source, held, dataset, opened, shlex.join(words))
 
 
-def _arrays(held: Contents) -> tuple[Array, ...]:
+def _arrays(held: Contents) -> tuple[ArrayInfo, ...]:
     return tuple(
-        Array(
+        ArrayInfo(
             entry.name,
             entry.place,
             "pictures" if entry.pictures else "text" if entry.dtype is None else str(entry.dtype),
@@ -147,7 +147,7 @@ def _described(
         dtype=str(X.dtype),
         classes=dataset.classes,
         splits=tuple(
-            Part(
+            SplitInfo(
                 name,
                 len(each),
                 tuple(np.bincount(each.y, minlength=len(dataset.classes)).tolist()),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from linprobe.describe.describe import Array, Description, Part
+from linprobe.describe.describe import ArrayInfo, Description, SplitInfo
 from linprobe.steps import LONGEST_CELL, Row, Step, Table, brief, counted
 
 MOST_CLASSES, MOST_ARRAYS = 20, 20  # rows of a table; --json has all
@@ -51,7 +51,7 @@ def _classes(found: Description, notes: tuple[str, ...]) -> Step:
     return Step(None, "Classes", (), notes, Table(header, tuple(kinds), cells))
 
 
-def _arrays(arrays: Sequence[Array]) -> list[Step]:
+def _arrays(arrays: Sequence[ArrayInfo]) -> list[Step]:
     if not arrays:
         return []
     cells = tuple(
@@ -63,12 +63,12 @@ def _arrays(arrays: Sequence[Array]) -> list[Step]:
     return [Step(None, "What is in it", (), notes, Table(("name", "type", "shape"), ("word", "word", "word"), cells))]
 
 
-def _groups(splits: Sequence[Part]) -> str:
+def _groups(splits: Sequence[SplitInfo]) -> str:
     told = [f"{part.groups:,} in {SPLITS[part.name]}" for part in splits if part.groups is not None]
     return ", ".join(told) or "none"
 
 
-def _missing(splits: Sequence[Part]) -> tuple[str, str]:
+def _missing(splits: Sequence[SplitInfo]) -> tuple[str, str]:
     """Rows with features that are none."""
     found = [f"{counted(part.not_finite, 'row')} of {SPLITS[part.name]}" for part in splits if part.not_finite]
     if not found:

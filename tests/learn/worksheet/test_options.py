@@ -101,7 +101,7 @@ def test_random_trials(digits, tmp_path):
     assert len(np.unique(result.search.settings["learning_rate"])) == 25
     run = write_run(tmp_path, result, result.search.curves, command="linprobe worksheet --trials 25")
     points = figures.grid(run)
-    assert isinstance(points, figures.Points)
+    assert isinstance(points, figures.TrialPoints)
     assert len(points.trained) + len(points.lost) == 25
     assert points.trained[-1] == result.search.best
     views(tmp_path, run)["grid.png"]()

@@ -20,7 +20,7 @@ ABOUT = "metadata meta readme info stats statistics annotations annotation sizes
 ABOUT_WORDS = frozenset((*ABOUT.split(), "submission", "results", "history", "log", "license", "predictions"))
 
 
-class _Found(NamedTuple):
+class _Candidate(NamedTuple):
     """One of the data sets: how errors call its format, and the files or folders that it is made of."""
 
     what: str
@@ -33,7 +33,7 @@ def refuse_mixed(folder: Path, wholes: Sequence[tuple[str, Parts]], formats: Seq
     wholes: the name of such a kind, and what of the folder it would read; formats: of the files beside. What is
     called as labels, names of rows or metadata is no data set by itself, nor is what lies in the folder of a run.
     """
-    found = [_Found(what, parts) for what, parts_of in wholes if (parts := parts_of(folder))]
+    found = [_Candidate(what, parts) for what, parts_of in wholes if (parts := parts_of(folder))]
     if not found or any(folder in each.parts for each in found):  # an official folder, named itself
         return
     used = {part for each in found for part in each.parts}
@@ -46,7 +46,7 @@ def refuse_mixed(folder: Path, wholes: Sequence[tuple[str, Parts]], formats: Seq
             if file.path.name.lower().endswith(known.suffixes) and file.path.suffix.lower() not in endings
         ]
         if theirs:
-            found.append(_Found(known.description, theirs))
+            found.append(_Candidate(known.description, theirs))
     if len(found) > 1:
         listed = ", ".join(f"{each.what} ({_names(folder, each.parts)})" for each in found)
         raise UsageError(f"{folder}: holds more than one data set: {listed}; {_way(folder, found)}")
@@ -89,7 +89,7 @@ def _names(folder: Path, parts: Sequence[Path]) -> str:
     return f"{shown} and {len(parts) - 1} more" if len(parts) > 1 else shown
 
 
-def _way(folder: Path, found: Sequence[_Found]) -> str:
+def _way(folder: Path, found: Sequence[_Candidate]) -> str:
     """What to type for one of them: a path that names it, or how to set it apart."""
     for each in found:
         others = [part for other in found if other is not each for part in other.parts]

@@ -3,14 +3,14 @@
 from linprobe.report.figures.classes import (
     Bin,
     Confusion,
-    Reliability,
+    ReliabilityBars,
     Templates,
     confusion,
     reliability,
     scale_templates,
     templates,
 )
-from linprobe.report.figures.compared import Map, Path, Points, grid, path
+from linprobe.report.figures.compared import Map, PathLines, TrialPoints, grid, path
 from linprobe.report.figures.losses import BEST, Losses, losses
 from linprobe.report.figures.scales import Scale
 
@@ -20,11 +20,11 @@ __all__ = [
     "Confusion",
     "Losses",
     "Map",
-    "Path",
-    "Points",
-    "Reliability",
+    "PathLines",
+    "ReliabilityBars",
     "Scale",
     "Templates",
+    "TrialPoints",
     "confusion",
     "grid",
     "losses",

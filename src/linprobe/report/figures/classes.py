@@ -65,7 +65,7 @@ class Bin:
 
 
 @dataclass(frozen=True, eq=False)
-class Reliability:
+class ReliabilityBars:
     """How often predictions of a confidence are right: of so many bins, those that have examples."""
 
     bins: int
@@ -92,7 +92,7 @@ def confusion(run: Run) -> Confusion:
     return Confusion(title, run.evidence.counts, run.classifier.classes)
 
 
-def reliability(run: Run) -> Reliability | None:
+def reliability(run: Run) -> ReliabilityBars | None:
     """How far the confidence can be believed; None where the classifier has no probabilities."""
     found = run.evidence.reliability
     if found is None:
@@ -103,7 +103,7 @@ def reliability(run: Run) -> Reliability | None:
         right = round(accuracy * n)
         interval = wilson_interval(right, n)
         seen.append(Bin(k / bins, (k + 1) / bins, n, right, float(found.confidence[k]), accuracy, interval))
-    return Reliability(bins, seen)
+    return ReliabilityBars(bins, seen)
 
 
 def templates(run: Run) -> Templates | None:

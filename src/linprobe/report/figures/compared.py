@@ -37,7 +37,7 @@ class Map:
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class TrialPoints:
     """Random settings over two axes: trained, from the lowest validation accuracy on, and lost, which diverged.
 
     left_out: so many, the lowest, have no place; marked: what was retrained on all features.
@@ -56,7 +56,7 @@ class Points:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class PathLines:
     """Accuracy along the only axis: settings trained, ascending, with the 95 % interval of validation, and lost ones.
 
     left_out: so many, evenly, have no place; folds: of a cross-validation.
@@ -77,7 +77,7 @@ class Path:
         return self.settings.rows[k].setting[self.along]
 
 
-def grid(run: Run, most: int | None = None) -> Map | Points | None:
+def grid(run: Run, most: int | None = None) -> Map | TrialPoints | None:
     """All settings over the first two axes along which they differ, at most so many of random ones."""
     settings, retrained = _compared(run)
     if len(settings.varied) < 2:
@@ -125,16 +125,16 @@ def _map(settings: Settings, title: str, down: str, across: str, marked: Sequenc
 
 def _points(
     settings: Settings, title: str, down: str, across: str, marked: Sequence[Tried], most: int | None
-) -> Points:
+) -> TrialPoints:
     order = settings.order if most is None else settings.order[: max(1, most)]
     trained = [k for k in reversed(order) if settings.rows[k].val_accuracy is not None]
     scales: dict[str, Scale] = {name: scale_of([row.setting[name] for row in settings.rows]) for name in (down, across)}
     lost = [k for k in order if settings.rows[k].val_accuracy is None]
     left_out, limits = len(settings.rows) - len(order), _colours(settings, trained)
-    return Points(title, settings, down, across, trained, lost, left_out, marked, scales, limits)
+    return TrialPoints(title, settings, down, across, trained, lost, left_out, marked, scales, limits)
 
 
-def path(run: Run, most: int | None = None) -> Path | None:
+def path(run: Run, most: int | None = None) -> PathLines | None:
     """Accuracy along the only axis that differs, of about so many of very many values."""
     settings, _ = _compared(run)
     if len(settings.varied) != 1:
@@ -143,7 +143,7 @@ def path(run: Run, most: int | None = None) -> Path | None:
     step = 1 if most is None else -(-len(rows) // max(1, most))
     order = sorted({*range(0, len(rows), step), settings.best}, key=lambda k: rows[k].setting[along])
     trained = [k for k in order if rows[k].val_accuracy is not None]
-    return Path(
+    return PathLines(
         f"{run.numbers.data.source}: accuracy along {AXES[along]}",
         settings,
         along,

@@ -155,7 +155,7 @@ def _sentence(counts: np.ndarray, names: list[str], i: int, j: int) -> str:
     return f"{count:,} of {n:,} examples of <b>{names[i]}</b> {what} ({percent(count / n)})"
 
 
-def _reliability(found: of_run.Reliability | None) -> Figure | None:
+def _reliability(found: of_run.ReliabilityBars | None) -> Figure | None:
     """How often predictions of a confidence are right, with how many there are of each."""
     if found is None:
         return None

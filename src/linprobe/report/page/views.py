@@ -43,9 +43,9 @@ def view(run: Run, room: int) -> Figure | None:
     most = room // POINT_BYTES
     found = of_run.path(run, most) or of_run.grid(run, most)
     match found:
-        case of_run.Path():
+        case of_run.PathLines():
             return _lines(found, _Hover(found.settings, room))
-        case of_run.Points():
+        case of_run.TrialPoints():
             return _points(found, _Hover(found.settings, room))
         case of_run.Map():
             return _map(found, _Hover(found.settings, room))
@@ -129,7 +129,7 @@ def _map(found: of_run.Map, hover: _Hover) -> Figure:
     )
 
 
-def _points(found: of_run.Points, hover: _Hover) -> Figure:
+def _points(found: of_run.TrialPoints, hover: _Hover) -> Figure:
     """A point for every random trial, for the best of very many."""
     settings, down, across, trained = found.settings, found.down, found.across, found.trained
     rows = settings.rows
@@ -165,7 +165,7 @@ def _points(found: of_run.Points, hover: _Hover) -> Figure:
     )
 
 
-def _lines(found: of_run.Path, hover: _Hover) -> Figure:
+def _lines(found: of_run.PathLines, hover: _Hover) -> Figure:
     """Accuracy on train and validation along the only axis, for some of very many values."""
     settings, along, trained, lost = found.settings, found.along, found.trained, found.lost
     rows, intervals = settings.rows, found.intervals

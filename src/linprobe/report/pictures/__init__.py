@@ -1,9 +1,9 @@
 """Pictures of the figures of a run, as PNG files."""
 
 import os
-from pathlib import Path as FilePath
+from pathlib import Path
 
-from linprobe.report.figures import Confusion, Losses, Map, Path, Points, Templates
+from linprobe.report.figures import Confusion, Losses, Map, PathLines, Templates, TrialPoints
 from linprobe.report.pictures.lines import draw_losses, draw_path, draw_points
 from linprobe.report.pictures.maps import draw_confusion, draw_map
 from linprobe.report.pictures.paper import Paper, save
@@ -11,7 +11,7 @@ from linprobe.report.pictures.tiles import draw_templates
 
 __all__ = ["draw", "drawn"]
 
-Figure = Losses | Map | Points | Path | Confusion | Templates
+Figure = Losses | Map | TrialPoints | PathLines | Confusion | Templates
 
 
 def draw(path: str | os.PathLike[str], figure: Figure) -> None:
@@ -19,7 +19,7 @@ def draw(path: str | os.PathLike[str], figure: Figure) -> None:
 
     Raises OutputError where it cannot be written, MissingDependencyError without matplotlib.
     """
-    save(FilePath(path), drawn(figure))
+    save(Path(path), drawn(figure))
 
 
 def drawn(figure: Figure) -> Paper:
@@ -29,9 +29,9 @@ def drawn(figure: Figure) -> Paper:
             return draw_losses(figure)
         case Map():
             return draw_map(figure)
-        case Points():
+        case TrialPoints():
             return draw_points(figure)
-        case Path():
+        case PathLines():
             return draw_path(figure)
         case Confusion():
             return draw_confusion(figure)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linprobe.report.figures import BEST, Losses, Path, Points, Scale
+from linprobe.report.figures import BEST, Losses, PathLines, Scale, TrialPoints
 from linprobe.report.pictures.paper import Paper, arrange, blank, colours, dress, explain, letters
 from linprobe.report.style import ACCENT, BAR, CURVES, FAINT, INK, LOST, LOWEST, ORDERED_MAP, PAPER, SMALL
 from linprobe.report.words import log_ticks, nice_ticks, short_number, short_numbers, tick_labels, wrap
@@ -82,7 +82,7 @@ def _last(value: float) -> str:
     return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else short_number(value)
 
 
-def draw_path(figure: Path) -> Paper:
+def draw_path(figure: PathLines) -> Paper:
     """Accuracy on train and validation along the only axis, the chosen value ringed."""
     settings, trained = figure.settings, figure.trained
     shown = sorted([*trained, *figure.lost], key=figure.value)
@@ -127,7 +127,7 @@ def draw_path(figure: Path) -> Paper:
     return paper
 
 
-def draw_points(figure: Points) -> Paper:
+def draw_points(figure: TrialPoints) -> Paper:
     """A point for every random setting in the colour of its validation accuracy, the chosen one ringed."""
     settings, rows = figure.settings, figure.settings.rows
     paper = blank(WIDTH, HEIGHT + 300)

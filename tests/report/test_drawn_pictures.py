@@ -23,7 +23,7 @@ from conftest import words_of  # pyright: ignore[reportMissingImports]
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.errors import MissingDependencyError, OutputError
 from linprobe.report import draw, figures, scale_templates
-from linprobe.report.figures import Confusion, Losses, Map, Points, Templates
+from linprobe.report.figures import Confusion, Losses, Map, Templates, TrialPoints
 from linprobe.report.pictures.maps import readable_on
 from linprobe.report.pictures.paper import colours, pixels
 from linprobe.report.style import DPI, MARGIN, ORDERED_MAP, SHARE_MAP
@@ -313,7 +313,7 @@ def test_retrained_settings_are_dotted(laid_out):
 
 def test_random_trials_are_points_in_their_colours(laid_out):
     figure = figures.grid(made_up(grid=(6, 7), trials=42))
-    assert isinstance(figure, Points)
+    assert isinstance(figure, TrialPoints)
     paper = laid_out(figure)
     axes, rows = paper.axes[0], figure.settings.rows
     (points,) = axes.collections
