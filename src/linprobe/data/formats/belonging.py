@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -154,7 +155,7 @@ def _places(found: Sequence[Split | None]) -> Places:
     return {split: in_one(np.flatnonzero(places == split)) for split in ("train", "val", "test") if split in found}
 
 
-def _values(entry: Entry) -> list:
+def _values(entry: Entry) -> list[Any]:
     """One value a row, Python's own."""
     values = np.asarray(entry.load())
     if values.size != len(values):
