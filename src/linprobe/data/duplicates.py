@@ -10,7 +10,7 @@ from linprobe.data.dataset import Dataset, Splits
 
 __all__ = ["Duplicates", "find_duplicates", "identical_examples", "row_hashes"]
 
-CHUNK_BYTES = 2**24
+CHUNK_BYTES = 2**21
 
 
 @dataclass(frozen=True)
