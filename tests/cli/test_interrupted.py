@@ -81,7 +81,7 @@ def results(folder):
 @pytest.mark.real_data
 @pytest.mark.parametrize("work", WORK)
 def test_killed_at_random_moments_it_ends_with_the_same_bits(work, tmp_path):
-    kills = 12
+    kills = 8
     rng = np.random.default_rng(kills)
     (tmp_path / "whole").mkdir()
     arguments = ["--out", "run", *WORK[work], "--iterations", str(600 * kills)]
