@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from linprobe.core.measure import per_class, wilson_interval
+from linprobe.report.figures import reliability
 from linprobe.report.page.names import isolated
 from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
@@ -102,39 +103,36 @@ def mistakes(run: Run, names: list[str], room: int) -> dict[str, Any]:
 
 def calibration(run: Run) -> dict[str, Any]:
     """Whether its confidence can be believed: the expected calibration error and its bins, or why there are none."""
-    found = run.evidence.reliability
-    if found is None:
+    found, bars = run.evidence.reliability, reliability(run)
+    if found is None or bars is None:
         return {
             "why": "An SVM's scores are margins and no probabilities: it never says how sure it is, so that there is "
             "nothing to compare with how often it is right. Train with softmax for that."
         }
-    bins, seen = len(found.n), found.n > 0
-    sure = float(found.confidence[seen] @ found.n[seen] / found.n.sum())
-    right = float(found.accuracy[seen] @ found.n[seen] / found.n.sum())
+    n = sum(one.n for one in bars.seen)
+    sure = sum(one.confidence * one.n for one in bars.seen) / n
+    right = sum(one.accuracy * one.n for one in bars.seen) / n
     low, high = wilson_interval(run.evidence.correct, run.evidence.n)
     if low <= sure <= high:
         lean = f"that is the same, within the noise of {counted(run.evidence.n, 'example')}"
     else:
         lean = f"it is {'surer than it is right' if sure > right else 'right more often than it is sure'}"
-    rows = []
-    for k in np.flatnonzero(seen):
-        count = round(found.accuracy[k] * found.n[k])
-        low, high = wilson_interval(count, int(found.n[k]))
-        rows.append(
-            {
-                "bin": f"{100 * k / bins:.0f} to {100 * (k + 1) / bins:.0f} %",
-                "n": f"{found.n[k]:,}",
-                "confidence": percent(found.confidence[k]),
-                "accuracy": percent(found.accuracy[k]),
-                "interval": f"{100 * low:.1f} to {percent(high)}",
-            }
-        )
+    rows = [
+        {
+            "bin": f"{100 * one.low:.0f} to {100 * one.high:.0f} %",
+            "n": f"{one.n:,}",
+            "confidence": percent(one.confidence),
+            "accuracy": percent(one.accuracy),
+            "interval": f"{100 * one.interval[0]:.1f} to {percent(one.interval[1])}",
+        }
+        for one in bars.seen
+    ]
     return {
         "why": None,
         "error": f"{found.error:.4f}",
         "sentence": f"On average it gives its answers a probability of {percent(sure)}, and {percent(right)} of them "
-        f"are right: {lean}. The expected calibration error, the difference of the two in each of {bins} bins, "
+        f"are right: {lean}. The expected calibration error, the difference of the two in each of {bars.bins} bins, "
         f"averaged over the examples, is {found.error:.4f}.",
         "rows": rows,
-        "absent": bins - len(rows),
+        "absent": bars.bins - len(rows),
     }

@@ -67,7 +67,8 @@ def draw_map(figure: Map) -> Paper:
     if figure.lost:
         caption.append(f"Hatched: {len(figure.lost):,} of {known.size:,} that diverged.")
     if figure.marked:
-        caption.append(f"Dotted: the {len(figure.marked):,} retrained on all features.")
+        kept = "the one" if len(figure.marked) == 1 else f"the {len(figure.marked):,}"
+        caption.append(f"Dotted: {kept} retrained on all features.")
     if not size:
         caption.append("Too many settings for numbers in the cells: results.csv has them.")
     arrange(paper, axes, figure.title, caption, size=(columns * wide, rows * high), parts=(columns, rows))
