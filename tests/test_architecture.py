@@ -1,6 +1,7 @@
 """Who may know whom, read from the imports themselves."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -168,3 +169,15 @@ def test_importing_loads_nothing_heavy(statement):
     command = f"{statement}; import sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
     assert not set(loaded) & (HEAVY | {"scipy", "numpy", "PIL"})
+
+
+def test_what_the_pages_on_the_architecture_name_is_there():
+    root = SOURCE.parents[1]
+    for page in ("docs/architecture.md", "CONTRIBUTING.md"):
+        table = [line for line in (root / page).read_text().splitlines() if line.startswith("| ")]
+        named = {name for line in table for name in re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:/|\.py|\.md))`", line)}
+        assert len(named) > 12
+        # A file that a row names after its folder is called by its own name there.
+        own = {path.name for path in SOURCE.rglob("*.py")} | {f"{path.name}/" for path in SOURCE.rglob("*")}
+        lost = {name for name in named if not ((SOURCE / name).exists() or (root / name).exists() or name in own)}
+        assert not lost, page
