@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from linprobe._moved import GONE, MOVED
+from linprobe.core.losses import find_loss
 
 NAMES = MOVED | {
     "linprobe.losses.softmax": "linprobe.core.losses.softmax",
@@ -20,6 +21,15 @@ NAMES = MOVED | {
 @pytest.mark.parametrize("old", NAMES)
 def test_an_old_name_is_the_module_of_today(old):
     assert importlib.import_module(old) is importlib.import_module(NAMES[old])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])  # a name warns once: hinge does it below
+def test_an_old_name_leaves_the_function_that_hides_the_module_in_its_place(loss):
+    losses = importlib.import_module("linprobe.core.losses")
+    module = importlib.import_module(f"linprobe.losses.{loss}")
+    assert getattr(losses, loss) is getattr(module, loss)
+    assert find_loss(loss).value_and_slope is getattr(losses, loss)
 
 
 @pytest.mark.filterwarnings("ignore:linprobe.losses is")

@@ -85,6 +85,17 @@ class OldNames:
         new = _new(old) or old
         warnings.warn(f"{old} is now {new}; the old name goes in the next version", DeprecationWarning, stacklevel=2)
         sys.modules[old] = importlib.import_module(new)
+        folder, _, name = old.rpartition(".")
+        if not isinstance(vars(sys.modules[folder]).get(name, module), ModuleType):
+            sys.modules[folder].__class__ = _Guarded
+
+
+class _Guarded(ModuleType):
+    """A package with functions that have the names of its modules: they stay where an import would put the module."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not isinstance(value, ModuleType) or isinstance(vars(self).get(name, value), ModuleType):
+            super().__setattr__(name, value)
 
 
 def _new(name: str) -> str | None:
