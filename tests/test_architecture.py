@@ -68,7 +68,7 @@ MAY_KNOW = {
         "tune",
         "steps",
     },
-    "results": {"errors", "compare.comparison", "compare.settings", "core.measure", "model.files"},
+    "results": {"errors", "compare.comparison", "compare.settings", "core.measure"},
     "describe": {"errors", "data", "core", "compare.defaults", "steps", "tune.options"},
     "tune": {"errors", "data", "core", "compare", "model", "results", "steps"},
     "report": {

@@ -79,3 +79,8 @@ def require(module: str, extra: str) -> ModuleType:
             f"{module.partition('.')[0]} is not installed, and this needs it; "
             f"install it beside your clone of linprobe: pip install './linprobe[{extra}]'"
         ) from error
+
+
+def short(found: object) -> str:
+    """What a file or a library says, in one line of bounded length."""
+    return " ".join(str(found).split())[:120]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linprobe.errors import DataError, UncheckedFileWarning
+from linprobe.errors import DataError, UncheckedFileWarning, short
 from linprobe.publish import publish_file
 
 CHECKSUM = "checksum"
@@ -120,8 +120,3 @@ def warn_unchecked(path: Path, kind: Kind, metadata: Mapping[str, str]) -> None:
 def damaged(path: Path, kind: Kind, finding: str) -> DataError:
     """The error for a file that was ours once."""
     return DataError(f"{path}: is damaged: {finding}; {kind.again}")
-
-
-def short(found: object) -> str:
-    """What a file or a library says, in one line of bounded length."""
-    return " ".join(str(found).split())[:120]

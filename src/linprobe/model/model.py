@@ -13,8 +13,8 @@ from linprobe import __version__
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import highest
 from linprobe.data.prepare import Preparation
-from linprobe.errors import DataError, IncompatibleError
-from linprobe.model.files import Kind, short, write
+from linprobe.errors import DataError, IncompatibleError, short
+from linprobe.model.files import Kind, write
 from linprobe.model.provenance import Proven, Provenance
 
 if TYPE_CHECKING:

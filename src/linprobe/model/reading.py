@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from linprobe.data.prepare import Preparation
-from linprobe.errors import DataError, UnsafeFileError
-from linprobe.model.files import damaged, read, short, warn_unchecked
+from linprobe.errors import DataError, UnsafeFileError, short
+from linprobe.model.files import damaged, read, warn_unchecked
 from linprobe.model.model import MODEL, Model
 from linprobe.model.provenance import Proven, Provenance
 

@@ -12,8 +12,7 @@ import numpy as np
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.settings import NAMES
 from linprobe.core.measure import wilson_interval
-from linprobe.errors import DataError
-from linprobe.model.files import short
+from linprobe.errors import DataError, short
 from linprobe.results.exercise import FirstLoss, GradientChecks, LowestObjective, Questions, Skipped, Vectorized
 from linprobe.results.tables import (
     Count,
