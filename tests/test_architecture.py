@@ -57,7 +57,7 @@ MAY_KNOW = {
     },
     "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "model", "steps"},
     # Makes estimators, which save themselves as models.
-    "model": {"errors", "publish", "core.measure", "core.losses", "data", "estimators"},
+    "model": {"_moved", "errors", "publish", "core.measure", "core.losses", "data", "estimators"},
     "predict": {"errors", "core.backend", "core.finite", "model", "data"},
     "assess": {
         "errors",

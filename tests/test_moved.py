@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import linprobe
 from linprobe._moved import GONE, MOVED
 from linprobe.core.losses import find_loss
 
@@ -37,6 +38,14 @@ def test_it_says_where_it_is_now():
     importlib.import_module("linprobe.losses")
     with pytest.warns(DeprecationWarning, match="linprobe.losses.hinge is now linprobe.core.losses.hinge"):
         importlib.import_module("linprobe.losses.hinge")
+
+
+@pytest.mark.filterwarnings("ignore:linprobe.classifier is")
+def test_the_old_name_of_the_model_is_warned_of_where_it_is_used():
+    for module in (linprobe, importlib.import_module("linprobe.classifier")):
+        with pytest.warns(DeprecationWarning, match="linprobe.Classifier is now linprobe.Model") as told:
+            assert module.Classifier is linprobe.Model
+        assert told[0].filename == __file__
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from linprobe._moved import OldNames
+from linprobe._moved import OldNames, warn_of_old_name
 
 if TYPE_CHECKING:
     from linprobe.data.dataset import Dataset, Examples, Splits
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Classifier": "linprobe.model",  # the old name of Model
     "Dataset": "linprobe.data.dataset",
     "Examples": "linprobe.data.dataset",
     "LinearSVM": "linprobe.estimators",
@@ -55,6 +54,9 @@ sys.meta_path.insert(0, OldNames())
 
 def __getattr__(name: str) -> Any:
     # Names are imported when they are first asked for: `import linprobe` costs nothing, whatever they bring with them.
+    if name == "Classifier":
+        warn_of_old_name("linprobe.Classifier", "linprobe.Model")
+        name = "Model"
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_PLACES[name]), name)

@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
-__all__ = ["GONE", "MOVED", "OldNames"]
+__all__ = ["GONE", "MOVED", "OldNames", "warn_of_old_name"]
 
 # Where each is now; what is not named here has gone along with the folder that it is in, however deep.
 MOVED = {
@@ -83,7 +83,7 @@ class OldNames:
         """Put the module of today in its place."""
         old = module.__name__
         new = _new(old) or old
-        warnings.warn(f"{old} is now {new}; the old name goes in the next version", DeprecationWarning, stacklevel=2)
+        warn_of_old_name(old, new)
         sys.modules[old] = importlib.import_module(new)
         folder, _, name = old.rpartition(".")
         if not isinstance(vars(sys.modules[folder]).get(name, module), ModuleType):
@@ -96,6 +96,11 @@ class _Guarded(ModuleType):
     def __setattr__(self, name: str, value: object) -> None:
         if not isinstance(value, ModuleType) or isinstance(vars(self).get(name, value), ModuleType):
             super().__setattr__(name, value)
+
+
+def warn_of_old_name(old: str, new: str) -> None:
+    """Warn whoever called the caller."""
+    warnings.warn(f"{old} is now {new}; the old name goes in the next version", DeprecationWarning, stacklevel=3)
 
 
 def _new(name: str) -> str | None:

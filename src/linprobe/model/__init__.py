@@ -1,8 +1,8 @@
 """What is kept of a training: the model, its file, and what one look at the test split leaves."""
 
-import warnings
 from typing import Any
 
+from linprobe._moved import warn_of_old_name
 from linprobe.model.model import Model
 from linprobe.model.provenance import Proven, Provenance
 from linprobe.model.reading import load
@@ -13,6 +13,5 @@ __all__ = ["Model", "Proven", "Provenance", "load"]
 def __getattr__(name: str) -> Any:
     if name != "Classifier":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    message = "linprobe.Classifier is now linprobe.Model; the old name goes in the next version"
-    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    warn_of_old_name("linprobe.Classifier", "linprobe.Model")
     return Model
