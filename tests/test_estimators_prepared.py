@@ -3,6 +3,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportOptionalSubscript=false
 
 import pickle
+import time
 import tracemalloc
 
 import numpy as np
@@ -17,6 +18,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from linprobe import LinearSVM, ProbeSearch, SoftmaxClassifier
 from linprobe.errors import IncompatibleError, UsageError
+from linprobe.estimators import folds
+from linprobe.estimators.preparing import prepared_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
 
@@ -208,6 +211,17 @@ def test_the_parameter_is_one_of_the_estimators():
         np.testing.assert_allclose(
             search.cv_results_["mean_objective"][chosen], alone.cv_results_["mean_objective"], rtol=1e-5
         )
+
+
+def test_the_time_of_a_fit_has_that_of_preparing_its_fold(monkeypatch):
+    def slowly(*given):
+        time.sleep(0.2)
+        return prepared_for(*given)
+
+    monkeypatch.setattr(folds, "prepared_for", slowly)
+    X, y = draw()
+    search = ProbeSearch(SoftmaxClassifier(), {"C": CS}, cv=3, prepare="centred").fit(X, y)
+    assert search.cv_results_["mean_fit_time"].sum() >= 0.2
 
 
 def test_what_makes_no_sense_is_refused():

@@ -167,8 +167,9 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise IncompatibleError("a single split has no standard error; set one_standard_error=False, or use folds")
         found = Fitted(len(settings), len(splits))
         scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
+        started = time.perf_counter()
         for stack in stacks_of(settings, splits, examples):
-            times = [time.perf_counter()]
+            times = [started]
 
             def judge(trained: Trained, _: np.ndarray, stack: Stack = stack, times: list[float] = times) -> Judged:
                 times.append(time.perf_counter())
@@ -184,6 +185,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             compared, reg = stack.compare(examples, self.memory, judge)
             _warn_of_gaps(compared.fits, stack.settings[0].estimator)
             found.add(stack, compared.fits, reg, times[1] - times[0])
+            started = time.perf_counter()  # preparing the next stack's features is part of its fit
         check_unchanged(stamps, X)
 
         tables = scores.tables(("test", "train") if self.return_train_score else ("test",))
