@@ -1,14 +1,17 @@
 """Estimators become models and files, and models estimators again: the same classes, scores and proof."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 import linprobe
 from linprobe import LinearSVM, Model, ProbeSearch, SoftmaxClassifier
+from linprobe.core.certificate import certify
 from linprobe.errors import IncompatibleError
 from linprobe.tune import Options, tune
 
@@ -114,6 +117,7 @@ def test_names_of_features_are_kept_and_checked(tmp_path):
 def test_a_tuned_model_becomes_an_estimator_with_its_preparation_in_the_weights(features, loss):
     digits = linprobe.open_dataset("digits")
     model = tune(digits, Options(loss=loss, regs=np.array([0.1]), features=features)).classifier
+    assert (model.to_estimator().prepare, model.to_estimator().reg) == (features, 0.1)
     X = digits.train.X.reshape(len(digits.train), -1)
     for estimator in (model.to_estimator(), model.to_sklearn()):
         np.testing.assert_allclose(estimator.decision_function(X), model.decision_function(digits.train.X), atol=1e-4)
@@ -154,3 +158,32 @@ def test_an_estimator_that_prepares_its_features_is_saved_with_that(make, prepar
     for scores in (model.decision_function(X), again.decision_function(X)):
         np.testing.assert_allclose(scores, fitted.decision_function(X), rtol=1e-6, atol=1e-6)
     assert (again.preparation_ is None) == (prepare != "normalised")
+
+
+@pytest.mark.parametrize("labels", ["texts", "two texts"])
+@pytest.mark.parametrize("prepare", [None, "centred", "standardised", "normalised"])
+@pytest.mark.parametrize("make", [SoftmaxClassifier, LinearSVM])
+def test_what_a_saved_estimator_says_was_proven_is_so_of_what_its_file_holds(make, prepare, labels, tmp_path):
+    X, y = examples(LABELS[labels])
+    X = X.astype(np.float64) * np.arange(1, D + 1) + 3
+    X[:, 2] = 7  # of which a scale makes nothing
+    fitted = make(prepare=prepare).fit(X, y)
+    fitted.save(tmp_path / "model")
+    model = linprobe.load(tmp_path / "model")
+    rows, codes = model.preparation.apply(X, np.float64), np.searchsorted(model.classes, y)
+    said, proven = model.provenance, model.certificate
+    assert said.reg is not None
+    assert said.tol is not None
+    assert proven is not None
+    found = certify(rows, codes, model.W[:, :, None], model.b[:, None], [said.reg], str(said.loss))
+    assert proven.objective == pytest.approx(found.objective[0], rel=1e-9)
+    assert found.gap[0] <= said.tol * found.objective[0]
+
+    again = model.to_estimator()
+    again.save(tmp_path / "again")
+    other = linprobe.load(tmp_path / "again")
+    np.testing.assert_allclose(other.W, model.W, rtol=1e-14)
+    assert (other.certificate, other.provenance.features) == (proven, prepare)
+    fresh: Any = clone(again)
+    for refitted in (fresh.fit(X, y), again.fit(X, y)):  # it does what the first one did
+        np.testing.assert_allclose(refitted.decision_function(X), fitted.decision_function(X), rtol=1e-9, atol=1e-9)

@@ -41,6 +41,7 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
     n_features_in_: int
     feature_names_in_: np.ndarray
     preparation_: Preparation | None
+    _scale: np.ndarray | None = None  # (D,), part of coef_ where features are standardised: what the penalty is without
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         find = self._descend if self.solver == "sgd" else self._solve
         optimum = find(data, codes, reg, loss=loss, classes=len(classes), sample_weight=weight)
         W, b, objective = to_numpy(optimum.W)[:, :, 0], to_numpy(optimum.b)[:, 0], float(optimum.objective[0])
+        self._scale = None if preparation is None else preparation.scale
         self.preparation_, W, b = unprepared(preparation, W, b)
         check_unchanged(stamps, X)
         if not (np.isfinite(W).all() and np.isfinite(b).all() and math.isfinite(objective)):

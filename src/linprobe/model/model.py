@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from scipy.special import softmax
@@ -12,7 +12,7 @@ from scipy.special import softmax
 from linprobe import __version__
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import highest
-from linprobe.data.prepare import Preparation
+from linprobe.data.prepare import Features, Preparation
 from linprobe.errors import DataError, IncompatibleError, short
 from linprobe.model.files import Kind, write
 from linprobe.model.provenance import Proven, Provenance
@@ -159,13 +159,16 @@ class Model:
         W, b, exact = best.coef_.T, best.intercept_, best.solver == "exact"
         if W.shape[1] == 1:
             W, b = np.hstack([-W / 2, W / 2]), np.concatenate([-b / 2, b / 2])
+        scale = best._scale
+        if scale is not None:  # as they were trained, for the penalty is on these
+            W = np.divide(W, scale[:, None], out=np.zeros_like(W), where=scale[:, None] > 0)
         names = getattr(best, "feature_names_in_", None)
         classes, labels = _names(best.classes_)
         return cls(
             W,
             b,
             classes,
-            best.preparation_ or Preparation(np.zeros(len(W), W.dtype), (len(W),)),
+            best.preparation_ or Preparation(np.zeros(len(W), W.dtype), (len(W),), scale),
             Provenance(
                 solver=best.solver,
                 loss="softmax" if isinstance(best, SoftmaxClassifier) else best.loss,
@@ -186,20 +189,22 @@ class Model:
         """A fitted SoftmaxClassifier or LinearSVM with the same scores, for rows of features (n, D).
 
         The preparation becomes part of its weights and bias, but for rows that are divided by their length, which the
-        estimator does then. Raises IncompatibleError for a single class or a loss that is none of theirs.
+        estimator does then. Where it is fitted again, it prepares features as the model's training did. Raises
+        IncompatibleError for a single class or a loss that is none of theirs.
         """
         from linprobe.estimators import LinearSVM, SoftmaxClassifier
 
         said = self.provenance
-        # With a scale, λ is that of weights of other features than the estimator's.
-        options: dict[str, Any] = {"reg": said.reg if self.preparation.scale is None else None, "tol": said.tol}
+        options: dict[str, Any] = {"reg": said.reg, "tol": said.tol}
+        if said.features in get_args(Features):
+            options["prepare"] = said.features
         options = {name: value for name, value in options.items() if value is not None}
         options |= {"fit_intercept": said.intercept != "none"} | ({"solver": "sgd"} if said.solver == "sgd" else {})
-        if self.preparation.unit_rows:
-            options["prepare"] = "normalised"
         loss = self._loss()
         estimator = SoftmaxClassifier(**options) if loss == "softmax" else LinearSVM(**options, loss=loss)
         self._give(estimator)
+        estimator.preparation_ = self.preparation if self.preparation.unit_rows else None
+        estimator._scale = None if self.preparation.unit_rows else self.preparation.scale
         if said.reg is not None:
             estimator.reg_ = said.reg
         if said.iterations is not None:
@@ -218,6 +223,10 @@ class Model:
 
         loss = self._loss()
         estimator = LogisticRegression() if loss == "softmax" else LinearSVC(loss=loss)
+        if self.preparation.unit_rows:
+            raise IncompatibleError(
+                "this model divides each row by its length, which no weights can do; use its decision_function"
+            )
         self._give(estimator)
         iterations = self.provenance.iterations or 0
         estimator.n_iter_ = iterations if isinstance(estimator, LinearSVC) else np.array([iterations], np.int32)
@@ -235,13 +244,6 @@ class Model:
     def _give(self, estimator: Any) -> None:
         """Set what a fit would have set: classes, weights, bias, and what the features are called."""
         (preparation, W), b = self._folded, self.b
-        ours = hasattr(estimator, "prepare")
-        if ours:
-            estimator.preparation_ = preparation if preparation.unit_rows else None
-        if preparation.unit_rows and not ours:
-            raise IncompatibleError(
-                "this model divides each row by its length, which no weights can do; use its decision_function"
-            )
         if len(self.classes) < 2:
             raise IncompatibleError("this model knows one class, an estimator at least two; use its decision_function")
         if not preparation.unit_rows and (W is not self.W or preparation.mean.any()):
