@@ -143,6 +143,9 @@ def test_what_is_no_estimator_or_fits_none_is_refused():
                 make()
     with pytest.raises(IncompatibleError, match="by its length"):
         rows.to_sklearn()
+    assert rows.to_estimator().prepare == "normalised"
+    odd = replace(model, provenance=replace(model.provenance, features="of another kind"))
+    assert odd.to_estimator().prepare is None
 
 
 @pytest.mark.parametrize("prepare", ["centred", "standardised", "normalised"])

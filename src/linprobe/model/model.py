@@ -195,9 +195,9 @@ class Model:
         from linprobe.estimators import LinearSVM, SoftmaxClassifier
 
         said = self.provenance
+        prepare = "normalised" if self.preparation.unit_rows else said.features
         options: dict[str, Any] = {"reg": said.reg, "tol": said.tol}
-        if said.features in get_args(Features):
-            options["prepare"] = said.features
+        options["prepare"] = prepare if prepare in get_args(Features) else None
         options = {name: value for name, value in options.items() if value is not None}
         options |= {"fit_intercept": said.intercept != "none"} | ({"solver": "sgd"} if said.solver == "sgd" else {})
         loss = self._loss()
