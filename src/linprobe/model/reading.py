@@ -34,6 +34,8 @@ def load(path: Path | str) -> Model:
     """
     path = Path(path)
     metadata, arrays = _read(path)
+    if metadata["format"] != MODEL.format:
+        arrays.pop("scale", None)  # which older files have in their weights
     try:
         model = _model(_told(metadata), arrays)
     except DataError as error:
@@ -65,8 +67,7 @@ def _told(metadata: Mapping[str, str]) -> dict[str, Any]:
     about = _expect(_json(metadata, "about"), dict, "about is not a table")
     told["unit_rows"] = "unit_rows" in metadata and _json(metadata, "unit_rows")
     told["white"] = about.pop("white", 255)
-    # The scale of these is in their weights.
-    return told | {"provenance": about, **dict.fromkeys(("labels", "feature_names", "dtype", "certificate", "scale"))}
+    return told | {"provenance": about, **dict.fromkeys(("labels", "feature_names", "dtype", "certificate"))}
 
 
 def _model(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
@@ -90,8 +91,6 @@ def _model(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
     features = math.prod(shape)
     if names is not None and not (_are_names(names) and len(names) == features):
         raise DataError("feature_names is not a list of a name for each feature")
-    if "scale" in told:
-        arrays.pop("scale", None)
     _check_arrays(arrays, features, len(classes))
     if unit_rows and "scale" in arrays:
         raise DataError("it has a scale, and rows that are divided by their length")
