@@ -1,16 +1,17 @@
 """What an estimator does to features before it trains, as `prepare` says, and weights that need it no longer."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from linprobe.core.backend import is_sparse
+from linprobe.data.prepare import Features as PreparedFeatures
 from linprobe.data.prepare import Preparation, fit_preparation
 from linprobe.data.rows import StoredRows
 from linprobe.errors import IncompatibleError
 from linprobe.estimators.inputs import Features
 
-Prepare = Literal["centred", "standardised", "normalised"] | None
+Prepare = PreparedFeatures | None
 
 
 def prepared_for(estimator: Any, X: Features, weight: np.ndarray | None) -> tuple[Preparation | None, Any]:
