@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from linprobe import load, open_dataset
-from linprobe.assess import assess, prove
+from linprobe.assess import assess, open_as_trained, prove
 from linprobe.core.measure import ClassScore, per_class
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
@@ -284,3 +284,11 @@ def test_a_weight_of_a_feature_that_is_constant_in_training_counts_with_standard
     W = result.classifier.W.copy()
     W[0, 3] = 2.0
     assert not prove(replace(result.classifier, W=W), digits).proven
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "nul\0byte", "cifar10"])
+def test_a_test_source_that_no_path_can_be_or_that_is_not_there_is_not_looked_for(digits, tuned, path, monkeypatch):
+    monkeypatch.setattr("linprobe.data.fetch.obtain", lambda *_, **__: pytest.fail("asks for a source to be fetched"))
+    found = open_as_trained(telling(tuned.classifier, asked={"test": path}), "digits", {})
+    assert found.fingerprint == digits.fingerprint
+    assert "read without --test" in found.notes[-1]

@@ -12,6 +12,7 @@ from linprobe.core.measure import wilson_interval
 from linprobe.data.dataset import Dataset, Examples, Splits
 from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import Features, Preparation
+from linprobe.data.reading import show
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.errors import DataError, UsageError
 from linprobe.model import Model
@@ -19,7 +20,8 @@ from linprobe.model.evidence import observe
 from linprobe.steps import at_most, brief, number
 from linprobe.tune.options import TOLERANCE
 
-READ_BY = ("x", "label", "val", "test", "split_column", "groups")  # what `open_dataset` can be told
+# What `open_dataset` can be told; what comes last is the first that other data than the training's is read without.
+READ_BY = ("x", "label", "split_column", "groups", "test", "val")
 
 # The mean in the file is that of the rows it was fitted on, but for how another machine rounds.
 MEAN_TOLERANCE = 1e-6
@@ -90,24 +92,42 @@ def assess(classifier: Model, dataset: Dataset) -> Assessment:
 def open_as_trained(classifier: Model, source: str, given: dict[str, str]) -> Dataset:
     """A source, read with the options that are given, and else as the model's training read its own.
 
-    Where that makes it the data of the training it is; else without the sources of its validation and test splits, and
-    without anything that this source does not have. Raises what `open_dataset` raises.
+    Other data than that of the training has its own validation and test splits, and need not have groups, a column of
+    splits, or the features and labels by these names; a note says without which of the last four options it was read.
+    Raises what `open_dataset` raises.
     """
     told = classifier.provenance.asked
-    known: dict[str, str] = {name: told[name] for name in READ_BY if name in told}
-    for split in ("val", "test"):  # a model names files that are there, and sends nobody for others
-        if split in known and not Path(known[split]).exists():
-            del known[split]
-    if {"val", "test"} & known.keys() - given.keys():
-        with contextlib.suppress(UsageError, DataError):
-            dataset = open_dataset(source, **(known | given))
-            if trained_on(classifier, dataset):
-                return dataset
-    columns = {name: asked for name, asked in known.items() if name not in ("val", "test")}
-    if columns.keys() - given.keys():
-        with contextlib.suppress(UsageError, DataError):
-            return open_dataset(source, **(columns | given))
-    return open_dataset(source, **given)
+    known = {name: told[name] for name in READ_BY if name in told and name not in given}
+    tried: dict[str, str] = {}
+    for names in (READ_BY, READ_BY[:4], READ_BY[:3], READ_BY[:2]):
+        used = {name: known[name] for name in names if name in known}
+        others = [used[split] for split in ("val", "test") if split in used]
+        # A model names files that are there, and sends nobody for others.
+        if used != tried and all(map(_is_there, others)):
+            with contextlib.suppress(UsageError, DataError):
+                dataset = open_dataset(source, **used, **given)
+                if not others or trained_on(classifier, dataset):
+                    return _noted(dataset, known, used)
+        tried = used
+    return _noted(open_dataset(source, **given), known, {})
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long, or what no path can be
+        return False
+
+
+def _noted(dataset: Dataset, known: dict[str, str], used: dict[str, str]) -> Dataset:
+    """With a note of the options of the training that may matter for what is measured, where it was read without."""
+    left = [
+        f"--{name} {show(known[name], 200)}" for name in ("x", "label", "val", "test") if name in known.keys() - used
+    ]
+    if not left:
+        return dataset
+    note = f"This source was read without {' '.join(left)}, which the model was trained with."
+    return replace(dataset, notes=(*dataset.notes, note))
 
 
 def trained_on(classifier: Model, dataset: Dataset) -> bool:

@@ -139,6 +139,31 @@ def test_groups_stay_whole_and_are_found_again(run, tmp_path):
     assert run("tune", "some.npz", "--groups", "patient", "--folds", "4", "--out", "folds", *QUICK)[0] == 0
 
 
+def test_other_data_without_the_groups_is_read_by_the_label_of_the_training(run, tmp_path):
+    arrays = {"X": X, "y": Y, "other": 1 - Y // 2}
+    np.savez(tmp_path / "some.npz", **arrays, patient=np.arange(N) // 4)
+    assert run("tune", "some.npz", "--label", "other", "--groups", "patient", "--out", "run", *QUICK)[0] == 0
+    np.savez(
+        tmp_path / "new.npz", **{name: array[:60] for name, array in arrays.items()}
+    )  # in which y would be taken for the label
+    status, out, err = run("evaluate", "run/model.safetensors", "new.npz", "--json")
+    assert (status, err) == (0, "")
+    assert [one["n"] for one in json.loads(out)["classes"]] == np.bincount(1 - Y[:60] // 2).tolist()
+    np.savez(tmp_path / "without.npz", X=X, y=np.minimum(Y, 1))
+    status, out, _ = run("evaluate", "run/model.safetensors", "without.npz", "--json")
+    assert (status, json.loads(out)["n"]) == (0, N)
+    assert "read without --label other, which" in json.loads(out)["data"]["notes"][-1]
+
+
+def test_that_a_test_source_of_the_training_is_gone_is_said(run, tmp_path):
+    splits_of(tmp_path)
+    assert run("tune", "train.npz", "--test", "test.npz", "--out", "run", *QUICK)[0] == 0
+    (tmp_path / "test.npz").unlink()
+    status, _, err = run("evaluate", "run/model.safetensors", "train.npz")
+    assert status == 0
+    assert "read without --test test.npz, which the model was trained with" in " ".join(err.split())
+
+
 def test_what_a_source_is_read_by_is_on_the_page(run, tmp_path):
     labels = Y.copy()
     labels[80:] = -1
