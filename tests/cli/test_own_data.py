@@ -80,6 +80,7 @@ def test_what_is_not_clear_is_chosen_by_options(run, tmp_path):
     assert json.loads(out)["classes"] == ["0", "1"]
     assert json.loads(out)["command"] == "linprobe tune some.npz --x dino --label coarse_label"
     assert "describe" not in run("tune", "absent.npz", *QUICK)[2]
+    assert "describe" not in run("tune", "some.npz", "--x", "dino", "--label", "fine_label", "--val", "absent.npz")[2]
     chosen = ["--x", "dino", "--label", "coarse_label"]
     status, out, err = run("tune", "some.npz", *chosen, "--out", "run", *QUICK)
     assert (status, err) == (0, "")

@@ -57,6 +57,19 @@ def test_where_the_labels_are_not_clear_it_says_what_there_is(tmp_path):
     assert chosen.command == f"linprobe tune {path} --label coarse_label"
 
 
+def test_options_that_do_not_fit_a_source_that_is_clear_are_refused(tmp_path):
+    path = tmp_path / "some.npz"
+    np.savez(path, X=X, y=Y, place=Y)
+    assert describe(path).classes == ("0", "1", "2")
+    for wrong, words in (
+        ({"val": str(tmp_path / "absent.npz")}, "does not exist"),
+        ({"x": "absent"}, "--x absent: is not in"),
+        ({"split_column": "place"}, "train, val or test is expected"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            describe(path, **wrong)
+
+
 def test_a_folder_with_several_data_sets_is_described_by_what_names_one(tmp_path):
     write_cifar10(tmp_path)
     np.save(tmp_path / "features.npy", X)

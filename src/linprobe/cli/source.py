@@ -17,20 +17,20 @@ def opened(
 ) -> "Dataset":
     """The data set as the options that are given say; how: in place of `open_dataset`, what takes those.
 
-    A UsageError about a source with something in it names the command that lists what.
+    A UsageError about sources with something in them names the command that lists what.
     """
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.screen import print_notes
     from linprobe.data.formats import contents, open_dataset
 
     choice = {name: asked for name, asked in options.items() if asked is not None}
-    for each in (source, choice.get("val"), choice.get("test")):
-        if each is not None:
-            fetch_if_absent(each)
+    sources = [source, *(choice[split] for split in ("val", "test") if split in choice)]
+    for each in sources:
+        fetch_if_absent(each)
     try:
         dataset = open_dataset(source, **choice) if how is None else how(choice)
     except UsageError as error:
-        if contents(source) is None:
+        if any(contents(each) is None for each in sources):
             raise
         raise UsageError(f"{error}; linprobe describe {shlex.quote(source)} shows what is in it") from error
     print_notes(dataset.notes)

@@ -99,7 +99,7 @@ def describe(source: str | os.PathLike[str], **choice: str | None) -> Descriptio
     Raises
     ------
     UsageError
-        For what is not there, and for what linprobe can't read.
+        For what is not there, for what linprobe can't read, and for options that a source which is clear does not fit.
     DataError
         For what cannot be read, is damaged or should not be read.
     """
@@ -108,7 +108,7 @@ def describe(source: str | os.PathLike[str], **choice: str | None) -> Descriptio
         dataset = open_dataset(source, **choice)
     except UsageError as error:
         held = contents(source)
-        if held is None:
+        if held is None or (any(choice.values()) and _is_clear(source)):
             raise
         return Description(os.fspath(source), held.format, _arrays(held), undecided=str(error))
     opened = time.perf_counter() - started
@@ -117,6 +117,15 @@ def describe(source: str | os.PathLike[str], **choice: str | None) -> Descriptio
     for option, given in choice.items():
         words += [] if given is None else [f"--{option.replace('_', '-')}", given]
     return _described(source, held, dataset, opened, shlex.join(words))
+
+
+def _is_clear(source: str | os.PathLike[str]) -> bool:
+    """Whether a source can be read without options."""
+    try:
+        open_dataset(source)
+    except UsageError:
+        return False
+    return True
 
 
 def _arrays(held: Contents) -> tuple[ArrayInfo, ...]:
