@@ -108,7 +108,7 @@ def describe(source: str | os.PathLike[str], **choice: str | None) -> Descriptio
         dataset = open_dataset(source, **choice)
     except UsageError as error:
         held = contents(source)
-        if held is None or (any(choice.values()) and _is_clear(source)):
+        if held is None or (any(given is not None for given in choice.values()) and _is_clear(source)):
             raise
         return Description(os.fspath(source), held.format, _arrays(held), undecided=str(error))
     opened = time.perf_counter() - started
