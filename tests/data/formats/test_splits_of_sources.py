@@ -286,6 +286,18 @@ def test_groups_of_other_sources_are_read_too_and_alike(tmp_path):
     assert dataset.train.groups[9:12].tolist() == ["3"] * 3 == [dataset.test.groups[0]] * 3
 
 
+def test_a_column_that_is_named_but_not_there_is_not_taken_for_the_labels(tmp_path):
+    np.savez(tmp_path / "train.npz", X=X[:20], y=Y[:20], p=np.arange(20) // 4)
+    np.savez(tmp_path / "test.npz", X=X[20:], y=Y[20:])
+    assert refused(UsageError, tmp_path / "train.npz", groups="q").endswith("give one of these, as --groups p")
+    for option, name in (("groups", "p"), ("label", "p"), ("x", "X")):
+        if option == "x":
+            np.savez(tmp_path / "test.npz", Z=X[20:], y=Y[20:])
+        said = refused(UsageError, tmp_path / "train.npz", test=tmp_path / "test.npz", **{option: name})
+        assert said.startswith(f"--{option} {name}: is not in {tmp_path / 'test.npz'}, which has ")
+        assert said.endswith("; call it as in train")
+
+
 @pytest.mark.parametrize(
     ("groups", "error", "finding"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 from linprobe.core.backend import Array
 from linprobe.data.dataset import Columns, Dataset, Examples
 from linprobe.data.formats.belonging import Places, alone, belonging, grouping, like_train, parts_of
+from linprobe.data.formats.class_names import class_names_beside
 from linprobe.data.formats.entries import Choice, Column, Entry, array_of, columns_of, listed, one_naming
 from linprobe.data.formats.naming import read_name
 from linprobe.data.labels import Labels, Told, read_labels
@@ -32,7 +33,7 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
     columns = columns_of(place, entries if choice.like is None else alone(entries))
     if like.table and all(column.train.table is None for column in columns):
         like = Columns()  # arrays, which have the names of their own
-    groups = None if choice.groups is None else _named(place, columns, choice.groups, "--groups")
+    groups = None if choice.groups is None else _named(place, columns, choice.groups, "--groups", choice.like)
     remarks: list[str] = []
     said = None if choice.split_column is None else _named(place, columns, choice.split_column, "--split-column")
     said, places = belonging(place, columns, choice, said, remarks)
@@ -41,7 +42,7 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
     if like.table:
         features = [like_train(place, columns, name) for name in like.features]
     elif choice.x is not None:
-        features = _chosen(place, columns, choice.x)
+        features = _chosen(place, columns, choice.x, choice.like)
     else:
         features = [column for column in columns if (column.train.name,) == like.features]
         features = features or _features(place, columns, asked)
@@ -63,7 +64,7 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
     told = _told(place, features, label, remarks)
     if places is not None:
         told = parts_of(told["train"], places)
-    labels = read_labels(told, one_naming(label.splits.values()) or _class_names(columns, label, told, remarks))
+    labels = read_labels(told, one_naming(label.splits.values()) or class_names_beside(columns, label, told, remarks))
     remarks += labels.notes
     examples = _examples(features, labels, places, {} if groups is None else grouping(groups, told, places))
     table = features[0].train.table is not None and len(features[0].train.shape) == 1
@@ -87,23 +88,23 @@ def _asked_label(place: str, columns: Sequence[Column], choice: Choice, like: Co
     if choice.label is not None:
         if choice.label == choice.groups:
             raise UsageError(f"--groups {show(choice.label)}: is what is to be learned, --label; name another column")
-        return _named(place, columns, choice.label, "--label")
+        return _named(place, columns, choice.label, "--label", choice.like)
     if like.table and like.label:
         return like_train(place, columns, like.label)
     return next((column for column in columns if column.train.name == like.label), None)
 
 
-def _chosen(place: str, columns: Sequence[Column], asked: str) -> list[Column]:
+def _chosen(place: str, columns: Sequence[Column], asked: str, like: Columns | None) -> list[Column]:
     """The features that the user named: an array, a column, or what columns that are numbered begin with."""
     family = [
         column
         for column in columns
         if column.train.numeric and re.fullmatch(re.escape(asked.rstrip("*")) + "[0-9]+", column.train.name)
     ]
-    return family if len(family) > 1 else [_named(place, columns, asked, "--x")]
+    return family if len(family) > 1 else [_named(place, columns, asked, "--x", like)]
 
 
-def _named(place: str, columns: Sequence[Column], asked: str, option: str) -> Column:
+def _named(place: str, columns: Sequence[Column], asked: str, option: str, like: Columns | None = None) -> Column:
     """The column that the user named, in any case, with its split or without."""
     for same in (str, str.lower):
         found = [
@@ -116,10 +117,10 @@ def _named(place: str, columns: Sequence[Column], asked: str, option: str) -> Co
     ordered = [column.train for column in _likeliest_first(columns, option)]
     near = difflib.get_close_matches(asked.lower(), [entry.name.lower() for entry in ordered], n=1)
     meant = next((entry for entry in ordered if entry.name.lower() in near), ordered[0])
-    raise UsageError(
-        f"{option} {show(asked)}: is not in {place}, which has {listed(ordered)}; give one of these, as {option} "
-        f"{show(meant.name)}"
-    )
+    way = f"give one of these, as {option} {show(meant.name)}"
+    if like is not None:  # the training examples have it
+        way = "call it as in train"
+    raise UsageError(f"{option} {show(asked)}: is not in {place}, which has {listed(ordered)}; {way}")
 
 
 def _likeliest_first(columns: Sequence[Column], option: str) -> list[Column]:
@@ -130,6 +131,8 @@ def _likeliest_first(columns: Sequence[Column], option: str) -> list[Column]:
         if option == "--x":
             return column.role != "x", flat or not entry.numeric, not entry.numeric
         whole = entry.dtype is None or entry.dtype.kind in "iub"
+        if option != "--label":
+            return not flat, column.role == "y", not whole, entry.numeric
         return column.role != "y", not flat, column.role in ("ids", "classes"), not whole, entry.numeric
 
     return sorted(columns, key=unlikely)
@@ -263,44 +266,6 @@ def _lengths(x: Entry, y: Entry) -> DataError:
         f"{x.place}: {show(x.name)} has {x.shape[0]:,} rows, its labels {show(y.name)} are {y.shape[0]:,}"
         f"{'' if x.place == y.place else f' ({y.place})'}; give one label for each row"
     )
-
-
-def _class_names(
-    columns: Sequence[Column], label: Column, told: Mapping[str, Told], remarks: list[str]
-) -> list[str] | None:
-    """The names of the classes, where they are an array of texts beside integer labels."""
-    # True and False are names already.
-    if not label.train.numeric or (label.train.dtype == bool and len(label.train.sizes) == 1):
-        return None
-    highest = max(_highest(each.values) for each in told.values())
-    for column in columns:
-        entry = column.train
-        if entry.numeric or len(entry.sizes) != 1 or column.role not in ("y", "classes", "ids") or column is label:
-            continue
-        # Where it is not said that they are names of classes, there must be just as many of them.
-        fit = highest < entry.shape[0] if column.role == "classes" else highest == entry.shape[0] - 1
-        if not fit or entry.shape[0] >= len(told["train"].values):
-            if column.role == "classes":
-                remarks.append(
-                    f"The classes have no names: {show(entry.name)} has {entry.shape[0]:,}, and the labels, which "
-                    f"count from 0, go up to {highest:,}."
-                )
-            continue
-        try:
-            names = np.asarray(entry.load()).tolist()
-        except DataError as error:
-            remarks.append(f"The classes have no names: {error}.")
-            continue
-        return [str(name.decode() if isinstance(name, bytes) else name) for name in names]
-    return None
-
-
-def _highest(labels: np.ndarray) -> int:
-    """The highest class number: of one-hot rows, that of the last column; -1 where there is none."""
-    if (width := labels.size // max(1, len(labels))) > 1:
-        return width - 1
-    found = labels[~np.isnan(labels)] if labels.dtype.kind == "f" else labels
-    return int(found.max()) if found.size and found.dtype.kind in "iuf" else -1
 
 
 def _examples(
