@@ -30,7 +30,7 @@ OF_PICTURES = 1.5  # seconds more, where templates are drawn and the model's pag
 DECOMPOSITION = 20  # products of as many numbers, of a decomposition of (r, r): its steps are no matrix products
 READINGS = 4  # of all rows, beside those that are kept: checks, moments, fingerprint, preparation
 FLOPS, CHUNK_NUMBERS = 2e9, 2**22  # about what the timed chunk takes
-FEWEST_RUNS, MOST_RUNS, ENOUGH = 3, 10, 0.2  # of what is timed, and seconds that are
+FEWEST_RUNS, MOST_RUNS, ENOUGH = 3, 40, 0.6  # of what is timed, and seconds that are
 
 
 class Cost(NamedTuple):
