@@ -173,3 +173,12 @@ def test_what_a_source_is_read_by_is_on_the_page(run, tmp_path):
     notes = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["notes"]
     assert len(notes) == 2
     assert all(note in (tmp_path / "run" / "report.html").read_text() for note in notes)
+
+
+def test_a_test_source_that_is_unclear_is_the_one_to_describe(run, tmp_path):
+    np.savez(tmp_path / "some.npz", X=X, y=Y)
+    np.savez(tmp_path / "other.npz", clip=X, dino=X, y=Y)
+    status, _, err = run("tune", "some.npz", "--test", "other.npz", "--out", "run", *QUICK)
+    assert status == 2
+    assert err.startswith("linprobe: other.npz: ")
+    assert err.endswith("; linprobe describe other.npz shows what is in it\n")

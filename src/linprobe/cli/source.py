@@ -32,6 +32,8 @@ def opened(
     except UsageError as error:
         if any(contents(each) is None for each in sources):
             raise
-        raise UsageError(f"{error}; linprobe describe {shlex.quote(source)} shows what is in it") from error
+        # An error begins with the place that it is about.
+        about = next((each for each in reversed(sources) if str(error).startswith(each)), source)
+        raise UsageError(f"{error}; linprobe describe {shlex.quote(about)} shows what is in it") from error
     print_notes(dataset.notes)
     return dataset

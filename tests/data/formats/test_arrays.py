@@ -327,6 +327,16 @@ def test_what_does_not_fit_is_said_with_the_way_out(tmp_path, arrays, kind, find
     assert finding in message
 
 
+def test_files_of_other_lengths_are_named_once_each(tmp_path):
+    np.save(tmp_path / "some.npy", X)
+    np.save(tmp_path / "some_labels.npy", Y[:3])
+    message = refused(tmp_path / "some.npy", DataError)
+    assert (
+        message
+        == f"{tmp_path / 'some.npy'}: has 24 rows, its labels some_labels.npy are 3; give one label for each row"
+    )
+
+
 def test_the_same_array_twice_is_not_chosen_between(tmp_path):
     for name in "ab":
         np.savez(tmp_path / f"{name}.npz", X=X, y=Y)

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -262,9 +263,12 @@ def _refuse_unlike(place: str, features: Sequence[Column], split: str) -> None:
 
 
 def _lengths(x: Entry, y: Entry) -> DataError:
+    x_is_file, y_is_file = (Path(entry.place).name == entry.name for entry in (x, y))
+    features = "" if x_is_file else f"{show(x.name)} "
+    where = "" if y_is_file or x.place == y.place else f" ({y.place})"
     return DataError(
-        f"{x.place}: {show(x.name)} has {x.shape[0]:,} rows, its labels {show(y.name)} are {y.shape[0]:,}"
-        f"{'' if x.place == y.place else f' ({y.place})'}; give one label for each row"
+        f"{x.place}: {features}has {x.shape[0]:,} rows, its labels {show(y.name)} are {y.shape[0]:,}{where}; give one "
+        "label for each row"
     )
 
 
