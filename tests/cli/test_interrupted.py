@@ -118,8 +118,8 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
     status, _, err = stop_in_training(tmp_path, signal.SIGINT)
     assert status == 130
     assert re.fullmatch(
-        r"linprobe: interrupted; [0-9,]+ of 100,000,000 iterations are kept in run.checkpoint; run the same command "
-        r"again to go on\n",
+        r"linprobe: interrupted; the work so far \([0-9,]+ of 100,000,000 iterations\) is kept in "
+        r"run.checkpoint; run the same command again to go on\n",
         err,
     )
     assert names(tmp_path) == ["run.checkpoint"]
@@ -208,8 +208,8 @@ def test_ctrl_c_in_the_first_seconds_keeps_what_was_trained(work, interrupted, t
         assert status == 130
         of_part = f" of the {part}" if work == "screened" else ""
         assert re.fullmatch(
-            rf"linprobe: interrupted; [0-9,]+ of [0-9,]+ iterations{of_part} are kept in run.checkpoint; run the same "
-            r"command again to go on\n",
+            rf"linprobe: interrupted; the work so far \([0-9,]+ of [0-9,]+ iterations{of_part}\) is kept in "
+            r"run.checkpoint; run the same command again to go on\n",
             err,
         )
         assert names(tmp_path) == ["run.checkpoint"]
@@ -230,7 +230,10 @@ def test_ctrl_c_keeps_the_fits_that_are_proven_and_the_others_go_on(interrupted,
     compared = calls - expected["refit"]["iterations"]
     status, _, err, at = interrupted(command, compared // 2)
     assert (status, names(tmp_path)) == (130, ["run.checkpoint"])
-    said = r"linprobe: interrupted; [1-3] of 4 fits are kept in run.checkpoint; run the same command again to go on\n"
+    said = (
+        r"linprobe: interrupted; the work so far \([1-3] of 4 fits\) is kept in run.checkpoint; "
+        r"run the same command again to go on\n"
+    )
     assert re.fullmatch(said, err)
     status, _, err, calls_left = interrupted(command)
     assert (status, err, names(tmp_path)) == (0, "", ["run"])
@@ -259,7 +262,7 @@ def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatc
         patch.setattr(place, lambda *_: signal.raise_signal(signal.SIGINT))
         status, _, err, _ = interrupted(QUICK[work])
     assert status == 130
-    assert re.search(r"interrupted; ([0-9,]+) of \1 iterations are kept in run.checkpoint", err)
+    assert re.search(r"interrupted; the work so far \(([0-9,]+) of \1 iterations\) is kept in run.checkpoint", err)
     status, _, err, calls = interrupted(QUICK[work])
     assert (status, err, calls) == (0, "", 0)
     assert names(tmp_path) == ["run"]

@@ -34,7 +34,7 @@ def resumable(saved: Path, every: float) -> "Iterator[Callable[[dict[str, Any]],
         if not kept:
             raise InterruptedWorkError(f"interrupted; nothing was kept, and {saved} is as it was before") from interrupt
         raise InterruptedWorkError(
-            f"interrupted; {kept} are kept in {saved}; run the same command again to go on"
+            f"interrupted; the work so far ({kept}) is kept in {saved}; run the same command again to go on"
         ) from interrupt
     except DivergedError:
         _remove(made)  # it ended, and is to be tried with other settings
