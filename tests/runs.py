@@ -16,8 +16,8 @@ from linprobe.model import Model, Provenance
 from linprobe.model.evidence import Evidence, Mistakes, Reliability
 from linprobe.report.run import Run
 from linprobe.results import Accuracy, Results, of_json, to_json
-from linprobe.tune import Options as TuneOptions
-from linprobe.tune import tune
+from linprobe.tasks.tune import Options as TuneOptions
+from linprobe.tasks.tune import tune
 
 VERSIONS = {"linprobe": "0.0.0", "numpy": "2.0.0"}
 RATES, REGS = "1e-4:1e-3:3:log", "0.01:1:3:log"

@@ -18,7 +18,6 @@ MAY_KNOW = {
     "errors": set(),
     "_moved": set(),
     "publish": {"errors"},
-    "steps": {"results"},
     "core.backend": {"errors"},
     "core.finite": {"core.backend", "data.rows"},
     "core.heads": {"core.backend"},
@@ -40,47 +39,28 @@ MAY_KNOW = {
     "learn.gradient_check": {"errors"},
     "learn.checker": {"errors", "core.backend", "learn.gradient_check", "learn.loops"},
     "learn.worksheet": {
-        *("errors", "data", "core", "compare", "model", "results", "steps"),
+        *("errors", "data", "core", "compare", "model", "results"),
         *("learn.gradient_check", "learn.loops"),
     },
     "learn.notebook": {"errors", "publish"},
     "estimators": {
-        "errors",
-        "core",
-        "compare",
-        *ROWS,
-        "data.moments",
-        "data.prepare",
-        "data.weights",
-        "model",
-        "steps",
+        *("errors", "core", "compare", "model", "results.steps"),
+        *(*ROWS, "data.moments", "data.prepare", "data.weights"),
     },
-    "probe_search": {"errors", "estimators", "compare", "core.backend", "core.exact", "model", "steps"},
     # Makes estimators, which save themselves as models.
     "model": {"_moved", "errors", "publish", "core.measure", "core.losses", "data", "estimators"},
-    "predict": {"errors", "core.backend", "core.finite", "model", "data"},
-    "assess": {
-        "errors",
-        "data",
-        "core.measure",
-        "core.certificate",
-        "model",
-        "tune",
-        "steps",
-    },
     "results": {"errors", "compare.comparison", "compare.settings", "core.measure"},
-    "describe": {"errors", "data", "core", "compare.defaults", "steps", "tune.options"},
-    "tune": {"errors", "data", "core", "compare", "model", "results", "steps"},
-    "report": {
-        *("errors", "publish", "steps", "core.losses", "core.measure", "compare", "model", "results", "tune"),
-    },
+    "tasks.tune": {"errors", "data", "core", "compare", "model", "results"},
+    "tasks.evaluate": {"errors", "data", "core.measure", "core.certificate", "model", "results.steps", "tasks.tune"},
+    "tasks.predict": {"errors", "core.backend", "core.finite", "model", "data"},
+    "tasks.describe": {"errors", "data", "core", "compare.defaults", "results.steps", "tasks.tune.options"},
+    "report": {"errors", "publish", "core.losses", "core.measure", "compare", "model", "results", "tasks.tune"},
 }
-FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn"}  # which hold nothing but their parts
+FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn", "linprobe.tasks"}  # which hold nothing but their parts
 LAST = {"report", "cli"}
 TEACH = {"cli.worksheet", "cli.handin", "cli.check", "cli.class_page"}  # the commands for who learns and who teaches
 SCIKIT_LEARNS = {
-    *(f"estimators/{name}.py" for name in ("classifiers", "folds", "grid", "routing", "scoring")),
-    "probe_search.py",
+    f"estimators/{name}.py" for name in ("classifiers", "folds", "grid", "probe_search", "routing", "scoring")
 }
 HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "h5py", "jax", "dask", "jinja2", "plotly"}
 

@@ -1,6 +1,7 @@
 """The names that modules had before: the same modules, with a warning."""
 
 import importlib
+import pickle
 import re
 import subprocess
 import sys
@@ -15,6 +16,8 @@ NAMES = MOVED | {
     "linprobe.losses.softmax": "linprobe.core.losses.softmax",
     "linprobe.checker.sandbox.wire": "linprobe.learn.checker.sandbox.wire",
     "linprobe.solvers.lbfgs": "linprobe.core.exact.lbfgs",
+    "linprobe.steps.exercise": "linprobe.results.steps.exercise",
+    "linprobe.tune.options": "linprobe.tasks.tune.options",
 }
 
 
@@ -46,6 +49,17 @@ def test_the_old_name_of_the_model_is_warned_of_where_it_is_used():
         with pytest.warns(DeprecationWarning, match="linprobe.Classifier is now linprobe.Model") as told:
             assert module.Classifier is linprobe.Model
         assert told[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_pickle_that_has_the_old_name_is_read():
+    search = linprobe.ProbeSearch(param_grid={"reg": [0.1, 1.0]})
+    of_today = pickle.dumps(search, 0)
+    old = of_today.replace(b"clinprobe.estimators.probe_search\n", b"clinprobe.probe_search\n")
+    assert old != of_today
+    read = pickle.loads(old)
+    assert type(read) is linprobe.ProbeSearch
+    assert read.get_params() == search.get_params()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from linprobe.data.dataset import Dataset, Examples, Splits
     from linprobe.data.formats import open_dataset
     from linprobe.estimators import LinearSVM, SoftmaxClassifier
+    from linprobe.estimators.probe_search import ProbeSearch
     from linprobe.learn.checker import check_loss
     from linprobe.model import Model, Proven, Provenance, load
-    from linprobe.probe_search import ProbeSearch
     from linprobe.report.saving import save_run
 
 __version__ = "0.1.0"
@@ -38,7 +38,7 @@ _PLACES = {
     "Examples": "linprobe.data.dataset",
     "LinearSVM": "linprobe.estimators",
     "Model": "linprobe.model",
-    "ProbeSearch": "linprobe.probe_search",
+    "ProbeSearch": "linprobe.estimators.probe_search",
     "Proven": "linprobe.model",
     "Provenance": "linprobe.model",
     "SoftmaxClassifier": "linprobe.estimators",

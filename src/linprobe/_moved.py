@@ -14,10 +14,12 @@ __all__ = ["GONE", "MOVED", "OldNames", "warn_of_old_name"]
 # Where each is now; what is not named here has gone along with the folder that it is in, however deep.
 MOVED = {
     "linprobe.arrays": "linprobe.core.backend",
+    "linprobe.assess": "linprobe.tasks.evaluate",
     "linprobe.checker": "linprobe.learn.checker",
     "linprobe.checkpoint": "linprobe.compare.checkpoint",
     "linprobe.classifier": "linprobe.model",
     "linprobe.dataset": "linprobe.data.dataset",
+    "linprobe.describe": "linprobe.tasks.describe",
     "linprobe.download": "linprobe.data.fetch",
     "linprobe.encoding": "linprobe.compare.encoding",
     "linprobe.evaluate": "linprobe.core.measure",
@@ -28,7 +30,9 @@ MOVED = {
     "linprobe.losses.reference": "linprobe.learn.loops",
     "linprobe.notebook": "linprobe.learn.notebook",
     "linprobe.objective": "linprobe.core.objective",
+    "linprobe.predict": "linprobe.tasks.predict",
     "linprobe.prepare": "linprobe.data.prepare",
+    "linprobe.probe_search": "linprobe.estimators.probe_search",
     "linprobe.rows": "linprobe.data.rows",
     "linprobe.screening": "linprobe.compare.screening",
     "linprobe.sight": "linprobe.data.sight",
@@ -45,9 +49,11 @@ MOVED = {
     "linprobe.sources.reading": "linprobe.data.reading",
     "linprobe.space": "linprobe.compare.settings",
     "linprobe.splits": "linprobe.data.splits",
+    "linprobe.steps": "linprobe.results.steps",
     "linprobe.tensors": "linprobe.model.files",
+    "linprobe.tune": "linprobe.tasks.tune",
     "linprobe.worksheet": "linprobe.learn.worksheet",
-    "linprobe.worksheet.steps": "linprobe.steps.exercise",
+    "linprobe.worksheet.steps": "linprobe.results.steps.exercise",
 }
 
 # What took the place of modules that have no heir.

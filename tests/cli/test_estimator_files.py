@@ -8,9 +8,9 @@ import pytest
 
 import linprobe
 from linprobe import LinearSVM, Model, SoftmaxClassifier
-from linprobe.assess import assess
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.errors import DataError
+from linprobe.tasks.evaluate import assess
 
 
 @pytest.fixture

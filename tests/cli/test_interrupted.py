@@ -257,9 +257,9 @@ def test_sigterm_ends_it_at_once_and_the_next_run_goes_on_and_sweeps(tmp_path):
 
 @pytest.mark.parametrize("work", ["worksheet", "tune"])
 def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatch, tmp_path):
-    place = {"worksheet": "linprobe.learn.worksheet.exercise.find_optimum", "tune": "linprobe.tune.task.observe"}[work]
+    places = {"worksheet": "learn.worksheet.exercise.find_optimum", "tune": "tasks.tune.task.observe"}
     with monkeypatch.context() as patch:
-        patch.setattr(place, lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(f"linprobe.{places[work]}", lambda *_: signal.raise_signal(signal.SIGINT))
         status, _, err, _ = interrupted(QUICK[work])
     assert status == 130
     assert re.search(r"interrupted; the work so far \(([0-9,]+) of \1 iterations\) is kept in run.checkpoint", err)
@@ -279,7 +279,7 @@ def test_a_disk_without_room_for_the_checkpoint_costs_no_finished_training(inter
 
 
 def test_where_nothing_is_kept_that_is_said(run, monkeypatch, tmp_path):
-    monkeypatch.setattr("linprobe.tune.task.make_splits", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("linprobe.tasks.tune.task.make_splits", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     assert run("tune", "digits", "--out", "run")[::2] == (130, "linprobe: interrupted; nothing was kept\n")
     assert names(tmp_path) == []
     (tmp_path / "run.checkpoint").touch()

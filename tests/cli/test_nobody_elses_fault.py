@@ -20,7 +20,7 @@ from linprobe.estimators import SoftmaxClassifier
 from linprobe.model import Model, Provenance, load
 from linprobe.model.evidence import observe
 from linprobe.publish import _lock, claimed
-from linprobe.tune import Options
+from linprobe.tasks.tune import Options
 
 HUGE = 10**400
 CLASSES = tuple("abc")

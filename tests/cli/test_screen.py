@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from linprobe.cli.screen import print_step
-from linprobe.steps import Row, Step, Table
+from linprobe.results.steps import Row, Step, Table
 
 
 def test_control_characters_and_markup_stay_text():

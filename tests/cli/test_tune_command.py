@@ -15,7 +15,7 @@ from PIL import Image
 
 import linprobe
 from linprobe.data.splits import make_splits
-from linprobe.steps import at_most, number
+from linprobe.results.steps import at_most, number
 
 SHARED = {"confusion.png", "evidence.safetensors", "model.safetensors", "report.html", "results.csv", "run.json"}
 EXACT = sorted(SHARED | {"path.png", "templates.png"})

@@ -15,7 +15,7 @@ from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.rows import CHUNK_ROWS, StoredRows
 from linprobe.data.splits import make_splits
-from linprobe.tune import Options, tune
+from linprobe.tasks.tune import Options, tune
 
 N = 12
 SOURCE = np.random.default_rng(0).integers(0, 256, (N, 2, 3, 1)).astype(np.uint8)
@@ -160,7 +160,7 @@ import json, sys, threading, time
 import numpy as np
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.compare.solver import Resources
-from linprobe.tune import Options, tune
+from linprobe.tasks.tune import Options, tune
 import linprobe.core.exact.solver
 
 def anonymous():

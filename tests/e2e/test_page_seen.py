@@ -7,7 +7,7 @@ import pytest
 from linprobe.report.page import render
 from linprobe.report.page.names import class_names
 from linprobe.report.settings import settings_of
-from linprobe.steps import TITLES
+from linprobe.results.steps import TITLES
 from runs import HOSTILE, made_up, run_of  # pyright: ignore[reportMissingImports]
 
 WIDE, PHONE, WIDEST = (1440, 900), (390, 844), (2560, 1440)

@@ -13,7 +13,7 @@ import linprobe
 from linprobe import LinearSVM, Model, ProbeSearch, SoftmaxClassifier
 from linprobe.core.certificate import certify
 from linprobe.errors import IncompatibleError
-from linprobe.tune import Options, tune
+from linprobe.tasks.tune import Options, tune
 
 D = 7
 LABELS = {

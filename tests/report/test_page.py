@@ -31,7 +31,7 @@ from linprobe.report.page.pictures import mistake_pictures, template_pictures
 from linprobe.report.run import write_evidence
 from linprobe.report.settings import Settings, settings_of
 from linprobe.results import FieldError, Results, Tried, of_json, to_json
-from linprobe.steps import TITLES
+from linprobe.results.steps import TITLES
 from runs import HOSTILE, KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
 
 PAGES: dict[str, "Page"] = {}

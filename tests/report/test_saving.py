@@ -7,7 +7,7 @@ from linprobe import save_run
 from linprobe.errors import UsageError
 from linprobe.report.run import read_run
 from linprobe.results import Results
-from linprobe.tune import TuneResult
+from linprobe.tasks.tune import TuneResult
 from runs import result_of  # pyright: ignore[reportMissingImports]
 
 FILES = {
@@ -58,4 +58,4 @@ def test_a_picture_that_fails_leaves_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr("linprobe.report.saving.views", lambda *_: {"path.png": fail})
     with pytest.raises(RuntimeError, match="no fonts"):
         save_run(tuned("features"), tmp_path / "run")
-    assert read_run(tmp_path / "run").numbers.command == "linprobe.tune.tune, called from Python"
+    assert read_run(tmp_path / "run").numbers.command == "linprobe.tasks.tune.tune, called from Python"

@@ -38,8 +38,8 @@ def describe(
     from linprobe.cli.fetch import fetch_if_absent
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_notes, print_step
-    from linprobe.describe import describe as look_at
-    from linprobe.describe import description_steps
+    from linprobe.tasks.describe import describe as look_at
+    from linprobe.tasks.describe import description_steps
 
     for each in filter(None, (source, val, test)):
         fetch_if_absent(each)

@@ -18,10 +18,10 @@ from linprobe.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from linprobe.assess import Assessment, Proof
     from linprobe.data.dataset import Dataset
     from linprobe.model import Model
-    from linprobe.steps import Step
+    from linprobe.results.steps import Step
+    from linprobe.tasks.evaluate import Assessment, Proof
 
 FINGERPRINT, LONGEST = 15, 200  # characters that are shown of a fingerprint and of a source
 
@@ -55,11 +55,11 @@ def evaluate(
     """
     from rich.console import Console
 
-    from linprobe.assess import assess, open_as_trained, prove, trained_on
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
     from linprobe.cli.source import opened
     from linprobe.model import load
+    from linprobe.tasks.evaluate import assess, open_as_trained, prove, trained_on
 
     classifier = load(model)
     given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
@@ -83,8 +83,8 @@ def evaluate(
 
 def _json(model: str, classifier: "Model", dataset: "Dataset", found: "Assessment", proof: "Proof | None") -> str:
     """Everything, as --json prints it."""
-    from linprobe.assess import trained_on
     from linprobe.core.measure import per_class
+    from linprobe.tasks.evaluate import trained_on
 
     origin = classifier.provenance
     numbers = {
@@ -119,7 +119,7 @@ def _json(model: str, classifier: "Model", dataset: "Dataset", found: "Assessmen
 
 
 def _other_data(classifier: "Model", dataset: "Dataset") -> "Step":
-    from linprobe.steps import Row, Step
+    from linprobe.results.steps import Row, Step
 
     origin, unknown = classifier.provenance, "the model's file does not say"
     rows = (
@@ -131,7 +131,7 @@ def _other_data(classifier: "Model", dataset: "Dataset") -> "Step":
 
 def _accuracy(classifier: "Model", dataset: "Dataset", found: "Assessment") -> "Step":
     from linprobe.core.measure import per_class
-    from linprobe.steps import LONGEST_CELL, Step, Table, accuracy_rows, brief, without_examples
+    from linprobe.results.steps import LONGEST_CELL, Step, Table, accuracy_rows, brief, without_examples
 
     shown = [one for one in per_class(found.counts, classifier.classes) if one.recall is not None]
     notes = without_examples(classifier.unlearned)
@@ -154,7 +154,7 @@ def _accuracy(classifier: "Model", dataset: "Dataset", found: "Assessment") -> "
 
 
 def _certificate(proof: "Proof") -> "Step":
-    from linprobe.steps import Row, Step, at_most, number, proven
+    from linprobe.results.steps import Row, Step, at_most, number, proven
 
     whose = "the one it was trained with" if proof.stored else "the default: its file has none"
     rows = [

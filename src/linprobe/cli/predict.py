@@ -11,8 +11,8 @@ from linprobe.cli.arguments import ModelArgument
 
 if TYPE_CHECKING:
     from linprobe.model import Model
-    from linprobe.predict import Prediction, Ranked
-    from linprobe.steps import Step
+    from linprobe.results.steps import Step
+    from linprobe.tasks.predict import Prediction, Ranked
 
 ROWS = 20  # of an array, on the screen
 BAR = 20  # characters of a probability of 1
@@ -47,7 +47,7 @@ def predict(
     from linprobe.cli.words import complain
     from linprobe.errors import DataError, UsageError
     from linprobe.model import load
-    from linprobe.predict import files_of, predict_file
+    from linprobe.tasks.predict import files_of, predict_file
 
     classifier = load(model)
     if invert and len(classifier.preparation.shape) != 3:
@@ -97,7 +97,7 @@ def _entry(one: "Ranked") -> dict[str, Any]:
 
 def _step(path: str, predictions: "list[Prediction]", classifier: "Model") -> "Step":
     """A picture's or an example's first classes, one below the other; of an array of several, the first of each row."""
-    from linprobe.steps import Step, Table, number
+    from linprobe.results.steps import Step, Table, number
 
     probabilistic, several = classifier.probabilistic, predictions[0].row is not None
     columns = _columns(classifier)
@@ -120,7 +120,7 @@ def _step(path: str, predictions: "list[Prediction]", classifier: "Model") -> "S
 
 def _folder_step(path: str, pictures: "list[tuple[str, Prediction]]", classifier: "Model") -> "Step":
     """The first class of each picture of a folder."""
-    from linprobe.steps import Step, Table
+    from linprobe.results.steps import Step, Table
 
     header, kinds = zip(("file", "word"), *_columns(classifier), strict=True)
     rows = tuple((name, *_cells(prediction.top[0])) for name, prediction in pictures)
@@ -136,7 +136,7 @@ def _columns(classifier: "Model") -> "list[tuple[str, Literal['word', 'number']]
 
 def _cells(one: "Ranked") -> tuple[str, ...]:
     from linprobe.core.losses import NEVER
-    from linprobe.steps import LONGEST_CELL, brief, number
+    from linprobe.results.steps import LONGEST_CELL, brief, number
 
     found = () if one.probability is None else (f"{one.probability:.4f}", _bar(one.probability))
     score = f"{one.score:.4f}" if abs(one.score) < 1e9 else number(one.score)

@@ -20,8 +20,8 @@ from rich.table import Table
 
 from linprobe.cli.words import one_line
 from linprobe.compare.solver import Progress as Callback
-from linprobe.steps import Step
-from linprobe.steps import Table as Figures
+from linprobe.results.steps import Step
+from linprobe.results.steps import Table as Figures
 
 
 def print_step(console: Console, step: Step) -> None:

@@ -104,8 +104,8 @@ def tune(
     from linprobe.compare.settings import parse_axis
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import views, write_run
-    from linprobe.tune import Options
-    from linprobe.tune import tune as run_tuning
+    from linprobe.tasks.tune import Options
+    from linprobe.tasks.tune import tune as run_tuning
 
     options = Options(
         solver,

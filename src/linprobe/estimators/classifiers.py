@@ -32,7 +32,7 @@ from linprobe.estimators.inputs import (
 )
 from linprobe.estimators.parameters import check_parameters, find_reg
 from linprobe.estimators.preparing import Prepare, prepared_for, unprepared
-from linprobe.steps import proven_share
+from linprobe.results.steps import proven_share
 
 
 class _LinearClassifier(ClassifierMixin, BaseEstimator):

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from linprobe.publish import claimed, publish_folder, sweep
 from linprobe.report.folder import views, write_run
-from linprobe.tune import TuneResult
+from linprobe.tasks.tune import TuneResult
 
 __all__ = ["save_run"]
 
-COMMAND = "linprobe.tune.tune, called from Python"  # where run.json has what was typed
+COMMAND = "linprobe.tasks.tune.tune, called from Python"  # where run.json has what was typed
 
 
 def save_run(result: TuneResult, folder: str | Path, *, replace: bool = False) -> Path:
@@ -20,7 +20,7 @@ def save_run(result: TuneResult, folder: str | Path, *, replace: bool = False) -
     Parameters
     ----------
     result : TuneResult
-        What `linprobe.tune.tune` returned.
+        What `linprobe.tasks.tune.tune` returned.
     folder : str or Path
         To be made.
     replace : bool, default False

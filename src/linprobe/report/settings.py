@@ -9,7 +9,7 @@ from typing import Any
 from linprobe.report.run import Run
 from linprobe.report.words import short_number
 from linprobe.results import Tried
-from linprobe.steps import AXES, ENDED, TITLES, at_most
+from linprobe.results.steps import AXES, ENDED, TITLES, at_most
 
 FOLDS_LISTED = 10
 

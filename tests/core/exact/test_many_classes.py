@@ -13,7 +13,7 @@ from linprobe.core.exact.problem import solve_bytes
 from linprobe.core.exact.solver import solve
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.errors import IncompatibleError
-from linprobe.tune import Options, tune
+from linprobe.tasks.tune import Options, tune
 
 
 def labelled(K, n=60):

@@ -19,7 +19,7 @@ from linprobe.learn.worksheet import Options, run_worksheet
 from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
 from linprobe.model import Model
 from linprobe.results import LowestObjective, Vectorized
-from linprobe.steps.exercise import vectorized_step
+from linprobe.results.steps.exercise import vectorized_step
 
 
 @pytest.fixture(scope="module")

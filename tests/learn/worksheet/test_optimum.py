@@ -19,8 +19,8 @@ from linprobe.data.splits import make_splits
 from linprobe.learn.worksheet import Options, run_worksheet
 from linprobe.learn.worksheet.optimum import find_optimum
 from linprobe.results import LowestObjective, SgdObjective, Skipped, to_json
-from linprobe.steps import number
-from linprobe.steps.exercise import optimum_step
+from linprobe.results.steps import number
+from linprobe.results.steps.exercise import optimum_step
 
 RATES = np.array([1e-3, 1e-2])
 

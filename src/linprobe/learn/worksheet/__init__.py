@@ -13,7 +13,7 @@ from linprobe.learn.worksheet.names import (
     svm_loss_naive,
     svm_loss_vectorized,
 )
-from linprobe.steps import Row, Step
+from linprobe.results.steps import Row, Step
 
 __all__ = [
     "HingeClassifier",

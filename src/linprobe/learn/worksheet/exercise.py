@@ -30,8 +30,8 @@ from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unc
 from linprobe.model import Model, Provenance
 from linprobe.model.evidence import Evidence, observe
 from linprobe.results import Accuracy, Compared, Questions, Results, Screened, SourceData, tried
-from linprobe.steps import Step
-from linprobe.steps.exercise import (
+from linprobe.results.steps import Step
+from linprobe.results.steps.exercise import (
     data_step,
     first_loss_step,
     gradient_check_step,

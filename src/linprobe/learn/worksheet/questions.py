@@ -9,7 +9,7 @@ from linprobe.core.losses import hinge, softmax
 from linprobe.data.dataset import Examples
 from linprobe.model import Model
 from linprobe.results import FirstLossAnswer, SvmUnchanged
-from linprobe.steps import number
+from linprobe.results.steps import number
 
 NEAR = 0.05  # of log K
 VISIBLE = 700  # a margin beyond which the softmax loss is 0 in float64

@@ -10,7 +10,7 @@ from linprobe.report.figures.scales import Scale, scale_of
 from linprobe.report.run import Run
 from linprobe.report.settings import Settings, screened_of, settings_of
 from linprobe.results import Tried
-from linprobe.steps import AXES
+from linprobe.results.steps import AXES
 
 
 @dataclass(frozen=True, eq=False)

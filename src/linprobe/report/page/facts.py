@@ -12,8 +12,8 @@ from linprobe.report.run import Run
 from linprobe.report.settings import Settings, screened_of, settings_of
 from linprobe.report.words import percent
 from linprobe.results import Compared, Skipped
-from linprobe.steps import AXES, Row, Step, at_most, counted, in_two_splits, number, within, without_examples
-from linprobe.steps.exercise import (
+from linprobe.results.steps import AXES, Row, Step, at_most, counted, in_two_splits, number, within, without_examples
+from linprobe.results.steps.exercise import (
     NEAR,
     excess,
     first_loss_step,
@@ -22,7 +22,7 @@ from linprobe.steps.exercise import (
     proven_lowest,
     vectorized_step,
 )
-from linprobe.tune.words import refit_step
+from linprobe.tasks.tune.words import refit_step
 
 DONE = 1e-3  # above the lowest objective, relative: what no figure of the page would show
 SAID_ELSEWHERE = ("data", "fingerprint", "version")  # of the options

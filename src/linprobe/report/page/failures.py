@@ -11,7 +11,7 @@ from linprobe.report.page.names import isolated
 from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
 from linprobe.report.words import percent, short_number
-from linprobe.steps import counted
+from linprobe.results.steps import counted
 
 PAIRS = 12
 ROW_BYTES = 420  # of HTML in a row of the table of classes

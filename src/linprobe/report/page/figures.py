@@ -11,7 +11,7 @@ from linprobe.report.page.names import class_names, in_figure
 from linprobe.report.page.views import GAPS, Figure, view
 from linprobe.report.run import Run
 from linprobe.report.words import percent
-from linprobe.steps import counted
+from linprobe.results.steps import counted
 
 # Wider below than above: where they run together, all of them are seen.
 LOOKS = (("--first", "solid", 2), ("--second", "dash", 4), ("--third", "dot", 6))

@@ -7,7 +7,7 @@ from linprobe.compare.settings import EDGE
 from linprobe.core.measure import wilson_interval
 from linprobe.report.run import Run
 from linprobe.report.settings import Settings
-from linprobe.steps import AXES, TITLES, counted, wider
+from linprobe.results.steps import AXES, TITLES, counted, wider
 
 ALL_LOST = "All {:,} others diverged."
 ROW_BYTES = 26  # of HTML around a figure in a row

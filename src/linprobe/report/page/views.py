@@ -11,7 +11,7 @@ from linprobe.report.run import Run
 from linprobe.report.settings import Settings, cell
 from linprobe.report.words import short_numbers
 from linprobe.results import Tried
-from linprobe.steps import AXES, TITLES
+from linprobe.results.steps import AXES, TITLES
 
 GAPS = 40  # rows or columns of a map; more of them stand without gaps between them
 POINT_BYTES = 100  # of JSON for a setting without its hover

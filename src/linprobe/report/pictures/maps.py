@@ -29,7 +29,7 @@ from linprobe.report.style import (
     leading,
 )
 from linprobe.report.words import class_labels, every, nice_ticks, short_numbers, widest, width
-from linprobe.steps import AXES, counted
+from linprobe.results.steps import AXES, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

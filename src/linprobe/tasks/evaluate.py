@@ -17,8 +17,8 @@ from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.errors import DataError, UsageError
 from linprobe.model import Model
 from linprobe.model.evidence import observe
-from linprobe.steps import at_most, brief, number
-from linprobe.tune.options import TOLERANCE
+from linprobe.results.steps import at_most, brief, number
+from linprobe.tasks.tune.options import TOLERANCE
 
 # What `open_dataset` can be told; what comes last is the first that other data than the training's is read without.
 READ_BY = ("x", "label", "split_column", "groups", "test", "val")

@@ -426,7 +426,7 @@ def test_a_file_that_is_replaced_or_removed_during_training_is_still_there(tmp_p
     assert (SoftmaxClassifier().fit(mapped, y).coef_ == expected).all()
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_tensors_of_any_device_type_and_gradient_are_what_they_hold():
     torch = pytest.importorskip("torch")
 

@@ -36,7 +36,7 @@ from linprobe.estimators.scoring import (
     read_measures,
     read_scorers,
 )
-from linprobe.steps import proven_share
+from linprobe.results.steps import proven_share
 
 OF_THE_BEST = ("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_")
 

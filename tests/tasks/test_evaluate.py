@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from linprobe import load, open_dataset
-from linprobe.assess import assess, open_as_trained, prove
 from linprobe.core.measure import ClassScore, per_class
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
@@ -19,7 +18,8 @@ from linprobe.errors import DataError
 from linprobe.learn.worksheet import Options as WorksheetOptions
 from linprobe.learn.worksheet import run_worksheet
 from linprobe.model import Model, Proven, Provenance
-from linprobe.tune import Options, tune
+from linprobe.tasks.evaluate import assess, open_as_trained, prove
+from linprobe.tasks.tune import Options, tune
 from models import save_second  # pyright: ignore[reportMissingImports]
 
 

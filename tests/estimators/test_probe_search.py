@@ -35,8 +35,8 @@ from linprobe import LinearSVM, ProbeSearch, SoftmaxClassifier
 from linprobe.core.exact import solver as engine
 from linprobe.errors import DataError, IncompatibleError, UsageError
 from linprobe.estimators import folds
-from linprobe.probe_search import EdgeOfGridWarning
-from linprobe.steps import at_most
+from linprobe.estimators.probe_search import EdgeOfGridWarning
+from linprobe.results.steps import at_most
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def one_thread():
 
 # The checks' data sets are small: their best penalty is often at the edge.
 @pytest.mark.sampled(9)
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @parametrize_with_checks(
     [
         ProbeSearch(param_grid={"C": [0.1, 1.0]}, cv=2),
@@ -107,7 +107,7 @@ C_GRID = {"C": [1e-5, 1e-4, 3e-3]}
 
 
 @pytest.mark.sampled(4)
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize(
     ("make", "grid", "cv", "classes", "labels", "container", "weighted"),
     [
@@ -163,7 +163,7 @@ def test_scores_and_optima_are_those_of_fits_one_at_a_time(make, grid, cv, class
 
 
 @pytest.mark.sampled(3)
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
 def test_narrow_features_give_the_scores_of_fits_one_at_a_time(dtype):
     X, y, _ = digits(n=300)
@@ -177,7 +177,7 @@ def test_narrow_features_give_the_scores_of_fits_one_at_a_time(dtype):
 # ---- GridSearchCV's results and attributes
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_the_results_have_the_names_and_values_of_grid_search():
     X, y, _ = digits(n=300)
     grid = [{"C": [1e-4, 1e-2]}, {"reg": ["scale", 0.3], "class_weight": ["balanced", {0: 2.0}]}]
@@ -235,7 +235,7 @@ def all_scores():
     return GridSearchCV(SoftmaxClassifier(tol=1e-9), LOGS, cv=3, scoring=scoring, refit=False).fit(X, y).cv_results_
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("number", range(len(SCORINGS)))
 def test_any_score_is_that_of_grid_search(number, all_scores):
     X, y, _ = digits(n=300)
@@ -248,7 +248,7 @@ def test_any_score_is_that_of_grid_search(number, all_scores):
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("classes", [2, 10])
 def test_scores_that_can_be_weighted_are(classes):
     X, y, weight = digits(classes)
@@ -263,7 +263,7 @@ def test_scores_that_can_be_weighted_are(classes):
         ProbeSearch(param_grid=LOGS, cv=3, scoring=share_of_threes).fit(X, y, weight)
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_a_score_sees_the_data_frame():
     pandas = pytest.importorskip("pandas")
     X, y, _ = digits(n=200)
@@ -297,7 +297,7 @@ def calls(monkeypatch):
     return seen
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_grid_and_folds_are_one_stack_on_the_callers_memory(calls):
     X, y, weight = digits(n=200, dtype=np.float32)
     ProbeSearch(param_grid=LOGS, cv=5, refit=False, memory=2**30).fit(X, y)
@@ -323,7 +323,7 @@ def test_grid_and_folds_are_one_stack_on_the_callers_memory(calls):
 
 
 @pytest.mark.sampled(3)
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("chunk", [1, 7])
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 def test_scores_do_not_depend_on_the_chunks(monkeypatch, chunk, container):
@@ -334,7 +334,7 @@ def test_scores_do_not_depend_on_the_chunks(monkeypatch, chunk, container):
     assert (table(parts, "test_score") == table(whole, "test_score")).all()
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_a_torch_device_gives_the_same_scores(monkeypatch):
     pytest.importorskip("torch")
     X, y, weight = digits(n=200)
@@ -349,7 +349,7 @@ def test_a_torch_device_gives_the_same_scores(monkeypatch):
 
 
 @pytest.mark.sampled(3)
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.filterwarnings("ignore:The least populated class")
 @pytest.mark.parametrize(
     ("make", "intercept", "classes", "scoring"),  # every pair of values once at least
@@ -374,7 +374,7 @@ def test_a_class_that_a_split_lacks_is_left_out_as_grid_search_does(make, interc
     assert len({len(model.classes_) for model in models}) > 1
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_rows_can_be_repeated_masked_and_counted_from_the_end():
     X, y, weight = digits(4, 200)
     drawn = np.random.default_rng(0).integers(0, 200, 300)
@@ -387,7 +387,7 @@ def test_rows_can_be_repeated_masked_and_counted_from_the_end():
     assert_the_same(ProbeSearch(plain, LOGS, cv=cv[:2]).fit(X, y), plain, cv[:2], X, y)
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("class_weight", ["balanced", {1: 3.0}])
 def test_class_weights_are_those_of_the_classes_that_a_split_trains_on(class_weight):
     X, y, _ = digits(3, 90)
@@ -397,7 +397,7 @@ def test_class_weights_are_those_of_the_classes_that_a_split_trains_on(class_wei
     assert_the_same(ProbeSearch(estimator, {"reg": [30.0, 1.0]}, cv=cv).fit(X, y), estimator, cv, X, y)
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_groups_stay_together():
     X, y, _ = digits(4, 200)
     groups = np.arange(200) % 6
@@ -573,7 +573,7 @@ def in_two_halves():
     return X, y, KFold(2)
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.filterwarnings("ignore:. of . fits stopped before:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("heads", "chosen"), [([], 1), ([2, 3], 0), ([2], 0), ([3], 0), ([0, 3], 2), ([0, 1, 2, 4], 1), ([1, 3, 5], 1)]
@@ -591,7 +591,7 @@ def test_a_setting_that_failed_on_any_split_is_chosen_only_where_all_did(monkeyp
     assert len(said) == (len({head // 2 for head in heads}) == 3)
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_equals_share_the_best_rank_and_the_first_is_chosen():
     X, y, cv = in_two_halves()
     scores = planned({8.0: (0.5, 0.5), 4.0: (0.9, 0.7), 2.0: (0.7, 0.9), 1.0: (0.6, 0.6), 0.5: (0.9, 0.7)})
@@ -600,7 +600,7 @@ def test_equals_share_the_best_rank_and_the_first_is_chosen():
     assert search.cv_results_["rank_test_score"].tolist() == [5, 1, 1, 4, 1]
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_a_stack_is_trained_as_its_estimator_says(calls):
     X, y, weight = digits(3, n=60, dtype=np.float32)
     for options in (
@@ -622,7 +622,7 @@ def test_a_stack_is_trained_as_its_estimator_says(calls):
 # ---- the contract beyond scikit-learn's own checks
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_a_search_is_copied_pickled_nested_and_chained():
     X, y, _ = digits(4, 200)
     search: Any = ProbeSearch(LinearSVM(C=2.0), C_GRID, cv=3)
@@ -775,7 +775,7 @@ def test_a_file_that_is_written_to_during_the_search_is_an_error(tmp_path, monke
         ProbeSearch(refit=False).fit(mapped, y)
 
 
-@pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+@pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("one_standard_error", [False, True])
 def test_a_setting_of_which_a_fit_failed_is_not_taken_while_another_has_not(one_standard_error, monkeypatch):
     X, y = load_digits(return_X_y=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from linprobe.core.losses import LOSSES
 from linprobe.results import Accuracy, Compared, Refit, SourceData, Tried
-from linprobe.steps import (
+from linprobe.results.steps import (
     AXES,
     ENDED,
     TITLES,
@@ -22,7 +22,7 @@ from linprobe.steps import (
     within,
     without_examples,
 )
-from linprobe.tune.options import Options
+from linprobe.tasks.tune.options import Options
 
 SHOWN = 15  # rows of a table; more are for results.csv
 SPLITS = {"train": "train", "val": "validation", "test": "test"}

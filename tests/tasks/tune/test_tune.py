@@ -26,8 +26,8 @@ from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.results import Compared, Refit, Tried
-from linprobe.tune import Options, engines, tune
-from linprobe.tune.words import SHOWN, refit_step, settings_step
+from linprobe.tasks.tune import Options, engines, tune
+from linprobe.tasks.tune.words import SHOWN, refit_step, settings_step
 
 REG = np.array([0.3, 3.0, 30.0])
 

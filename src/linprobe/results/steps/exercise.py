@@ -15,7 +15,7 @@ from linprobe.results import (
     Tried,
     Vectorized,
 )
-from linprobe.steps import (
+from linprobe.results.steps import (
     AXES,
     Row,
     Step,

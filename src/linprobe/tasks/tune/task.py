@@ -19,10 +19,10 @@ from linprobe.data.splits import Part, Rule, TrainedOn, absent_classes, make_spl
 from linprobe.model import Model, Proven, Provenance
 from linprobe.model.evidence import Evidence, observe
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
-from linprobe.steps import Step
-from linprobe.tune.engines import Tuning, kept
-from linprobe.tune.options import Options
-from linprobe.tune.words import data_step, refit_step, settings_step, test_step
+from linprobe.results.steps import Step
+from linprobe.tasks.tune.engines import Tuning, kept
+from linprobe.tasks.tune.options import Options
+from linprobe.tasks.tune.words import data_step, refit_step, settings_step, test_step
 
 
 @dataclass(frozen=True, eq=False)

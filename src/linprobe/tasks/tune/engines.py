@@ -25,7 +25,7 @@ from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
-from linprobe.tune.options import TOLERANCE, Options, values_of
+from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
 
 PRODUCTS: dict[str, Precision] = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
 

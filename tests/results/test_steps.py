@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linprobe.core.measure import wilson_interval
-from linprobe.steps import (
+from linprobe.results.steps import (
     accuracy_rows,
     at_most,
     counted,

@@ -20,7 +20,7 @@ from linprobe.core.exact.problem import solve_bytes, spans
 from linprobe.core.losses import find_loss
 from linprobe.core.objective import default_chunk, objective_and_gradient
 from linprobe.data.dataset import Dataset
-from linprobe.tune.options import Options
+from linprobe.tasks.tune.options import Options
 
 __all__ = ["Cost", "estimate"]
 

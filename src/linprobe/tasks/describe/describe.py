@@ -11,8 +11,8 @@ from linprobe.core.backend import row_chunks
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.duplicates import find_duplicates
 from linprobe.data.formats import Contents, contents, open_dataset
-from linprobe.describe.estimate import estimate
 from linprobe.errors import UsageError
+from linprobe.tasks.describe.estimate import estimate
 
 CHUNK_NUMBERS = 2**22
 

@@ -12,7 +12,7 @@ from linprobe.data.prepare import Preparation
 from linprobe.data.sight import see
 from linprobe.errors import DataError
 from linprobe.model import Model, Provenance
-from linprobe.predict import predict_file
+from linprobe.tasks.predict import predict_file
 from makers import complaint, picture, pictures  # pyright: ignore[reportMissingImports]
 from models import CLASSES, make_classifier  # pyright: ignore[reportMissingImports]
 
@@ -98,7 +98,7 @@ def figures(prediction):
 def test_many_rows_are_read_in_chunks(model, save, monkeypatch):
     path = save(pictures(50))
     whole = predict_file(model, path)
-    monkeypatch.setattr(importlib.import_module("linprobe.predict"), "CHUNK_ELEMENTS", 90 * 7)
+    monkeypatch.setattr(importlib.import_module("linprobe.tasks.predict"), "CHUNK_ELEMENTS", 90 * 7)
     chunked = predict_file(model, path)
     # A product of fewer rows may add in another order.
     assert [(one.row, names(one)) for one in chunked] == [(one.row, names(one)) for one in whole]

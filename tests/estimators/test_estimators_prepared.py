@@ -21,7 +21,7 @@ from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import folds
 from linprobe.estimators.preparing import prepared_for
 
-pytestmark = pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 
 STEPS = {
     "centred": lambda: [StandardScaler(with_std=False)],

@@ -14,11 +14,12 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_valid
 from sklearn.utils.metadata_routing import MetadataRouter
 from threadpoolctl import threadpool_limits
 
-from linprobe import ProbeSearch, SoftmaxClassifier, probe_search
+from linprobe import ProbeSearch, SoftmaxClassifier
 from linprobe.core.exact import solver as engine
 from linprobe.errors import IncompatibleError, UsageError
+from linprobe.estimators import probe_search
 
-pytestmark = pytest.mark.filterwarnings("ignore::linprobe.probe_search.EdgeOfGridWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from linprobe.data.formats import open_dataset
-from linprobe.describe import describe, description_steps
-from linprobe.describe.estimate import estimate
 from linprobe.errors import DataError, UsageError
+from linprobe.tasks.describe import describe, description_steps
+from linprobe.tasks.describe.estimate import estimate
 from makers import picture, pictures, write_cifar10, write_parquet  # pyright: ignore[reportMissingImports]
 
 Y = np.arange(60) % 3
