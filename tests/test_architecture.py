@@ -1,6 +1,7 @@
 """Who may know whom, read from the imports themselves."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -121,6 +122,13 @@ def test_heavy_libraries_are_imported_where_they_are_used(path):
     # The estimators derive from scikit-learn's classes; they are themselves imported where they are used.
     allowed = {"sklearn"} if path.relative_to(SOURCE).as_posix() in SCIKIT_LEARNS else set()
     assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & (HEAVY - allowed)
+
+
+def test_no_module_is_hidden_by_something_of_its_name():
+    names = [name_of(path) for path in modules() if path.stem != "__main__" and path != SOURCE / "__init__.py"]
+    loaded = {name: importlib.import_module(name) for name in names}
+    parents = {name: importlib.import_module(name.rpartition(".")[0]) for name in names}
+    assert [name for name in names if getattr(parents[name], name.rpartition(".")[2]) is not loaded[name]] == []
 
 
 def test_no_two_classes_have_one_name():

@@ -13,7 +13,6 @@ from linprobe._moved import GONE, MOVED
 from linprobe.core.losses import find_loss
 
 NAMES = MOVED | {
-    "linprobe.losses.softmax": "linprobe.core.losses.softmax",
     "linprobe.checker.sandbox.wire": "linprobe.learn.checker.sandbox.wire",
     "linprobe.solvers.lbfgs": "linprobe.core.exact.lbfgs",
     "linprobe.steps.exercise": "linprobe.results.steps.exercise",
@@ -28,7 +27,7 @@ def test_an_old_name_is_the_module_of_today(old):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])  # a name warns once: hinge does it below
+@pytest.mark.parametrize("loss", ["softmax", "hinge", "squared_hinge"])
 def test_an_old_name_leaves_the_function_that_hides_the_module_in_its_place(loss):
     losses = importlib.import_module("linprobe.core.losses")
     module = importlib.import_module(f"linprobe.losses.{loss}")
@@ -36,11 +35,11 @@ def test_an_old_name_leaves_the_function_that_hides_the_module_in_its_place(loss
     assert find_loss(loss).value_and_slope is getattr(losses, loss)
 
 
-@pytest.mark.filterwarnings("ignore:linprobe.losses is")
+@pytest.mark.filterwarnings("ignore:linprobe.losses is")  # a name warns once: one that no other test imports
 def test_it_says_where_it_is_now():
     importlib.import_module("linprobe.losses")
-    with pytest.warns(DeprecationWarning, match="linprobe.losses.hinge is now linprobe.core.losses.hinge"):
-        importlib.import_module("linprobe.losses.hinge")
+    with pytest.warns(DeprecationWarning, match="linprobe.losses.dual is now linprobe.core.losses.dual"):
+        importlib.import_module("linprobe.losses.dual")
 
 
 @pytest.mark.filterwarnings("ignore:linprobe.classifier is")

@@ -45,8 +45,8 @@ def full_disk(path):
 
 
 FAILING_PAGES = {
-    "KeyError": ("linprobe.report.page.facts", bug, ["report.html: unexpected KeyError", "fault of linprobe's"]),
-    "TypeError": ("linprobe.report.page.figures", other_bug, ["report.html: unexpected TypeError"]),
+    "KeyError": ("linprobe.report.page.facts_of", bug, ["report.html: unexpected KeyError", "fault of linprobe's"]),
+    "TypeError": ("linprobe.report.page.figures_of", other_bug, ["report.html: unexpected TypeError"]),
     "full": ("linprobe.report.folder.write_page", full_disk, ["report.html: cannot be written: no space left"]),
     "memory": ("linprobe.report.folder.write_page", lambda _folder: [0] * 2**62, ["the memory is full"]),
 }

@@ -113,7 +113,7 @@ def test_a_bug_of_ours_is_not_blamed_on_the_run(run, folder, monkeypatch):
     def broken(*_):
         raise KeyError("planted")
 
-    monkeypatch.setattr("linprobe.report.page.facts", broken)
+    monkeypatch.setattr("linprobe.report.page.facts_of", broken)
     monkeypatch.delenv("LINPROBE_TRACEBACK", raising=False)
     status, _, err = run("report", "run")
     assert (status, err.count("\n")) == (1, 1)

@@ -24,8 +24,8 @@ from linprobe.core.measure import wilson_interval
 from linprobe.errors import DataError
 from linprobe.model.evidence import Reliability
 from linprobe.report.page import MOST_BYTES, failures, render, settings, write_page
-from linprobe.report.page.facts import facts
-from linprobe.report.page.figures import figures
+from linprobe.report.page.facts import facts_of
+from linprobe.report.page.figures import figures_of
 from linprobe.report.page.names import class_names, in_figure, shown
 from linprobe.report.page.pictures import mistake_pictures, template_pictures
 from linprobe.report.run import write_evidence
@@ -280,7 +280,7 @@ def test_the_table_has_every_setting_best_first():
 
 def test_the_heat_map_has_every_figure_of_every_setting():
     run = run_of("worksheet")
-    figure = figures(run, ROOM)["grid"]
+    figure = figures_of(run, ROOM)["grid"]
     heat, grid = figure.data[0], run.numbers.grid
     assert (len(heat["y"]), len(heat["x"])) == (3, 3)
     for row in grid.rows:
@@ -298,7 +298,7 @@ def test_the_heat_map_has_every_figure_of_every_setting():
 
 
 def test_settings_that_diverged_are_crossed_out_and_named():
-    figure = figures(run_of("hinge"), ROOM)["grid"]
+    figure = figures_of(run_of("hinge"), ROOM)["grid"]
     (crosses,) = [trace for trace in figure.data if trace.get("name") == "diverged"]
     assert len(crosses["x"]) == 3
     assert all("1e30" in told and "diverged" in told for told in crosses["text"])
@@ -309,7 +309,7 @@ def test_settings_that_diverged_are_crossed_out_and_named():
 
 def test_a_cell_has_the_best_of_what_differs_in_other_axes():
     run = run_of("momentum")
-    heat, rows = figures(run, ROOM)["grid"].data[0], run.numbers.grid.rows
+    heat, rows = figures_of(run, ROOM)["grid"].data[0], run.numbers.grid.rows
     axes = run.numbers.grid.axes
     for y, rate in enumerate(axes["learning_rate"]):
         for x, reg in enumerate(axes["reg"]):
@@ -320,7 +320,7 @@ def test_a_cell_has_the_best_of_what_differs_in_other_axes():
 
 def test_a_path_is_drawn_over_reg_with_its_interval():
     run = run_of("tune")
-    figure, rows = figures(run, ROOM)["grid"], run.numbers.grid.rows
+    figure, rows = figures_of(run, ROOM)["grid"], run.numbers.grid.rows
     assert figure.layout["xaxis"]["type"] == "log"
     low, high = figure.data[0]["y"], figure.data[1]["y"]
     val = next(trace for trace in figure.data if trace.get("name") == "validation")
@@ -334,17 +334,17 @@ def test_a_path_is_drawn_over_reg_with_its_interval():
 
 
 def test_folds_are_drawn_each():
-    figure = figures(run_of("folds"), ROOM)["grid"]
+    figure = figures_of(run_of("folds"), ROOM)["grid"]
     (folds,) = [trace for trace in figure.data if trace.get("name") == "each fold"]
     rows = run_of("folds").numbers.grid.rows
     assert folds["y"] == [accuracy for row in rows for accuracy in row.fold_accuracy]
 
 
 def test_trials_are_points_and_screened_ones_that_were_retrained_are_ringed():
-    trials = figures(run_of("trials"), ROOM)["grid"]
+    trials = figures_of(run_of("trials"), ROOM)["grid"]
     assert trials.data[0]["mode"] == "markers"
     assert len(trials.data[0]["x"]) == 9
-    screened = figures(run_of("screening"), ROOM)["grid"]
+    screened = figures_of(run_of("screening"), ROOM)["grid"]
     rows = run_of("screening").numbers.grid.rows
     dotted = [shape for shape in screened.layout["shapes"] if shape["line"].get("dash") == "dot"]
     assert len(dotted) == len(rows) == 5
@@ -358,7 +358,7 @@ def unpacked(array):
 
 def test_every_loss_curve_is_there_the_best_on_top():
     run = run_of("hinge")
-    figure = figures(run, ROOM)["losses"]
+    figure = figures_of(run, ROOM)["losses"]
     drawn = {trace["name"]: unpacked(trace["y"]) for trace in figure.data if isinstance(trace["y"], dict)}
     assert len(drawn) == run.curves.shape[1] == 6
     found, order = settings_of(run), settings_of(run).order
@@ -373,13 +373,13 @@ def test_every_loss_curve_is_there_the_best_on_top():
 def test_what_diverges_has_no_say_in_the_axis():
     run = made_up(grid=(4, 4))
     run.curves[:, 0] = 1e30  # the first row is one that diverged
-    _, high = figures(run, ROOM)["losses"].layout["yaxis"]["range"]
+    _, high = figures_of(run, ROOM)["losses"].layout["yaxis"]["range"]
     assert high < 3  # the others lie between e^-4 and e^4
 
 
 def test_the_confusion_matrix_tells_its_counts_in_words():
     run = run_of("worksheet")
-    heat, counts = figures(run, ROOM)["confusion"].data[0], run.evidence.counts
+    heat, counts = figures_of(run, ROOM)["confusion"].data[0], run.evidence.counts
     np.testing.assert_array_equal([[value or 0 for value in row] for row in heat["text"]], counts)
     share = unpacked(heat["z"]).astype(float)
     expected = 255 * np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
@@ -392,7 +392,7 @@ def test_the_confusion_matrix_tells_its_counts_in_words():
 
 def test_the_confusions_of_very_many_classes_are_summed():
     run = made_up(K=333)
-    figure = figures(run, ROOM | {"confusion": 50_000})["confusion"]
+    figure = figures_of(run, ROOM | {"confusion": 50_000})["confusion"]
     heat, counts = figure.data[0], run.evidence.counts
     blocks = np.array(heat["text"])
     assert blocks.sum() == counts.sum()
@@ -723,6 +723,6 @@ def test_whatever_is_wrong_in_run_json_is_said_before_the_page_is_made(kind):
         except FieldError:
             refused += 1
         else:
-            figures(changed, ROOM)
-            facts(changed, ROOM)
+            figures_of(changed, ROOM)
+            facts_of(changed, ROOM)
     assert refused > 5

@@ -9,21 +9,14 @@ from linprobe.cli import interrupt  # before all that takes its time to import
 import typer
 
 from linprobe import __version__
+from linprobe.cli import check, describe, evaluate, fetch, predict, report, tune, worksheet
 from linprobe.cli.arguments import refuse_little_address_space
-from linprobe.cli.check import check
-from linprobe.cli.describe import describe
-from linprobe.cli.evaluate import evaluate
-from linprobe.cli.fetch import fetch
 from linprobe.cli.help import WIDEST, Command, Group
 from linprobe.cli.interrupt import INTERRUPTED
 from linprobe.cli.mistakes import mistake
 from linprobe.cli.output import answer, lasting_output, lost_output
-from linprobe.cli.predict import predict
 from linprobe.cli.renamed import modern
-from linprobe.cli.report import report
-from linprobe.cli.tune import tune
 from linprobe.cli.words import complain, explain
-from linprobe.cli.worksheet import worksheet
 from linprobe.errors import LinprobeError, UncheckedFileWarning
 
 COMPUTING = ("worksheet", "tune", "evaluate", "predict", "describe")  # which load what computes
@@ -36,7 +29,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
-for command in (worksheet, tune, describe, evaluate, predict, report, check, fetch):
+for command in (
+    *(worksheet.worksheet, tune.tune, describe.describe, evaluate.evaluate, predict.predict),
+    *(report.report, check.check, fetch.fetch),
+):
     app.command(cls=Command)(command)
 
 

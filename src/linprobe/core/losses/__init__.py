@@ -3,11 +3,11 @@
 import math
 
 from linprobe.core.losses import dual
+from linprobe.core.losses._hinge import hinge
+from linprobe.core.losses._softmax import softmax, softmax_curvature, softmax_start
+from linprobe.core.losses._squared_hinge import squared_hinge, squared_hinge_curvature
 from linprobe.core.losses.curvature import Curvature
-from linprobe.core.losses.hinge import hinge
 from linprobe.core.losses.record import NEVER, Loss, SmoothLoss
-from linprobe.core.losses.softmax import softmax, softmax_curvature, softmax_start
-from linprobe.core.losses.squared_hinge import squared_hinge, squared_hinge_curvature
 from linprobe.errors import IncompatibleError, UsageError
 
 __all__ = [

@@ -11,7 +11,7 @@ from linprobe.report.figures.classes import (
     templates,
 )
 from linprobe.report.figures.compared import Map, PathLines, TrialPoints, grid, path
-from linprobe.report.figures.losses import BEST, Losses, losses
+from linprobe.report.figures.curves import BEST, Losses, losses
 from linprobe.report.figures.scales import Scale
 
 __all__ = [

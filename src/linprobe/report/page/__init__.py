@@ -12,9 +12,9 @@ from typing import Any
 
 from linprobe.errors import require
 from linprobe.publish import publish_file
-from linprobe.report.page.facts import facts
-from linprobe.report.page.figures import figures
-from linprobe.report.page.model import model
+from linprobe.report.page.facts import facts_of
+from linprobe.report.page.figures import figures_of
+from linprobe.report.page.model import model_of
 from linprobe.report.run import Run, read_run
 
 ASSETS = Path(__file__).parent / "assets"
@@ -61,14 +61,14 @@ def render(run: Run) -> str:
     assets = {"styles": styles, "first": _asset(THEME), "scripts": [plotly, *scripts]}
     taken = sum(len(text.encode()) for text in (*styles, assets["first"], plotly, *scripts))
     room = max(0, MOST_BYTES - TEXT_BYTES - taken)
-    room = max(0, room - len(packed := _json(model(run, room // 2))))
+    room = max(0, room - len(packed := _json(model_of(run, room // 2))))
     page = ""
     for part in (1, 0.5, 0.2, 0.05):  # the first is meant to fit
-        plots = figures(run, shares := {name: int(part * share * room) for name, share in SHARES.items()})
+        plots = figures_of(run, shares := {name: int(part * share * room) for name, share in SHARES.items()})
         page = _fill(
             assets,
             data={"figures": _json({name: figure.plot() for name, figure in plots.items()}), "model": packed},
-            facts=facts(run, shares),
+            facts=facts_of(run, shares),
             figures=plots,
         )
         if len(page.encode(errors="replace")) <= MOST_BYTES:

@@ -31,7 +31,7 @@ LONGEST_COMMAND = 20_000
 FILTERED = 24  # templates; of more, one is found by its name
 
 
-def facts(run: Run, room: dict[str, int]) -> dict[str, Any]:
+def facts_of(run: Run, room: dict[str, int]) -> dict[str, Any]:
     """Everything but the figures and the model; room: bytes for what can grow."""
     found, names = settings_of(run), class_names(run.classifier.classes)
     solver = _solver(run)

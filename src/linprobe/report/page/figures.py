@@ -21,7 +21,7 @@ IN_WORDS = 900  # cells of a confusion matrix that each get a sentence
 TICKS = (0, 1, 5, 25, 50, 100)  # per cent
 
 
-def figures(run: Run, room: dict[str, int]) -> dict[str, Figure]:
+def figures_of(run: Run, room: dict[str, int]) -> dict[str, Figure]:
     """The figures by their names; room: bytes for each of them."""
     found = {
         "grid": view(run, room["grid"]),

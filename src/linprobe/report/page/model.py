@@ -14,7 +14,7 @@ SAMPLES = 8
 REST = 300  # bytes, about, of the keys and the small values
 
 
-def model(run: Run, room: int) -> dict[str, Any]:
+def model_of(run: Run, room: int) -> dict[str, Any]:
     """Weights, preparation and samples of the run's model, in at most `room` bytes of JSON; or why it is absent.
 
     Names are as the page shows them. Arrays are base64: W (D, K), b and mean little-endian float32; the samples' pixels

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from linprobe.results.steps import LONGEST_CELL, Row, Step, Table, brief, counted
-from linprobe.tasks.describe.describe import ArrayInfo, Description, SplitInfo
+from linprobe.tasks.describe.task import ArrayInfo, Description, SplitInfo
 
 MOST_CLASSES, MOST_ARRAYS = 20, 20  # rows of a table; --json has all
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))
