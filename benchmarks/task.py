@@ -15,7 +15,7 @@ from linprobe.core.sgd.settings import Heads, Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits, part_of, prepared
-from linprobe.learn.worksheet.exercise import Options, choose_space
+from linprobe.learn.worksheet.exercise import WorksheetOptions, choose_space
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Task:
 
     def space(self, trials: int | None = None) -> Space:
         """The worksheet's grid, or so many random settings from its ranges."""
-        return choose_space(self.dataset, self.train, Options(batch_sizes=self.batch_size, trials=trials))
+        return choose_space(self.dataset, self.train, WorksheetOptions(batch_sizes=self.batch_size, trials=trials))
 
     def plan(self, heads: Heads) -> Plan:
         """The stacks that a search cuts these heads into."""

@@ -57,7 +57,7 @@ def published_grid(shared) -> Callable:
     """The worksheet on all of CIFAR-10 by seed, each done once: the data set and the result."""
     from linprobe import open_dataset
     from linprobe.core.sgd.settings import Training
-    from linprobe.learn.worksheet import Options, run_worksheet
+    from linprobe.learn.worksheet import WorksheetOptions, run_worksheet
 
     dataset = open_dataset(shared / "data" / "cifar10")
-    return functools.cache(lambda seed: (dataset, run_worksheet(dataset, Options(Training(seed=seed)))))
+    return functools.cache(lambda seed: (dataset, run_worksheet(dataset, WorksheetOptions(Training(seed=seed)))))

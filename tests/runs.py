@@ -11,13 +11,12 @@ from linprobe.compare.settings import parse_axis
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
-from linprobe.learn.worksheet import Options, WorksheetResult, run_worksheet
+from linprobe.learn.worksheet import WorksheetOptions, WorksheetResult, run_worksheet
 from linprobe.model import Model, Provenance
 from linprobe.model.evidence import Evidence, Mistakes, Reliability
 from linprobe.report.run import Run
 from linprobe.results import Accuracy, Results, of_json, to_json
-from linprobe.tasks.tune import Options as TuneOptions
-from linprobe.tasks.tune import tune
+from linprobe.tasks.tune import Options, tune
 
 VERSIONS = {"linprobe": "0.0.0", "numpy": "2.0.0"}
 RATES, REGS = "1e-4:1e-3:3:log", "0.01:1:3:log"
@@ -49,10 +48,10 @@ def result_of(kind):
 
     def worksheet(loss="softmax", rates=RATES, regs=REGS, iterations=40, **more):
         axes = parse_axis(rates, "--learning-rate"), parse_axis(regs, "--reg")
-        return run_worksheet(digits, Options(Training(loss, iterations), *axes, **more))
+        return run_worksheet(digits, WorksheetOptions(Training(loss, iterations), *axes, **more))
 
     def path(dataset=digits, **more):
-        return tune(dataset, TuneOptions(regs=parse_axis("0.1:100:3:log", "--reg"), tol=1e-3, **more))
+        return tune(dataset, Options(regs=parse_axis("0.1:100:3:log", "--reg"), tol=1e-3, **more))
 
     match kind:
         case "worksheet":
@@ -74,7 +73,7 @@ def result_of(kind):
         case "folds":
             return path(folds=3)
         case "sgd":
-            options = TuneOptions(
+            options = Options(
                 "sgd", "hinge", parse_axis("0.01,0.1", "--reg"), parse_axis("1e-3,1e30", "--learning-rate")
             )
             return tune(digits, options)

@@ -50,6 +50,12 @@ def test_the_old_name_of_the_model_is_warned_of_where_it_is_used():
         assert told[0].filename == __file__
 
 
+def test_the_old_name_of_the_options_of_the_worksheet_is_warned_of():
+    worksheet = importlib.import_module("linprobe.learn.worksheet")
+    with pytest.warns(DeprecationWarning, match="worksheet.Options is now linprobe.learn.worksheet.WorksheetOptions"):
+        assert worksheet.Options is worksheet.WorksheetOptions
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_pickle_that_has_the_old_name_is_read():
     search = linprobe.ProbeSearch(param_grid={"reg": [0.1, 1.0]})

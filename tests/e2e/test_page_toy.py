@@ -13,7 +13,7 @@ from linprobe.compare.settings import Axis
 from linprobe.core.exact.solver import solve
 from linprobe.core.sgd.settings import Training
 from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
-from linprobe.learn.worksheet import Options, run_worksheet
+from linprobe.learn.worksheet import WorksheetOptions, run_worksheet
 from linprobe.report.folder import write_run
 from linprobe.report.page import write_page
 
@@ -26,7 +26,7 @@ def page_file(tmp_path_factory):
     """The page of a short worksheet."""
     folder = tmp_path_factory.mktemp("toy")
     axes = Axis(np.array([1e-3])), Axis(np.array([1e-2]))
-    result = run_worksheet(open_dataset("digits"), Options(Training(iterations=20), *axes))
+    result = run_worksheet(open_dataset("digits"), WorksheetOptions(Training(iterations=20), *axes))
     write_run(folder, result, result.search.curves, command="linprobe worksheet digits")
     return write_page(folder)
 

@@ -15,8 +15,7 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError
-from linprobe.learn.worksheet import Options as WorksheetOptions
-from linprobe.learn.worksheet import run_worksheet
+from linprobe.learn.worksheet import WorksheetOptions, run_worksheet
 from linprobe.model import Model, Proven, Provenance
 from linprobe.tasks.evaluate import assess, open_as_trained, prove
 from linprobe.tasks.tune import Options, tune

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from linprobe.learn.notebook import Choices
-    from linprobe.learn.worksheet import Options
+    from linprobe.learn.worksheet import WorksheetOptions
 
 NotebookOption = Annotated[
     Path | None,
@@ -80,16 +80,16 @@ class HandIn:
             console.print(f"The PDF is in [bold]{escape(str(self.pdf))}[/].")
 
 
-def choices_of(source: str, options: "Options", others: Mapping[str, bool]) -> "Choices":
+def choices_of(source: str, options: "WorksheetOptions", others: Mapping[str, bool]) -> "Choices":
     """What of a run's options goes into its notebook; others: further options, and whether they were given.
 
     Raises IncompatibleError where one was given that the exercise's own training does not have.
     """
     from linprobe.core.sgd.settings import Training
     from linprobe.learn.notebook import Choices
-    from linprobe.learn.worksheet import Options
+    from linprobe.learn.worksheet import WorksheetOptions
 
-    plain, training = Options(), options.training
+    plain, training = WorksheetOptions(), options.training
     momenta, batch_sizes = (_values(axis) or [] for axis in (options.momenta, options.batch_sizes))
     given = {
         **{f"--{name}": getattr(options, name) != getattr(plain, name) for name in ("trials", "screen")},

@@ -9,11 +9,11 @@ from linprobe.errors import UsageError
 if TYPE_CHECKING:
     from linprobe.data.dataset import Dataset
 
-Choice = dict[str, str]
+Asked = dict[str, str]
 
 
 def opened(
-    source: str, options: Mapping[str, str | None], how: "Callable[[Choice], Dataset] | None" = None
+    source: str, options: Mapping[str, str | None], how: "Callable[[Asked], Dataset] | None" = None
 ) -> "Dataset":
     """The data set as the options that are given say; how: in place of `open_dataset`, what takes those.
 
@@ -23,12 +23,12 @@ def opened(
     from linprobe.cli.screen import print_notes
     from linprobe.data.formats import contents, open_dataset
 
-    choice = {name: asked for name, asked in options.items() if asked is not None}
-    sources = [source, *(choice[split] for split in ("val", "test") if split in choice)]
+    chosen = {name: asked for name, asked in options.items() if asked is not None}
+    sources = [source, *(chosen[split] for split in ("val", "test") if split in chosen)]
     for each in sources:
         fetch_if_absent(each)
     try:
-        dataset = open_dataset(source, **choice) if how is None else how(choice)
+        dataset = open_dataset(source, **chosen) if how is None else how(chosen)
     except UsageError as error:
         if any(contents(each) is None for each in sources):
             raise

@@ -121,7 +121,7 @@ def worksheet(
     from linprobe.compare.settings import parse_axis
     from linprobe.core.sgd.settings import Training
     from linprobe.data.formats import open_dataset
-    from linprobe.learn.worksheet import Options, run_worksheet
+    from linprobe.learn.worksheet import WorksheetOptions, run_worksheet
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import views, write_run
 
@@ -136,7 +136,7 @@ def worksheet(
         patience=patience,
         seed=seed,
     )
-    options = Options(
+    options = WorksheetOptions(
         training,
         None if learning_rate is None else parse_axis(learning_rate, "--learning-rate"),
         None if reg is None else parse_axis(reg, "--reg"),

@@ -85,7 +85,7 @@ def _batch_square(X: np.ndarray, sample_weight: np.ndarray | None, batch: int, *
     """About the largest weighted mean of ‖x‖² over a batch: that over all, and what the largest adds to its batch."""
     share = np.full(len(X), 1 / len(X)) if sample_weight is None else sample_weight / sample_weight.sum()
     rows = rows_of(X)
-    (of_rows,) = rows.map(_Squares(intercept), None, size=rows_at_once(rows), weights=share)
+    (of_rows,) = rows.map(_SquaredNorms(intercept), None, size=rows_at_once(rows), weights=share)
     squares = of_rows[:]
     mean = float(squares.sum())
     return mean if batch == len(X) else mean + squares.max() * len(X) / batch
@@ -104,7 +104,7 @@ class _Standard:
 
 
 @dataclass(frozen=True, eq=False)
-class _Squares:
+class _SquaredNorms:
     """Weighted ‖x‖² of each row (m,), and of the one that stands for the bias."""
 
     intercept: bool

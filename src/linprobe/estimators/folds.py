@@ -28,7 +28,7 @@ from linprobe.estimators.preparing import prepared_for, unprepared
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class TrainingData:
     """What is searched on: X as it was given, or the matrix of a column of vectors; features (n, D) as the solver reads
     them; classes (K,), and which of them each example has, codes (n,) int; weight, in training, (n,) or None.
     """
@@ -46,7 +46,7 @@ class Examples:
         return self.classes[self.codes]
 
 
-def read_examples(search: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
+def read_examples(search: Any, X: Any, y: Any, sample_weight: Any) -> TrainingData:
     """Checked examples; the search learns the number and names of the features."""
     from sklearn.utils import indexable
 
@@ -55,7 +55,7 @@ def read_examples(search: Any, X: Any, y: Any, sample_weight: Any) -> Examples:
     classes, codes = check_labels(y, features.shape[0])
     weight = check_weights(sample_weight, None, classes, codes)
     (X,) = indexable(X)
-    return Examples(X, features, classes, codes, weight, getattr(search, "feature_names_in_", None))
+    return TrainingData(X, features, classes, codes, weight, getattr(search, "feature_names_in_", None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Split:
     test: np.ndarray
     present: np.ndarray
 
-    def weights(self, examples: Examples, class_weight: Any) -> np.ndarray:
+    def weights(self, examples: TrainingData, class_weight: Any) -> np.ndarray:
         """What every example weighs in training (n,): what it would in a fit on the rows of train, else 0."""
         given = None if examples.weight is None else examples.weight[self.train]
         codes = np.searchsorted(self.present, examples.codes[self.train])
@@ -89,7 +89,7 @@ class Split:
 
 
 def read_splits(
-    cv: Any, examples: Examples, metadata: Mapping[str, Any], score_weights: Sequence[np.ndarray]
+    cv: Any, examples: TrainingData, metadata: Mapping[str, Any], score_weights: Sequence[np.ndarray]
 ) -> list[Split]:
     """The splits of a scikit-learn splitter, of an iterable of (train, test) rows, or of so many stratified folds.
 
@@ -144,7 +144,7 @@ class Penalties:
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class JointFit:
     """Settings and splits that are trained together: head g · F + f is setting g on split f of F.
 
     numbers: of the settings within the grid; columns: the classes (codes) that the heads have; features (n, D), as the
@@ -159,7 +159,7 @@ class Stack:
     preparation: Preparation | None
     rows: slice | np.ndarray
 
-    def compare(self, examples: Examples, memory: int | None, judge: Judge) -> tuple[Comparison, np.ndarray]:
+    def compare(self, examples: TrainingData, memory: int | None, judge: Judge) -> tuple[Comparison, np.ndarray]:
         """The settings on the splits, and λ of each of both (G, F)."""
         estimator = self.settings[0].estimator
         reg = np.empty((len(self.settings), len(self.splits)))
@@ -201,7 +201,7 @@ class Stack:
             )
 
     def accuracies(
-        self, examples: Examples, trained: Trained, place: int, rows: np.ndarray, weight: np.ndarray | None
+        self, examples: TrainingData, trained: Trained, place: int, rows: np.ndarray, weight: np.ndarray | None
     ) -> np.ndarray:
         """The accuracy of every setting (G,) of one of the splits on m rows with weights (m,), chunk by chunk."""
         device = choose_device(self.settings[0].estimator.device)
@@ -216,7 +216,9 @@ class Stack:
         correct = self.columns[to_numpy(found[:])] == examples.codes[rows, None]
         return np.average(correct, axis=0, weights=weight)
 
-    def estimators(self, examples: Examples, trained: Trained, place: int, all_classes: bool = False) -> Iterator[Any]:
+    def estimators(
+        self, examples: TrainingData, trained: Trained, place: int, all_classes: bool = False
+    ) -> Iterator[Any]:
         """Every setting on one of the splits as the estimator that a fit on the rows of train would have made.
 
         With all_classes it knows the classes that train lacks too, and gives them the probability 0.
@@ -266,7 +268,7 @@ def kinds_of(settings: list[Setting]) -> np.ndarray:
     return np.array([kinds.index(setting.others) for setting in settings])
 
 
-def stacks_of(settings: list[Setting], splits: list[Split], examples: Examples) -> Iterator[Stack]:
+def stacks_of(settings: list[Setting], splits: list[Split], examples: TrainingData) -> Iterator[JointFit]:
     """The fewest stacks: settings of one kind share one, or one for each split where features are prepared."""
     kinds = kinds_of(settings)
     for kind in range(kinds.max() + 1):
@@ -280,10 +282,10 @@ def stacks_of(settings: list[Setting], splits: list[Split], examples: Examples) 
             by_classes.setdefault(tuple(columns), []).append(split)
         for columns, together in by_classes.items():
             if estimator.prepare is None:
-                yield Stack(numbers, members, together, np.array(columns), examples.features, None, slice(None))
+                yield JointFit(numbers, members, together, np.array(columns), examples.features, None, slice(None))
                 continue
             for split in together:
                 weight = split.weights(examples, estimator.class_weight)
                 preparation, features = prepared_for(estimator, examples.features, weight)
                 rows = np.flatnonzero(weight)
-                yield Stack(numbers, members, [split], np.array(columns), features, preparation, rows)
+                yield JointFit(numbers, members, [split], np.array(columns), features, preparation, rows)

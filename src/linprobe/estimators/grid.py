@@ -7,14 +7,14 @@ from sklearn.model_selection import ParameterGrid
 
 from linprobe.compare.defaults import AROUND
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators.folds import Examples, Setting
+from linprobe.estimators.folds import Setting, TrainingData
 from linprobe.estimators.parameters import check_parameters, find_reg
 from linprobe.estimators.preparing import prepared_for
 
 PENALTIES = ("reg", "C")
 
 
-def read_settings(estimator: Any, grid: Any, examples: Examples) -> list[Setting]:
+def read_settings(estimator: Any, grid: Any, examples: TrainingData) -> list[Setting]:
     """All points of the grid, refused before any work where they make no sense."""
     if grid is None:
         check_parameters(estimator, estimator._loss())

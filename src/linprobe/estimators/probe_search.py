@@ -20,7 +20,7 @@ from linprobe.core.backend import on_host
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
 from linprobe.estimators.columns import as_matrix
-from linprobe.estimators.folds import Setting, Stack, kinds_of, read_examples, read_splits, stacks_of
+from linprobe.estimators.folds import JointFit, Setting, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps
 from linprobe.estimators.preparing import Prepare
@@ -171,7 +171,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         for stack in stacks_of(settings, splits, examples):
             times = [started]
 
-            def judge(trained: Trained, _: np.ndarray, stack: Stack = stack, times: list[float] = times) -> Judged:
+            def judge(trained: Trained, _: np.ndarray, stack: JointFit = stack, times: list[float] = times) -> Judged:
                 times.append(time.perf_counter())
                 stack.check(trained)
                 for place, split in enumerate(stack.splits):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from linprobe.compare.comparison import Fits, scored
-from linprobe.estimators.folds import Setting, Stack
+from linprobe.estimators.folds import JointFit, Setting
 
 
 class Fitted:
@@ -20,7 +20,7 @@ class Fitted:
         stopped, failed = np.empty((settings, splits), "<U12"), np.empty((settings, splits), bool)
         self.fits = Fits(objective=objective, stopped=stopped, gap=gap, iterations=iterations, failed=failed)
 
-    def add(self, stack: Stack, fits: Fits, reg: np.ndarray, seconds: float) -> None:
+    def add(self, stack: JointFit, fits: Fits, reg: np.ndarray, seconds: float) -> None:
         """Take in a stack that was trained in so many seconds; each fit has its share of them, by iterations."""
         at = np.ix_(stack.numbers, [split.number for split in stack.splits])
         iterations: Any = fits.iterations  # which are known of every exact fit

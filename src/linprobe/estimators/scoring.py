@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_method_params
 
 from linprobe.compare.solver import Trained
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators.folds import Examples, Stack
+from linprobe.estimators.folds import JointFit, TrainingData
 from linprobe.estimators.inputs import check_weights
 
 THE_SCORE = "score"  # the name of a score that is the only one
@@ -82,7 +82,7 @@ def over_all(scorer: Any, classes: np.ndarray) -> tuple[Any, bool]:
 
 
 def read_measures(
-    scoring: Any, scorers: Mapping[str, Any], examples: Examples, params: Mapping[str, dict[str, Any]] | None
+    scoring: Any, scorers: Mapping[str, Any], examples: TrainingData, params: Mapping[str, dict[str, Any]] | None
 ) -> list[Measure]:
     """The scorers with what they are given: as routed, or else the weights of training where they take them."""
     measures = []
@@ -137,7 +137,7 @@ class Scores:
         self._found: dict[str, np.ndarray] = {}
         self._reasons: dict[tuple[str, int], str] = {}
 
-    def add(self, part: str, stack: Stack, examples: Examples, trained: Trained, place: int) -> None:
+    def add(self, part: str, stack: JointFit, examples: TrainingData, trained: Trained, place: int) -> None:
         """Score the settings of a stack on one part, "test" or "train", of one of its splits."""
         split = stack.splits[place]
         rows = getattr(split, part)
@@ -185,7 +185,7 @@ class Scores:
     def _table(self, part: str, name: str) -> np.ndarray:
         return self._found.setdefault(f"{part}_{name}", np.full(self._shape, np.nan))
 
-    def of_stack(self, stack: Stack) -> np.ndarray:
+    def of_stack(self, stack: JointFit) -> np.ndarray:
         """The first score on the test rows of every head of a stack (h,)."""
         at = np.ix_(stack.numbers, [split.number for split in stack.splits])
         return self._table("test", self.names[0])[at].ravel()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data.formats import bounds
 from linprobe.data.formats import parquet as module
-from linprobe.data.formats.entries import Choice
+from linprobe.data.formats.entries import Selection
 from linprobe.data.formats.parquet import read_parquet
 from linprobe.errors import DataError, LinprobeError, MissingDependencyError, UnsafeFileError, UsageError
 from makers import complaint, picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
@@ -159,9 +159,9 @@ def test_large_binary_is_a_picture_too(tmp_path):
 GOOD = [picture(each) for each in pictures(4)]
 
 
-def refused(path, kind: type[LinprobeError] = DataError, choice: Choice | None = None):
+def refused(path, kind: type[LinprobeError] = DataError, selection: Selection | None = None):
     with pytest.raises(kind) as caught:
-        module.read(path, choice or Choice())
+        module.read(path, selection or Selection())
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -251,7 +251,7 @@ def test_two_columns_of_labels_are_chosen_between_by_the_user(tmp_path):
     message = refused(tmp_path / "x.parquet", UsageError)
     assert "several could be the labels: fine_label (int64 4), coarse_label (int64 4)" in message
     assert "choose one, as --label fine_label" in message
-    chosen = module.read(tmp_path / "x.parquet", Choice(label="coarse_label"))
+    chosen = module.read(tmp_path / "x.parquet", Selection(label="coarse_label"))
     np.testing.assert_array_equal(chosen.train.y, 1 - labels)
 
 
@@ -280,9 +280,9 @@ def test_two_columns_of_pictures_are_chosen_between_by_the_user(tmp_path):
         table.append_column("right", table["left"].combine_chunks().take([3, 2, 1, 0])), tmp_path / "x.parquet"
     )
     assert "choose one, as --x left" in refused(tmp_path / "x.parquet", UsageError)
-    dataset = module.read(tmp_path / "x.parquet", Choice(x="right"))
+    dataset = module.read(tmp_path / "x.parquet", Selection(x="right"))
     np.testing.assert_array_equal(dataset.train.X, values[::-1])
-    assert "no column of pictures up among left" in refused(tmp_path / "x.parquet", UsageError, Choice(x="up"))
+    assert "no column of pictures up among left" in refused(tmp_path / "x.parquet", UsageError, Selection(x="up"))
 
 
 def test_a_label_of_a_name_that_is_not_usual_is_found_and_reported(tmp_path):

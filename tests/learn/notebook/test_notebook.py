@@ -20,7 +20,7 @@ from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.learn.notebook import Choices, execute, make_notebook, write_notebook
 from linprobe.learn.notebook.cells import WIDTH
-from linprobe.learn.worksheet import Options, get_CIFAR10_data, run_worksheet
+from linprobe.learn.worksheet import WorksheetOptions, get_CIFAR10_data, run_worksheet
 
 COMMITTED = Path(__file__).resolve().parents[3] / "notebooks" / "worksheet.ipynb"
 STUDENTS = {
@@ -123,7 +123,7 @@ def test_the_figures_are_the_engines(executed, number, said):
 
 @pytest.mark.real_data
 def test_so_they_are_for_the_svm(executed_hinge, number, said):
-    options = Options(
+    options = WorksheetOptions(
         Training("hinge", 200, seed=3), np.array([1e-4, 1e-3]), np.array([0.01, 0.1, 1.0]), val=300, dev=60
     )
     numbers = run_worksheet(linprobe.open_dataset("digits"), options).numbers

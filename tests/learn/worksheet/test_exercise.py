@@ -15,7 +15,7 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import Preparation
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
-from linprobe.learn.worksheet import Options, run_worksheet
+from linprobe.learn.worksheet import WorksheetOptions, run_worksheet
 from linprobe.learn.worksheet.questions import answer_first_loss, answer_svm_unchanged
 from linprobe.model import Model
 from linprobe.results import LowestObjective, Vectorized
@@ -27,13 +27,13 @@ def digits():
     return open_dataset("digits")
 
 
-SMALL = Options(Training(iterations=200), np.array([1e-4, 1e-3]), np.array([0.001, 0.1, 10.0]))
+SMALL = WorksheetOptions(Training(iterations=200), np.array([1e-4, 1e-3]), np.array([0.001, 0.1, 10.0]))
 
 
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 def test_the_eight_steps_on_digits(digits, loss):
     steps = []
-    options = Options(Training(loss, 200), SMALL.learning_rates, SMALL.regs)
+    options = WorksheetOptions(Training(loss, 200), SMALL.learning_rates, SMALL.regs)
     result = run_worksheet(digits, options, on_step=steps.append)
     assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6, 7, 8]
     numbers = result.numbers
@@ -58,7 +58,7 @@ def test_the_eight_steps_on_digits(digits, loss):
 
 def test_a_loss_that_the_worksheet_is_not_about_is_refused(digits):
     with pytest.raises(IncompatibleError, match=r"no loops for 'squared_hinge'; use softmax or hinge$"):
-        run_worksheet(digits, Options(Training("squared_hinge")))
+        run_worksheet(digits, WorksheetOptions(Training("squared_hinge")))
 
 
 def test_the_questions_are_answered_with_evidence(digits):
@@ -103,7 +103,7 @@ def test_a_class_without_examples_is_named(digits):
     steps = []
     dataset = Dataset("digits", digits.train, None, (*digits.classes, "ten"))
     result = run_worksheet(
-        dataset, Options(Training(iterations=5), np.array([1e-4]), np.array([0.1])), on_step=steps.append
+        dataset, WorksheetOptions(Training(iterations=5), np.array([1e-4]), np.array([0.1])), on_step=steps.append
     )
     assert steps[0].notes == ("Class ten has no example to learn from.",)
     assert result.classifier.unlearned == ["ten"]
@@ -142,13 +142,13 @@ def test_training_and_its_preparation_do_not_see_validation(digits, features):
 
 def test_one_seed_gives_one_result_and_another_seed_another(digits):
     a, b = run_worksheet(digits, SMALL), run_worksheet(digits, SMALL)
-    other = run_worksheet(digits, Options(Training(iterations=200, seed=1), SMALL.learning_rates, SMALL.regs))
+    other = run_worksheet(digits, WorksheetOptions(Training(iterations=200, seed=1), SMALL.learning_rates, SMALL.regs))
     assert a.search.W.tobytes() == b.search.W.tobytes()
     assert a.search.W.tobytes() != other.search.W.tobytes()
 
 
 def test_diverging_settings_are_left_out_of_the_choice(digits):
-    options = Options(Training(iterations=60), np.array([1e-3, 1e30]), np.array([0.01, 0.1]))
+    options = WorksheetOptions(Training(iterations=60), np.array([1e-3, 1e30]), np.array([0.01, 0.1]))
     steps = []
     result = run_worksheet(digits, options, on_step=steps.append)
     assert list(result.search.stopped) == ["max_iter", "max_iter", "diverged", "diverged"]
@@ -156,12 +156,12 @@ def test_diverging_settings_are_left_out_of_the_choice(digits):
     assert result.search.best in (0, 1)
     assert any("2 of 4 settings" in row.found for row in steps[4].rows)
     with pytest.raises(DivergedError, match="all 2 settings diverged"):
-        run_worksheet(digits, Options(Training(iterations=60), np.array([1e30]), np.array([0.01, 0.1])))
+        run_worksheet(digits, WorksheetOptions(Training(iterations=60), np.array([1e30]), np.array([0.01, 0.1])))
 
 
 def test_the_edge_of_the_grid_is_said(digits):
     steps = []
-    options = Options(Training(iterations=100), np.array([1e-7, 1e-3]), np.array([0.1]))
+    options = WorksheetOptions(Training(iterations=100), np.array([1e-7, 1e-3]), np.array([0.1]))
     run_worksheet(digits, options, on_step=steps.append)
     assert "edge of the grid (learning rate)" in " ".join(steps[4].notes)
 
@@ -170,7 +170,7 @@ def test_the_edge_of_the_grid_is_said(digits):
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 def test_defaults_fit_the_data(digits, loss):
     """What `make demo` shows first: a choice inside the grid on both axes, with an objective near the lowest one."""
-    numbers = run_worksheet(digits, Options(Training(loss))).numbers
+    numbers = run_worksheet(digits, WorksheetOptions(Training(loss))).numbers
     grid, optimum = numbers.grid, numbers.optimum
     assert grid.settings == 100
     assert grid.diverged == 0
@@ -193,7 +193,9 @@ def test_what_is_no_worksheet_is_refused():
     with pytest.raises(DataError, match="single class"):
         run_worksheet(Dataset("one class", Examples(pictures, np.zeros(50, int)), None, ("a", "b")))
     with pytest.raises(UsageError):
-        run_worksheet(Dataset("few", Examples(pictures, np.arange(50) % 2), None, ("a", "b")), Options(val=49, test=5))
+        run_worksheet(
+            Dataset("few", Examples(pictures, np.arange(50) % 2), None, ("a", "b")), WorksheetOptions(val=49, test=5)
+        )
 
 
 @pytest.mark.alone

@@ -16,7 +16,7 @@ from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
-from linprobe.learn.worksheet import Options, run_worksheet
+from linprobe.learn.worksheet import WorksheetOptions, run_worksheet
 from linprobe.learn.worksheet.optimum import find_optimum
 from linprobe.results import LowestObjective, SgdObjective, Skipped, to_json
 from linprobe.results.steps import number
@@ -45,7 +45,9 @@ def objective(X, y, W, b, reg):
 
 def test_it_is_scikit_learns_optimum_and_the_winners_distance_from_it(digits):
     steps = []
-    result = run_worksheet(digits, Options(Training(iterations=300), RATES, np.array([0.1, 1.0])), on_step=steps.append)
+    result = run_worksheet(
+        digits, WorksheetOptions(Training(iterations=300), RATES, np.array([0.1, 1.0])), on_step=steps.append
+    )
     found = result.numbers.optimum
     assert json.loads(result.numbers.text)
     splits = make_splits(digits)
@@ -74,7 +76,7 @@ def test_it_is_scikit_learns_optimum_and_the_winners_distance_from_it(digits):
 def test_more_steps_come_nearer(digits):
     excess = [
         run_worksheet(
-            digits, Options(Training(iterations=steps, schedule="cosine"), np.array([1e-2]), np.array([1.0]))
+            digits, WorksheetOptions(Training(iterations=steps, schedule="cosine"), np.array([1e-2]), np.array([1.0]))
         ).numbers.optimum.sgd.relative_excess
         for steps in (30, 2000)
     ]
@@ -82,14 +84,16 @@ def test_more_steps_come_nearer(digits):
 
 
 def test_the_test_split_is_not_read_for_it(digits):
-    optimum = run_worksheet(digits, Options(Training(iterations=30), RATES[:1], np.array([1.0]))).numbers.optimum
+    optimum = run_worksheet(
+        digits, WorksheetOptions(Training(iterations=30), RATES[:1], np.array([1.0]))
+    ).numbers.optimum
     assert not any("test" in name for name in (*to_json(optimum), *to_json(optimum.sgd)))
 
 
 @pytest.mark.parametrize(("loss", "reg", "why"), [("hinge", 1.0, "squared_hinge"), ("softmax", 0.0, "reg is 0")])
 def test_where_there_is_none_the_reason_is_said(digits, loss, reg, why):
     steps = []
-    options = Options(Training(loss, 30), RATES[:1], np.array([reg]))
+    options = WorksheetOptions(Training(loss, 30), RATES[:1], np.array([reg]))
     found = run_worksheet(digits, options, on_step=steps.append).numbers.optimum
     assert isinstance(found, Skipped)
     assert why in found.skipped
@@ -98,7 +102,7 @@ def test_where_there_is_none_the_reason_is_said(digits, loss, reg, why):
 
 
 def test_too_little_memory_for_it_does_not_cost_the_run(digits):
-    options = Options(Training(iterations=30), RATES[:1], np.array([1.0]))
+    options = WorksheetOptions(Training(iterations=30), RATES[:1], np.array([1.0]))
     search, splits = run_worksheet(digits, options).search, make_splits(digits)
     preparation = fit_preparation(splits.train.X)
     train, val = (Examples(preparation.apply(part.X), part.y) for part in (splits.train, splits.val))

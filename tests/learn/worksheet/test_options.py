@@ -13,7 +13,7 @@ from linprobe.data.dataset import Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import UsageError
-from linprobe.learn.worksheet import Options, run_worksheet
+from linprobe.learn.worksheet import WorksheetOptions, run_worksheet
 from linprobe.report import figures
 from linprobe.report.folder import views, write_results, write_run
 
@@ -50,7 +50,9 @@ def test_an_example_that_is_the_mean_has_no_direction_and_no_nan():
 @pytest.mark.parametrize("features", ["standardised", "normalised"])
 def test_the_saved_model_predicts_behind_its_own_preparation(digits, features, tmp_path):
     axes = parse_axis("1e-3:1:4:log", "x"), np.array([1e-4])
-    result = run_worksheet(digits, Options(Training(iterations=300), *axes, features=features, val=100, test=150))
+    result = run_worksheet(
+        digits, WorksheetOptions(Training(iterations=300), *axes, features=features, val=100, test=150)
+    )
     assert result.numbers.test.accuracy > 0.9
     result.classifier.save(tmp_path / "model")
     test = make_splits(digits, val=100, test=150).test
@@ -68,7 +70,7 @@ def test_the_saved_model_predicts_behind_its_own_preparation(digits, features, t
 
 def test_every_axis_is_told_and_written(digits, tmp_path):
     training = Training(iterations=60, schedule="cosine", warmup=5, nesterov=True)
-    options = Options(training, RATES, REGS, momenta=np.array([0, 0.9]), batch_sizes=np.array([50, 100]))
+    options = WorksheetOptions(training, RATES, REGS, momenta=np.array([0, 0.9]), batch_sizes=np.array([50, 100]))
     steps = []
     result = run_worksheet(digits, options, on_step=steps.append)
     assert len(result.search) == 24
@@ -93,7 +95,7 @@ def test_every_axis_is_told_and_written(digits, tmp_path):
 
 
 def test_random_trials(digits, tmp_path):
-    options = Options(
+    options = WorksheetOptions(
         Training(iterations=60), parse_axis("1e-5:1e-2:2:log", "x"), parse_axis("1e-3:10:2:log", "x"), trials=25
     )
     result = run_worksheet(digits, options)
@@ -112,9 +114,9 @@ def test_random_trials(digits, tmp_path):
 
 def test_screening_keeps_the_winner_and_reports_only_what_was_retrained(digits, tmp_path):
     axes = Axis(np.geomspace(1e-4, 1e-2, 4)), Axis(np.geomspace(1e-3, 10, 4))
-    full = run_worksheet(digits, Options(Training(iterations=400), *axes))
+    full = run_worksheet(digits, WorksheetOptions(Training(iterations=400), *axes))
     steps = []
-    result = run_worksheet(digits, Options(Training(iterations=400), *axes, screen=40), on_step=steps.append)
+    result = run_worksheet(digits, WorksheetOptions(Training(iterations=400), *axes, screen=40), on_step=steps.append)
     assert result.screening is not None
     assert result.screening.rank == 40
     assert 0 < result.screening.residual < 0.05
@@ -130,12 +132,12 @@ def test_screening_keeps_the_winner_and_reports_only_what_was_retrained(digits, 
     with (tmp_path / "results.csv").open() as results, (tmp_path / "screening.csv").open() as screening:
         assert (len(list(csv.reader(results))), len(list(csv.reader(screening)))) == (6, 17)
     with pytest.raises(UsageError, match="--screen 65"):
-        run_worksheet(digits, Options(Training(iterations=10), *axes, screen=65))
+        run_worksheet(digits, WorksheetOptions(Training(iterations=10), *axes, screen=65))
 
 
 def test_early_stopping_says_who_stopped(digits):
     result = run_worksheet(
-        digits, Options(Training(iterations=2000, patience=3), np.array([1e-9, 1e-3]), np.array([0.1]))
+        digits, WorksheetOptions(Training(iterations=2000, patience=3), np.array([1e-9, 1e-3]), np.array([0.1]))
     )
     assert "no_progress" in result.search.stopped
     assert result.numbers.test.accuracy > 0.9
@@ -145,7 +147,7 @@ def test_the_plan_is_told_before_the_work_and_bounds_it(digits):
     plans, calls = [], []
     run_worksheet(
         digits,
-        Options(Training(iterations=30), RATES, REGS),
+        WorksheetOptions(Training(iterations=30), RATES, REGS),
         resources=lambda: Resources(memory=2**30, held=10**8),
         on_plan=lambda plan: plans.append((plan, len(calls))),
         progress=lambda *call: calls.append(call),
@@ -162,7 +164,7 @@ def test_the_plan_is_told_before_the_work_and_bounds_it(digits):
 def test_screening_finds_the_worksheets_winner_on_cifar10(published_grid, seed):
     """No cell's training accuracy moves by more than 0.001, and the same setting wins."""
     dataset, full = published_grid(seed)
-    result = run_worksheet(dataset, Options(Training(seed=seed), screen="auto"))
+    result = run_worksheet(dataset, WorksheetOptions(Training(seed=seed), screen="auto"))
     assert result.screening is not None
     screened = result.screening.result
     assert np.abs(screened.train_score - full.search.train_score).max() <= 0.001

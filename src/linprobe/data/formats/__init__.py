@@ -9,8 +9,8 @@ To add a format, write one file here and give it one line in a table below.
   labels: all of that is done for it in `entries`, `files`, `naming` and `linprobe.data.labels`, and by nobody else. A
   format whose file is one array calls its entry as the file is (`path.stem`).
 - A source that is laid out in a way of its own (`WHOLE`), such as folders of pictures: write `recognises(path) -> bool`
-  and `read(path, choice) -> Dataset`, with labels by `linprobe.data.labels.read_labels`; and `parts(folder)`, what of
-  a folder it would read, as `mixed` refuses a folder with several data sets. The first that recognises a path reads
+  and `read(path, selection) -> Dataset`, with labels by `linprobe.data.labels.read_labels`; and `parts(folder)`, what
+  of a folder it would read, as `mixed` refuses a folder with several data sets. The first that recognises a path reads
   it; these are asked before the files.
 
 An optional library: `require(module, extra)` of linprobe.errors, which says how to install it. Tests: real bytes made
@@ -44,7 +44,7 @@ from linprobe.data.formats import (
     torch_files,
     webdataset,
 )
-from linprobe.data.formats.entries import Choice, Entry, refuse_choice
+from linprobe.data.formats.entries import Entry, Selection, refuse_selection
 from linprobe.data.formats.files import FileFormat, format_of, locate, read_file, read_folder, suffixes_of
 from linprobe.data.formats.mixed import refuse_mixed
 from linprobe.data.formats.other_sources import with_split
@@ -66,7 +66,7 @@ class WholeFormat(NamedTuple):
     name: str
     description: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path, Choice], Dataset]
+    read: Callable[[Path, Selection], Dataset]
     parts: Callable[[Path], list[Path]]
 
 
@@ -157,7 +157,7 @@ def open_dataset(
     MissingDependencyError
         Where a format needs a library that is not installed.
     """
-    dataset = _open(source, Choice(x, label, split_column, groups))
+    dataset = _open(source, Selection(x, label, split_column, groups))
     others = {split: other for split, other in (("val", val), ("test", test)) if other is not None}
     for split, other in others.items():
         if split_column is not None and split in dict(dataset.splits()):
@@ -165,23 +165,23 @@ def open_dataset(
                 f"--{split} {show(os.fspath(other), 200)}: --split-column {show(split_column)} says which rows are "
                 f"{split}; give one of the two"
             )
-        theirs = _open(other, Choice(x, label, None, groups, dataset.columns))
+        theirs = _open(other, Selection(x, label, None, groups, dataset.columns))
         dataset = with_split(dataset, split, theirs, os.fspath(other))
     asked = {"x": x, "label": label, "split_column": split_column, "groups": groups}
     asked |= {split: os.fspath(other) for split, other in others.items()}
     return replace(dataset, asked={name: text for name, text in asked.items() if text is not None})
 
 
-def _open(source: Source, choice: Choice) -> Dataset:
+def _open(source: Source, selection: Selection) -> Dataset:
     """A source by itself."""
     if isinstance(source, str) and source in NAMES:
-        refuse_choice(source, choice)
+        refuse_selection(source, selection)
         return NAMES[source]()
     path, exists = _path(source)
     with readable(path):
         read = _reader(path) if exists else None
     if read is not None:
-        return read(path, choice)
+        return read(path, selection)
     place = show(os.fspath(source), 200) or "(empty)"
     if not exists:
         raise UsageError(f"{place}: {_missing(os.fspath(source), path)}")
@@ -233,16 +233,18 @@ def _path(source: str | os.PathLike[str]) -> tuple[Path, bool]:
         return path, os.fspath(source) != "" and path.exists()
 
 
-def _reader(path: Path) -> Callable[[Path, Choice], Dataset] | None:
+def _reader(path: Path) -> Callable[[Path, Selection], Dataset] | None:
     if path.is_dir():
         refuse_mixed(path, [(known.name, known.parts) for known in WHOLE], FILES)
     whole = next((known for known in WHOLE if known.recognises(path)), None)
     if whole is not None:
         return whole.read
     if path.is_dir():
-        return (lambda path, choice: read_folder(path, choice, FILES)) if locate(path, suffixes_of(FILES)) else None
+        return (
+            (lambda path, selection: read_folder(path, selection, FILES)) if locate(path, suffixes_of(FILES)) else None
+        )
     known = format_of(path, FILES)
-    return None if known is None or not known.source else lambda path, choice: read_file(path, choice, FILES)
+    return None if known is None or not known.source else lambda path, selection: read_file(path, selection, FILES)
 
 
 def _home(path: Path) -> Path:

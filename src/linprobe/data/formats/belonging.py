@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from linprobe.data.draw import in_one
-from linprobe.data.formats.entries import Choice, Column, Entry, listed
+from linprobe.data.formats.entries import Column, Entry, Selection, listed
 from linprobe.data.formats.naming import SPLITS, Split, read_name
 from linprobe.data.labels import Told
 from linprobe.data.reading import show
@@ -23,7 +23,7 @@ Places = dict[Split, slice | np.ndarray]  # the rows of each split
 
 
 def belonging(
-    place: str, columns: Sequence[Column], choice: Choice, named: Column | None, remarks: list[str]
+    place: str, columns: Sequence[Column], selection: Selection, named: Column | None, remarks: list[str]
 ) -> tuple[Column | None, Places | None]:
     """The column that says to which split rows belong, and which rows it says of each; named: by --split-column."""
     own = dict.fromkeys(split for column in columns for split in column.splits)
@@ -33,7 +33,7 @@ def belonging(
                 f"--split-column {show(named.train.name)}: {place} has {' and '.join(own)} apart already; leave it out"
             )
         return named, _places_of(named.train)
-    asked = {name for name in (choice.x, choice.label, choice.groups) if name is not None}
+    asked = {name for name in (selection.x, selection.label, selection.groups) if name is not None}
     found = None if len(own) > 1 else _said([column for column in columns if column.train.name not in asked])
     if found is None:
         return None, None

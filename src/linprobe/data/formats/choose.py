@@ -11,7 +11,7 @@ from linprobe.core.backend import Array
 from linprobe.data.dataset import Columns, Dataset, Examples
 from linprobe.data.formats.belonging import Places, alone, belonging, grouping, like_train, parts_of
 from linprobe.data.formats.class_names import class_names_beside
-from linprobe.data.formats.entries import Choice, Column, Entry, array_of, columns_of, listed, one_naming
+from linprobe.data.formats.entries import Column, Entry, Selection, array_of, columns_of, listed, one_naming
 from linprobe.data.formats.naming import read_name
 from linprobe.data.labels import Labels, Told, read_labels
 from linprobe.data.reading import show
@@ -23,27 +23,27 @@ __all__ = ["dataset_of"]
 _NUMBER = re.compile("[0-9]+")
 
 
-def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, *, hint: str = "") -> Dataset:
+def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selection, *, hint: str = "") -> Dataset:
     """The data set in a source.
 
     name: of the data set; place: the source, as errors name it; hint: a file that may have the labels. Raises
     UsageError where --x or --label name nothing that is there, or are needed; DataError where lengths differ or labels
     are none.
     """
-    like = choice.like or Columns()
-    columns = columns_of(place, entries if choice.like is None else alone(entries))
+    like = selection.like or Columns()
+    columns = columns_of(place, entries if selection.like is None else alone(entries))
     if like.table and all(column.train.table is None for column in columns):
         like = Columns()  # arrays, which have the names of their own
-    groups = None if choice.groups is None else _named(place, columns, choice.groups, "--groups", choice.like)
+    groups = None if selection.groups is None else _named(place, columns, selection.groups, "--groups", selection.like)
     remarks: list[str] = []
-    said = None if choice.split_column is None else _named(place, columns, choice.split_column, "--split-column")
-    said, places = belonging(place, columns, choice, said, remarks)
+    said = None if selection.split_column is None else _named(place, columns, selection.split_column, "--split-column")
+    said, places = belonging(place, columns, selection, said, remarks)
     columns = [column for column in columns if column not in (groups, said)]
-    asked = _asked_label(place, columns, choice, like)
+    asked = _asked_label(place, columns, selection, like)
     if like.table:
         features = [like_train(place, columns, name) for name in like.features]
-    elif choice.x is not None:
-        features = _chosen(place, columns, choice.x, choice.like)
+    elif selection.x is not None:
+        features = _chosen(place, columns, selection.x, selection.like)
     else:
         features = [column for column in columns if (column.train.name,) == like.features]
         features = features or _features(place, columns, asked)
@@ -52,7 +52,13 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
         what = "whole numbers" if label.train.numeric else "texts"
         where = "array" if label.train.table is None else "column"
         remarks.append(f"The labels are in the {where} {show(label.train.name)}, the only one of {what}.")
-    if choice.x is None and len(features) == 1 and not like.features and features[0].role != "x" and len(columns) > 2:
+    if (
+        selection.x is None
+        and len(features) == 1
+        and not like.features
+        and features[0].role != "x"
+        and len(columns) > 2
+    ):
         remarks.append(f"The features are in {show(features[0].train.name)}, the only array that can be features.")
     if not features:
         features = _wide(place, columns, label)
@@ -84,12 +90,14 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], choice: Choice, 
     )
 
 
-def _asked_label(place: str, columns: Sequence[Column], choice: Choice, like: Columns) -> Column | None:
+def _asked_label(place: str, columns: Sequence[Column], selection: Selection, like: Columns) -> Column | None:
     """The column with the labels, where the user named it, or where the source to which this one belongs has it."""
-    if choice.label is not None:
-        if choice.label == choice.groups:
-            raise UsageError(f"--groups {show(choice.label)}: is what is to be learned, --label; name another column")
-        return _named(place, columns, choice.label, "--label", choice.like)
+    if selection.label is not None:
+        if selection.label == selection.groups:
+            raise UsageError(
+                f"--groups {show(selection.label)}: is what is to be learned, --label; name another column"
+            )
+        return _named(place, columns, selection.label, "--label", selection.like)
     if like.table and like.label:
         return like_train(place, columns, like.label)
     return next((column for column in columns if column.train.name == like.label), None)

@@ -14,7 +14,7 @@ import numpy as np
 
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.formats.archive import members
-from linprobe.data.formats.entries import Choice, refuse_choice
+from linprobe.data.formats.entries import Selection, refuse_selection
 from linprobe.data.formats.unpickle import unpickle
 from linprobe.data.reading import CIFAR10_AGAIN, class_names, readable, require_file, show
 from linprobe.errors import DataError
@@ -52,9 +52,9 @@ def parts(folder: Path) -> list[Path]:
     return [official] if official.is_dir() else [folder] if recognises(folder) else []
 
 
-def read(path: Path, choice: Choice) -> Dataset:
+def read(path: Path, selection: Selection) -> Dataset:
     """CIFAR-10, in which there is nothing to choose."""
-    refuse_choice(str(path), choice)
+    refuse_selection(str(path), selection)
     return read_cifar10(path)
 
 

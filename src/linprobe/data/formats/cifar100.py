@@ -19,7 +19,7 @@ import numpy as np
 
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.formats.archive import members
-from linprobe.data.formats.entries import Choice, refuse_choice
+from linprobe.data.formats.entries import Selection, refuse_selection
 from linprobe.data.formats.unpickle import Machine
 from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import class_names, readable, require_file, show
@@ -106,7 +106,7 @@ def _layout(path: Path) -> _Layout | None:
     return None
 
 
-def read(path: Path, choice: Choice) -> Dataset:
+def read(path: Path, selection: Selection) -> Dataset:
     """CIFAR-100 with its fine labels, or with the coarse ones by label="coarse"; CIFAR-10 has but one kind.
 
     uint8 (n, 32, 32, 3) train and test; fewer images of the same layout are accepted. Raises DataError for a missing or
@@ -114,7 +114,7 @@ def read(path: Path, choice: Choice) -> Dataset:
     """
     layout = _layout(path)
     assert layout is not None  # noqa: S101  # as `recognises` has seen
-    kind = _kind(path, layout, choice)
+    kind = _kind(path, layout, selection)
     contents: dict[str, bytes] = {}
     parts: dict[str, _Part] = {}
     names: dict[str, tuple[str, ...]] = {}
@@ -151,12 +151,12 @@ def read(path: Path, choice: Choice) -> Dataset:
     )
 
 
-def _kind(path: Path, layout: _Layout, choice: Choice) -> str:
+def _kind(path: Path, layout: _Layout, selection: Selection) -> str:
     if layout.labels == 1:
-        refuse_choice(str(path), choice)
+        refuse_selection(str(path), selection)
         return "fine"
-    refuse_choice(str(path), choice._replace(label=None))
-    kind = (choice.label or "fine").removesuffix("_labels")
+    refuse_selection(str(path), selection._replace(label=None))
+    kind = (selection.label or "fine").removesuffix("_labels")
     if kind not in KINDS:
         raise UsageError(f"--label {show(kind)}: {path} has fine and coarse labels; choose one, as --label coarse")
     return kind

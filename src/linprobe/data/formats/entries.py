@@ -14,12 +14,22 @@ from linprobe.data.joined import join
 from linprobe.data.reading import show
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["Choice", "Column", "Entry", "Table", "array_of", "columns_of", "listed", "one_naming", "refuse_choice"]
+__all__ = [
+    "Column",
+    "ColumnSource",
+    "Entry",
+    "Selection",
+    "array_of",
+    "columns_of",
+    "listed",
+    "one_naming",
+    "refuse_selection",
+]
 
 MOST_LISTED = 12
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """What the user chose with --x, --label, --split-column and --groups: a key, a column or a file; None where the
     source should say. like: what was chosen in the source to which this one belongs, as its validation or test split.
     """
@@ -31,17 +41,17 @@ class Choice(NamedTuple):
     like: Columns | None = None
 
 
-def refuse_choice(source: str, choice: Choice) -> None:
+def refuse_selection(source: str, selection: Selection) -> None:
     """Refuse the options for a source in which there is nothing to choose."""
-    for option, asked in (("--x", choice.x), ("--label", choice.label)):
+    for option, asked in (("--x", selection.x), ("--label", selection.label)):
         if asked is not None:
             raise UsageError(f"{option} {show(asked)}: {source} has one kind of features and of labels; leave it out")
-    for option, asked in (("--split-column", choice.split_column), ("--groups", choice.groups)):
+    for option, asked in (("--split-column", selection.split_column), ("--groups", selection.groups)):
         if asked is not None:
             raise UsageError(f"{option} {show(asked)}: {source} has no columns; leave it out")
 
 
-class Table(Protocol):
+class ColumnSource(Protocol):
     """Where columns of numbers come from, that together are features."""
 
     def matrix(self, names: Sequence[str]) -> np.ndarray: ...  # noqa: D102
@@ -66,7 +76,7 @@ class Entry:
     split: Split | None = None
     part: int | None = None
     names: tuple[str, ...] = ()
-    table: Table | None = None
+    table: ColumnSource | None = None
     role: Role = ""
     pictures: bool = False
 
@@ -215,7 +225,7 @@ def _loaded(parts: Sequence[Entry]) -> Array:
 class _Tables:
     """The same columns of several files, one after the other."""
 
-    def __init__(self, tables: Sequence[Table]) -> None:
+    def __init__(self, tables: Sequence[ColumnSource]) -> None:
         self._tables = tables
 
     def matrix(self, names: Sequence[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from linprobe.data.dataset import Dataset
 from linprobe.data.formats.choose import dataset_of
-from linprobe.data.formats.entries import Choice, Entry, listed
+from linprobe.data.formats.entries import Entry, Selection, listed
 from linprobe.data.formats.naming import Name, Split, read_name
 from linprobe.data.reading import readable, show
 from linprobe.errors import DataError, UsageError
@@ -60,14 +60,14 @@ def format_of(path: Path, formats: Formats) -> FileFormat | None:
     return next((known for known in formats if known.magic and start.startswith(known.magic)), None)
 
 
-def read_file(path: Path, choice: Choice, formats: Formats) -> Dataset:
+def read_file(path: Path, selection: Selection, formats: Formats) -> Dataset:
     """A file of one of the formats, all of it to learn from; where it has no labels, those in a file beside it."""
     entries = _opened(path, formats)
     if len(entries) == 1 and entries[0].name == path.stem:
         # The file's name may say train or test, but a file that is named is what is learnt from.
         entries = [replace(entries[0], name=path.name, split="train")]
     hint = ""
-    if choice.label is None and all(entry.numeric and read_name(entry.name).role != "y" for entry in entries):
+    if selection.label is None and all(entry.numeric and read_name(entry.name).role != "y" for entry in entries):
         ours = read_name(path.stem)
         beside = [file for file in _label_files(path.parent) if file != path]
         matching = [file for file in beside if (read_name(file.stem).rest, read_name(file.stem).split) == _key(ours)]
@@ -75,13 +75,13 @@ def read_file(path: Path, choice: Choice, formats: Formats) -> Dataset:
         hint = next(
             (file.name for same in (True, False) for file in beside if (file.suffix == path.suffix) is same), ""
         )
-    entries = _with_files(path.parent, entries, choice, formats)
+    entries = _with_files(path.parent, entries, selection, formats)
     with readable(path):
         name = path.resolve().stem
-    return dataset_of(name, str(path), entries, choice, hint=hint)
+    return dataset_of(name, str(path), entries, selection, hint=hint)
 
 
-def read_folder(path: Path, choice: Choice, formats: Formats) -> Dataset:
+def read_folder(path: Path, selection: Selection, formats: Formats) -> Dataset:
     """A folder of such files: splits and parts by the names of files and folders, arrays and columns by their names."""
     located = locate(path, suffixes_of(formats))
     refuse_missing(located)
@@ -91,10 +91,10 @@ def read_folder(path: Path, choice: Choice, formats: Formats) -> Dataset:
             # A file that is one array is called as the array: features_0.npy is part 0 of features.
             name = file.name.base or file.path.stem if entry.name == file.path.stem else entry.name
             entries.append(replace(entry, name=name, split=entry.split or file.split, part=file.name.part))
-    entries = _with_files(path, entries, choice, formats)
+    entries = _with_files(path, entries, selection, formats)
     with readable(path):
         name = path.resolve().name
-    return dataset_of(name, str(path), entries, choice)
+    return dataset_of(name, str(path), entries, selection)
 
 
 def suffixes_of(formats: Formats) -> tuple[str, ...]:
@@ -194,9 +194,14 @@ def _labels_in(path: Path, formats: Formats) -> list[Entry]:
     return [replace(entry, name=f"{path.name}:{entry.name}", table=None, role="y") for entry in named]
 
 
-def _with_files(folder: Path, entries: list[Entry], choice: Choice, formats: Formats) -> list[Entry]:
+def _with_files(folder: Path, entries: list[Entry], selection: Selection, formats: Formats) -> list[Entry]:
     """Also what is in the files that the options name, FILE or FILE:KEY, here or in the folder of the source."""
-    named = {"x": choice.x, "label": choice.label, "split-column": choice.split_column, "groups": choice.groups}
+    named = {
+        "x": selection.x,
+        "label": selection.label,
+        "split-column": selection.split_column,
+        "groups": selection.groups,
+    }
     for option, asked in named.items():
         if asked is None or any(entry.name == asked for entry in entries):
             continue
@@ -204,7 +209,7 @@ def _with_files(folder: Path, entries: list[Entry], choice: Choice, formats: For
         for text, inside in ((asked, ""), (whole, key)):
             file = next((file for file in (Path(text), folder / text) if text and file.is_file()), None)
             if file is not None:
-                if choice.like is not None:
+                if selection.like is not None:
                     raise UsageError(
                         f"--{option} {show(asked)}: is a file that belongs to the training examples; keep what "
                         "belongs to those of --val and --test in their own files"

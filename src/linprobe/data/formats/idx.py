@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from linprobe.data.dataset import Dataset, Examples
-from linprobe.data.formats.entries import Choice, Entry, array_of, refuse_choice
+from linprobe.data.formats.entries import Entry, Selection, array_of, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import readable, require_file, show
@@ -55,14 +55,14 @@ def parts(folder: Path) -> list[Path]:
     return [file.path for file in _files(folder)]
 
 
-def read(path: Path, choice: Choice) -> Dataset:
+def read(path: Path, selection: Selection) -> Dataset:
     """Images and labels in idx files: those of a folder with its splits, or one file of images and its labels.
 
     uint8 (n, height, width, 1), or numbers (n, D); mapped from a file that is not packed. Raises DataError for a
     missing or damaged file and for a header that does not fit its file, UnsafeFileError for one that would fill the
     memory.
     """
-    refuse_choice(str(path), choice)
+    refuse_selection(str(path), selection)
     images, labels = _pairs(path)
     arrays = {split: _images(file) for split, file in images.items()}
     told = {split: Told(str(file), _labels(file)) for split, file in labels.items()}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from linprobe.data.formats.entries import Entry
-from linprobe.data.formats.pickled_arrays import Array, Name, Type
+from linprobe.data.formats.pickled_arrays import Array, Global, Type
 from linprobe.data.formats.unpickle import Machine
 from linprobe.errors import UnsafeFileError
 
@@ -93,9 +93,9 @@ class _Objects(Machine):
 
     def call(self, function: object, arguments: object) -> object:
         match function, arguments:
-            case Name.RECONSTRUCT, (Name.NDARRAY, (0,), b"b" | "b"):
+            case Global.RECONSTRUCT, (Global.NDARRAY, (0,), b"b" | "b"):
                 return _Table()
-            case Name.DTYPE, (str() | bytes() as code, _, _) if code in (OBJECTS, OBJECTS.encode()):
+            case Global.DTYPE, (str() | bytes() as code, _, _) if code in (OBJECTS, OBJECTS.encode()):
                 return Type(OBJECTS)
             case _:
                 return super().call(function, arguments)

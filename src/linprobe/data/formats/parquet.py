@@ -20,7 +20,7 @@ from linprobe.data.dataset import Dataset
 from linprobe.data.formats.bounds import refuse_too_large, refuse_unfolding
 from linprobe.data.formats.choose import dataset_of
 from linprobe.data.formats.columnar import entries_of_parquet
-from linprobe.data.formats.entries import Choice, Entry
+from linprobe.data.formats.entries import Entry, Selection
 from linprobe.data.formats.files import locate
 from linprobe.data.formats.parquet_files import AGAIN, split_files
 from linprobe.data.formats.tables import explained
@@ -82,10 +82,10 @@ def entries(path: Path) -> list[Entry]:
 
 def read_parquet(path: str | os.PathLike[str]) -> Dataset:
     """`read`, where the source says which columns are meant."""
-    return read(Path(path), Choice())
+    return read(Path(path), Selection())
 
 
-def read(path: Path, choice: Choice) -> Dataset:
+def read(path: Path, selection: Selection) -> Dataset:
     """A parquet file, all of which is then train, or a folder of them with train and perhaps val and test files.
 
     uint8 (n, height, width, channels), channels 1 if every picture is grey, else 3; all pictures of one size, as
@@ -95,7 +95,7 @@ def read(path: Path, choice: Choice) -> Dataset:
     """
     splits = split_files(path)
     with ExitStack() as stack:
-        files = {split: [_open(file, choice.x, stack) for file in paths] for split, paths in splits.items()}
+        files = {split: [_open(file, selection.x, stack) for file in paths] for split, paths in splits.items()}
         everything = [file for split in files.values() for file in split]
         _refuse_repetition(path, everything, sum(file.unpacked for file in everything))
         shape = _first_shape(files["train"])
@@ -122,7 +122,7 @@ def read(path: Path, choice: Choice) -> Dataset:
                 entries += [replace(entry, split=split, part=part) for entry in others]
         with readable(path):
             name = path.resolve().stem if path.is_file() else path.resolve().name
-        return dataset_of(name, str(path), entries, choice._replace(x=column))
+        return dataset_of(name, str(path), entries, selection._replace(x=column))
 
 
 def _schema(path: Path) -> "pa.Schema":

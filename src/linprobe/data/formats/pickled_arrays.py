@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-class Name(enum.Enum):
+class Global(enum.Enum):
     """The only names that a file may mention; none of them is ever imported or called."""
 
     ENCODE = "_codecs.encode"
@@ -23,13 +23,13 @@ class Name(enum.Enum):
 
 
 NAMES = {
-    ("_codecs", "encode"): Name.ENCODE,
-    ("numpy.core.multiarray", "_reconstruct"): Name.RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): Name.RECONSTRUCT,
-    ("numpy.core.numeric", "_frombuffer"): Name.FROMBUFFER,
-    ("numpy._core.numeric", "_frombuffer"): Name.FROMBUFFER,
-    ("numpy", "ndarray"): Name.NDARRAY,
-    ("numpy", "dtype"): Name.DTYPE,
+    ("_codecs", "encode"): Global.ENCODE,
+    ("numpy.core.multiarray", "_reconstruct"): Global.RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): Global.RECONSTRUCT,
+    ("numpy.core.numeric", "_frombuffer"): Global.FROMBUFFER,
+    ("numpy._core.numeric", "_frombuffer"): Global.FROMBUFFER,
+    ("numpy", "ndarray"): Global.NDARRAY,
+    ("numpy", "dtype"): Global.DTYPE,
 }
 NUMBER_TYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8")
 
@@ -59,17 +59,17 @@ class UnfitError(Exception):
 
 def call(function: object, arguments: object) -> Array | Type | bytes:
     """What a call in the file stands for; raises NotAllowedError or UnfitError. Nothing is called."""
-    if not isinstance(function, Name):
+    if not isinstance(function, Global):
         raise NotAllowedError("calls something that is not a function")
     match function, arguments:
-        case Name.ENCODE, (str() as text, "latin1" | "latin-1"):
+        case Global.ENCODE, (str() as text, "latin1" | "latin-1"):
             # Protocol 2 has no bytes: Python 3 writes them as text and a call of this codec.
             return _latin1(text)
-        case Name.RECONSTRUCT, (Name.NDARRAY, (0,), "b" | b"b"):
+        case Global.RECONSTRUCT, (Global.NDARRAY, (0,), "b" | b"b"):
             return Array()
-        case Name.DTYPE, (str() | bytes() as code, 0, 0 | 1):
+        case Global.DTYPE, (str() | bytes() as code, 0, 0 | 1):
             return _number_type(code)
-        case Name.FROMBUFFER, (bytes() as raw, Type() as kind, tuple() as shape, "C" | "F" as order):
+        case Global.FROMBUFFER, (bytes() as raw, Type() as kind, tuple() as shape, "C" | "F" as order):
             return Array(_filled(raw, kind, shape, order == "F"))
         case _:
             raise NotAllowedError(f"calls {function.value} in a way")

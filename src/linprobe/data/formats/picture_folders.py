@@ -16,7 +16,7 @@ import numpy as np
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.fetch import Progress
 from linprobe.data.formats.decoded import Picture, Size, decoded
-from linprobe.data.formats.entries import Choice, refuse_choice
+from linprobe.data.formats.entries import Selection, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.picture_files import File, Listing, files_in, is_picture
 from linprobe.data.labels import Told, read_labels
@@ -81,9 +81,9 @@ def _has_arrays(path: Path) -> bool:
         return any(entry.name.lower().endswith(ARRAYS) for entry in entries)
 
 
-def read(path: Path, choice: Choice) -> Dataset:
+def read(path: Path, selection: Selection) -> Dataset:
     """A folder of pictures, in which there is nothing to choose."""
-    refuse_choice(str(path), choice)
+    refuse_selection(str(path), selection)
     return read_picture_folder(path)
 
 

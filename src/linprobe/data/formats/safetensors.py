@@ -14,7 +14,7 @@ import numpy as np
 
 from linprobe.data.dataset import Dataset
 from linprobe.data.formats.choose import dataset_of
-from linprobe.data.formats.entries import Choice, Entry
+from linprobe.data.formats.entries import Entry, Selection
 from linprobe.data.formats.lazy import bfloat16_entry
 from linprobe.data.reading import readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
@@ -84,7 +84,7 @@ def parts(folder: Path) -> list[Path]:
     return [*_indices(folder), *sorted(folder.glob("*.safetensors"))] if recognises(folder) else []
 
 
-def read_indexed(path: Path, choice: Choice) -> Dataset:
+def read_indexed(path: Path, selection: Selection) -> Dataset:
     """Several safetensors files, of which an index says which tensor is in which."""
     index = _indices(path)[0] if path.is_dir() else path
     require_file(index, LARGEST_HEADER, AGAIN)
@@ -105,7 +105,7 @@ def read_indexed(path: Path, choice: Choice) -> Dataset:
         raise DataError(f"{index}: says that {show(name)} is in {show(where[name])}, and it is not; {AGAIN}")
     with readable(path):
         name = path.resolve().name.removesuffix(INDEX)
-    return dataset_of(name, str(path), list(found.values()), choice)
+    return dataset_of(name, str(path), list(found.values()), selection)
 
 
 def _indices(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ protocols 2 to 5. The operations: Lib/pickletools.py of CPython.
 import struct
 from collections.abc import Callable
 
-from linprobe.data.formats.pickled_arrays import NAMES, Array, Name, NotAllowedError, UnfitError, call, set_state
+from linprobe.data.formats.pickled_arrays import NAMES, Array, Global, NotAllowedError, UnfitError, call, set_state
 from linprobe.data.reading import CIFAR10_AGAIN, show
 from linprobe.errors import DataError, UnsafeFileError
 
@@ -160,7 +160,7 @@ class Machine:
 
     # Names and calls, see pickled_arrays.
 
-    def name(self, module: object, attribute: object) -> Name:
+    def name(self, module: object, attribute: object) -> Global:
         """The mark that a name becomes."""
         if type(module) is not str or type(attribute) is not str:
             raise self.damaged("a name that is not text")
@@ -171,7 +171,7 @@ class Machine:
 
     def call(self, function: object, arguments: object) -> object:
         """What a call stands for; nothing is called."""
-        if function is Name.ENCODE and isinstance(arguments, tuple) and arguments and isinstance(arguments[0], str):
+        if function is Global.ENCODE and isinstance(arguments, tuple) and arguments and isinstance(arguments[0], str):
             self.encodable -= len(arguments[0])
             if self.encodable < 0:  # the same text, over and over
                 raise self.unsafe("unfolds to more bytes than it has")

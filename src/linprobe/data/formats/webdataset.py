@@ -18,7 +18,7 @@ from linprobe.core.backend import Array
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.fetch import Progress
 from linprobe.data.formats.decoded import Picture, Size, decoded
-from linprobe.data.formats.entries import Choice, Entry, array_of, refuse_choice
+from linprobe.data.formats.entries import Entry, Selection, array_of, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.npy import broken, read_header
 from linprobe.data.formats.picture_files import ENDINGS, read_bounded
@@ -59,21 +59,21 @@ def recognises(path: Path) -> bool:
     return bool(parts(path)) if path.is_dir() else path.name.lower().endswith(".tar")
 
 
-def read(path: Path, choice: Choice) -> Dataset:
+def read(path: Path, selection: Selection) -> Dataset:
     """A webdataset; --x and --label name endings, --label also a key of json."""
-    return read_webdataset(path, choice)
+    return read_webdataset(path, selection)
 
 
 def read_webdataset(
-    path: Path, choice: Choice, *, size: Size | None = None, progress: Progress | None = None
+    path: Path, selection: Selection, *, size: Size | None = None, progress: Progress | None = None
 ) -> Dataset:
     """Examples of tar files: pictures, decoded once and then mapped from the cache, or arrays (n, D).
 
     size, progress: of pictures, see `decoded`. Examples without features or label are left out and counted. Raises
     DataError for damaged files, UnsafeFileError for what would leave its folder or fill the memory, UsageError where
-    choice.label is needed.
+    selection.label is needed.
     """
-    refuse_choice(str(path), choice._replace(x=None, label=None))
+    refuse_selection(str(path), selection._replace(x=None, label=None))
     shards = parts(path) if path.is_dir() else [path]
     notes: list[str] = []
     splits: dict[Split, list[_Example]] = {}
@@ -86,14 +86,14 @@ def read_webdataset(
         raise DataError(f"{path}: has {', '.join(sorted(splits))} and no train; name the file to learn from itself")
     splits = {split: splits[split] for split in ("train", "val", "test") if split in splits}
     endings = Counter(ending for each in splits["train"] for ending in each.files)
-    kinds = _features(path, endings, choice.x)
+    kinds = _features(path, endings, selection.x)
     for split, every in splits.items():
         splits[split] = [each for each in every if kinds & each.files.keys()]
         if missing := len(every) - len(splits[split]):
             have, are = ("has", "is") if missing == 1 else ("have", "are")
             what = " or ".join(sorted(kinds))
             notes.append(f"{split}: {missing:,} of {len(every):,} examples {have} no {what} and {are} left out.")
-    label = _label(path, splits["train"], endings, choice.label)
+    label = _label(path, splits["train"], endings, selection.label)
     told = {
         split: Told(str(path), np.array([label(each) for each in every], object)) for split, every in splits.items()
     }

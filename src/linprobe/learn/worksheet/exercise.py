@@ -48,7 +48,7 @@ PUBLISHED_VAL_ACCURACY = 0.350  # of the completed worksheet whose grid this one
 
 
 @dataclass(frozen=True)
-class Options:
+class WorksheetOptions:
     """What may be chosen. None: the worksheet's own value on CIFAR-10, one that fits the data elsewhere.
 
     trials: so many random settings from the axes' ranges, not their grid. screen: the rank at which the settings are
@@ -82,7 +82,7 @@ class WorksheetResult:
 
 def run_worksheet(
     dataset: Dataset,
-    options: Options | None = None,
+    options: WorksheetOptions | None = None,
     *,
     resources: Callable[[], Resources] = Resources,
     on_step: Callable[[Step], None] | None = None,
@@ -91,7 +91,7 @@ def run_worksheet(
     checkpoint: Callable[[dict[str, Any]], Checkpoint] | None = None,
 ) -> WorksheetResult:
     """Do the exercise on any dataset of images. Raises IncompatibleError for a dataset of anything else."""
-    options = options or Options()
+    options = options or WorksheetOptions()
     on_step = on_step or _ignore
     if dataset.train.X.ndim != 4:
         raise IncompatibleError(
@@ -168,7 +168,7 @@ def _ignore(step: Step) -> None:
     """Nobody is watching."""
 
 
-def choose_space(dataset: Dataset, train: Examples, options: Options) -> Space:
+def choose_space(dataset: Dataset, train: Examples, options: WorksheetOptions) -> Space:
     """The settings asked for; else the worksheet's on CIFAR-10, and some to the data's scale elsewhere."""
     learning_rates, regs = options.learning_rates, options.regs
     exercise = is_cifar10(dataset) and options.features == "centred"
@@ -182,7 +182,7 @@ def choose_space(dataset: Dataset, train: Examples, options: Options) -> Space:
     return grid if options.trials is None else Trials(grid, options.trials)
 
 
-def _is_the_exercise(space: Space, options: Options) -> bool:
+def _is_the_exercise(space: Space, options: WorksheetOptions) -> bool:
     """Whether this is the search that the published run made, on data that may be its own."""
     training = options.training == Training(seed=options.training.seed)
     plain = (options.learning_rates, options.regs, options.trials, options.screen) == (None,) * 4
@@ -190,7 +190,9 @@ def _is_the_exercise(space: Space, options: Options) -> bool:
     return training and plain and options.features == "centred" and others == [[0], [200]]
 
 
-def identity(dataset: Dataset, splits: Splits, space: Space, options: Options, resources: Resources) -> dict[str, Any]:
+def identity(
+    dataset: Dataset, splits: Splits, space: Space, options: WorksheetOptions, resources: Resources
+) -> dict[str, Any]:
     """What must be the same for interrupted training to go on: data, splits, settings, device."""
     axes = {name: [axis.values.tolist(), axis.ranged, axis.log] for name, axis in space.axes.items()}
     sizes = {name: len(getattr(splits, name)) for name in ("train", "val")}
@@ -221,7 +223,9 @@ def _describe(dataset: Dataset, splits: Splits, features: int) -> SourceData:
     )
 
 
-def _describe_search(found: Comparison, screening: Screening | None, seconds: float, options: Options) -> Compared:
+def _describe_search(
+    found: Comparison, screening: Screening | None, seconds: float, options: WorksheetOptions
+) -> Compared:
     whole, rows = found if screening is None else screening.result, tried(found)
     described = Compared(
         settings=len(whole),
@@ -252,7 +256,7 @@ def _describe_search(found: Comparison, screening: Screening | None, seconds: fl
 
 
 def _classifier(
-    dataset: Dataset, splits: Splits, preparation: Preparation, found: Comparison, options: Options
+    dataset: Dataset, splits: Splits, preparation: Preparation, found: Comparison, options: WorksheetOptions
 ) -> Model:
     setting: dict[str, Any] = asdict(options.training) | found.setting(found.best)
     provenance = Provenance(
