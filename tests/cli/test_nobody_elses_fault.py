@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linprobe.cli.words import LONGEST, one_line
+from linprobe.cli.messages import LONGEST, one_line
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Examples
 from linprobe.data.prepare import Preparation

@@ -13,10 +13,10 @@ from linprobe.cli import check, describe, evaluate, fetch, predict, report, tune
 from linprobe.cli.arguments import refuse_little_address_space
 from linprobe.cli.help import WIDEST, Command, Group
 from linprobe.cli.interrupt import INTERRUPTED
+from linprobe.cli.messages import complain, explain
 from linprobe.cli.mistakes import mistake
 from linprobe.cli.output import answer, lasting_output, lost_output
 from linprobe.cli.renamed import modern
-from linprobe.cli.words import complain, explain
 from linprobe.errors import LinprobeError, UncheckedFileWarning
 
 COMPUTING = ("worksheet", "tune", "evaluate", "predict", "describe")  # which load what computes

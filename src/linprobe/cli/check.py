@@ -62,7 +62,7 @@ def check(
 
     Exits with 0 if every function that is there is right, 1 if one is not, 2 if there is nothing that can be judged.
     """
-    from linprobe.cli.words import complain
+    from linprobe.cli.messages import complain
     from linprobe.errors import LinprobeError, UsageError
     from linprobe.learn.checker.verdict import NOT_JUDGED
 
@@ -132,8 +132,8 @@ def _class(places: list[Path], renamed: dict[str, str], html: Path | None, form:
     from rich.console import Console
     from rich.markup import escape
 
+    from linprobe.cli.messages import one_line
     from linprobe.cli.output import say
-    from linprobe.cli.words import one_line
     from linprobe.learn.checker.folder import JudgedSubmission, check_folder, submissions
     from linprobe.learn.checker.verdict import NOT_JUDGED, NOT_RIGHT, RIGHT
 
@@ -166,7 +166,7 @@ def _sum_up(judged: "Sequence[JudgedSubmission]", console: "Console") -> None:
     """The totals: by fault, by student, the same texts, and how many are right."""
     from rich.markup import escape
 
-    from linprobe.cli.words import one_line
+    from linprobe.cli.messages import one_line
     from linprobe.learn.checker.folder import by_fault, by_student, same_texts
     from linprobe.learn.checker.verdict import NOT_ENFORCED
 
@@ -202,7 +202,7 @@ COLUMNS = (
 
 def _rows(one: "JudgedSubmission") -> list[tuple[Any, ...]]:
     """The lines of a submission in a table: one a function, or one that says why there is none."""
-    from linprobe.cli.words import one_line
+    from linprobe.cli.messages import one_line
 
     head = one.submission.student, one.submission.name
     note = one_line(" ".join(one.verdict.notes))
@@ -242,7 +242,7 @@ def _show(verdict: "FileVerdict", console: "Console") -> None:
     from rich.padding import Padding
     from rich.table import Table
 
-    from linprobe.cli.words import one_line
+    from linprobe.cli.messages import one_line
 
     def say(text: str, indent: int) -> None:
         console.print(Padding(text, (0, 0, 0, indent), expand=False))

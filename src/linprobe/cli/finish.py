@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linprobe.cli.messages import complain, explain
 from linprobe.cli.output import lost_output, say
-from linprobe.cli.words import complain, explain
 from linprobe.errors import InterruptedWorkError, OutputError
 
 if TYPE_CHECKING:

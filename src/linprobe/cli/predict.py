@@ -42,9 +42,9 @@ def predict(
     """
     from rich.console import Console
 
+    from linprobe.cli.messages import complain
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
-    from linprobe.cli.words import complain
     from linprobe.errors import DataError, UsageError
     from linprobe.model import load
     from linprobe.tasks.predict import files_of, predict_file

@@ -1,6 +1,6 @@
 """Earlier names of options and of their values, which work for this version still."""
 
-from linprobe.cli.words import complain
+from linprobe.cli.messages import complain
 
 OPTIONS = {"--train": "--train-size", "--val": "--val-size", "--test": "--test-size", "--features": "--prepare"}
 VALUES = {"--precision": {"single": "float32", "double": "float64"}}

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from linprobe.cli.words import one_line
+from linprobe.cli.messages import one_line
 from linprobe.compare.solver import Progress as Callback
 from linprobe.results.steps import Step
 from linprobe.results.steps import Table as Figures

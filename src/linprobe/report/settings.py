@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from linprobe.report.labels import short_number
 from linprobe.report.run import Run
-from linprobe.report.words import short_number
 from linprobe.results import Tried
 from linprobe.results.steps import AXES, ENDED, TITLES, at_most
 

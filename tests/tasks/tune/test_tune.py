@@ -27,7 +27,7 @@ from linprobe.data.splits import make_splits
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.results import Compared, Refit, Tried
 from linprobe.tasks.tune import Options, engines, tune
-from linprobe.tasks.tune.words import SHOWN, refit_step, settings_step
+from linprobe.tasks.tune.steps import SHOWN, refit_step, settings_step
 
 REG = np.array([0.3, 3.0, 30.0])
 

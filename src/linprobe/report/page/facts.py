@@ -5,12 +5,12 @@ from typing import Any
 
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import wilson_interval
+from linprobe.report.labels import percent
 from linprobe.report.page import failures, settings
 from linprobe.report.page.names import class_names, shown
 from linprobe.report.page.pictures import template_pictures
 from linprobe.report.run import Run
 from linprobe.report.settings import Settings, screened_of, settings_of
-from linprobe.report.words import percent
 from linprobe.results import Compared, Skipped
 from linprobe.results.steps import AXES, Row, Step, at_most, counted, in_two_splits, number, within, without_examples
 from linprobe.results.steps.exercise import (
@@ -22,7 +22,7 @@ from linprobe.results.steps.exercise import (
     proven_lowest,
     vectorized_step,
 )
-from linprobe.tasks.tune.words import refit_step
+from linprobe.tasks.tune.steps import refit_step
 
 DONE = 1e-3  # above the lowest objective, relative: what no figure of the page would show
 SAID_ELSEWHERE = ("data", "fingerprint", "version")  # of the options

@@ -7,10 +7,10 @@ import numpy as np
 
 from linprobe.core.measure import per_class, wilson_interval
 from linprobe.report.figures import reliability
+from linprobe.report.labels import percent, short_number
 from linprobe.report.page.names import isolated
 from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
-from linprobe.report.words import percent, short_number
 from linprobe.results.steps import counted
 
 PAIRS = 12

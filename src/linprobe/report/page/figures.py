@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from linprobe.report import figures as of_run
+from linprobe.report.labels import percent
 from linprobe.report.page.names import class_names, in_figure
 from linprobe.report.page.views import GAPS, Figure, view
 from linprobe.report.run import Run
-from linprobe.report.words import percent
 from linprobe.results.steps import counted
 
 # Wider below than above: where they run together, all of them are seen.

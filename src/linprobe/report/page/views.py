@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from linprobe.report import figures as of_run
+from linprobe.report.labels import short_numbers
 from linprobe.report.run import Run
 from linprobe.report.settings import Settings, cell
-from linprobe.report.words import short_numbers
 from linprobe.results import Tried
 from linprobe.results.steps import AXES, TITLES
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linprobe.report.figures import BEST, Losses, PathLines, Scale, TrialPoints
+from linprobe.report.labels import log_ticks, nice_ticks, short_number, short_numbers, tick_labels, wrap
 from linprobe.report.pictures.paper import Paper, arrange, blank, colours, dress, explain, letters
 from linprobe.report.style import ACCENT, BAR, CURVES, FAINT, INK, LOST, LOWEST, ORDERED_MAP, PAPER, SMALL
-from linprobe.report.words import log_ticks, nice_ticks, short_number, short_numbers, tick_labels, wrap
 from linprobe.results.steps import AXES, counted
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 
 from linprobe.errors import require
 from linprobe.report.figures import Confusion, Map
+from linprobe.report.labels import class_labels, every, nice_ticks, short_numbers, widest, width
 from linprobe.report.pictures.paper import Paper, arrange, blank, dress, explain, letters, paint
 from linprobe.report.style import (
     BAR,
@@ -28,7 +29,6 @@ from linprobe.report.style import (
     em,
     leading,
 )
-from linprobe.report.words import class_labels, every, nice_ticks, short_numbers, widest, width
 from linprobe.results.steps import AXES, counted
 
 if TYPE_CHECKING:

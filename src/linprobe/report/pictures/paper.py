@@ -8,8 +8,8 @@ from PIL import Image
 
 from linprobe.errors import require
 from linprobe.publish import publish_file
+from linprobe.report.labels import drawable, font_file, tick_labels, wrap
 from linprobe.report.style import DPI, GAP, GRID, INK, MARGIN, MIN_WIDTH, MUTED, PAPER, SMALL, TEXT, TITLE, leading
-from linprobe.report.words import drawable, font_file, tick_labels, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

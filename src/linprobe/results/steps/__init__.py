@@ -10,7 +10,7 @@ NAMED = 5  # classes in a sentence; of more, their number
 LONGEST = 40  # characters of a name in a sentence
 LONGEST_CELL = 100  # and in a table, which has a line for it
 
-# What settings and their figures are called, on a terminal and on the page alike, and why their training ended.
+# What settings, their figures and splits are called, on a terminal and on the page alike, and why training ended.
 AXES = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", "batch_size": "batch size"}
 TITLES = AXES | {
     "train_accuracy": "train",
@@ -22,6 +22,7 @@ TITLES = AXES | {
     "iterations": "iterations",
     "status": "ended",
 }
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
 ENDED = {
     "gap": "proven",
     "max_iter": "after all steps",

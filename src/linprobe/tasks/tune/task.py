@@ -22,7 +22,7 @@ from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tri
 from linprobe.results.steps import Step
 from linprobe.tasks.tune.engines import Tuning, kept
 from linprobe.tasks.tune.options import Options
-from linprobe.tasks.tune.words import data_step, refit_step, settings_step, test_step
+from linprobe.tasks.tune.steps import data_step, refit_step, settings_step, test_step
 
 
 @dataclass(frozen=True, eq=False)

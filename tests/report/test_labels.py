@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.report.words import (
+from linprobe.report.labels import (
     class_labels,
     drawable,
     every,

@@ -1,14 +1,13 @@
-"""A description in words."""
+"""A description in steps, as a terminal shows it."""
 
 from collections.abc import Sequence
 from typing import Literal
 
-from linprobe.results.steps import LONGEST_CELL, Row, Step, Table, brief, counted
+from linprobe.results.steps import LONGEST_CELL, SPLITS, Row, Step, Table, brief, counted
 from linprobe.tasks.describe.task import ArrayInfo, Description, SplitInfo
 
 MOST_CLASSES, MOST_ARRAYS = 20, 20  # rows of a table; --json has all
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def description_steps(found: Description) -> list[Step]:

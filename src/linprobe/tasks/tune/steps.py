@@ -8,6 +8,7 @@ from linprobe.results import Accuracy, Compared, Refit, SourceData, Tried
 from linprobe.results.steps import (
     AXES,
     ENDED,
+    SPLITS,
     TITLES,
     Row,
     Step,
@@ -25,7 +26,6 @@ from linprobe.results.steps import (
 from linprobe.tasks.tune.options import Options
 
 SHOWN = 15  # rows of a table; more are for results.csv
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
 WHY = {
     "failed": "the solver failed there",
     "stalled": "rounding hides all further progress",
