@@ -121,6 +121,13 @@ def test_heavy_libraries_are_imported_where_they_are_used(path):
     assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & (HEAVY - allowed)
 
 
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_private_module_is_known_in_its_own_folder_alone(path):
+    private = [name_of(module) for module in modules() if re.match("_[^_]", module.stem)]
+    folders = {name: name.rpartition(".")[0] for name in private}
+    assert not {one for one in imports(path) & set(folders) if not f"{name_of(path)}.".startswith(f"{folders[one]}.")}
+
+
 def test_no_module_is_hidden_by_something_of_its_name():
     names = [name_of(path) for path in modules() if path.stem != "__main__" and path != SOURCE / "__init__.py"]
     loaded = {name: importlib.import_module(name) for name in names}

@@ -1,4 +1,4 @@
-"""The losses: one record each. A new one is a file with its function, and a record here."""
+"""The losses: one record each. A new one is a private file with its function, and a record here."""
 
 import math
 
