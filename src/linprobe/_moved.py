@@ -37,6 +37,7 @@ MOVED = {
     "linprobe.predict": "linprobe.tasks.predict",
     "linprobe.prepare": "linprobe.data.prepare",
     "linprobe.probe_search": "linprobe.estimators.probe_search",
+    "linprobe.report.words": "linprobe.report.labels",
     "linprobe.rows": "linprobe.data.rows",
     "linprobe.screening": "linprobe.compare.screening",
     "linprobe.sight": "linprobe.data.sight",
