@@ -58,6 +58,7 @@ def test_the_forms_of_labels(tmp_path, end, labels, classes):
         {},
         {"chunks": (7,)},
         {"chunks": (7,), "compression": "gzip", "shuffle": True},
+        {"chunks": (N,), "compression": "gzip", "shuffle": True},
         {"compression": "lzf"},
         {"maxshape": (None,), "chunks": (4,)},
     ],
