@@ -2,8 +2,10 @@
 
 import contextlib
 import struct
+import warnings
 import zlib
 from collections.abc import Generator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import scipy.sparse as sp
 
 from linprobe.data.formats.dense import dense
 from linprobe.data.formats.entries import Entry
+from linprobe.data.formats.matlab_elements import alone
 from linprobe.data.reading import readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
 
@@ -49,7 +52,7 @@ def entries(path: Path) -> list[Entry]:
         raise UnsafeFileError(f"{path}: {show(twice)} comes twice, so it is not clear which one counts; {AGAIN}")
     lengths = {max(shape) for _, shape, _ in listed if len(shape) == 2 and min(shape) == 1}
     found: list[Entry] = []
-    for name, shape, kind in listed:
+    for number, (name, shape, kind) in enumerate(listed):
         if kind not in (*TYPES, "sparse", "char", "cell") or 0 in shape:
             continue
         needed = 1
@@ -60,17 +63,19 @@ def entries(path: Path) -> list[Entry]:
                 f"{path}: {show(name)} claims {' x '.join(f'{length:,}' for length in shape)} values in a file of "
                 f"{size:,} bytes; do not use it, {AGAIN}"
             )
-        found.append(_entry(path, name, shape, kind, size, lengths))
+        found.append(_entry(path, number, name, shape, kind, size, lengths))
     if not found:
         raise DataError(f"{path}: holds no matrices; {AGAIN}")
     return found
 
 
-def _entry(path: Path, name: str, shape: tuple[int, ...], kind: str, size: int, lengths: set[int]) -> Entry:
+def _entry(
+    path: Path, number: int, name: str, shape: tuple[int, ...], kind: str, size: int, lengths: set[int]
+) -> Entry:
     place = str(path)
     if kind in ("char", "cell"):
         rows = shape[0] if kind == "char" else max(shape)
-        return Entry(name, place, (rows,), None, lambda: _texts(path, name, kind))
+        return Entry(name, place, (rows,), None, lambda: _texts(path, number, name, kind))
     dtype = np.dtype(TYPES.get(kind, np.float64))
     turned = _turned(shape, lengths)
     if turned == "row":
@@ -81,7 +86,7 @@ def _entry(path: Path, name: str, shape: tuple[int, ...], kind: str, size: int, 
         ours = tuple(shape)
 
     def load() -> np.ndarray:
-        values = _read(path, name)
+        values = _read(path, number, name)
         if sp.issparse(values):
             values = dense(sp.csr_matrix(values), place, size)
         # Written on a machine of the other byte order, it is read in this one's.
@@ -100,9 +105,9 @@ def _turned(shape: tuple[int, ...], lengths: set[int]) -> str:
     return ""
 
 
-def _texts(path: Path, name: str, kind: str) -> np.ndarray:
+def _texts(path: Path, number: int, name: str, kind: str) -> np.ndarray:
     """The rows of a matrix of letters, or the cells of a vector of texts; the padding of letters is left out."""
-    values = np.asarray(_read(path, name)).reshape(-1)
+    values = np.asarray(_read(path, number, name)).reshape(-1)
     if kind == "cell":
         values = [np.asarray(cell).reshape(-1) for cell in values]
         if any(cell.dtype.kind != "U" or len(cell) > 1 for cell in values):
@@ -111,20 +116,28 @@ def _texts(path: Path, name: str, kind: str) -> np.ndarray:
     return np.array([str(text).rstrip() for text in values])
 
 
-def _read(path: Path, name: str) -> Any:
+def _read(path: Path, number: int, name: str) -> Any:
+    """The variable of this number and name."""
     from scipy import io
+    from scipy.io.matlab import matfile_version
 
     with _intact(path):
-        return io.loadmat(str(path), variable_names=[name], appendmat=False)[name]
+        newer = matfile_version(str(path), appendmat=False)[0] == 1
+        source = BytesIO(alone(path, number, AGAIN)) if newer else str(path)
+        values = io.loadmat(source, variable_names=[name], appendmat=False)[name]
+        if sp.issparse(values):
+            values.check_format(full_check=True)  # of what SciPy takes for places in memory
+        return values
 
 
 @contextlib.contextmanager
 def _intact(path: Path) -> Generator[None]:
-    """Turn what SciPy raises about a damaged file into a DataError."""
+    """Turn what SciPy raises about a damaged file into a DataError, and what it warns of and would go on with."""
     from scipy.io.matlab import MatReadError
 
     try:
-        with readable(path):
+        with readable(path), warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
             yield
     except (
         MatReadError,
@@ -136,6 +149,7 @@ def _intact(path: Path) -> Generator[None]:
         MemoryError,
         NotImplementedError,
         TypeError,
+        UserWarning,
         ValueError,
         struct.error,
         zlib.error,
