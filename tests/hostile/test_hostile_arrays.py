@@ -165,6 +165,13 @@ def test_a_header_that_lies_is_refused_before_anything_is_allocated(tmp_path, sh
         tracemalloc.stop()
 
 
+def test_a_header_of_python_2_is_read_without_a_warning(tmp_path):
+    text = "{'descr': '<f4', 'fortran_order': False, 'shape': (30L, 4L), }"
+    (tmp_path / "features.npy").write_bytes(header(text) + X.tobytes())
+    np.save(tmp_path / "labels.npy", Y)
+    np.testing.assert_array_equal(open_dataset(tmp_path / "features.npy").train.X, X)
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[" * 5000, "{'descr': __import__('os').mkdir('was_run')}", "{}", "x" * 60_000]
 )

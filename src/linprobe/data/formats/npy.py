@@ -5,6 +5,7 @@ https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html describes
 
 import contextlib
 import math
+import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 from tokenize import TokenError
@@ -86,7 +87,9 @@ def read_header(file: IO[bytes]) -> Header:
     if major not in (1, 2):
         raise ValueError(f"version {version} of the format is not read")
     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of files that Python 2 wrote, which are read all the same
+        shape, fortran, dtype = read(file)
     if any(size < 0 for size in shape):
         raise ValueError(f"shape {shape}")
     return Header(shape, fortran, dtype, file.tell())
