@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP")
 FORMAT_NAMES = "PNG, JPEG or WebP"
 MOST_PIXELS = 2**24  # of one picture, 4096 x 4096
+LONGEST_SIDE = 2**16 - 1  # as in JPEG: Pillow takes further memory for each row, which of a narrow PNG is most of it
 MOST_BYTES = 4 * MOST_PIXELS  # of one encoded picture
 GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("P", "RGB", "RGBA")
@@ -164,10 +165,11 @@ def _opened(encoded: Encoded | None, place: str) -> "Generator[Image.Image]":
         raise UnsafeFileError(f"{place}: has {len(encoded):,} bytes, at most {MOST_BYTES:,} are decoded; leave it out")
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
-            if not 0 < picture.width * picture.height <= MOST_PIXELS:
+            if not 0 < picture.width * picture.height <= MOST_PIXELS or max(picture.size) > LONGEST_SIDE:
+                limit = f"1 to {MOST_PIXELS:,}" if max(picture.size) <= LONGEST_SIDE else f"sides to {LONGEST_SIDE:,}"
                 raise UnsafeFileError(
-                    f"{place}: announces {picture.width:,} x {picture.height:,} pixels, 1 to {MOST_PIXELS:,} are "
-                    "decoded; leave it out, or make it smaller"
+                    f"{place}: announces {picture.width:,} x {picture.height:,} pixels, {limit} are decoded; leave it "
+                    "out, or make it smaller"
                 )
             if picture.mode not in GREY_MODES + COLOUR_MODES:
                 deep = picture.mode.startswith("I")

@@ -5,6 +5,7 @@
 // The other scripts of the model find decode(blob) -> {width, height, rgba} at its section.
 (() => {
   const MOST_PIXELS = 2 ** 24;
+  const LONGEST_SIDE = 2 ** 16 - 1;
   const MOST_BYTES = 4 * MOST_PIXELS;
   const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
   const JPEG = [0xff, 0xd8, 0xff];
@@ -24,10 +25,10 @@
 
   function checkSize(width, height) {
     const pixels = width * height;
-    if (pixels > 0 && pixels <= MOST_PIXELS) return;
-    refuse(
-      `announces ${number(width)} x ${number(height)} pixels, 1 to ${number(MOST_PIXELS)} are decoded; make it smaller`,
-    );
+    const fits = Math.max(width, height) <= LONGEST_SIDE;
+    if (pixels > 0 && pixels <= MOST_PIXELS && fits) return;
+    const limit = fits ? `1 to ${number(MOST_PIXELS)}` : `sides to ${number(LONGEST_SIDE)}`;
+    refuse(`announces ${number(width)} x ${number(height)} pixels, ${limit} are decoded; make it smaller`);
   }
 
   async function decode(blob) {
