@@ -1,4 +1,4 @@
-"""MATLAB files whose elements are not what SciPy takes them for: each refused in one line, where the process would end."""
+"""MATLAB files whose elements are not what SciPy takes them for, which would end the process: refused in one line."""
 
 import struct
 import zlib
