@@ -130,13 +130,15 @@ def test_a_truncated_or_damaged_file_is_a_data_error_or_reads(tmp_path):
             assert "\n" not in str(error)  # noqa: PT017
 
 
-@pytest.mark.parametrize("file", ["../some.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", "a\\b", "a\0b"])
+@pytest.mark.parametrize(
+    "file", ["../some.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", "a\\b", "a\0b", "\u202ea"]
+)
 def test_an_index_that_leads_elsewhere_is_refused(tmp_path, file):
     save_file({"X": X, "y": Y}, tmp_path / "some.safetensors")
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"X": file, "y": file}}))
-    refused(folder)
+    assert refused(folder).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def read_indexed(path: Path, selection: Selection) -> Dataset:
         raise DataError(f"{index}: has no weight_map from tensors to files; {AGAIN}")
     found: dict[str, Entry] = {}
     for file in sorted(set(where.values())):
-        if PurePosixPath(file).name != file or "\\" in file or "\0" in file:
+        if PurePosixPath(file).name != file or "\\" in file or not file.isprintable():
             raise UnsafeFileError(f"{index}: names {show(file)}, which is not a file beside it; {AGAIN}")
         for entry in entries(index.parent / file):
             if where.get(entry.name) == file:
