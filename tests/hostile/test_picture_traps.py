@@ -60,7 +60,7 @@ def test_30_000_x_30_000(top):
 
 @pytest.mark.parametrize("size", [(1, 2**24), (2**24, 1), (5, 2_752_518)])
 def test_a_picture_that_is_a_line_is_refused_before_it_takes_memory_for_each_row(top, size):
-    (top / "ash" / "line.png").write_bytes(png(b"", *size, 8, 2))
+    (top / "ash" / "line.png").write_bytes(png(b"", size[0], size[1], 8, 2))
     assert "sides to 65,535 are decoded" in refused(top, UnsafeFileError)
 
 

@@ -213,7 +213,7 @@ def _references(path: Path, dataset: Any) -> np.ndarray:
             mask, raw = dataset.id.read_direct_chunk(place)
             same.write_direct_chunk(place, raw, mask)
         del same  # which closes it: until then, HDF5 2.0 reads the last chunk without regard to its mask
-        return memory["same"][()].reshape(-1).view(_REFERENCE)
+        return h5py.Dataset(h5py.h5d.open(memory.id, b"same"))[()].reshape(-1).view(_REFERENCE)
 
 
 def _check_heaps(path: Path, places: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """A variable of a MATLAB 5 file, looked over before SciPy reads it.
 
-SciPy follows the types and counts of elements without a check: one that is wrong ends the process. The layout: MathWorks,
-MAT-File Format, https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
+SciPy follows the types and counts of elements without a check: one that is wrong ends the process. The layout:
+MathWorks, MAT-File Format, https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
 """
 
 import math
