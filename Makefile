@@ -11,7 +11,7 @@ ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # The tests start hundreds of processes: where bytecode is not kept, each would compile all of linprobe.
 KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help demo test check format bench docs pictures clean
+.PHONY: help demo test fuzz check format bench docs pictures clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo: $(VENV)/installed ## Run the worksheet on the digits that ship with scikit
 test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: about 5 minutes on two cores
 	@echo "The tests take about 5 minutes on two cores."
 	$(ONE_THREAD) $(KEEP_BYTECODE) $(BIN)/python -m pytest -n auto --dist worksteal
+
+fuzz: $(VENV)/installed-test ## Damage files of every format at random, 60 seconds each: FUZZ_SECONDS=600 make fuzz
+	$(ONE_THREAD) $(BIN)/python tests/hostile/fuzz.py
 
 check: $(VENV)/installed-check ## Check format, lint and types
 	$(BIN)/ruff format --check .
@@ -47,7 +50,7 @@ pictures: $(VENV)/installed-test ## Make the README's pictures anew: make pictur
 	$(BIN)/python scripts/readme_pictures.py $(RUN)
 
 clean: ## Remove the virtual environment and what tools left behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis site
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis site fuzzed
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
