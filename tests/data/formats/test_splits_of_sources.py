@@ -320,3 +320,22 @@ def test_groups_that_are_not_there_or_are_the_labels_are_refused(tmp_path):
         UsageError, tmp_path / "some.npz", label="y", groups="y"
     )
     assert refused(UsageError, "digits", groups="q") == "--groups q: digits has no columns; leave it out"
+
+
+@pytest.mark.parametrize("option", ["groups", "split_column"])
+@pytest.mark.parametrize(
+    ("columns", "asked", "label", "way"),
+    [
+        ({"y": Y}, "nope", None, "none of these can be it: leave it out"),
+        ({"y": Y}, "yy", None, "none of these can be it: leave it out"),
+        ({"species": np.array(["a", "b", "c"])[Y]}, "specie", None, "none of these can be it: leave it out"),
+        ({"y": Y, "weight": np.arange(N) / 7}, "nope", None, "none of these can be it: leave it out"),
+        ({"y": Y, "patient": Y}, "y2", None, "give one of these, as --{} patient"),
+        ({"kind": Y, "patient": Y}, "kinds", "kind", "give one of these, as --{} patient"),
+    ],
+    ids=str,
+)
+def test_neither_labels_nor_features_are_proposed_for_what_is_not_there(tmp_path, option, columns, asked, label, way):
+    np.savez(tmp_path / "some.npz", X=X, **columns)
+    said = refused(UsageError, tmp_path / "some.npz", label=label, **{option: asked})
+    assert said.endswith(way.format(option.replace("_", "-")))

@@ -1,6 +1,6 @@
 """Which of the arrays and columns in a source are the features and which the labels: from entries to a Dataset."""
 
-import difflib
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 
 from linprobe.core.backend import Array
 from linprobe.data.dataset import Columns, Dataset, Examples
+from linprobe.data.formats.asked import named
 from linprobe.data.formats.belonging import Places, alone, belonging, grouping, like_train, parts_of
 from linprobe.data.formats.class_names import class_names_beside
 from linprobe.data.formats.entries import Column, Entry, Selection, array_of, columns_of, listed, one_naming
@@ -34,9 +35,14 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
     columns = columns_of(place, entries if selection.like is None else alone(entries))
     if like.table and all(column.train.table is None for column in columns):
         like = Columns()  # arrays, which have the names of their own
-    groups = None if selection.groups is None else _named(place, columns, selection.groups, "--groups", selection.like)
+    groups = (
+        None
+        if selection.groups is None
+        else _beside(place, columns, selection, selection.groups, "--groups", selection.like)
+    )
     remarks: list[str] = []
-    said = None if selection.split_column is None else _named(place, columns, selection.split_column, "--split-column")
+    asked_split = selection.split_column
+    said = None if asked_split is None else _beside(place, columns, selection, asked_split, "--split-column")
     said, places = belonging(place, columns, selection, said, remarks)
     columns = [column for column in columns if column not in (groups, said)]
     asked = _asked_label(place, columns, selection, like)
@@ -97,7 +103,7 @@ def _asked_label(place: str, columns: Sequence[Column], selection: Selection, li
             raise UsageError(
                 f"--groups {show(selection.label)}: is what is to be learned, --label; name another column"
             )
-        return _named(place, columns, selection.label, "--label", selection.like)
+        return named(place, columns, selection.label, "--label", selection.like)
     if like.table and like.label:
         return like_train(place, columns, like.label)
     return next((column for column in columns if column.train.name == like.label), None)
@@ -110,41 +116,23 @@ def _chosen(place: str, columns: Sequence[Column], asked: str, like: Columns | N
         for column in columns
         if column.train.numeric and re.fullmatch(re.escape(asked.rstrip("*")) + "[0-9]+", column.train.name)
     ]
-    return family if len(family) > 1 else [_named(place, columns, asked, "--x", like)]
+    return family if len(family) > 1 else [named(place, columns, asked, "--x", like)]
 
 
-def _named(place: str, columns: Sequence[Column], asked: str, option: str, like: Columns | None = None) -> Column:
-    """The column that the user named, in any case, with its split or without."""
-    for same in (str, str.lower):
-        found = [
-            column
-            for column in columns
-            if same(asked) in {same(entry.name) for entry in column.splits.values()} | {same(column.name.base)}
-        ]
-        if len(found) == 1:
-            return found[0]
-    ordered = [column.train for column in _likeliest_first(columns, option)]
-    near = difflib.get_close_matches(asked.lower(), [entry.name.lower() for entry in ordered], n=1)
-    meant = next((entry for entry in ordered if entry.name.lower() in near), ordered[0])
-    way = f"give one of these, as {option} {show(meant.name)}"
-    if like is not None:  # the training examples have it
-        way = "call it as in train"
-    raise UsageError(f"{option} {show(asked)}: is not in {place}, which has {listed(ordered)}; {way}")
+def _beside(
+    place: str, columns: Sequence[Column], selection: Selection, asked: str, option: str, like: Columns | None = None
+) -> Column:
+    """The column that the user named, neither features nor labels; none of these is proposed where it is not there."""
 
+    def fit() -> list[Column]:
+        label = None
+        with contextlib.suppress(UsageError, DataError):  # what is unclear too is for later
+            label = _asked_label(place, columns, selection, Columns())
+            label = label or _label(place, columns, _features(place, columns, None), "")
+        others = [column for column in columns if column is not label and column.role != "y"]
+        return [column for column in others if len(column.train.sizes) == 1 and column.countable]
 
-def _likeliest_first(columns: Sequence[Column], option: str) -> list[Column]:
-    """In the order in which they are likely to be what the option is for; else in their own."""
-
-    def unlikely(column: Column) -> tuple[bool, ...]:
-        entry, flat = column.train, len(column.train.sizes) == 1
-        if option == "--x":
-            return column.role != "x", flat or not entry.numeric, not entry.numeric
-        whole = entry.dtype is None or entry.dtype.kind in "iub"
-        if option != "--label":
-            return not flat, column.role == "y", not whole, entry.numeric
-        return column.role != "y", not flat, column.role in ("ids", "classes"), not whole, entry.numeric
-
-    return sorted(columns, key=unlikely)
+    return named(place, columns, asked, option, like, fit)
 
 
 def _best(columns: Sequence[Column]) -> list[Column]:

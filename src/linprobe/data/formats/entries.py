@@ -109,6 +109,11 @@ class Column:
         return self.train.role or self.name.role
 
     @property
+    def countable(self) -> bool:
+        """Whether its values may be names or numbers of something: texts and whole numbers."""
+        return self.train.dtype is None or self.train.dtype.kind in "iub"
+
+    @property
     def train(self) -> Entry:
         """That of the training split, which every column has."""
         return self.splits["train"]
