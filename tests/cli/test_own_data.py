@@ -4,6 +4,9 @@ import json
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
+from linprobe import load
 
 N, K = 90, 3
 Y = np.arange(N) % K
@@ -182,3 +185,35 @@ def test_a_test_source_that_is_unclear_is_the_one_to_describe(run, tmp_path):
     assert status == 2
     assert err.startswith("linprobe: other.npz: ")
     assert err.endswith("; linprobe describe other.npz shows what is in it\n")
+
+
+def write_pictures(folder, height, width, seed=0):
+    """A dark and a bright class of noise."""
+    rng = np.random.default_rng(seed)
+    for row in range(24):
+        place = folder / ("dark", "bright")[row % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 128, (height, width, 3), dtype=np.uint8) + 127 * (row % 2)
+        Image.fromarray(pixels.astype(np.uint8)).save(place / f"{row:02}.png")
+
+
+def test_pictures_keep_the_size_of_the_training_wherever_the_model_goes(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("LINPROBE_DATA", str(tmp_path / "cache"))
+    write_pictures(tmp_path / "some", 9, 12)
+    write_pictures(tmp_path / "other", 20, 20, seed=1)
+    for name, options, shape in (("asked", ["--size", "6x5x1"], (6, 5, 1)), ("most", [], (9, 12, 3))):
+        status, out, err = run("tune", "some", "--test", "other", "--out", name, *options, *QUICK)
+        assert (status, "test 24" in out) == (0, True)
+        assert f"The pictures are {shape[1]} x {shape[0]} pixels, the size asked for; 24 of 24" in err
+        model = load(tmp_path / name / "model.safetensors")
+        assert model.preparation.shape == shape
+        assert model.provenance.asked.get("size") == ("6x5x1" if options else None)
+        (tmp_path / "here").mkdir(exist_ok=True)
+        for source, certify in (("some", ["--certify"]), ("other", [])):
+            status, out, err = run("evaluate", f"{name}/model.safetensors", source, *certify, "--json")
+            assert (status, json.loads(out)["accuracy"]) == (0, 1.0)
+        status, out, _ = run("predict", f"{name}/model.safetensors", "other/bright/01.png")
+        assert status == 0
+    status, out, _ = run("describe", "some", "--size", "6", "--json")
+    assert json.loads(out)["shape"] == [6, 6, 3]
+    assert json.loads(out)["command"] == "linprobe tune some --size 6"

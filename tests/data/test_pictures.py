@@ -13,10 +13,12 @@ from linprobe.data.pictures import (
     MOST_BYTES,
     PIXELS_WORTH_A_THREAD,
     ColourFoundError,
+    OtherSizeFoundError,
     Shape,
     decode,
     shape_of,
 )
+from linprobe.data.sight import see
 from linprobe.errors import DataError, UnsafeFileError
 from makers import complaint, picture, pictures  # pyright: ignore[reportMissingImports]
 
@@ -107,10 +109,14 @@ def test_grey_among_colour_becomes_colour_and_colour_among_grey_is_reported():
         decoded([grey, colour], 6, 5, 1)
 
 
-def test_a_picture_of_another_size_is_named_with_both_sizes():
+def test_a_picture_of_another_size_is_reported_and_fitted_where_that_is_asked_for():
     encoded = [picture(each) for each in (*pictures(5, 6, 5), *pictures(1, 7, 4))]
-    with pytest.raises(DataError, match="file: row 5: is 4 x 7 pixels, where the pictures before it are 5 x 6"):
+    with pytest.raises(OtherSizeFoundError):
         decoded(encoded, 6, 5, 3)
+    for channels in (1, 3):
+        images = np.empty((6, 6, 5, channels), np.uint8)
+        decode(encoded, images, str, fit=True)
+        np.testing.assert_array_equal(images, [see(each, (6, 5, channels), 255.0, "x") for each in encoded])
 
 
 @pytest.mark.parametrize(("width", "height"), [(4097, 4096), (50_000, 50_000), (2**31 - 1, 2**31 - 1), (2**31 - 1, 1)])

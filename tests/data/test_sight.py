@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.data.sight import middle, see
+from linprobe.data.pictures import middle
+from linprobe.data.sight import see
 from linprobe.errors import DataError, UnsafeFileError
 from makers import complaint, picture, pictures, png  # pyright: ignore[reportMissingImports]
 

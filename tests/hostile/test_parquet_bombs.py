@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linprobe.data.formats import bounds, tables
-from linprobe.data.formats import parquet as module
-from linprobe.data.formats.parquet import read_parquet
+from linprobe.data.formats import bounds, parquet, tables
+from linprobe.data.formats import picture_columns as module
+from linprobe.data.formats.parquet import ParquetPictures, read_parquet
 from linprobe.errors import DataError, UnsafeFileError
 from makers import picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
 
@@ -69,7 +69,7 @@ def test_encoded_pictures_that_unfold_are_refused_before_one_of_them_is_read(tmp
     path = write_parquet(tmp_path / "x.parquet", encoded, [0] * 40, compression="zstd", use_dictionary=False)
     monkeypatch.setattr(bounds, "HARMLESS", 2**20)
     monkeypatch.setattr(bounds, "MOST_UNFOLDING", 500)
-    monkeypatch.setattr(module, "_batches", None)
+    monkeypatch.setattr(ParquetPictures, "batches", None)
     with pytest.raises(UnsafeFileError, match=r"unfolds from [\d,]+ to 40,\d\d\d,\d\d\d bytes"):
         read_parquet(path)
 
@@ -80,7 +80,9 @@ def test_heavy_encoded_pictures_are_read_a_few_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BYTES_AT_ONCE", 3_500_000)
     sizes = []
     decode = module.decode
-    monkeypatch.setattr(module, "decode", lambda some, *rest: sizes.append(len(some)) or decode(some, *rest))
+    monkeypatch.setattr(
+        module, "decode", lambda some, *rest, **fit: sizes.append(len(some)) or decode(some, *rest, **fit)
+    )
     np.testing.assert_array_equal(read_parquet(path).train.X, pictures(12))
     assert sizes == [3, 3, 3, 3]
 
@@ -88,16 +90,16 @@ def test_heavy_encoded_pictures_are_read_a_few_at_a_time(tmp_path, monkeypatch):
 def test_a_count_of_rows_that_lies_is_noticed(tmp_path, monkeypatch):
     path = write_parquet(tmp_path / "x.parquet", [picture(each) for each in pictures(5)], [0] * 5)
     for claimed in (3, 4, 6, 7):
-        monkeypatch.setattr(module._File, "rows", claimed)
+        monkeypatch.setattr(ParquetPictures, "rows", claimed)
         monkeypatch.setattr(
             tables.TableFile, "rows", property(lambda _, claimed=claimed: claimed, lambda *_: None), False
         )
         with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
             read_parquet(path)
         with ExitStack() as stack:
-            file = module._open(path, None, stack)
+            file = parquet._open(path, None, stack)
             with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
-                module._read([file], module._first_shape([file]))
+                module._read([file], module._first_shape([file]), fit=False)
 
 
 def test_a_description_that_is_nested_without_end_is_left_alone(tmp_path):

@@ -88,6 +88,15 @@ GroupsOption = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|HxW",
+        help="The size that pictures are cut and resized to.",
+        show_default="the most frequent",
+        rich_help_panel=DATA,
+    ),
+]
 ModelArgument = Annotated[Path, typer.Argument(help="A model file, such as RUN/model.safetensors.")]
 PrepareOption = Annotated[Prepare, typer.Option(help="What is done to the features first.", rich_help_panel=TRAINING)]
 PrecisionOption = Annotated[

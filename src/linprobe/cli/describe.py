@@ -9,6 +9,7 @@ import typer
 from linprobe.cli.arguments import (
     GroupsOption,
     LabelOption,
+    SizeOption,
     SourceArgument,
     SplitColumnOption,
     TestOption,
@@ -25,6 +26,7 @@ def describe(
     test: TestOption = None,
     split_column: SplitColumnOption = None,
     groups: GroupsOption = None,
+    size: SizeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, only that.")] = False,
 ) -> None:
     """Describe what is in a source, without training anything.
@@ -43,7 +45,7 @@ def describe(
 
     for each in filter(None, (source, val, test)):
         fetch_if_absent(each)
-    found = look_at(source, x=x, label=label, val=val, test=test, split_column=split_column, groups=groups)
+    found = look_at(source, x=x, label=label, val=val, test=test, split_column=split_column, groups=groups, size=size)
     print_notes(found.notes)
     if as_json:
         answer(json.dumps(asdict(found), indent=2))

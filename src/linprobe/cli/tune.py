@@ -22,6 +22,7 @@ from linprobe.cli.arguments import (
     PrecisionOption,
     PrepareOption,
     SeedOption,
+    SizeOption,
     SourceArgument,
     SplitColumnOption,
     TestOption,
@@ -45,6 +46,7 @@ def tune(
     test: TestOption = None,
     split_column: SplitColumnOption = None,
     groups: GroupsOption = None,
+    size: SizeOption = None,
     solver: Annotated[
         Solver, typer.Option(help="The proven optimum for each reg, or SGD for each learning rate and reg.")
     ] = "exact",
@@ -135,6 +137,7 @@ def tune(
             publish_folder(folder, replace=force, holding="run.json") as partial,
         ):
             given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
+            given["size"] = size
             dataset = opened(source, given)
             with (path_progress if solver == "exact" else search_progress)(console) as progress:
                 result = run_tuning(

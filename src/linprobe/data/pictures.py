@@ -1,7 +1,7 @@
 """Encoded pictures (PNG, JPEG, WebP) into pixels, the same ones for training and for prediction.
 
-`upright` is the only way from bytes to pixels; report/page/assets/model_decode.js takes the same one in a browser. In
-this order:
+`upright` is the only way from bytes to pixels, and `fitted` from there to another size;
+report/page/assets/model_decode.js and model_sight.js take the same ones in a browser. `upright` does, in this order:
 
 1. Decode 8 bits a channel; of the 16 that a PNG with colour or transparency may have, the upper 8. Of several pictures
    in a file, an animation's for one, the first. Colour profiles and gamma are left aside.
@@ -73,6 +73,10 @@ class ColourFoundError(Exception):
     """Among pictures that were grey so far; caught by the reader, which then reads all of them as colour."""
 
 
+class OtherSizeFoundError(Exception):
+    """Among pictures that were of one size so far; caught by the reader, which then gives all of them one."""
+
+
 def shape_of(encoded: Encoded | None, place: str) -> Shape:
     """Size and channels of a picture as it is seen."""
     with quiet():
@@ -91,18 +95,18 @@ def announced(encoded: Encoded | None, place: str) -> Shape:
         return Shape(height, width, 1 if picture.mode in GREY_MODES else 3)
 
 
-def decode(encoded: Sequence[Encoded | None], images: np.ndarray, place: Place) -> None:
+def decode(encoded: Sequence[Encoded | None], images: np.ndarray, place: Place, *, fit: bool = False) -> None:
     """Decode pictures into images, uint8 (n, height, width, channels), in parallel where that is faster.
 
-    Grey stays grey with one channel, and becomes RGB with three. Raises DataError naming the row for a damaged picture
-    and for one of another size, UnsafeFileError for one with more than 16.7 million pixels, before it is decoded;
-    ColourFoundError where images has one channel and a picture has colour.
+    fit: cut, resize and make grey what has another shape, see `fitted`. Raises DataError naming the row for a damaged
+    picture, UnsafeFileError for one with more than 16.7 million pixels, before it is decoded. Without fit,
+    OtherSizeFoundError for one of another size, and ColourFoundError where images has one channel and one has colour.
     """
     starts = range(0, len(encoded), PICTURES_A_TASK)
 
     def task(start: int) -> None:
         for row in range(start, min(start + PICTURES_A_TASK, len(encoded))):
-            _decode_one(encoded[row], images[row], place(row))
+            _decode_one(encoded[row], images[row], place(row), fit)
 
     with quiet():
         if images.shape[1] * images.shape[2] < PIXELS_WORTH_A_THREAD or len(starts) < 2:
@@ -126,18 +130,16 @@ def quiet() -> Generator[None]:
         yield
 
 
-def _decode_one(encoded: Encoded | None, image: np.ndarray, place: str) -> None:
-    expected = Shape(*image.shape)
+def _decode_one(encoded: Encoded | None, image: np.ndarray, place: str, fit: bool) -> None:
+    shape = Shape(*image.shape)
     picture = upright(encoded, place)
-    if (picture.height, picture.width) != expected[:2]:
-        found = Shape(picture.height, picture.width, expected.channels)
-        raise DataError(
-            f"{place}: is {found} pixels, where the pictures before it are {expected}; "
-            "one size is expected: resize them"
-        )
-    if expected.channels == 1:
-        if picture.mode != "L":
-            raise ColourFoundError
+    if fit:
+        picture = fitted(picture, shape)
+    elif (picture.height, picture.width) != shape[:2]:
+        raise OtherSizeFoundError
+    elif shape.channels == 1 and picture.mode != "L":
+        raise ColourFoundError
+    if shape.channels == 1:
         image[:, :, 0] = picture
     else:
         image[:] = picture if picture.mode == "RGB" else picture.convert("RGB")
@@ -185,6 +187,37 @@ def _opened(encoded: Encoded | None, place: str) -> "Generator[Image.Image]":
         ) from error
     except BROKEN as error:
         raise DataError(f"{place}: is a damaged picture: {show(str(error))}; replace it, or leave it out") from error
+
+
+def fitted(image: "Image.Image", shape: tuple[int, int, int]) -> "Image.Image":
+    """An upright picture with the channels, the ratio and the size (height, width, channels): the only way to resize.
+
+    Steps 2 to 4 of `linprobe.data.sight`.
+    """
+    from PIL import Image
+
+    height, width, channels = shape
+    image = image.convert("L" if channels == 1 else "RGB")
+    image = image.crop(middle(*image.size, width, height))
+    # One side after the other: which of them comes first is Pillow's choice, and not the same for all sizes.
+    for size in ((width, image.height), (width, height)):
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return image
+
+
+def middle(width: int, height: int, to_width: int, to_height: int) -> tuple[int, int, int, int]:
+    """The largest box about the middle of a picture that has the ratio to_width : to_height: left, top, right, bottom.
+
+    The side that is cut becomes the nearest whole number of pixels, a half counting up, at least 1; the odd pixel goes
+    at the right or the bottom.
+    """
+    cut_width, cut_height = width, height
+    if width * to_height > height * to_width:
+        cut_width = max(1, (2 * height * to_width + to_height) // (2 * to_height))
+    else:
+        cut_height = max(1, (2 * width * to_height + to_width) // (2 * to_width))
+    left, top = (width - cut_width) // 2, (height - cut_height) // 2
+    return left, top, left + cut_width, top + cut_height
 
 
 def _on_white(picture: "Image.Image") -> "Image.Image":

@@ -105,11 +105,20 @@ def open_as_trained(classifier: Model, source: str, given: dict[str, str]) -> Da
         # A model names files that are there, and sends nobody for others.
         if used != tried and all(map(_is_there, others)):
             with contextlib.suppress(UsageError, DataError):
-                dataset = open_dataset(source, **used, **given)
+                dataset = _open(classifier, source, used | given)
                 if not others or trained_on(classifier, dataset):
                     return _noted(dataset, known, used)
         tried = used
-    return _noted(open_dataset(source, **given), known, {})
+    return _noted(_open(classifier, source, given), known, {})
+
+
+def _open(classifier: Model, source: str, options: dict[str, str]) -> Dataset:
+    """A source, its pictures of the size that the model takes where they can be resized."""
+    shape = classifier.preparation.shape
+    if len(shape) == 3 and shape[2] in (1, 3):
+        with contextlib.suppress(UsageError):
+            return open_dataset(source, size=shape, **options)
+    return open_dataset(source, **options)
 
 
 def _is_there(path: str) -> bool:

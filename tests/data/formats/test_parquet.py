@@ -6,10 +6,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.data.formats import bounds
+from linprobe.data.formats import bounds, picture_columns
 from linprobe.data.formats import parquet as module
 from linprobe.data.formats.entries import Selection
 from linprobe.data.formats.parquet import read_parquet
+from linprobe.data.sight import see
+from linprobe.data.sizes import PictureSize
 from linprobe.errors import DataError, LinprobeError, MissingDependencyError, UnsafeFileError, UsageError
 from makers import complaint, picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
 
@@ -37,7 +39,7 @@ def write(path, n=4, names=("cat", "dog"), seed=0, **options):
 def test_what_was_written_is_read_whatever_the_encoding(
     tmp_path, monkeypatch, n, channels, row_group_size, use_dictionary, compression, at_once, repeat
 ):
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(picture_columns, "ROWS_AT_ONCE", at_once)
     values = pictures(n, channels=channels)
     if repeat:
         values[:] = values[0]
@@ -145,6 +147,42 @@ def test_colour_anywhere_makes_all_of_it_colour(tmp_path):
     np.testing.assert_array_equal(dataset.test.X[1], colour[0])
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_other_sizes_become_the_most_frequent_as_prediction_does(tmp_path, monkeypatch, colour):
+    monkeypatch.setattr(picture_columns, "ROWS_AT_ONCE", 2)
+    channels = 3 if colour else 1
+    few, many = pictures(2, 9, 4, 1, seed=1), pictures(4, channels=channels, seed=2)
+    train, test = [*few, *many[:3]], [many[3], few[0]]
+    write_parquet(tmp_path / "train.parquet", [picture(each) for each in train], [0, 1, 0, 1, 0], row_group_size=3)
+    write_parquet(tmp_path / "test.parquet", [picture(each) for each in test], [0, 1])
+    dataset = read_parquet(tmp_path)
+    assert dataset.test is not None
+    for images, values in ((dataset.train.X, train), (dataset.test.X, test)):
+        expected = [see(picture(each), (6, 5, channels), 255.0, "here") for each in values]
+        np.testing.assert_array_equal(images, expected)
+    assert dataset.notes == (
+        "The pictures are 5 x 6 pixels, the most frequent size; 3 of 7 have another size and are cut and resized.",
+    )
+
+
+def test_the_size_asked_for_in_grey_too(tmp_path):
+    values = pictures(4)
+    write_parquet(tmp_path / "x.parquet", [picture(each) for each in values], [0, 1, 0, 1])
+    small = module.read(tmp_path / "x.parquet", Selection(size=PictureSize(3, 7)))
+    expected = [see(picture(each), (3, 7, 3), 255.0, "here") for each in values]
+    np.testing.assert_array_equal(small.train.X, expected)
+    assert small.notes[0].startswith("The pictures are 7 x 3 pixels, the size asked for; 4 of 4 have another size")
+    grey = module.read(tmp_path / "x.parquet", Selection(size=PictureSize(6, 5, 1)))
+    np.testing.assert_array_equal(grey.train.X, [see(picture(each), (6, 5, 1), 255.0, "here") for each in values])
+    assert grey.notes == ("4 of 4 pictures have colour and are made grey.",)
+
+
+def test_pictures_of_one_size_are_opened_once(tmp_path, monkeypatch):
+    write(tmp_path / "x.parquet", 4)
+    monkeypatch.setattr(picture_columns, "announced", None)
+    assert len(read_parquet(tmp_path / "x.parquet").train) == 4
+
+
 def test_large_binary_is_a_picture_too(tmp_path):
     import pyarrow.parquet as pq
 
@@ -169,7 +207,6 @@ def refused(path, kind: type[LinprobeError] = DataError, selection: Selection | 
 @pytest.mark.parametrize(
     ("encoded", "labels", "finding"),
     [
-        ([*GOOD[:3], picture(pictures(1, 9, 8)[0])], [0, 1, 0, 1], "row 3: is 8 x 9 pixels, where the pictures"),
         ([*GOOD[:2], b"no picture", GOOD[3]], [0, 1, 0, 1], "row 2: is not a PNG, JPEG or WebP image"),
         ([*GOOD[:2], None, GOOD[3]], [0, 1, 0, 1], "row 2: holds no bytes of a picture"),
         ([None, *GOOD[:3]], [0, 1, 0, 1], "row 0: holds no bytes of a picture"),
@@ -181,7 +218,7 @@ def refused(path, kind: type[LinprobeError] = DataError, selection: Selection | 
 )
 @pytest.mark.parametrize("group", [1, 3, 1024])
 def test_a_wrong_row_is_named(tmp_path, monkeypatch, encoded, labels, finding, group):
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(picture_columns, "ROWS_AT_ONCE", 2)
     path = write_parquet(tmp_path / "train.parquet", encoded, labels, ["cat", "dog"], row_group_size=group)
     message = refused(path)
     assert finding in message
@@ -395,11 +432,11 @@ def test_without_pyarrow_the_way_to_install_it_is_said(tmp_path, monkeypatch):
 
 
 def test_a_bug_of_ours_is_not_blamed_on_the_file(tmp_path, monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise KeyError("planted")
 
     write(tmp_path / "some.parquet")
     for name in ("decode", "shape_of"):
-        monkeypatch.setattr(module, name, broken)
+        monkeypatch.setattr(picture_columns, name, broken)
         with pytest.raises(KeyError, match="planted"):
             read_parquet(tmp_path / "some.parquet")

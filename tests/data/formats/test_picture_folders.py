@@ -159,18 +159,63 @@ def test_mixed_sizes_become_the_most_frequent_as_prediction_does(tmp_path):
     assert note == (
         "The pictures are 12 x 9 pixels, the most frequent size; 2 of 8 have another size and are cut and resized."
     )
-    smaller = read_picture_folder(top, size=(5, 4))
+    smaller = open_dataset(top, size="5x4")
+    assert smaller.asked == {"size": "5x4"}
     assert smaller.train.X.shape == (8, 5, 4, 3)
     encoded = (top / "ash" / "0.png").read_bytes()
     np.testing.assert_array_equal(smaller.train.X[0], see(encoded, (5, 4, 3), 255.0, "here"))
     assert "the size asked for; 8 of 8 have" in smaller.notes[0]
 
 
-@pytest.mark.parametrize("size", [(0, 5), (-1, -1), (30_000, 30_000)])
+@pytest.mark.parametrize("other", [{"size": "6x5"}, {"size": (6, 5)}, {"size": "6x5x3"}, {}])
+@pytest.mark.parametrize("packed", [False, True])
+def test_another_source_takes_the_size_of_train(tmp_path, other, packed):
+    write(tmp_path / "train", each=4)
+    write(tmp_path / "test", height=11, width=11, channels=1)
+    path = zipped(tmp_path / "test", tmp_path / "test.zip") if packed else tmp_path / "test"
+    dataset = open_dataset(tmp_path / "train", test=path, **other)
+    assert dataset.test is not None
+    files = sorted((tmp_path / "test").rglob("*.png"))
+    expected = [see(file.read_bytes(), (6, 5, 3), 255.0, "here") for file in files]
+    np.testing.assert_array_equal(dataset.test.X, expected)
+    assert dataset.notes[-1].endswith(
+        "The pictures are 5 x 6 pixels, the size asked for; 6 of 6 have another size and are cut and resized."
+    )
+
+
+def test_pictures_in_colour_are_made_grey_for_training_examples_that_are(tmp_path):
+    write(tmp_path / "train", channels=1)
+    write(tmp_path / "val")
+    dataset = open_dataset(tmp_path / "train", val=tmp_path / "val")
+    assert dataset.val is not None
+    files = sorted((tmp_path / "val").rglob("*.png"))
+    expected = [see(file.read_bytes(), (6, 5, 1), 255.0, "here") for file in files]
+    np.testing.assert_array_equal(dataset.val.X, expected)
+    assert dataset.notes[-1].endswith("6 of 6 pictures have colour and are made grey.")
+
+
+def test_the_size_that_they_had_anyway_is_not_decoded_again(tmp_path, monkeypatch, cache):
+    pixels = write(tmp_path / "some")
+    open_dataset(tmp_path / "some")
+    monkeypatch.setattr(module, "upright", never)
+    same(open_dataset(tmp_path / "some", size=(6, 5, 3)).train, pixels, [0, 0, 0, 1, 1, 1])
+    assert len([entry for entry in (cache / "pictures").iterdir() if entry.name != "partial"]) == 1
+
+
+@pytest.mark.parametrize("size", ["", "0", "3x", "3x4x2", "3x4x3x1", "-1", "a", (3,) * 4, "99999x99999", "1x0", 2.5])
 def test_a_size_that_is_none(tmp_path, size):
     write(tmp_path / "some")
-    with pytest.raises(UsageError, match="choose another"):
-        read_picture_folder(tmp_path / "some", size=size)
+    with pytest.raises(UsageError, match=r"^--size .*(write 64, or the height first: 48x64|choose another)$"):
+        open_dataset(tmp_path / "some", size=size)
+
+
+def test_what_cannot_be_resized_is_not(tmp_path):
+    assert open_dataset("digits", size=8).train.X.shape[1:] == (8, 8, 1)
+    with pytest.raises(UsageError, match="digits has pictures of 8x8x1 as arrays, and only encoded ones"):
+        open_dataset("digits", size="8x9")
+    np.savez(tmp_path / "some.npz", X=np.eye(4), y=[0, 1, 0, 1])
+    with pytest.raises(UsageError, match=r"some\.npz has no pictures; leave it out"):
+        open_dataset(tmp_path / "some.npz", size=8)
 
 
 def test_grey_beside_colour_becomes_colour_and_a_turned_picture_counts_as_it_is_seen(tmp_path):

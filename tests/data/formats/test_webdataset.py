@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from linprobe.data.formats import open_dataset
-from linprobe.data.formats.entries import Selection
-from linprobe.data.formats.webdataset import read_webdataset
 from linprobe.data.sight import see
 from linprobe.errors import DataError, LinprobeError, UsageError
 from makers import picture, pictures  # pyright: ignore[reportMissingImports]
@@ -77,7 +75,9 @@ def test_pictures_are_what_prediction_sees(tmp_path, kind):
     dataset = open_dataset(write(tmp_path / "some.tar", *made))
     for image, files in zip(dataset.train.X, made, strict=True):
         np.testing.assert_array_equal(image, see(next(iter(files.values())), (6, 5, 3), 255.0, "here"))
-    assert read_webdataset(tmp_path / "some.tar", Selection(), size=(3, 2)).train.X.shape == (N, 3, 2, 3)
+    small = open_dataset(tmp_path / "some.tar", size="3x2")
+    expected = [see(next(iter(files.values())), (3, 2, 3), 255.0, "here") for files in made]
+    np.testing.assert_array_equal(small.train.X, expected)
 
 
 def test_arrays_with_labels_in_json(tmp_path):

@@ -19,7 +19,7 @@ by the format's own library in tests/data/formats, and hostile ones in tests/hos
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -49,6 +49,7 @@ from linprobe.data.formats.files import FileFormat, format_of, locate, read_file
 from linprobe.data.formats.mixed import refuse_mixed
 from linprobe.data.formats.other_sources import with_split
 from linprobe.data.reading import readable, show
+from linprobe.data.sizes import PictureSize, read_size
 from linprobe.errors import UsageError
 
 __all__ = ["FILES", "NAMES", "WHOLE", "Contents", "contents", "open_dataset"]
@@ -59,8 +60,8 @@ MOST_LOOKED_AT = 10_000  # names in a folder, for one like the name that is not 
 class WholeFormat(NamedTuple):
     """A source with a layout of its own, and what reads it.
 
-    name: of the format; description: how errors list it, unless another one says it too;
-    parts: of a folder, the files and folders that it would read.
+    name: of the format; description: how errors list it, unless another one says it too; parts: of a folder, the files
+    and folders that it would read; entries: its columns, where it has some.
     """
 
     name: str
@@ -68,6 +69,7 @@ class WholeFormat(NamedTuple):
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Selection], Dataset]
     parts: Callable[[Path], list[Path]]
+    entries: Callable[[Path], list[Entry]] | None = None
 
 
 def _cached_cifar10() -> Dataset:
@@ -81,7 +83,7 @@ NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar1
 WHOLE = (
     WholeFormat("CIFAR", "CIFAR-100's files", cifar100.recognises, cifar100.read, cifar100.parts),
     WholeFormat("CIFAR", "CIFAR-10's files", cifar10.recognises, cifar10.read, cifar10.parts),
-    WholeFormat("pictures in parquet", "", parquet.recognises, parquet.read, parquet.parts),
+    WholeFormat("pictures in parquet", "", parquet.recognises, parquet.read, parquet.parts, parquet.entries),
     WholeFormat("safetensors", "", safetensors.recognises, safetensors.read_indexed, safetensors.parts),
     WholeFormat("idx", "MNIST's idx files", idx.recognises, idx.read, idx.parts),
     WholeFormat("webdataset", "webdataset's .tar", webdataset.recognises, webdataset.read, webdataset.parts),
@@ -120,6 +122,7 @@ def open_dataset(
     test: Source | None = None,
     split_column: str | None = None,
     groups: str | None = None,
+    size: str | int | Sequence[int] | None = None,
 ) -> Dataset:
     """Read a source, given by its name or its path.
 
@@ -140,6 +143,10 @@ def open_dataset(
         The column that says train, val or test of each row; one called split that says nothing else is found.
     groups : str, optional
         The column, key or file with the group of each row, such as a patient: a group is never in two splits or folds.
+    size : int, str or sequence of int, optional
+        The size in pixels that all pictures are cut and resized to: 64 for a square, (48, 64) or "48x64" for another,
+        height first, and a third number for grey (1) or colour (3). By default the most frequent size; validation and
+        test sources always take that of the training examples. Only encoded pictures can be resized, not arrays.
 
     Returns
     -------
@@ -149,7 +156,8 @@ def open_dataset(
     Raises
     ------
     UsageError
-        For what is none of these, and where x or label are needed: the message lists what is there.
+        For what is none of these, and where x or label are needed: the message lists what is there. For a size that is
+        none, and for examples that cannot be given it.
     DataError
         For what cannot be read.
     UnsafeFileError
@@ -157,7 +165,12 @@ def open_dataset(
     MissingDependencyError
         Where a format needs a library that is not installed.
     """
-    dataset = _open(source, Selection(x, label, split_column, groups))
+    wanted = None if size is None else read_size(size)
+    dataset = _open(source, Selection(x, label, split_column, groups, size=wanted))
+    if wanted is not None:
+        _refuse_other_size(os.fspath(source), dataset, wanted)
+    shape = dataset.train.X.shape[1:]
+    theirs_like = PictureSize(*shape) if len(shape) == 3 else None
     others = {split: other for split, other in (("val", val), ("test", test)) if other is not None}
     for split, other in others.items():
         if split_column is not None and split in dict(dataset.splits()):
@@ -165,11 +178,24 @@ def open_dataset(
                 f"--{split} {show(os.fspath(other), 200)}: --split-column {show(split_column)} says which rows are "
                 f"{split}; give one of the two"
             )
-        theirs = _open(other, Selection(x, label, None, groups, dataset.columns))
+        theirs = _open(other, Selection(x, label, None, groups, dataset.columns, theirs_like))
         dataset = with_split(dataset, split, theirs, os.fspath(other))
     asked = {"x": x, "label": label, "split_column": split_column, "groups": groups}
+    asked["size"] = None if wanted is None else str(wanted)
     asked |= {split: os.fspath(other) for split, other in others.items()}
     return replace(dataset, asked={name: text for name, text in asked.items() if text is not None})
+
+
+def _refuse_other_size(place: str, dataset: Dataset, wanted: PictureSize) -> None:
+    shape = dataset.train.X.shape[1:]
+    if len(shape) != 3:
+        raise UsageError(f"--size {wanted}: {show(place, 200)} has no pictures; leave it out")
+    if not wanted.is_of(shape):
+        found = PictureSize(*shape)
+        raise UsageError(
+            f"--size {wanted}: {show(place, 200)} has pictures of {found} as arrays, and only encoded ones (PNG, JPEG, "
+            "WebP) are resized; leave it out, or resize them yourself"
+        )
 
 
 def _open(source: Source, selection: Selection) -> Dataset:
@@ -212,8 +238,7 @@ def contents(source: str | os.PathLike[str]) -> Contents | None:
             return None
         wholes = [known for known in WHOLE if known.recognises(path) or (path.is_dir() and known.parts(path))]
         if wholes:
-            tables = [] if wholes[0].read is not parquet.read else parquet.parts(path) if path.is_dir() else [path]
-            entries = [entry for file in tables for entry in parquet.entries(file)]
+            entries = [] if wholes[0].entries is None else wholes[0].entries(path)
             return Contents(" and ".join(dict.fromkeys(known.name for known in wholes)), entries)
         files = [file.path for file in locate(path, suffixes_of(FILES))] if path.is_dir() else [path]
         formats = {file: known for file in files if (known := format_of(file, FILES)) is not None}

@@ -10,8 +10,8 @@ it is complete. Where the cache cannot be written or has no room, the pictures a
 import contextlib
 import hashlib
 import json
+import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +21,8 @@ import numpy as np
 
 from linprobe.data.fetch import Progress, cache_folder
 from linprobe.data.fetch.cache import explained, locked, need_room
-from linprobe.data.pictures import MOST_PIXELS, Shape, announced, quiet, upright
-from linprobe.data.sight import fitted
+from linprobe.data.pictures import Shape, announced, fitted, quiet, upright
+from linprobe.data.sizes import Agreed, PictureSize, agreed
 from linprobe.errors import DataError, OutputError, UnsafeFileError, UsageError
 from linprobe.publish import publish_folder, sweep
 
@@ -34,8 +34,6 @@ BLOCK = 2**26  # bytes of pixels that are decoded before they are written
 MOST_AT_ONCE = 4_096
 # No PNG or JPEG unpacks to more than about 1,032 times its size. Small ones may, such as the same small file repeated.
 MOST_UNFOLDING, HARMLESS = 1_100, 2**30
-
-Size = tuple[int, int]  # height, width
 
 
 class Picture(NamedTuple):
@@ -55,29 +53,22 @@ class Pictures(NamedTuple):
     notes: tuple[str, ...]
 
 
-class _Plan(NamedTuple):
-    shape: Shape
-    notes: tuple[str, ...]
-
-    def size_of(self, rows: int) -> int:
-        return rows * self.shape.height * self.shape.width * self.shape.channels
-
-
 def decoded(
-    source: str, pictures: Sequence[Picture], *, size: Size | None = None, progress: Progress | None = None
+    source: str, pictures: Sequence[Picture], *, size: PictureSize | None = None, progress: Progress | None = None
 ) -> Pictures:
     """Pictures of any sizes as an array of one: from the cache, or decoded in parallel and kept there.
 
-    source: as errors name it, and part of the key; size: (height, width), by default the most frequent one. Pictures
-    of another size are cut and resized as those that a model predicts (`linprobe.data.sight`). progress(done, n) counts
-    pictures. Raises DataError for a damaged picture, and where neither disk nor memory has room; UnsafeFileError for
-    those that would fill them; UsageError for a size that is none.
+    source: as errors name it, and part of the key; size: by default the most frequent one. Pictures of another size are
+    cut and resized as those that a model predicts (`linprobe.data.sight`). progress(done, n) counts pictures. Raises
+    DataError for a damaged picture, and where neither disk nor memory has room; UnsafeFileError for those that would
+    fill them.
     """
-    if size is not None and not (min(size) >= 1 and size[0] * size[1] <= MOST_PIXELS):
-        raise UsageError(f"size {size[1]} x {size[0]}: 1 to {MOST_PIXELS:,} pixels are possible; choose another")
-    folder = cache_folder() / "pictures" / _key(source, pictures, size)
-    if (kept := _kept(folder, len(pictures))) is not None:
-        return kept
+    # A model asks for the size of its training, which then may have been that of most pictures.
+    for asked in dict.fromkeys((None, size)):
+        folder = cache_folder() / "pictures" / _key(source, pictures, asked)
+        kept = _kept(folder, len(pictures))
+        if kept is not None and (size is None or size.is_of(kept.images.shape[1:])):
+            return kept
     with ThreadPoolExecutor(os.cpu_count()) as pool, quiet():
         plan = _planned(source, pictures, size, pool)
         try:
@@ -94,7 +85,7 @@ def decoded(
         return _in_memory(source, pictures, plan, finding, pool, progress)
 
 
-def _key(source: str, pictures: Sequence[Picture], size: Size | None) -> str:
+def _key(source: str, pictures: Sequence[Picture], size: PictureSize | None) -> str:
     digest = hashlib.sha256(json.dumps([LAYOUT, source, size]).encode())
     for picture in pictures:
         digest.update(json.dumps([picture.name, picture.size, picture.stamp]).encode())
@@ -113,9 +104,9 @@ def _kept(folder: Path, rows: int) -> Pictures | None:
     return Pictures(images, tuple(map(str, notes)))
 
 
-def _keep(folder: Path, pictures: Sequence[Picture], plan: _Plan, pool: Executor, progress: Progress | None) -> None:
+def _keep(folder: Path, pictures: Sequence[Picture], plan: Agreed, pool: Executor, progress: Progress | None) -> None:
     with explained(folder):
-        need_room(folder, plan.size_of(len(pictures)))
+        need_room(folder, _bytes(plan, len(pictures)))
     with publish_folder(folder, replace=True) as partial:
         # Written, and not mapped: on a disk that is full, a write fails where a map ends the process.
         with (partial / IMAGES).open("wb") as file:
@@ -129,12 +120,12 @@ def _keep(folder: Path, pictures: Sequence[Picture], plan: _Plan, pool: Executor
 def _in_memory(
     source: str,
     pictures: Sequence[Picture],
-    plan: _Plan,
+    plan: Agreed,
     finding: str,
     pool: Executor,
     progress: Progress | None,
 ) -> Pictures:
-    needed, memory = plan.size_of(len(pictures)), _memory()
+    needed, memory = _bytes(plan, len(pictures)), _memory()
     if needed > memory:
         raise DataError(
             f"{source}: {len(pictures):,} pictures of {plan.shape} pixels need {needed:,} bytes; memory has "
@@ -153,27 +144,20 @@ def _memory() -> int:
     return 8 * 2**30
 
 
-def _planned(source: str, pictures: Sequence[Picture], size: Size | None, pool: Executor) -> _Plan:
+def _planned(source: str, pictures: Sequence[Picture], size: PictureSize | None, pool: Executor) -> Agreed:
     """The one size, from the headers of all pictures."""
-    sizes: Counter[Size] = Counter()
-    channels = 1
-    for start in range(0, len(pictures), MOST_AT_ONCE):
-        for shape in pool.map(_announced, pictures[start : start + MOST_AT_ONCE]):
-            sizes[shape[:2]] += 1
-            channels = max(channels, shape.channels)
-    chosen = size or max(sizes, key=lambda found: (sizes[found], found))
-    plan = _Plan(Shape(*chosen, channels), ())
-    packed, unpacked = sum(picture.size for picture in pictures), plan.size_of(len(pictures))
+    blocks = (pictures[start : start + MOST_AT_ONCE] for start in range(0, len(pictures), MOST_AT_ONCE))
+    plan = agreed((shape for block in blocks for shape in pool.map(_announced, block)), size)
+    packed, unpacked = sum(picture.size for picture in pictures), _bytes(plan, len(pictures))
     if size is None and unpacked > max(HARMLESS, MOST_UNFOLDING * packed):
         raise UnsafeFileError(
             f"{source}: unfolds from {packed:,} to {unpacked:,} bytes, as no honest pictures do; do not use it"
         )
-    if others := len(pictures) - sizes[chosen]:
-        how = "the size asked for" if size else "the most frequent size"
-        have = "has another size and is" if others == 1 else "have another size and are"
-        note = f"The pictures are {plan.shape} pixels, {how}; {others:,} of {len(pictures):,} {have} cut and resized."
-        return plan._replace(notes=(note,))
     return plan
+
+
+def _bytes(plan: Agreed, rows: int) -> int:
+    return rows * math.prod(plan.shape)
 
 
 def _announced(picture: Picture) -> Shape:
@@ -181,10 +165,10 @@ def _announced(picture: Picture) -> Shape:
 
 
 def _blocks(
-    pictures: Sequence[Picture], plan: _Plan, pool: Executor, progress: Progress | None
+    pictures: Sequence[Picture], plan: Agreed, pool: Executor, progress: Progress | None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The pixels of some rows after the other, each block in the same memory, with the number of its first row."""
-    rows = max(1, min(MOST_AT_ONCE, len(pictures), BLOCK // plan.size_of(1)))
+    rows = max(1, min(MOST_AT_ONCE, len(pictures), BLOCK // _bytes(plan, 1)))
     block = np.empty((rows, *plan.shape), np.uint8)
 
     def decode(picture: Picture, image: np.ndarray) -> None:

@@ -12,6 +12,7 @@ from linprobe.data.dataset import Columns
 from linprobe.data.formats.naming import Name, Role, Split, read_name
 from linprobe.data.joined import join
 from linprobe.data.reading import show
+from linprobe.data.sizes import PictureSize
 from linprobe.errors import DataError, UsageError
 
 __all__ = [
@@ -32,6 +33,7 @@ MOST_LISTED = 12
 class Selection(NamedTuple):
     """What the user chose with --x, --label, --split-column and --groups: a key, a column or a file; None where the
     source should say. like: what was chosen in the source to which this one belongs, as its validation or test split.
+    size: that encoded pictures are given.
     """
 
     x: str | None = None
@@ -39,6 +41,7 @@ class Selection(NamedTuple):
     split_column: str | None = None
     groups: str | None = None
     like: Columns | None = None
+    size: PictureSize | None = None
 
 
 def refuse_selection(source: str, selection: Selection) -> None:

@@ -15,13 +15,14 @@ import numpy as np
 
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.fetch import Progress
-from linprobe.data.formats.decoded import Picture, Size, decoded
+from linprobe.data.formats.decoded import Picture, decoded
 from linprobe.data.formats.entries import Selection, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.picture_files import File, Listing, files_in, is_picture
 from linprobe.data.labels import Told, read_labels
 from linprobe.data.pictures import FORMAT_NAMES
 from linprobe.data.reading import readable, show
+from linprobe.data.sizes import PictureSize
 from linprobe.errors import DataError
 
 __all__ = ["parts", "read", "read_picture_folder", "recognises"]
@@ -84,13 +85,13 @@ def _has_arrays(path: Path) -> bool:
 def read(path: Path, selection: Selection) -> Dataset:
     """A folder of pictures, in which there is nothing to choose."""
     refuse_selection(str(path), selection)
-    return read_picture_folder(path)
+    return read_picture_folder(path, size=selection.size)
 
 
-def read_picture_folder(path: Path, *, size: Size | None = None, progress: Progress | None = None) -> Dataset:
+def read_picture_folder(path: Path, *, size: PictureSize | None = None, progress: Progress | None = None) -> Dataset:
     """Pictures by class and perhaps by split, decoded once and then mapped from the cache.
 
-    size: (height, width), by default the most frequent one; progress(done, n) counts pictures. Raises DataError for
+    size: by default the most frequent one; progress(done, n) counts pictures. Raises DataError for
     damaged pictures, for fewer than two classes and for classes that differ only in case, UnsafeFileError for what
     would leave its folder or fill the memory.
     """

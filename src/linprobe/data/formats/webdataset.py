@@ -17,7 +17,7 @@ import numpy as np
 from linprobe.core.backend import Array
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.fetch import Progress
-from linprobe.data.formats.decoded import Picture, Size, decoded
+from linprobe.data.formats.decoded import Picture, decoded
 from linprobe.data.formats.entries import Entry, Selection, array_of, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.npy import broken, read_header
@@ -25,6 +25,7 @@ from linprobe.data.formats.picture_files import ENDINGS, read_bounded
 from linprobe.data.formats.tar_files import Member, members
 from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import readable, show
+from linprobe.data.sizes import PictureSize
 from linprobe.errors import DataError, UnsafeFileError, UsageError
 
 __all__ = ["parts", "read", "read_webdataset", "recognises"]
@@ -61,11 +62,11 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path, selection: Selection) -> Dataset:
     """A webdataset; --x and --label name endings, --label also a key of json."""
-    return read_webdataset(path, selection)
+    return read_webdataset(path, selection, size=selection.size)
 
 
 def read_webdataset(
-    path: Path, selection: Selection, *, size: Size | None = None, progress: Progress | None = None
+    path: Path, selection: Selection, *, size: PictureSize | None = None, progress: Progress | None = None
 ) -> Dataset:
     """Examples of tar files: pictures, decoded once and then mapped from the cache, or arrays (n, D).
 

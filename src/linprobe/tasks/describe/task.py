@@ -89,7 +89,7 @@ def describe(source: str | os.PathLike[str], **choice: str | None) -> Descriptio
     source : str or path
         The name or the path.
     **choice : str, optional
-        x, label, val, test, split_column and groups, as `linprobe.open_dataset` takes them.
+        x, label, val, test, split_column, groups and size, as `linprobe.open_dataset` takes them.
 
     Returns
     -------
