@@ -113,6 +113,34 @@ def png(rows: bytes, width: int, height: int, depth: int, kind: int, *further: t
     )
 
 
+def write_saved(
+    folder: Path,
+    tables: Sequence[Any],
+    features: Any = None,
+    *,
+    state: dict[str, Any] | None = None,
+    batch: int = 1_000,
+    compression: str | None = None,
+) -> Path:
+    """A folder as save_to_disk of the library `datasets` writes it, a table per file.
+
+    The layout was compared with that of version 5.2.0, whose own bytes are in tests/data/formats/saved_datasets.zip.
+    """
+    import pyarrow as pa
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"data-{part:05d}-of-{len(tables):05d}.arrow" for part in range(len(tables))]
+    for name, table in zip(names, tables, strict=True):
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with pa.OSFile(str(folder / name), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as out:
+            out.write_table(table, max_chunksize=batch)
+    told = {"_data_files": [{"filename": name} for name in names], "_fingerprint": "0" * 16, "_split": None}
+    (folder / "state.json").write_text(json.dumps(told | (state or {})))
+    info = {"citation": "", "description": "", "features": features or {}, "homepage": "", "license": ""}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    return folder
+
+
 def write_parquet(
     path: Path,
     encoded: Sequence[bytes | None],

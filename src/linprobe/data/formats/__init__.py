@@ -40,6 +40,7 @@ from linprobe.data.formats import (
     parquet,
     picture_folders,
     safetensors,
+    saved_datasets,
     svmlight,
     torch_files,
     webdataset,
@@ -83,6 +84,14 @@ NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar1
 WHOLE = (
     WholeFormat("CIFAR", "CIFAR-100's files", cifar100.recognises, cifar100.read, cifar100.parts),
     WholeFormat("CIFAR", "CIFAR-10's files", cifar10.recognises, cifar10.read, cifar10.parts),
+    WholeFormat(
+        "a saved data set of Hugging Face's datasets",
+        "",
+        saved_datasets.recognises,
+        saved_datasets.read,
+        saved_datasets.parts,
+        saved_datasets.entries,
+    ),
     WholeFormat("pictures in parquet", "", parquet.recognises, parquet.read, parquet.parts, parquet.entries),
     WholeFormat("safetensors", "", safetensors.recognises, safetensors.read_indexed, safetensors.parts),
     WholeFormat("idx", "MNIST's idx files", idx.recognises, idx.read, idx.parts),

@@ -14,7 +14,7 @@ from linprobe.errors import require
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["entries_of_arrow", "entries_of_parquet"]
+__all__ = ["ArrowFile", "entries_of_arrow", "entries_of_parquet"]
 
 LARGEST_FILE = 2**44
 ROWS_AT_ONCE = 16_384
@@ -41,34 +41,51 @@ def entries_of_parquet(path: Path) -> list[Entry]:
 
 def entries_of_arrow(path: Path) -> list[Entry]:
     """The columns of an Arrow or a Feather file."""
-    pa = require("pyarrow", "parquet")
-    size = require_file(path, LARGEST_FILE, AGAIN)
+    return ArrowFile(path).entries()
 
-    def opened(stack: contextlib.ExitStack) -> tuple[Any, bool]:
-        source = stack.enter_context(pa.memory_map(str(path)))
-        indexed = source.read(len(MARK)) == MARK
-        source.seek(0)
-        return (pa.ipc.open_file if indexed else pa.ipc.open_stream)(source), indexed
 
-    def every() -> "Generator[pa.RecordBatch]":
+class ArrowFile:
+    """An Arrow or a Feather file, each batch of which is checked before anything follows an offset in it.
+
+    schema; rows, unpacked: how many there are, and the bytes of all columns. metadata: of the schema, in place of the
+    file's own. Raises DataError for a damaged file, UnsafeFileError for one that would fill the memory.
+    """
+
+    def __init__(self, path: Path, metadata: dict[bytes, bytes] | None = None) -> None:
+        self.path = path
+        size = require_file(path, LARGEST_FILE, AGAIN)
+        self.rows = self.unpacked = 0
+        with explained(path, "Arrow"):
+            with contextlib.ExitStack() as stack:
+                schema: pa.Schema = self._opened(stack)[0].schema
+            self.schema = schema if metadata is None else schema.with_metadata(metadata)
+            for batch in self.batches():
+                self.rows, self.unpacked = self.rows + len(batch), self.unpacked + batch.nbytes
+                refuse_unfolding(str(path), size, self.unpacked, "tables", AGAIN)
+
+    def batches(self) -> "Generator[pa.RecordBatch]":
+        """All columns, some rows at a time."""
         with contextlib.ExitStack() as stack:
-            reader, indexed = opened(stack)
+            reader, indexed = self._opened(stack)
             for batch in (
                 (reader.get_batch(number) for number in range(reader.num_record_batches)) if indexed else reader
             ):
-                batch.validate(full=True)  # before anything follows an offset in it
+                batch.validate(full=True)
                 yield batch
 
-    rows = unpacked = 0
-    with explained(path, "Arrow"):
-        with contextlib.ExitStack() as stack:
-            schema = opened(stack)[0].schema
-        for batch in every():
-            rows, unpacked = rows + len(batch), unpacked + batch.nbytes
-            refuse_unfolding(str(path), size, unpacked, "tables", AGAIN)
+    def entries(self) -> list[Entry]:
+        """The columns."""
 
-    def batches(numbers: Sequence[int]) -> "Generator[pa.RecordBatch]":
-        for batch in every():
-            yield batch.select(list(numbers))
+        def batches(numbers: Sequence[int]) -> "Generator[pa.RecordBatch]":
+            for batch in self.batches():
+                yield batch.select(list(numbers))
 
-    return TableFile(path, "Arrow", schema, rows, batches).entries()
+        return TableFile(self.path, "Arrow", self.schema, self.rows, batches).entries()
+
+    def _opened(self, stack: contextlib.ExitStack) -> tuple[Any, bool]:
+        """A reader, and whether it has an index of batches."""
+        pa = require("pyarrow", "parquet")
+        source = stack.enter_context(pa.memory_map(str(self.path)))
+        indexed = source.read(len(MARK)) == MARK
+        source.seek(0)
+        return (pa.ipc.open_file if indexed else pa.ipc.open_stream)(source), indexed
