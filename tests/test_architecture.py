@@ -46,7 +46,7 @@ MAY_KNOW = {
     "learn.notebook": {"errors", "publish"},
     "estimators": {
         *("errors", "core", "compare", "model", "results.steps"),
-        *(*ROWS, "data.moments", "data.prepare", "data.weights"),
+        *(*ROWS, "data.columns", "data.moments", "data.prepare", "data.weights"),
     },
     # Makes estimators, which save themselves as models.
     "model": {"_moved", "errors", "publish", "core.measure", "core.losses", "data", "estimators"},

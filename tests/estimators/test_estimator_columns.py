@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe import ProbeSearch, SoftmaxClassifier
+from linprobe import Examples, ProbeSearch, SoftmaxClassifier
 from linprobe.errors import UsageError
 
 pandas = pytest.importorskip("pandas")
@@ -129,12 +129,12 @@ def test_bytes_and_shortened_text_are_refused():
         (pandas.Series([[1.0, np.nan], [2.0, 3.0], [4.0, 5.0]]), "NaN at row 0, column 1"),
         (
             pandas.DataFrame({"e": [[1.0], [2.0], [3.0]], "label": Y[:3]}),
-            r"X\['e'\] holds vectors, and X has 1 other column; give the vectors alone: fit\(X\['e'\], y\)",
+            r"X\['e'\] holds vectors, and X has 1 other column; give the vectors alone, as X\['e'\]",
         ),
         (polars.DataFrame({"id": Y[:3], "e": [[1.0]] * 3, "k": Y[:3]}), r"X\['e'\] .* has 2 other columns; .* alone"),
         (
             pandas.DataFrame({"id": Y[:3], "e": [[1.0]] * 3}).to_numpy(),
-            r"X\[:, 1\] holds vectors, .* fit\(X\[:, 1\], y\)",
+            r"X\[:, 1\] holds vectors, .* alone, as X\[:, 1\]",
         ),
     ],
 )
@@ -161,3 +161,42 @@ def test_numbers_as_objects_and_as_text_are_still_read():
     plain = SoftmaxClassifier().fit(X.astype(float), Y)
     for form in (pandas.DataFrame(X.astype(object)), X.astype(object), pandas.DataFrame(X.astype(float).astype(str))):
         np.testing.assert_allclose(SoftmaxClassifier().fit(form, Y).coef_, plain.coef_, atol=1e-6)
+
+
+def of_torch(rows=X):
+    return pytest.importorskip("torch").tensor(rows, requires_grad=True).bfloat16()
+
+
+@pytest.mark.parametrize("form", ["arrays", "frames", "tensors", "rows of tensors", "files"])
+def test_shards_and_tensors_are_a_matrix_too(tmp_path, form):
+    parts = X[:11], X[11:]
+    for place, part in enumerate(parts):
+        np.save(tmp_path / f"{place}.npy", part)
+    given: Any = {
+        "arrays": lambda: list(parts),
+        "frames": lambda: [pandas.DataFrame(part) for part in parts],
+        "tensors": lambda: [of_torch(part) for part in parts],
+        "rows of tensors": lambda: list(of_torch()),
+        "files": lambda: [tmp_path / "0.npy", str(tmp_path / "1.npy")],
+    }[form]()
+    plain = SoftmaxClassifier().fit(of_torch() if "tensors" in form else X, Y)
+    model = SoftmaxClassifier().fit(given, Y)
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+    assert (model.predict(given) == plain.predict(X)).all()
+    data = Examples(given, Y)
+    np.testing.assert_allclose(data.X[:], X, atol=0.05 if "tensors" in form else 0)
+    assert isinstance(data.X, np.ndarray) == (form == "rows of tensors")
+
+
+@pytest.mark.parametrize("form", COLUMNS)
+def test_examples_of_a_data_set_go_through_the_same_door(form):
+    np.testing.assert_allclose(Examples(COLUMNS[form](), Y).X, X)
+
+
+def test_what_is_no_matrix_is_refused_by_examples_alike(tmp_path):
+    for column in ([[1.0, 2.0], [3.0]], [X, X[:, :2]], pandas.Series(TEXT)):
+        with pytest.raises(UsageError) as caught:
+            Examples(column, Y)
+        assert refusal(column) == str(caught.value)
+    np.save(tmp_path / "texts.npy", np.array(["a", "b"]))
+    assert "texts.npy: holds objects or texts, and a shard" in refusal([tmp_path / "texts.npy"])

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from linprobe.core.backend import Array, row_chunks
+from linprobe.core.backend import Array, on_host, row_chunks
+from linprobe.data.columns import as_stored
 from linprobe.data.joined import Joined
 from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError
@@ -22,9 +23,10 @@ class Examples:
     """Examples and their labels; the arrays are read-only.
 
     X uint8 (n, height, width, channels) images, or (n, D) features, integers or floating, of up to 64 bits: an array,
-    which may be mapped from a file, or Rows of one; y (n,) int64, any other integer type is converted; groups (n,), if
-    any: rows of one group (a patient, a speaker) belong together. Raises DataError for other types and shapes, and for
-    lengths that differ.
+    which may be mapped from a file, or Rows of one; also a tensor, a data frame of numbers, a column of vectors, and a
+    list of matrices or .npy files, which follow each other and are not copied; y (n,) int64, any other integer type is
+    converted; groups (n,), if any: rows of one group (a patient, a speaker) belong together. Raises DataError for other
+    types and shapes and for lengths that differ, UsageError for columns of vectors that are no matrix.
     """
 
     X: Array
@@ -32,7 +34,9 @@ class Examples:
     groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        X, y = self.X if isinstance(self.X, StoredRows) else np.asarray(self.X), np.asarray(self.y)
+        X, y = self.X if isinstance(self.X, StoredRows) else as_stored(self.X), np.asarray(on_host(self.y))
+        if not isinstance(X, np.ndarray | StoredRows):
+            X = StoredRows(X)
         images = X.ndim == 4 and X.dtype == np.uint8
         features = X.ndim == 2 and X.dtype.kind in "fiu" and X.dtype.itemsize <= 8
         if not (images or features):

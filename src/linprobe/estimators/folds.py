@@ -16,12 +16,12 @@ from linprobe.core.backend import Products, choose_device, move, namespace, prod
 from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
 from linprobe.core.objective import default_chunk
+from linprobe.data.columns import as_matrix
 from linprobe.data.prepare import Preparation
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
-from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.inputs import Features, check_features, check_labels, check_weights
 from linprobe.estimators.parameters import find_reg
 from linprobe.estimators.preparing import prepared_for, unprepared

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 
 from linprobe.core.backend import on_host
 from linprobe.core.finite import first_not_finite
+from linprobe.data.columns import as_matrix
 from linprobe.errors import DataError, UsageError
-from linprobe.estimators.columns import as_matrix
 
 # A chunk of rows in float64 takes 512 KiB, and stays in a core's cache: the variance of (20,000 x 3,072) float32 took
 # 0.06 s so, and 0.6 to 2 s in chunks of 4 MiB.

@@ -17,9 +17,9 @@ from linprobe.compare.choose import choose
 from linprobe.compare.comparison import Comparison, Fits
 from linprobe.compare.solver import Judged, Trained
 from linprobe.core.backend import on_host
+from linprobe.data.columns import as_matrix
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
-from linprobe.estimators.columns import as_matrix
 from linprobe.estimators.folds import JointFit, Setting, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps

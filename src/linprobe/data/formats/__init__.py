@@ -47,6 +47,7 @@ from linprobe.data.formats import (
 )
 from linprobe.data.formats.entries import Entry, Selection, refuse_selection
 from linprobe.data.formats.files import FileFormat, format_of, locate, read_file, read_folder, suffixes_of
+from linprobe.data.formats.given import Given, Location, called, read_given
 from linprobe.data.formats.mixed import refuse_mixed
 from linprobe.data.formats.other_sources import with_split
 from linprobe.data.reading import readable, show
@@ -119,7 +120,7 @@ FILES = (
 )
 
 
-Source = str | os.PathLike[str]
+Source = Location | Given
 
 
 def open_dataset(
@@ -142,11 +143,13 @@ def open_dataset(
 
     Parameters
     ----------
-    source : str or path
-        The name or the path.
+    source : str, path, data frame, mapping of arrays, or sequence of paths
+        The name or the path; or a frame of pandas or Polars, with a column of lists or columns of numbers; arrays of
+        any library, columns, lists or lists of shards by name, as an .npz file has them; or files that belong together,
+        of which parts follow each other in this order.
     x, label : str, optional
         Which key, column or file has the features, and which the labels; needed only where that is not clear.
-    val, test : str or path, optional
+    val, test : as source, optional
         The source of the validation and of the test split, in place of the source's own. Classes are matched by name.
     split_column : str, optional
         The column that says train, val or test of each row; one called split that says nothing else is found.
@@ -177,21 +180,21 @@ def open_dataset(
     wanted = None if size is None else read_size(size)
     dataset = _open(source, Selection(x, label, split_column, groups, size=wanted))
     if wanted is not None:
-        _refuse_other_size(os.fspath(source), dataset, wanted)
+        _refuse_other_size(called(source), dataset, wanted)
     shape = dataset.train.X.shape[1:]
     theirs_like = PictureSize(*shape) if len(shape) == 3 else None
     others = {split: other for split, other in (("val", val), ("test", test)) if other is not None}
     for split, other in others.items():
         if split_column is not None and split in dict(dataset.splits()):
             raise UsageError(
-                f"--{split} {show(os.fspath(other), 200)}: --split-column {show(split_column)} says which rows are "
+                f"--{split} {show(called(other), 200)}: --split-column {show(split_column)} says which rows are "
                 f"{split}; give one of the two"
             )
         theirs = _open(other, Selection(x, label, None, groups, dataset.columns, theirs_like))
-        dataset = with_split(dataset, split, theirs, os.fspath(other))
+        dataset = with_split(dataset, split, theirs, called(other))
     asked = {"x": x, "label": label, "split_column": split_column, "groups": groups}
     asked["size"] = None if wanted is None else str(wanted)
-    asked |= {split: os.fspath(other) for split, other in others.items()}
+    asked |= {split: os.fspath(other) for split, other in others.items() if isinstance(other, str | os.PathLike)}
     return replace(dataset, asked={name: text for name, text in asked.items() if text is not None})
 
 
@@ -209,6 +212,8 @@ def _refuse_other_size(place: str, dataset: Dataset, wanted: PictureSize) -> Non
 
 def _open(source: Source, selection: Selection) -> Dataset:
     """A source by itself."""
+    if not isinstance(source, str | os.PathLike):
+        return read_given(source, choice, FILES)
     if isinstance(source, str) and source in NAMES:
         refuse_selection(source, selection)
         return NAMES[source]()
@@ -234,7 +239,7 @@ class Contents(NamedTuple):
     entries: list[Entry]
 
 
-def contents(source: str | os.PathLike[str]) -> Contents | None:
+def contents(source: Location) -> Contents | None:
     """What is in a path, without deciding what the features and the labels are; None for names and what is no source.
 
     Raises DataError for what cannot be read.
@@ -258,7 +263,7 @@ def contents(source: str | os.PathLike[str]) -> Contents | None:
     return Contents(f"a folder of {names}" if path.is_dir() else names, entries)
 
 
-def _path(source: str | os.PathLike[str]) -> tuple[Path, bool]:
+def _path(source: Location) -> tuple[Path, bool]:
     """The path of a source, and whether it is there."""
     path = Path(source)
     if path.parts[:1] and path.parts[0].startswith("~"):

@@ -20,6 +20,7 @@ __all__ = [
     "locate",
     "read_file",
     "read_folder",
+    "read_list",
     "refuse_missing",
     "suffixes_of",
 ]
@@ -85,16 +86,44 @@ def read_folder(path: Path, selection: Selection, formats: Formats) -> Dataset:
     """A folder of such files: splits and parts by the names of files and folders, arrays and columns by their names."""
     located = locate(path, suffixes_of(formats))
     refuse_missing(located)
-    entries: list[Entry] = []
-    for file in located:
-        for entry in _opened(file.path, formats):
-            # A file that is one array is called as the array: features_0.npy is part 0 of features.
-            name = file.name.base or file.path.stem if entry.name == file.path.stem else entry.name
-            entries.append(replace(entry, name=name, split=entry.split or file.split, part=file.name.part))
+    entries = [entry for file in located for entry in _named(file, file.name.part, formats)]
     entries = _with_files(path, entries, selection, formats)
     with readable(path):
         name = path.resolve().name
     return dataset_of(name, str(path), entries, selection)
+
+
+def read_list(paths: Sequence[Path], choice: Selection, formats: Formats) -> Dataset:
+    """Files that belong together, as in a folder that has them in this order; matrices are shards, however called."""
+    with readable(paths[0]):
+        every = [path.resolve() for path in paths]
+    folder = Path(os.path.commonpath([path.parent for path in every]))
+    located = [Located.of(path, folder) for path in every]
+    entries: list[Entry] = []
+    shards = ""  # what the first of them is called
+    for place, file in enumerate(located):
+        found = _named(file, place, formats)
+        alone = found[0] if len(found) == 1 and found[0].table is None else None
+        if alone and alone.numeric and len(alone.sizes) > 1 and read_name(alone.name).role in ("", "x"):
+            shards = shards or alone.name
+            found = [replace(alone, name=shards)]
+        entries += found
+    entries = _with_files(folder, entries, choice, formats)
+    return dataset_of(folder.name, f"{paths[0]} and {len(paths) - 1:,} more", entries, choice)
+
+
+def _named(file: "Located", part: int | None, formats: Formats) -> list[Entry]:
+    """What is in one of several files, called so that parts and splits of one array have the same name."""
+    return [
+        replace(
+            entry,
+            # A file that is one array is called as the array: features_0.npy is part 0 of features.
+            name=file.name.base or file.path.stem if entry.name == file.path.stem else entry.name,
+            split=entry.split or file.split,
+            part=part,
+        )
+        for entry in _opened(file.path, formats)
+    ]
 
 
 def suffixes_of(formats: Formats) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def picture_columns(schema: "pa.Schema") -> list[str]:
     pa = require("pyarrow", "parquet")
 
     def is_bytes(kind: "pa.DataType") -> bool:
-        return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
 
     structs = [
         field.name
@@ -131,6 +131,8 @@ def encoded_pictures(column: "pa.Array") -> list[Encoded | None]:
     if pa.types.is_struct(column.type):
         # Null also where the whole struct is.
         column = column.flatten()[column.type.get_field_index("bytes")]
+    if pa.types.is_binary_view(column.type):  # of Polars
+        column = column.cast(pa.large_binary())
     if pa.types.is_dictionary(column.type):
         values = _buffers(column.dictionary)
         return [None if index is None else values[index] for index in column.indices.to_pylist()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from linprobe.data.dataset import Dataset
 from linprobe.data.formats.choose import dataset_of
 from linprobe.data.formats.columnar import ArrowFile
-from linprobe.data.formats.entries import Choice, Entry
+from linprobe.data.formats.entries import Entry, Selection
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.picture_columns import (
     chosen_column,
@@ -93,7 +93,7 @@ def entries(path: Path) -> list[Entry]:
     ]
 
 
-def read(path: Path, choice: Choice) -> Dataset:
+def read(path: Path, choice: Selection) -> Dataset:
     """Such a folder or file: pictures, where it has a column of them and --x names no other, else any columns.
 
     Raises DataError for what is damaged, missing or has no train split; UnsafeFileError for files outside of the folder

@@ -78,7 +78,7 @@ class TableFile:
             dtype = np.dtype(np.float32)
             return Entry(name, place, (self.rows, width), dtype, lambda: self._text_lists(number, width))
         load = lambda: self._column(number)  # noqa: E731
-        text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
+        text = _is_text(kind) or pa.types.is_dictionary(kind)
         # Times, records and the like are never meant unless they are called labels.
         role = "" if text or _number_type(kind) is not None or read_name(name).role == "y" else "ids"
         return Entry(name, place, (self.rows,), _number_type(kind), load, names=names, table=self, role=role)
@@ -134,8 +134,8 @@ class TableFile:
 
     def _text_width(self, number: int) -> int | None:
         """How many numbers the texts of a column list, [0.1, 0.2]; None where they are no lists."""
-        pa, kind = require("pyarrow", "parquet"), self.schema.field(number).type
-        first = self._first(number) if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
+        kind = self.schema.field(number).type
+        first = self._first(number) if _is_text(kind) else None
         if not isinstance(first, str) or not first.lstrip().startswith("["):
             return None
         numbers = _numbers(first)
@@ -213,7 +213,7 @@ def explained(path: Path, kind: str) -> Generator[None]:
 def labels_of(column: "pa.Array | pa.ChunkedArray") -> np.ndarray:
     """A column as NumPy's array: numbers where none is missing, else Python's values."""
     pa = require("pyarrow", "parquet")
-    if pa.types.is_dictionary(column.type):
+    if pa.types.is_dictionary(column.type) and _number_type(column.type.value_type) is not None:
         column = column.cast(column.type.value_type)
     kind = column.type
     if _number_type(kind) is not None and not column.null_count:
@@ -237,6 +237,11 @@ def _number_type(kind: "pa.DataType") -> np.dtype | None:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.dtype(kind.to_pandas_dtype())
     return None
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    types = require("pyarrow", "parquet").types
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)  # the last is of Polars
 
 
 def _without_bools(dtype: np.dtype) -> np.dtype:

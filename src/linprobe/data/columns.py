@@ -1,26 +1,36 @@
-"""Embeddings as a column whose cells are vectors, as data frames hold them: read as the matrix that they are."""
+"""What people hold features in: a column whose cells are vectors, data frames, tensors, shards; read as one matrix."""
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from numbers import Number
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from linprobe.core.backend import on_host
+from linprobe.core.backend import Array, on_host
+from linprobe.data.joined import join
 from linprobe.errors import UsageError
+
+__all__ = ["as_matrix", "as_stored"]
+
+SHARD = ".npy"
 
 
 def as_matrix(X: Any) -> Any:
-    """A column of vectors, all of one length, as a matrix (n, D); anything else as it is.
+    """A column of vectors, all of one length, or a list of shards as a matrix (n, D); anything else as it is.
 
-    The column is a Series, the only column of a data frame, or an array of objects. Raises UsageError with the row for
-    vectors of different lengths and for missing ones, and with the way out for vectors that are text or bytes and for
-    a column of vectors beside others.
+    The column is a Series, the only column of a data frame, an array of objects, or a list. Shards are matrices with
+    the same number of columns, or .npy files. Raises UsageError with the row for vectors of different lengths and for
+    missing ones, and with the way out for vectors that are text or bytes and for a column of vectors beside others.
     """
     X = on_host(X)
     if isinstance(X, list | tuple):
+        if (shards := _shards(X)) is not None:
+            return np.concatenate(shards)
+        X = [on_host(each) for each in X]
         if _kind(X) == "vector":
             _check_lengths(X, "X")
         elif _kind(X):
@@ -42,12 +52,52 @@ def as_matrix(X: Any) -> Any:
         if found is not X and values.shape[1] > 1:
             others = values.shape[1] - 1
             raise UsageError(
-                f"{place} holds vectors, and X has {others:,} other column{'s'[: others > 1]}; give the vectors alone: "
-                f"fit({place}, y)"
+                f"{place} holds vectors, and X has {others:,} other column{'s'[: others > 1]}; give the vectors alone, "
+                f"as {place}"
             )
         if found is not X:
             return found
     return X
+
+
+def as_stored(X: Any) -> Array:
+    """The same as an array, or shards of one type as one that is not copied: what `Examples` and `rows_of` keep."""
+    shards = _shards(X) if isinstance(X, list | tuple) else None
+    if shards is None:
+        return np.asarray(as_matrix(X))
+    if len({shard.dtype for shard in shards}) > 1:
+        return np.concatenate(shards)
+    return join(shards)
+
+
+def _shards(X: Sequence[Any]) -> list[np.ndarray] | None:
+    """The matrices of a list of some, or of .npy files, where they lie; None for a list of anything else."""
+    if X and all(isinstance(each, str | os.PathLike) and os.fspath(each).lower().endswith(SHARD) for each in X):
+        shards = [_file(Path(each)) for each in X]
+    elif X and all(len(getattr(each, "shape", ())) == 2 and not sp.issparse(each) for each in X):
+        shards = [np.asarray(as_matrix(each)) for each in X]
+    else:
+        return None
+    for place, shard in enumerate(shards):
+        if shard.shape[1:] != shards[0].shape[1:]:
+            has, first = (" x ".join(f"{size:,}" for size in each.shape[1:]) for each in (shard, shards[0]))
+            raise UsageError(
+                f"X is a list of shards, and number {place}, counted from 0, has {has} columns, but the first has "
+                f"{first}; all need the same"
+            )
+    return shards
+
+
+def _file(path: Path) -> np.ndarray:
+    from linprobe.data.formats import npy
+    from linprobe.data.formats.entries import array_of
+
+    entries = npy.entries(path)
+    if len(entries) != 1 or not entries[0].numeric:
+        raise UsageError(
+            f"{path}: holds objects or texts, and a shard of features needs numbers; save it again as numbers"
+        )
+    return array_of(entries[0])
 
 
 def _read(cells: np.ndarray, X: Any, place: str) -> Any:
