@@ -1,12 +1,15 @@
 """The documentation: every block of code runs and prints what it says, every option and name in it is there."""
 
 import importlib
+import io
 import json
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
+import tarfile
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from typing import Any
 
@@ -20,7 +23,7 @@ from linprobe.cli import app, main
 from linprobe.data.fetch import Verified
 from linprobe.data.fetch.fetching import Obtained
 from makers import picture as encoded  # pyright: ignore[reportMissingImports]
-from makers import write_cifar10, write_parquet  # pyright: ignore[reportMissingImports]
+from makers import write_cifar10, write_parquet, write_saved  # pyright: ignore[reportMissingImports]
 from pages import PAGES, ROOT, blocks, differs, read_page  # pyright: ignore[reportMissingImports]
 
 DOCS = ROOT / "docs"
@@ -62,11 +65,75 @@ def write_photo(folder):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / "photo.png")
 
 
+def write_sources(folder):
+    """The digits 0, 1 and 2 of scikit-learn in every form that people keep data in, by each format's own library."""
+    import h5py
+    import pyarrow as pa
+    import pyarrow.feather
+    import pyarrow.parquet as pq
+    import safetensors.numpy
+    import scipy.io
+    from sklearn.datasets import dump_svmlight_file
+
+    torch = pytest.importorskip("torch")
+    digits = linprobe.open_dataset("digits").train
+    rows = np.flatnonzero(digits.y < 3)[:300]
+    y = digits.y[rows]
+    pixels = (np.asarray(digits.X)[rows, :, :, 0] * (255 / 16)).round().astype(np.uint8)
+    X = (pixels.reshape(300, 64) / 255).astype(np.float32)
+    names = np.array(["zero", "one", "two"])[y]
+    png = [encoded(each) for each in pixels]
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["zero", "one", "two"]}}
+
+    for place, part in (("pair", [X]), ("shards", [X[:100], X[100:200], X[200:]])):
+        (folder / place).mkdir()
+        for number, shard in enumerate(part):
+            np.save(folder / place / ("features.npy" if place == "pair" else f"emb_{number}.npy"), shard)
+        np.save(folder / place / "labels.npy", y)
+    np.savez(folder / "digits.npz", X_train=X[:200], y_train=names[:200], X_test=X[200:], y_test=names[200:])
+    table = pa.table({f"e{place}": X[:, place] for place in range(64)} | {"digit": names})
+    lines = [",".join(table.column_names)]
+    lines += [",".join([*map(str, row.tolist()), name]) for row, name in zip(X, names, strict=True)]
+    (folder / "digits.csv").write_text("\n".join(lines) + "\n")
+    columns = pa.table({"embedding": list(X), "digit": names, "writer": np.arange(300) // 10})
+    pq.write_table(columns, folder / "digits.parquet")
+    pyarrow.feather.write_feather(columns, str(folder / "digits.feather"))
+    for split, cut in (("train", slice(0, 200)), ("test", slice(200, 300))):
+        write_parquet(folder / f"hub/data/{split}-00000-of-00001.parquet", png[cut], y[cut].tolist(), features=features)
+        part = pa.table({"image": [{"bytes": each, "path": None} for each in png[cut]], "label": y[cut]})
+        write_saved(folder / "saved" / split, [part], features)
+    (folder / "saved/dataset_dict.json").write_text(json.dumps({"splits": ["train", "test"]}))
+    for row, image in enumerate(png):
+        place = folder / "pictures" / names[row] / f"{row:03}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(image)
+    shutil.make_archive(str(folder / "pictures"), "zip", folder / "pictures")
+    with tarfile.open(folder / "digits-000000.tar", "w") as tar:
+        for row, image in enumerate(png):
+            for ending, content in (("png", image), ("cls", str(y[row]).encode())):
+                member = tarfile.TarInfo(f"{row:06}.{ending}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    torch.save({"features": torch.tensor(X).bfloat16(), "labels": torch.tensor(y)}, folder / "digits.pt")
+    safetensors.numpy.save_file({"embeddings": X, "labels": y}, folder / "digits.safetensors")
+    with h5py.File(folder / "digits.h5", "w") as file:
+        file["features"], file["labels"] = X, y
+    dump_svmlight_file(X, y, str(folder / "digits.libsvm"))
+    scipy.io.savemat(folder / "digits.mat", {"X": X, "y": y[:, None]})
+    (folder / "idx").mkdir()
+    for split, cut in (("train", slice(0, 200)), ("t10k", slice(200, 300))):
+        images = struct.pack(">IIII", 2051, len(y[cut]), 8, 8) + pixels[cut].tobytes()
+        (folder / f"idx/{split}-images-idx3-ubyte").write_bytes(images)
+        labels = struct.pack(">II", 2049, len(y[cut])) + y[cut].astype(np.uint8).tobytes()
+        (folder / f"idx/{split}-labels-idx1-ubyte").write_bytes(labels)
+
+
 # What a page takes for granted that the reader has.
 PREPARED = {
     "README.md": write_photo,
     "docs/how-to/embeddings.md": write_embeddings,
     "docs/how-to/data.md": write_photos,
+    "docs/sources.md": write_sources,
     "docs/how-to/predict.md": write_digits,
 }
 
@@ -94,8 +161,8 @@ def reader(tmp_path, monkeypatch):
 
 
 def marks(page):
-    """README and how-to pages take a minute together, the first page of the documentation five seconds."""
-    if page.parent.name == "how-to" or page.parent == ROOT:
+    """README, sources and how-to pages take minutes together, the first page of the documentation five seconds."""
+    if page.parent.name == "how-to" or page.parent == ROOT or page.name == "sources.md":
         return [pytest.mark.real_data]
     return [pytest.mark.slow] * (page.name == "index.md")
 

@@ -132,9 +132,10 @@ def _is_value(cell: Any) -> bool:
 def _is_text_of_numbers(text: str) -> bool:
     words = _words(text)
     try:
-        return len(words) > 1 and all(word == "..." or float(word) is not None for word in words)
+        [float(word) for word in words if word != "..."]
     except ValueError:
         return False
+    return len(words) > 1
 
 
 def _words(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Open what a user names, in bounds, and say what is wrong in one line."""
 
 import contextlib
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,6 +19,14 @@ def readable(path: Path) -> Generator[None]:
     except OSError as error:
         reason = show(error.strerror or str(error)).lower()
         raise DataError(f"{path}: cannot be read: {reason}; check the path and its permissions") from error
+
+
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """A path that may begin with ~ or ~user; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def require_file(path: Path, limit: int, again: str) -> int:

@@ -50,7 +50,7 @@ from linprobe.data.formats.files import FileFormat, format_of, locate, read_file
 from linprobe.data.formats.given import Given, Location, called, read_given
 from linprobe.data.formats.mixed import refuse_mixed
 from linprobe.data.formats.other_sources import with_split
-from linprobe.data.reading import readable, show
+from linprobe.data.reading import at_home, readable, show
 from linprobe.data.sizes import PictureSize, read_size
 from linprobe.errors import UsageError
 
@@ -87,7 +87,7 @@ WHOLE = (
     WholeFormat("CIFAR", "CIFAR-10's files", cifar10.recognises, cifar10.read, cifar10.parts),
     WholeFormat(
         "a saved data set of Hugging Face's datasets",
-        "",
+        "a folder that Hugging Face's datasets saved",
         saved_datasets.recognises,
         saved_datasets.read,
         saved_datasets.parts,
@@ -265,9 +265,7 @@ def contents(source: Location) -> Contents | None:
 
 def _path(source: Location) -> tuple[Path, bool]:
     """The path of a source, and whether it is there."""
-    path = Path(source)
-    if path.parts[:1] and path.parts[0].startswith("~"):
-        path = _home(path)
+    path = at_home(source)
     with readable(path):
         return path, os.fspath(source) != "" and path.exists()
 
@@ -284,13 +282,6 @@ def _reader(path: Path) -> Callable[[Path, Selection], Dataset] | None:
         )
     known = format_of(path, FILES)
     return None if known is None or not known.source else lambda path, selection: read_file(path, selection, FILES)
-
-
-def _home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no such user
-        return path
 
 
 def _missing(source: str, path: Path) -> str:

@@ -64,9 +64,10 @@ def decoded(
     fill them.
     """
     # A model asks for the size of its training, which then may have been that of most pictures.
-    for asked in dict.fromkeys((None, size)):
-        folder = cache_folder() / "pictures" / _key(source, pictures, asked)
-        kept = _kept(folder, len(pictures))
+    folders = [cache_folder() / "pictures" / _key(source, pictures, asked) for asked in dict.fromkeys((None, size))]
+    folder = folders[-1]
+    for place in folders:
+        kept = _kept(place, len(pictures))
         if kept is not None and (size is None or size.is_of(kept.images.shape[1:])):
             return kept
     with ThreadPoolExecutor(os.cpu_count()) as pool, quiet():

@@ -15,7 +15,7 @@ from linprobe.data.formats.entries import Entry, Selection
 from linprobe.data.formats.files import FileFormat, read_list
 from linprobe.data.formats.naming import read_name
 from linprobe.data.formats.tables import TableFile
-from linprobe.data.reading import show
+from linprobe.data.reading import at_home, show
 from linprobe.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -49,14 +49,16 @@ def called(source: Location | Given) -> str:
     return "the arrays" if isinstance(source, Mapping) else "the files"
 
 
-def read_given(source: Given, choice: Selection, formats: Sequence[FileFormat]) -> Dataset:
+def read_given(source: object, selection: Selection, formats: Sequence[FileFormat]) -> Dataset:
     """A source that is no name and no path. Raises UsageError for what is none at all."""
     if isinstance(source, Mapping):
         return _arrays(source, choice)
     if isinstance(source, Frame):
         return _frame(source, choice)
-    if isinstance(source, Sequence) and source and all(isinstance(each, str | os.PathLike) for each in source):
-        return read_list([Path(each).expanduser() for each in source], choice, formats)
+    if isinstance(source, Sequence):
+        paths = [at_home(each) for each in source if isinstance(each, str | os.PathLike)]
+        if paths and len(paths) == len(source):
+            return read_list(paths, choice, formats)
     raise UsageError(
         f"{type(source).__name__}: is not a source; give a name or a path, a list of paths, a data frame, or arrays by "
         'name, as {"X": X, "y": y}'
@@ -70,7 +72,7 @@ def _frame(frame: Frame, choice: Selection) -> Dataset:
     """
     pa = require("pyarrow", "parquet")
     try:
-        table: pa.Table = pa.table(frame)
+        table = pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
             f"the frame: cannot be read as a table: {show(str(error), 160)}; give columns of one type each"
@@ -85,7 +87,7 @@ def _frame(frame: Frame, choice: Selection) -> Dataset:
     return dataset_of("frame", "the frame", entries, choice)
 
 
-def _arrays(arrays: Mapping[str, Any], choice: Selection) -> Dataset:
+def _arrays(arrays: Mapping[Any, Any], selection: Selection) -> Dataset:
     """Arrays by name, as an .npz file has them: of NumPy or PyTorch, columns of a frame, lists, lists of shards."""
     if not arrays or not all(isinstance(name, str) for name in arrays):
         raise UsageError("the arrays: need names that are texts, such as X and y; name them so")
