@@ -102,8 +102,12 @@ def test_examples_of_another_shape_are_refused_with_both_shapes(tmp_path):
     )
     one = write_parquet(tmp_path / "a.parquet", [picture(each) for each in pictures(3)], [0, 1, 0])
     small = write_parquet(tmp_path / "b.parquet", [picture(each[:4]) for each in pictures(3)], [0, 1, 0])
-    shape = " x ".join(map(str, open_dataset(one).train.X.shape[1:]))
-    assert f"its pictures are 4 x 5 x 3, those of train are {shape}; make" in refused(DataError, one, test=small)
+    encoded = open_dataset(one, test=small)  # which are resized, where arrays are not
+    assert encoded.test is not None
+    assert encoded.test.X.shape == encoded.train.X.shape == (3, 6, 5, 3)
+    np.savez(tmp_path / "arrays.npz", X=pictures(3)[:, :4], y=[0, 1, 0])
+    said = refused(DataError, one, test=tmp_path / "arrays.npz")
+    assert "its pictures are 4 x 5 x 3, those of train are 6 x 5 x 3; make" in said
 
 
 def test_of_another_source_its_own_split_is_taken_or_all_of_it(tmp_path):

@@ -58,6 +58,7 @@ class ArrowFile:
         with explained(path, "Arrow"):
             with contextlib.ExitStack() as stack:
                 schema: pa.Schema = self._opened(stack)[0].schema
+            _ = schema.names  # which in a damaged file may be no text
             self.schema = schema if metadata is None else schema.with_metadata(metadata)
             for batch in self.batches():
                 self.rows, self.unpacked = self.rows + len(batch), self.unpacked + batch.nbytes

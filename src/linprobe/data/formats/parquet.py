@@ -109,7 +109,9 @@ def _schema(path: Path) -> "pa.Schema":
     pq = require("pyarrow.parquet", "parquet")
     require_file(path, LARGEST_FILE, AGAIN)
     with explained(path, "parquet"):
-        return pq.read_schema(path)
+        schema: pa.Schema = pq.read_schema(path)
+        _ = schema.names  # which in a damaged file may be no text
+    return schema
 
 
 def _open(path: Path, asked: str | None, stack: ExitStack) -> ParquetPictures:
