@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from linprobe.tune import Options, tune
 
 from linprobe.data.formats import open_dataset
 from linprobe.errors import DataError, MissingDependencyError, UsageError
+from linprobe.tasks.tune import Options, tune
 from makers import picture, pictures  # pyright: ignore[reportMissingImports]
 
 pandas = pytest.importorskip("pandas")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from linprobe.describe import describe
 from make_saved_datasets import NAMES, N, values  # pyright: ignore[reportMissingImports]
 
 from linprobe.data.formats import contents, open_dataset, picture_columns
 from linprobe.data.sight import see
 from linprobe.errors import DataError, UsageError
+from linprobe.tasks.describe import describe
 from makers import picture, pictures, write_saved  # pyright: ignore[reportMissingImports]
 
 pa = pytest.importorskip("pyarrow")

@@ -213,7 +213,7 @@ def _refuse_other_size(place: str, dataset: Dataset, wanted: PictureSize) -> Non
 def _open(source: Source, selection: Selection) -> Dataset:
     """A source by itself."""
     if not isinstance(source, str | os.PathLike):
-        return read_given(source, choice, FILES)
+        return read_given(source, selection, FILES)
     if isinstance(source, str) and source in NAMES:
         refuse_selection(source, selection)
         return NAMES[source]()

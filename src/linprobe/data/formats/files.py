@@ -93,7 +93,7 @@ def read_folder(path: Path, selection: Selection, formats: Formats) -> Dataset:
     return dataset_of(name, str(path), entries, selection)
 
 
-def read_list(paths: Sequence[Path], choice: Selection, formats: Formats) -> Dataset:
+def read_list(paths: Sequence[Path], selection: Selection, formats: Formats) -> Dataset:
     """Files that belong together, as in a folder that has them in this order; matrices are shards, however called."""
     with readable(paths[0]):
         every = [path.resolve() for path in paths]
@@ -108,8 +108,8 @@ def read_list(paths: Sequence[Path], choice: Selection, formats: Formats) -> Dat
             shards = shards or alone.name
             found = [replace(alone, name=shards)]
         entries += found
-    entries = _with_files(folder, entries, choice, formats)
-    return dataset_of(folder.name, f"{paths[0]} and {len(paths) - 1:,} more", entries, choice)
+    entries = _with_files(folder, entries, selection, formats)
+    return dataset_of(folder.name, f"{paths[0]} and {len(paths) - 1:,} more", entries, selection)
 
 
 def _named(file: "Located", part: int | None, formats: Formats) -> list[Entry]:

@@ -52,20 +52,20 @@ def called(source: Location | Given) -> str:
 def read_given(source: object, selection: Selection, formats: Sequence[FileFormat]) -> Dataset:
     """A source that is no name and no path. Raises UsageError for what is none at all."""
     if isinstance(source, Mapping):
-        return _arrays(source, choice)
+        return _arrays(source, selection)
     if isinstance(source, Frame):
-        return _frame(source, choice)
+        return _frame(source, selection)
     if isinstance(source, Sequence):
         paths = [at_home(each) for each in source if isinstance(each, str | os.PathLike)]
         if paths and len(paths) == len(source):
-            return read_list(paths, choice, formats)
+            return read_list(paths, selection, formats)
     raise UsageError(
         f"{type(source).__name__}: is not a source; give a name or a path, a list of paths, a data frame, or arrays by "
         'name, as {"X": X, "y": y}'
     )
 
 
-def _frame(frame: Frame, choice: Selection) -> Dataset:
+def _frame(frame: Frame, selection: Selection) -> Dataset:
     """A data frame: columns of numbers or a column of lists, and labels; as the same table in a file is read.
 
     Raises UsageError for a column that Arrow has no type for, MissingDependencyError without pyarrow.
@@ -84,14 +84,14 @@ def _frame(frame: Frame, choice: Selection) -> Dataset:
         yield from table.select(list(numbers)).to_batches(ROWS_AT_ONCE)
 
     entries = TableFile(Path("the frame"), "frame", table.schema, table.num_rows, batches).entries()
-    return dataset_of("frame", "the frame", entries, choice)
+    return dataset_of("frame", "the frame", entries, selection)
 
 
 def _arrays(arrays: Mapping[Any, Any], selection: Selection) -> Dataset:
     """Arrays by name, as an .npz file has them: of NumPy or PyTorch, columns of a frame, lists, lists of shards."""
     if not arrays or not all(isinstance(name, str) for name in arrays):
         raise UsageError("the arrays: need names that are texts, such as X and y; name them so")
-    return dataset_of("arrays", "the arrays", [_entry(name, given) for name, given in arrays.items()], choice)
+    return dataset_of("arrays", "the arrays", [_entry(name, given) for name, given in arrays.items()], selection)
 
 
 def _entry(name: str, given: Any) -> Entry:

@@ -93,7 +93,7 @@ def entries(path: Path) -> list[Entry]:
     ]
 
 
-def read(path: Path, choice: Selection) -> Dataset:
+def read(path: Path, selection: Selection) -> Dataset:
     """Such a folder or file: pictures, where it has a column of them and --x names no other, else any columns.
 
     Raises DataError for what is damaged, missing or has no train split; UnsafeFileError for files outside of the folder
@@ -106,12 +106,12 @@ def read(path: Path, choice: Selection) -> Dataset:
         have = f"the splits {found}" if found else "no split of a usual name"
         raise DataError(f"{path}: has {have}, and no train; name the folder to learn from itself")
     pictures = picture_columns(splits[0][1][0].schema)
-    if pictures and (choice.x is None or choice.x in pictures):
+    if pictures and (selection.x is None or selection.x in pictures):
         tables = {
-            split: [ArrowPictures(file, chosen_column(file.path, file.schema, choice.x)) for file in files]
+            split: [ArrowPictures(file, chosen_column(file.path, file.schema, selection.x)) for file in files]
             for split, files in splits
         }
-        dataset = read_pictures(path, tables, choice)
+        dataset = read_pictures(path, tables, selection)
     else:
         columns = [
             replace(entry, split=split, part=part)
@@ -121,7 +121,7 @@ def read(path: Path, choice: Selection) -> Dataset:
         ]
         with readable(path):
             name = path.resolve().name
-        dataset = dataset_of(name, str(path), columns, choice)
+        dataset = dataset_of(name, str(path), columns, selection)
     return replace(dataset, notes=(*notes, *dataset.notes))
 
 
