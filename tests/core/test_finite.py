@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from linprobe.core import finite
-from linprobe.core.finite import first_not_finite
+from linprobe.core.finite import count_not_finite, first_not_finite
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -14,5 +14,7 @@ def test_the_first_value_that_is_not_finite_is_found(make, value, monkeypatch):
     monkeypatch.setattr(finite, "SWEEP_ELEMENTS", 10)
     X = np.random.default_rng(0).random((30, 4)) * (np.random.default_rng(1).random((30, 4)) < 0.5)
     assert first_not_finite(make(X)) is None
+    assert count_not_finite(make(X)) == 0
     X[21, 3] = X[17, 2] = X[17, 1] = value
     assert first_not_finite(make(X)) == (17, 1)
+    assert count_not_finite(make(X)) == 3

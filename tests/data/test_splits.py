@@ -102,7 +102,10 @@ def test_what_is_not_finite_is_refused_in_every_split(split, value):
     refuse_what_is_not_finite(IMAGES)
     X[2, 1] = value
     parts[split] = Examples(X, np.arange(5) % 3)
-    with pytest.raises(DataError, match=f"d: {split} has {value} in row 2, column 1"):
+    with pytest.raises(DataError, match=f"d: {split} has {value} in row 2, column 1, counted from 0; "):
+        refuse_what_is_not_finite(Dataset("d", parts["train"], parts["test"], ("a", "b", "c")))
+    X[3] = value
+    with pytest.raises(DataError, match="row 2, column 1, counted from 0, the first of 4 such values; "):
         refuse_what_is_not_finite(Dataset("d", parts["train"], parts["test"], ("a", "b", "c")))
 
 

@@ -1,11 +1,13 @@
-"""The first value of a matrix that is not a number."""
+"""The values of a matrix that are not finite: the first, and how many."""
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from linprobe.core.backend import SWEEP_ELEMENTS, Array, is_sparse, row_chunks, to_numpy
 from linprobe.data.rows import Rows
 
-__all__ = ["first_not_finite"]
+__all__ = ["count_not_finite", "first_not_finite"]
 
 
 def first_not_finite(X: Array | Rows, *, below: float = np.inf) -> tuple[int, int] | None:
@@ -13,17 +15,28 @@ def first_not_finite(X: Array | Rows, *, below: float = np.inf) -> tuple[int, in
 
     below: of a dense one, a value of this size counts as one too.
     """
+    for start, wrong in _wrong(X, below):
+        if not wrong.any():
+            continue
+        if wrong.ndim == 1:
+            at = start + int(wrong.argmax())
+            return int(np.searchsorted(X.indptr, at, side="right")) - 1, int(X.indices[at])
+        row, column = np.argwhere(wrong)[0]
+        return start + int(row), int(column)
+    return None
+
+
+def count_not_finite(X: Array | Rows, *, below: float = np.inf) -> int:
+    """How many values are NaN or infinite, or of the size `below`, as `first_not_finite` finds them."""
+    return sum(int(wrong.sum()) for _, wrong in _wrong(X, below))
+
+
+def _wrong(X: Array | Rows, below: float) -> Iterator[tuple[int, np.ndarray]]:
+    """Which values are wrong, part by part: of rows from a number on (m, D), of a sparse matrix's own values (m,)."""
     if not isinstance(X, Rows) and is_sparse(X):
         for part in row_chunks(X.nnz, SWEEP_ELEMENTS):
-            wrong = np.flatnonzero(~np.isfinite(X.data[part]))
-            if len(wrong):
-                at = part.start + int(wrong[0])
-                return int(np.searchsorted(X.indptr, at, side="right")) - 1, int(X.indices[at])
-        return None
+            yield part.start, ~np.isfinite(X.data[part])
+        return
     for rows in row_chunks(X.shape[0], max(1, SWEEP_ELEMENTS // max(1, X.shape[1]))):
         part = X.read(rows) if isinstance(X, Rows) else X[rows]
-        finite = np.abs(part.toarray() if is_sparse(part) else to_numpy(part)) < below
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            return rows.start + int(row), int(column)
-    return None
+        yield rows.start, ~(np.abs(part.toarray() if is_sparse(part) else to_numpy(part)) < below)

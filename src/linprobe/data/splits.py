@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from linprobe.core.finite import first_not_finite
+from linprobe.core.finite import count_not_finite, first_not_finite
 from linprobe.data.dataset import Dataset, Examples, Splits
 from linprobe.data.draw import grouped, in_one, mixed, numbered_groups, some, stratified
 from linprobe.data.prepare import Features, Preparation, fit_preparation
@@ -131,11 +131,14 @@ def refuse_what_is_not_finite(dataset: Dataset) -> None:
     for name, examples in dataset.splits():
         if examples.X.dtype.kind != "f":
             continue
-        place = first_not_finite(examples.X, below=LARGEST if examples.X.dtype.itemsize > 4 else np.inf)
+        below = LARGEST if examples.X.dtype.itemsize > 4 else np.inf
+        place = first_not_finite(examples.X, below=below)
         if place is not None:
             row, column = place
             value = examples.X[row][column]
             found = f"{dataset.name}: {name} has {value} in row {row:,}, column {column:,}, counted from 0"
+            if (count := count_not_finite(examples.X, below=below)) > 1:
+                found += f", the first of {count:,} such values"
             if np.isfinite(value):
                 raise DataError(
                     f"{found}, too large for float32, in which rows are prepared; divide the features by a number"
