@@ -29,7 +29,7 @@ from linprobe.errors import DivergedError, UsageError
 if TYPE_CHECKING:
     from linprobe.compare.comparison import Comparison
 
-__all__ = ["EQUAL", "Choice", "Edge", "Why", "choose", "ranked"]
+__all__ = ["EQUAL", "Choice", "Edge", "Why", "choose", "contenders", "ranked"]
 
 EQUAL = 1e-12  # of a score, or of 1 where that is larger: far below one example of any data, far above rounding
 
@@ -97,6 +97,30 @@ def choose(found: "Comparison", *, one_standard_error: bool = False) -> Choice:
     return Choice(chosen, tuple(np.flatnonzero(tied).tolist()), () if failed[best] else tuple(edges), why)
 
 
+def contenders(found: "Comparison", before: "Comparison | None" = None) -> np.ndarray:
+    """The settings (G,) that may be the best, by scores of fits that are only nearly done.
+
+    Those within one standard error of the best, by its scores on the splits; of a single split, all. Where the fits
+    have come closer since they were compared before: those within as much of the best as any mean score has moved.
+    """
+    score = found.score
+    if np.isnan(score).all():
+        return np.zeros(len(score), bool)
+    best = ranked(score, None, found.failed)[0]
+    slack = np.inf
+    if before is not None:
+        slack = np.nanmax(np.abs(score - before.score))
+    elif len(of_best := _of_splits(found, best)) > 1:
+        slack = of_best.std(ddof=1) / np.sqrt(len(of_best))
+    with np.errstate(invalid="ignore"):
+        return score >= score[best] - slack - EQUAL * max(1, abs(score[best]))
+
+
+def _of_splits(found: "Comparison", setting: int) -> np.ndarray:
+    """The scores of a setting on the splits on which any has one; the others count in no mean."""
+    return found.scores[setting, ~np.isnan(found.scores).all(axis=0)]
+
+
 def _places(score: np.ndarray) -> np.ndarray:
     """The place (G,) of each setting by its score, 0 the highest: equal ones share theirs, those without are last."""
     order = np.argsort(-score, kind="stable")
@@ -111,8 +135,7 @@ def _places(score: np.ndarray) -> np.ndarray:
 
 def _simplest(found: "Comparison", best: int, failed: np.ndarray) -> int:
     """The strongest reg whose score is within one standard error of the best."""
-    # The splits on which nothing has a score count in no mean, and this is the error of one.
-    of_best = found.scores[best, ~np.isnan(found.scores).all(axis=0)]
+    of_best = _of_splits(found, best)
     if len(of_best) == 1:
         raise UsageError("one_standard_error needs scores on two splits, and there are some on one only")
     score, reg = found.score, found.settings["reg"]

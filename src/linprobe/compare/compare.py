@@ -79,15 +79,18 @@ def compare(
     def accuracy(W: Array, b: Array, members: np.ndarray, *, whole: bool) -> Judged:
         return held_out.judge(X, y, W, b, of_split[members], solver.loss, whole=whole)
 
-    watch = _Watch(control, found, plan, solver, solver.work(task, plan), [] if begun is None else [begun], accuracy)
+    def judged(trained: Trained) -> Judged:
+        members = trained.members
+        if judge is None:
+            return accuracy(trained.W, trained.b, members, whole=True)
+        return judge(trained, of_split[members])
+
+    rate = _Rates(lambda *of_heads: accuracy(*of_heads, whole=False).score, lambda trained: judged(trained).score)
+    watch = _Watch(control, found, plan, solver, solver.work(task, plan), [] if begun is None else [begun], rate)
     del saved, begun
     with contextlib.nullcontext() if control.checkpoint is None else control.checkpoint.stopping_at_offers():
         for trained in solver.train(task, plan, control.resources, watch):
-            members = trained.members
-            if judge is None:
-                found.add(trained, accuracy(trained.W, trained.b, members, whole=True), best=splits == 1)
-            else:
-                found.add(trained, judge(trained, of_split[members]), best=splits == 1)
+            found.add(trained, judged(trained), best=splits == 1)
             watch.between(trained.done)
             del trained  # or the next stack would be trained beside this one's weights
     return found.compared(settings, values, splits, plan, held_out.shares)
@@ -161,6 +164,14 @@ class _Found:
         )
 
 
+@dataclass(frozen=True)
+class _Rates:
+    """The scores (h,) of heads: by accuracy while they are underway, and as the comparison will have them."""
+
+    underway: Callable[[Array, Array, np.ndarray], np.ndarray]
+    done: Callable[[Trained], np.ndarray]
+
+
 class _Watch:
     """Passes on what a solver tells, and offers a checkpoint what is known, with or without a stack in training."""
 
@@ -172,10 +183,10 @@ class _Watch:
         solver: Solver,
         work: int,
         begun: list[dict[str, Any]],
-        accuracy: Callable[..., Judged],
+        rates: "_Rates",
     ) -> None:
         self.control, self.found, self.plan, self.unit, self.work = control, found, plan, solver.unit, work
-        self._begun, self._accuracy = begun, accuracy
+        self._begun, self._rates = begun, rates
 
     @property
     def finished(self) -> int:
@@ -193,7 +204,11 @@ class _Watch:
 
     def judge(self, W: Array, b: Array, members: np.ndarray) -> np.ndarray:
         """The accuracy of heads as they are now on what their splits hold out."""
-        return self._accuracy(W, b, members, whole=False).score
+        return self._rates.underway(W, b, members)
+
+    def score(self, trained: Trained) -> np.ndarray:
+        """As they would be judged if they were done."""
+        return self._rates.done(trained)
 
     def keep(self, state: Callable[[], dict[str, Any]], done: int) -> None:
         """Between two steps of a stack."""

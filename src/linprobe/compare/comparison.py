@@ -12,7 +12,14 @@ from linprobe.core.sgd.plan import Plan
 
 __all__ = ["Comparison", "Curves", "Fits", "scored"]
 
-WORST = ("diverged", "failed", "stalled", "max_iter")  # of the reasons why splits ended, the first that there is
+WORST = (
+    "diverged",
+    "failed",
+    "stalled",
+    "max_iter",
+    "search",
+    "contender",
+)  # of the reasons why splits ended, the first that there is
 
 
 @dataclass(frozen=True, eq=False)

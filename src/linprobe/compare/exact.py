@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from linprobe.compare.choose import contenders
+from linprobe.compare.comparison import Comparison, Fits
 from linprobe.compare.screening import Basis
 from linprobe.compare.settings import Axis
 from linprobe.compare.solver import Monitor, Resources, Task, Trained
 from linprobe.core.backend import Array
 from linprobe.core.exact import solver
-from linprobe.core.exact.optimum import Unfinished
+from linprobe.core.exact.optimum import Optimum, Unfinished
 from linprobe.core.exact.problem import groups, newton_room, solve_bytes, takes_span
-from linprobe.core.exact.solver import Precision
+from linprobe.core.exact.solver import Precision, Search
 from linprobe.core.sgd.plan import Plan
 from linprobe.errors import IncompatibleError
 
@@ -24,7 +26,11 @@ BYTES = {"auto": (4, 8), "single": (4,), "double": (8,)}  # of the numbers in th
 
 @dataclass(frozen=True, kw_only=True)
 class Exact:
-    """How `solve` finds the optima; seed: of the values of reg, where they are drawn."""
+    """How `solve` finds the optima; seed: of the values of reg, where they are drawn.
+
+    search_tol: what may be expected of going on with a head that is only compared, as a share of its scale; None: every
+    head is proven to tol.
+    """
 
     loss: str = "softmax"
     intercept: bool = True
@@ -32,6 +38,7 @@ class Exact:
     max_iter: int = 1000
     precision: Precision = "auto"
     seed: int = 0
+    search_tol: float | None = None
 
     unit = "fits"
 
@@ -102,17 +109,33 @@ class Exact:
             progress=progress,
             start=start,
             keep=lambda state: watch.keep(lambda: state().pack(), done),
+            search=None if self.search_tol is None else Search(self.search_tol, _Contending(task, watch)),
         )
-        known: dict[str, Any] = {name: getattr(found, name) for name in ("W", "b", "stopped", "objective", "gap")}
-        return Trained(
-            members=np.arange(task.heads),
-            done=task.heads,
-            iterations=found.iterations,
-            failed=found.failed,
-            **known,
-        )
+        return _trained(found)
 
     def within(self, basis: Basis, X: Array) -> "Exact":
         """The same: an optimum does not depend on the start."""
         del basis, X
         return self
+
+
+def _trained(found: Optimum) -> Trained:
+    known: dict[str, Any] = {name: getattr(found, name) for name in ("W", "b", "stopped", "objective", "gap")}
+    heads = len(found.objective)
+    return Trained(members=np.arange(heads), done=heads, iterations=found.iterations, failed=found.failed, **known)
+
+
+class _Contending:
+    """Which heads of a task may still be the best, each time that a search asks."""
+
+    def __init__(self, task: Task, watch: Monitor) -> None:
+        self.task, self.watch = task, watch
+        self.before: Comparison | None = None
+
+    def __call__(self, found: Optimum) -> np.ndarray:
+        of_splits = {name: getattr(found, name).reshape(-1, self.task.splits) for name in ("objective", "failed")}
+        scores = self.watch.score(_trained(found)).reshape(-1, self.task.splits)
+        fits = Fits(stopped=found.stopped.reshape(scores.shape), **of_splits)
+        compared = Comparison({"reg": self.task.settings["reg"].reshape(scores.shape).mean(axis=1)}, scores, fits)
+        near, self.before = contenders(compared, self.before), compared
+        return np.repeat(near, self.task.splits)

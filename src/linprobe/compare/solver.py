@@ -113,7 +113,11 @@ class Monitor(Protocol):
         ...
 
     def judge(self, W: Array, b: Array, members: np.ndarray) -> np.ndarray:
-        """The scores (h,) of heads as they are now on what their splits hold out."""
+        """The accuracies (h,) of heads as they are now on what their splits hold out."""
+        ...
+
+    def score(self, trained: Trained) -> np.ndarray:
+        """The scores (h,) that heads would have if they were done, by whatever they are compared by."""
         ...
 
 

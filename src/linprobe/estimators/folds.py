@@ -159,7 +159,9 @@ class JointFit:
     preparation: Preparation | None
     rows: slice | np.ndarray
 
-    def compare(self, examples: TrainingData, memory: int | None, judge: Judge) -> tuple[Comparison, np.ndarray]:
+    def compare(
+        self, examples: TrainingData, memory: int | None, search_tol: float | None, judge: Judge
+    ) -> tuple[Comparison, np.ndarray]:
         """The settings on the splits, and λ of each of both (G, F)."""
         estimator = self.settings[0].estimator
         reg = np.empty((len(self.settings), len(self.splits)))
@@ -182,6 +184,7 @@ class JointFit:
             tol=estimator.tol,
             max_iter=int(estimator.max_iter),
             precision=estimator.precision,
+            search_tol=search_tol,
         )
         found = compare(
             *(some_of(self.features, self.rows), codes, Penalties(reg), HeldOut.of_weights(weights), solver),

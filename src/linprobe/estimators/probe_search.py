@@ -17,6 +17,7 @@ from linprobe.compare.choose import choose
 from linprobe.compare.comparison import Comparison, Fits
 from linprobe.compare.solver import Judged, Trained
 from linprobe.core.backend import on_host
+from linprobe.core.exact.optimum import EXPECTED
 from linprobe.data.columns import as_matrix
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
@@ -37,6 +38,8 @@ from linprobe.estimators.scoring import (
     read_scorers,
 )
 from linprobe.results.steps import proven_share
+
+MOST_SEARCH_TOL = 0.1  # of more, scores say little
 
 OF_THE_BEST = ("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_")
 
@@ -73,8 +76,12 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     that returns the index of the setting. return_train_score: score on the training rows too. one_standard_error:
     prefer the strongest penalty whose mean score is within one standard error of the best; Hastie, Tibshirani and
     Friedman (2009), sec. 7.10. prepare: the estimator's own, given here: "centred", "standardised" or "normalised"
-    features, fitted anew to the training rows of every split, and for best_estimator_ to all of X. memory, bytes that
-    training may take besides X, unlimited unless given.
+    features, fitted anew to the training rows of every split, and for best_estimator_ to all of X. search_tol: where
+    the fit of a setting on a split stops, which is only compared and then thrown away: where its next step is expected
+    to gain no more than this share of what is measured against; those within one standard error of the best go on to a
+    tenth of it, and to a hundredth where scores still moved, before one is taken. Nothing is proven of these; the best
+    estimator is, to its own tol. None: every fit is proven to tol. memory, bytes that training may take besides X,
+    unlimited unless given.
 
     scikit-learn's metrics of probabilities are computed over all classes of y; a class that a split does not train on
     gets the probability 0 there. Where a scorer returns NaN or raises a ValueError, the score is NaN, as with
@@ -86,8 +93,9 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Attributes: best_index_ (the first of equals), best_params_, best_score_ (the mean over splits; not set where refit
     is a function; none of the three is with several scores and refit=False); cv_results_, with GridSearchCV's keys and,
-    for each split and as mean and deviation, reg (λ), objective, gap and iterations; the time of a fit is its share, by
-    iterations, of that of its stack. best_estimator_ and refit_time_ with refit; scorer_, a dict for several;
+    for each split and as mean and deviation, reg (λ), objective, gap and iterations, and for each split stopped: "gap"
+    (proven to tol), "search" or "contender" (not proven, see search_tol), or why it fell short; the time of a fit is
+    its share, by iterations, of that of its stack. best_estimator_ and refit_time_ with refit; scorer_, a dict for several;
     multimetric_, n_splits_, classes_ (K,), n_features_in_, feature_names_in_.
     """
 
@@ -109,6 +117,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         refit: bool | str | Callable[[dict[str, Any]], int] = True,
         return_train_score: bool = False,
         one_standard_error: bool = False,
+        search_tol: float | None = 1e-4,
         prepare: Prepare = None,
         memory: int | None = None,
     ) -> None:
@@ -119,6 +128,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.refit = refit
         self.return_train_score = return_train_score
         self.one_standard_error = one_standard_error
+        self.search_tol = search_tol
         self.prepare: Prepare = prepare
         self.memory = memory
 
@@ -154,6 +164,11 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     f"prepare is {self.prepare!r}, and that of the estimator {estimator.prepare!r}; give one of them"
                 )
             estimator.set_params(prepare=self.prepare)
+        if self.search_tol is not None and not 0 < self.search_tol <= MOST_SEARCH_TOL:
+            raise UsageError(
+                f"search_tol is {self.search_tol!r}; give a share such as 1e-4, at most {MOST_SEARCH_TOL:g}, or None to "
+                "prove every fit"
+            )
         scorers = read_scorers(estimator, self.scoring)
         check_refit(self, scorers, several=not is_one(self.scoring))
         stamps = file_stamps(X)
@@ -182,9 +197,9 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                         scores.add("train", stack, examples, trained, place)
                 return Judged(score=scores.of_stack(stack))
 
-            compared, reg = stack.compare(examples, self.memory, judge)
+            compared, reg = stack.compare(examples, self.memory, self.search_tol, judge)
             _warn_of_gaps(compared.fits, stack.settings[0].estimator)
-            found.add(stack, compared.fits, reg, times[1] - times[0])
+            found.add(stack, compared.fits, reg, times[-1] - times[0])
             started = time.perf_counter()  # preparing the next stack's features is part of its fit
         check_unchanged(stamps, X)
 
@@ -278,7 +293,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
 
 def _warn_of_gaps(fits: Fits, estimator: Any) -> None:
-    late = fits.stopped != "gap"
+    late = ~np.isin(fits.stopped, ("gap", *EXPECTED))
     if late.any() and fits.gap is not None:
         reasons = ", ".join(sorted(set(fits.stopped[late].tolist())))
         warnings.warn(

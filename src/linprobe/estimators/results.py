@@ -52,6 +52,8 @@ def cv_results(settings: list[Setting], found: Fitted, scores: dict[str, np.ndar
         if name.startswith("test_"):
             mean = table[f"mean_{name}"]
             table[f"rank_{name}"] = rankdata(np.where(np.isnan(mean), np.inf, -mean), method="min").astype(np.int32)
+    for split, column in enumerate(found.fits.stopped.T):
+        table[f"split{split}_stopped"] = column
     return table
 
 

@@ -16,8 +16,8 @@ from linprobe.core.exact.gap import bounds, scale, shift_of
 from linprobe.core.exact.line_search import LineSearch
 from linprobe.core.exact.metric import Metric, turn
 from linprobe.core.exact.newton import bias_step, damped_step
-from linprobe.core.exact.optimum import UNDERWAY, Optimum
-from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Pair, Position, Settling
+from linprobe.core.exact.optimum import EXPECTED, UNDERWAY, Loosely, Optimum
+from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Pair, Position, Reach, Settling
 from linprobe.core.heads import inner, total
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
@@ -27,7 +27,9 @@ NEWTON, NEWTON_UNKNOWNS = 30, 8
 EASED = 4  # by so much less a head is held back in Newton's steps after one that was not too long
 SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
 GIVE_UP = 4  # directions in a row along which nothing lower was found
-REFRESH = 1.5  # times as many passes as at the last time, and the curvature in the classes is measured again
+# Times as many passes as at the last time, and the curvature in the classes is measured again: of heads on their way to
+# a proof, and of those of a search.
+REFRESH, REFRESH_LOOSELY = 1.5, 3
 
 
 Hessian = Callable[[Array, Array, int], np.ndarray]
@@ -51,8 +53,9 @@ class Oracle:
 class Iterates:
     """Heads on their way, those that are still at work: what is known of them is in frozen states, one of each kind.
 
-    start: where each begins, and the passes that it has already made; keep: called after a pass, with what gives where
-    all of them stand.
+    start: where each begins, and the passes that it has already made; instead: where those begin that are higher at
+    their start than there; goal: the proven relative gap to reach, or where a search stops; keep: called after a pass,
+    with what gives where all of them stand.
     """
 
     def __init__(
@@ -63,14 +66,16 @@ class Iterates:
         start: Optimum,
         *,
         intercept: bool,
-        tol: float,
+        goal: float | Loosely,
         max_iter: int,
         tell: Callable[[int], None] | None,
         keep: Callable[[Callable[[], Optimum]], None] | None = None,
+        instead: Optimum | None = None,
     ) -> None:
-        self.keep = keep
+        self.keep, self.instead = keep, instead
         self.oracle, self.metric, self.highest = oracle, metric, metric.highest()
-        self.intercept, self.tol, self.max_iter, self.tell = intercept, tol, max_iter, tell
+        self.intercept, self.goal, self.max_iter, self.tell = intercept, goal, max_iter, tell
+        self.refresh = REFRESH_LOOSELY if isinstance(goal, Loosely) else REFRESH
         self.xp, self.device = namespace(metric.mean), device_of(metric.mean)
         self.noise = 2e-7 if metric.mean.dtype == self.xp.float32 else 1e-14
         self.given, self.landed = given, start
@@ -78,24 +83,33 @@ class Iterates:
         self.pairs: deque[Pair] = deque(maxlen=PAIRS)
         self.progress, self.search = Headway.begun(given, start.iterations), LineSearch.begun(len(given))
         self.settling = Settling(np.zeros_like(given.null_bias), np.zeros(len(given), bool))
+        self.reach = Reach(*np.full((2, len(given)), np.inf))
 
     def run(self) -> Optimum:
         """Descend until every head is certified, stalled or out of passes."""
         every, start = np.ones(len(self.given), bool), self.landed
         W, b = self._like(self._array(start.W)), self._array(start.b)
-        self._measure(W, b, start.iterations > 0)
+        self._measure(W, b, start.W.any(axis=(0, 1)))
         self.at: Position = self._look(W, b)
-        self.towards = Direction.nowhere(self.at)
         del W, b  # or they would be kept to the end
+        self._look_back()
+        self.towards = Direction.nowhere(self.at)
         aimless, stays = every, self._land(every)
         while stays.any():
             self._narrow(stays)
-            self._aim(aimless[stays])
+            aimless = aimless[stays]
+            self._aim(aimless)
+            if isinstance(self.goal, Loosely):
+                stays = self._rest(self.goal)
+                if not stays.any():
+                    break
+                self._narrow(stays)
+                aimless = aimless[stays]
             taken, aimless = self._step()
             stays = self._land(taken)
             if self.tell is not None:
                 gone = ~np.isin(np.arange(len(every)), self.given.place[stays])
-                self.tell(int((gone & (self.landed.stopped == "gap")).sum()))
+                self.tell(int((gone & np.isin(self.landed.stopped, ("gap", *EXPECTED))).sum()))
             if self.keep is not None:
                 self.keep(lambda stays=stays: self._standing(stays))
         landed = self.landed
@@ -144,25 +158,52 @@ class Iterates:
             bias_gradient = bias_gradient * 0
         return Position(W, b, objective, self._like(gradient), bias_gradient)
 
+    def _look_back(self) -> None:
+        """Begin elsewhere where that is lower."""
+        if self.instead is None:
+            return
+        higher = ~(self.at.objective <= self.instead.objective)
+        if higher.any():
+            there = self._array(higher)
+            W = self.xp.where(there, self._like(self._array(self.instead.W)), self.at.W)
+            self.at = self._look(W, self.xp.where(there, self._array(self.instead.b), self.at.b))
+            self.progress = replace(self.progress, passes=self.progress.passes + higher)
+        self.instead = None
+
     def _land(self, taken: np.ndarray) -> np.ndarray:
         """Let heads that are done land; which had taken their step (h,) -> those that stay (h,)."""
         at, given = self.at, self.given
         gap, of_weights = bounds(at, self.classes, given.reg, self.highest)
         against = scale(at, given, gap, self.noise, self.metric.mean if self.intercept else None)
-        target = self.tol * against
-        certified = gap <= target
-        if self.intercept:
-            certified = self._settle(certified, of_weights <= target)
+        self.reach = Reach(gap, against)
+        certified = np.zeros(len(gap), bool)
+        if not isinstance(self.goal, Loosely):
+            target = self.goal * against
+            certified = gap <= target
+            if self.intercept:
+                certified = self._settle(certified, of_weights <= target)
         self.progress = self.progress.after(gap, at.objective, taken, self.noise)
         passes, waiting, restarts = self.progress.passes, self.progress.waiting, self.progress.restarts
         stalled = (waiting > PATIENCE) | (restarts > GIVE_UP) | ~np.isfinite(at.objective)
         lands = certified | stalled | (passes >= self.max_iter)
-        if lands.any():
-            stopped = np.where(certified, "gap", np.where(stalled, "stalled", "max_iter"))
-            ended = Optimum(at.W, at.b, at.objective, gap, against, passes, stopped).take(lands)
-            ended = replace(ended, W=to_numpy(ended.W), b=to_numpy(ended.b))
-            self.landed = self.landed.replaced(given.place[lands], ended)
+        self._put_down(lands, np.where(certified, "gap", np.where(stalled, "stalled", "max_iter")))
         return ~lands
+
+    def _rest(self, goal: Loosely) -> np.ndarray:
+        """Let heads land whose direction promises too little; -> those that stay (h,)."""
+        made, reach = self.progress.passes - self.progress.before, self.reach
+        enough = (made >= goal.least) & ((made >= goal.many) | (reach.gap <= goal.close * reach.scale))
+        lands = enough & (-self.towards.slope / 2 <= goal.share * reach.scale)
+        self._put_down(lands, np.full(len(lands), goal.name))
+        return ~lands
+
+    def _put_down(self, lands: np.ndarray, stopped: np.ndarray) -> None:
+        """Heads (h,) that are done, and why."""
+        if lands.any():
+            at, reach = self.at, self.reach
+            ended = Optimum(at.W, at.b, at.objective, reach.gap, reach.scale, self.progress.passes, stopped).take(lands)
+            ended = replace(ended, W=to_numpy(ended.W), b=to_numpy(ended.b))
+            self.landed = self.landed.replaced(self.given.place[lands], ended)
 
     def _settle(self, certified: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Which of the certified heads (h,) have all but the best bias, too; near (h,): for which it matters."""
@@ -184,12 +225,13 @@ class Iterates:
         self.at, self.towards = self.at.take(stays), self.towards.take(stays)
         self.given, self.classes = self.given.take(stays), self.classes.take(stays)
         self.search, self.progress = self.search.take(stays), self.progress.take(stays)
-        self.settling = self.settling.take(stays)
+        self.settling, self.reach = self.settling.take(stays), self.reach.take(stays)
 
     def _aim(self, aimless: np.ndarray) -> None:
         """A new direction for these heads (h,); the others keep theirs."""
         at, progress = self.at, self.progress
-        due = aimless & (progress.passes >= REFRESH * progress.refreshed)
+        made = progress.passes - progress.before
+        due = aimless & (made >= self.refresh * (progress.refreshed - progress.before))
         self._measure(at.W, at.b, due)
         self.progress = replace(progress, refreshed=np.where(due, progress.passes, progress.refreshed))
         dW, shift = self._direction()
@@ -246,10 +288,12 @@ class Iterates:
                 dW[..., i], shift[:, i] = self._array(step[:-1]), self._array(step[-1])
 
     def _measure(self, W: Array, b: Array, due: np.ndarray) -> None:
-        """Measure anew, for the metric, the curvature of heads (h,) where they stand."""
+        """Measure anew, for the metric, the curvature of heads (h,) where they stand: of those alike, of the first."""
         if due.any():
-            heads = np.flatnonzero(due)
-            self.classes = self.classes.measured(heads, self._curvatures(W, b, heads), self.given)
+            places = np.flatnonzero(due)
+            _, first, group = np.unique(self.given.alike[places], return_index=True, return_inverse=True)
+            groups = [places[group == number] for number in range(len(first))]
+            self.classes = self.classes.measured(groups, self._curvatures(W, b, places[first]), self.given)
 
     def _curvatures(self, W: Array, b: Array, heads: np.ndarray) -> np.ndarray:
         """The curvature (K, K, p) of the loss of some heads (p,)."""

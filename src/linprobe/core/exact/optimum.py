@@ -16,7 +16,8 @@ class Optimum(OfHeads):
     bound of it less the lowest possible one (H,), float64; scale (H,), what the tolerance is a share of: the objective,
     or what there is to gain over no weights and the best bias, where that is less; iterations (H,): passes over the
     data; stopped (H,): "gap", within the tolerance, "stalled", rounding hides all further progress, "max_iter", or
-    "failed", above where a stronger penalty on the same examples ended, where it therefore stands now.
+    "failed", above where a stronger penalty on the same examples ended, where it therefore stands now; of a search
+    (`Loosely`) "search" or "contender", which prove nothing.
     """
 
     W: np.ndarray
@@ -34,9 +35,11 @@ class Optimum(OfHeads):
     @property
     def failed(self) -> np.ndarray:
         """Heads (H,) known to be wrong: "failed", or short with no bound better than 0, which is lowest of all."""
-        return (self.stopped == "failed") | (self.stopped != "gap") & ~(self.gap < self.objective)
+        ended = np.isin(self.stopped, ("gap", *EXPECTED)) & np.isfinite(self.objective)
+        return (self.stopped == "failed") | ~ended & ~(self.gap < self.objective)
 
 
+EXPECTED = ("search", "contender")  # why heads of a search have stopped: little is expected of going on
 UNDERWAY = "underway"  # why a head of an unfinished solve has not stopped
 
 
@@ -55,3 +58,20 @@ class Unfinished:
     def unpack(cls, packed: dict[str, Any]) -> Self:
         """What was packed."""
         return cls(packed["phase"], Optimum(**{name: packed[name] for name in packed if name != "phase"}))
+
+
+@dataclass(frozen=True)
+class Loosely:
+    """Where a head of a search stops: its next step, by the curvature that L-BFGS knows, gains next to nothing.
+
+    That gain is half the square of the Newton decrement, and compared with share times the scale of the gap. The bound
+    ‖∇‖²/(4λ) overstates what is left by up to the condition number, the decrement does not (Boyd and Vandenberghe,
+    2004, sec. 9.5.1), but proves nothing. Early on it says little: of the passes there are at least `least`, and `many`
+    unless the proven gap is within `close`, as a share, too.
+    """
+
+    share: float
+    least: int = 3
+    many: int = 8
+    close: float = 1e-3
+    name: str = "search"

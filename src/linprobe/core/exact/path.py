@@ -6,20 +6,31 @@ from typing import Protocol
 
 import numpy as np
 
-from linprobe.core.exact.optimum import Optimum
+from linprobe.core.exact.optimum import Loosely, Optimum
 from linprobe.core.exact.problem import Problem
+from linprobe.core.exact.start import lowest_in_span
 
 STRONG = 1e-2  # times the highest variance of the features: from there on, a start from nothing is as good as any
 STEP = 10  # by so much, at the most, the penalty falls from one solution to the next
 LOOSE = 1e-2  # the tolerance of what is only on the way
+SPAN = 3  # so many solutions of stronger penalties span where the next one begins
 ROUNDING = 1e-6  # of an objective, where products are of single precision
 
 
 class Descend(Protocol):
-    """Heads from where they stand to a tolerance; arrives: whether they are done then, or only on the way."""
+    """Heads from where they stand, or where `instead` says if that is lower, to a goal; arrives: whether they are done
+    then, or only on the way.
+    """
 
-    def __call__(self, problem: Problem, start: Optimum, tol: float, *, arrives: bool = True) -> Optimum:  # noqa: D102
-        ...
+    def __call__(  # noqa: D102
+        self,
+        problem: Problem,
+        start: Optimum,
+        goal: float | Loosely,
+        *,
+        arrives: bool = True,
+        instead: Optimum | None = None,
+    ) -> Optimum: ...
 
 
 def follow(
@@ -59,6 +70,36 @@ def follow(
         if arrived is not None:
             arrived(found)
     return found
+
+
+def walk(problem: Problem, found: Optimum, goal: Loosely, descend: Descend) -> Optimum:
+    """All heads from the null model, the strongest penalties first, folds and label sets side by side.
+
+    Each begins at the lowest point in the span of the last solutions of the same examples, so that a weak penalty,
+    which is far from anywhere, is near when its turn comes.
+    """
+    before = problem.neighbours()
+    for wave in _waves(before, np.arange(len(before))):
+        start, instead, near = found.take(wave), None, before[wave]
+        if (near >= 0).all():
+            at, past = near, list[Optimum]()
+            while len(past) < SPAN and (at >= 0).all():
+                past.append(found.take(at))
+                at = before[at]
+            part = problem.take(wave)
+            instead = _at_penalty(past[0], start, problem.heads.reg[near], problem.heads.reg[wave])
+            start = lowest_in_span(part, past, start)
+        elif (near >= 0).any():  # a fold whose grid begins further on
+            known = np.flatnonzero(near >= 0)
+            start = start.replaced(known, _moved(found.take(near[known]), start.take(known)))
+        found = found.replaced(wave, descend(problem.take(wave), start, goal, instead=instead))
+    return found
+
+
+def _at_penalty(where: Optimum, other: Optimum, before: np.ndarray, now: np.ndarray) -> Optimum:
+    """Optima (h,) of other penalties as a start with these: their objective follows from the square of the weights."""
+    square = np.sum(np.square(where.W, dtype=np.float64), axis=(0, 1))
+    return replace(_moved(where, other), objective=where.objective - (before - now) * square)
 
 
 def lawful(problem: Problem, found: Optimum, tol: float) -> Optimum:

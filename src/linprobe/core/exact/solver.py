@@ -12,9 +12,10 @@ from linprobe.core.exact.lbfgs import Iterates, Oracle
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
-from linprobe.core.exact.optimum import UNDERWAY, Optimum, Unfinished
-from linprobe.core.exact.path import LOOSE, follow, lawful
+from linprobe.core.exact.optimum import UNDERWAY, Loosely, Optimum, Unfinished
+from linprobe.core.exact.path import LOOSE, follow, lawful, walk
 from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, takes_span
+from linprobe.core.exact.search import Search, Searching
 from linprobe.core.exact.span import turned
 from linprobe.core.exact.state import HeadProblem
 from linprobe.core.objective import objective_and_gradient
@@ -22,7 +23,7 @@ from linprobe.data.rows import Rows
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
-__all__ = ["Optimum", "Precision", "solve"]
+__all__ = ["Optimum", "Precision", "Search", "solve"]
 
 Precision = Literal["auto", "single", "double"]
 Keep = Callable[[Callable[[], Unfinished]], None]
@@ -52,6 +53,7 @@ def solve(
     progress: Callable[[int, int], None] | None = None,
     start: Unfinished | None = None,
     keep: Keep | None = None,
+    search: Search | None = None,
 ) -> Optimum:
     """Minimise weighted mean loss + λ ΣW² of every head, the bias free of penalty, to a proven relative gap.
 
@@ -63,7 +65,7 @@ def solve(
     own span; device as `choose_device` names it; memory, bytes that the work may take besides X; progress(heads done,
     heads); keep is called after every pass with what gives a state, from which as start the same goes on. L-BFGS (Liu
     and Nocedal, 1989) for all heads at once. No head ends above one with a larger λ on the same examples, or above no
-    weights at all.
+    weights at all. With a search, heads are only brought to where they can be compared, and nothing is proven.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is core/certificate.py.
@@ -77,9 +79,14 @@ def solve(
     K, H, span = len(posed.heads.shares), len(posed.heads), None
     if takes_span(X.shape, K, memory, device):
         problem, span = turned(posed, "float32" if precision == "single" else "float64")
+
+    def seen(found: Optimum) -> Optimum:
+        return found if span is None else span.back(found, intercept=intercept)
+
     double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
     result, metric, tell = problem.start(phases[0]), None, _Teller(progress, H)
+    searching = None if search is None else Searching(search, H)
     if start is not None and start.heads.W.shape != result.W.shape:
         start = None  # in other coordinates, as there was more memory then, or less
     for number, phase in enumerate(phases):
@@ -87,7 +94,8 @@ def solve(
             continue
         gone_on = start is not None and number == start.phase
         like = problem.array([], phase)
-        heads = np.flatnonzero(~result.within(tol) & (result.iterations < max_iter))
+        unfinished = ~result.within(tol) if searching is None or number == 0 else result.stopped == "stalled"
+        heads = np.flatnonzero(unfinished & (result.iterations < max_iter))
         if start is not None and gone_on:
             result = start.heads
             heads = np.flatnonzero(result.stopped == UNDERWAY)
@@ -115,6 +123,10 @@ def solve(
         counted = tell if goal <= tol else None
         done = H - len(heads) if last else int(result.within(tol).sum())
         descend = _Descend(metric, room, max_iter, memory, counted, done, last, standing)
+        if searching is not None:
+            go = searching.begin if fresh else searching.go_on
+            result = searching.refine(problem, go(problem, result, descend), descend, seen)
+            continue
         if problem.loss.curvature_jumps and max(problem.X.shape) <= PATH_SIZE and fresh:
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, standing.found, heads, metric.highest(), goal, descend, standing.arrived)
@@ -131,7 +143,7 @@ def solve(
     short = (result.stopped == "gap") & ~result.within(tol)
     reason = np.where(result.iterations < max_iter, "stalled", "max_iter")
     result = replace(result, stopped=np.where(short, reason, result.stopped))
-    return result if span is None else span.back(result, intercept=intercept)
+    return seen(result)
 
 
 @dataclass
@@ -172,20 +184,26 @@ class _Descend:
     last: bool
     standing: _Standing
 
-    def __call__(self, problem: Problem, start: Optimum, tol: float, *, arrives: bool = True) -> Optimum:
-        """Heads from where they stand to a tolerance, in as many stacks as the memory asks for.
-
-        arrives: whether they are done then, or only on the way.
-        """
+    def __call__(
+        self,
+        problem: Problem,
+        start: Optimum,
+        goal: float | Loosely,
+        *,
+        arrives: bool = True,
+        instead: Optimum | None = None,
+    ) -> Optimum:
+        """As many stacks, one after the other, as the memory asks for."""
         found, H = start, len(problem.heads)
         for group in np.array_split(np.arange(H), groups(H, self.room, self.memory)):
             tell = self._counting(arrives=arrives)
             newton = newton_bytes(problem.X.shape, len(problem.heads.shares))
             spare = self.memory is None or self.room[0] + len(group) * self.room[1] + newton <= self.memory
             ended = _descend(
-                *(problem.take(group), self.metric, start.take(group), tol, self.max_iter, tell),
-                newton=newton > 0 and spare,
+                *(problem.take(group), self.metric, start.take(group), goal, self.max_iter, tell),
+                newton=newton > 0 and spare and not isinstance(goal, Loosely),
                 keep=lambda part, found=found, group=group: self.standing.told(lambda: found.replaced(group, part())),
+                instead=None if instead is None else instead.take(group),
             )
             found = found.replaced(group, ended)
             if arrives:
@@ -220,12 +238,13 @@ def _descend(
     problem: Problem,
     metric: Metric,
     start: Optimum,
-    tol: float,
+    goal: float | Loosely,
     max_iter: int,
     tell: Callable[[int], None] | None,
     *,
     newton: bool,
     keep: Callable[[Callable[[], Optimum]], None],
+    instead: Optimum | None,
 ) -> Optimum:
     """One stack, in the precision of its metric, from where it stands."""
     like = metric.mean
@@ -247,19 +266,19 @@ def _descend(
     iterates = Iterates(
         Oracle(evaluate, curvature, hessian if newton else None),
         metric,
-        HeadProblem(
-            place=np.arange(len(problem.heads)),
-            reg=problem.heads.reg,
-            curvature=null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias),
-            null_bias=problem.heads.null_bias,
-            null_objective=problem.heads.null_objective,
+        HeadProblem.of(
+            problem.heads.reg,
+            null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias),
+            problem.heads.null_bias,
+            problem.heads.null_objective,
         ),
         start,
         intercept=problem.intercept,
-        tol=tol,
+        goal=goal,
         max_iter=max_iter,
         tell=tell,
         keep=keep,
+        instead=instead,
     )
     with quiet(like):
         return iterates.run()

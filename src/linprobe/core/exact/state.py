@@ -1,6 +1,8 @@
 """What a descent knows of the heads that are still at work, and what follows from it alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy import linalg
@@ -9,12 +11,14 @@ from linprobe.core.backend import Array, namespace
 from linprobe.core.heads import OfHeads, inner, total
 
 PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
+NEAR = 0.25  # by so much may penalties and null models of heads differ whose curvature is measured once for all
 
 
 @dataclass(frozen=True, eq=False)
 class HeadProblem(OfHeads):
     """What heads are given: place (h,) in the stack; reg (h,); the mean curvature of the loss in a shift of all scores
-    at the start (K, K, h), float64; bias (K, h) and objective (h,) of the null model.
+    at the start (K, K, h), float64; bias (K, h) and objective (h,) of the null model; alike (h,), numbers that are the
+    same for heads with nearly the same penalty and null model, as folds have, whose curvature is measured once.
     """
 
     place: np.ndarray
@@ -22,6 +26,13 @@ class HeadProblem(OfHeads):
     curvature: np.ndarray
     null_bias: np.ndarray
     null_objective: np.ndarray
+    alike: np.ndarray
+
+    @classmethod
+    def of(cls, reg: np.ndarray, curvature: np.ndarray, null_bias: np.ndarray, null_objective: np.ndarray) -> Self:
+        """All heads of a stack."""
+        alike = _alike(reg, curvature)
+        return cls(np.arange(len(reg)), reg, curvature, null_bias, null_objective, alike)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,19 +99,44 @@ class ClassMetric(OfHeads):
         """That at the start."""
         start = given.curvature
         empty = cls(np.empty_like(start), np.empty(start.shape[1:]))
-        return empty.measured(np.arange(len(given)), start, given)
+        one_of, which = np.unique(given.alike, return_index=True)
+        return empty.measured([given.alike == one for one in one_of], start[..., which], given)
 
-    def measured(self, heads: np.ndarray, curvature: np.ndarray, given: HeadProblem) -> "ClassMetric":
-        """With the curvature (K, K, p) that was measured of some heads (p,)."""
+    def measured(self, groups: Sequence[np.ndarray], curvature: np.ndarray, given: HeadProblem) -> "ClassMetric":
+        """With the curvature (K, K, p) that was measured of some groups (p,) of heads, numbers or masks of each."""
         axes, stiffness = self.axes.copy(order="K"), self.stiffness.copy(order="K")
-        for i, found in zip(heads, np.moveaxis(curvature, -1, 0), strict=True):
+        for group, found in zip(groups, np.moveaxis(curvature, -1, 0), strict=True):
             # A shift of all classes changes nothing; nor, where and when it was measured, may some other: it may later.
-            bent = found + PRIOR * given.curvature[..., i]
+            bent = found + PRIOR * given.curvature[..., group][..., 0]
             mean = max(float(np.trace(bent)) / len(bent), 1e-300)
             sound = bent + mean * (1 / len(bent) + 1e-6 * np.eye(len(bent)))
-            along, axes[..., i] = linalg.eigh(sound, driver="evd")
-            stiffness[:, i] = np.maximum(along, 1e-7 * mean)
+            along, turned = linalg.eigh(sound, driver="evd")
+            axes[..., group], stiffness[:, group] = turned[..., None], np.maximum(along, 1e-7 * mean)[:, None]
         return ClassMetric(axes, stiffness)
+
+
+def _alike(reg: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """A number for each head (h,), the same for those that differ little: reg (h,), curvature (K, K, h)."""
+    found, firsts = np.empty(len(reg), int), list[int]()
+    flat = curvature.reshape(-1, len(reg))
+    for head in range(len(reg)):
+        for number, first in enumerate(firsts):
+            close = abs(reg[head] - reg[first]) <= NEAR * reg[first]
+            if close and np.abs(flat[:, head] - flat[:, first]).max() <= NEAR * np.abs(flat[:, first]).max():
+                found[head] = number
+                break
+        else:
+            found[head] = len(firsts)
+            firsts.append(head)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Reach(OfHeads):
+    """How far heads may be from the optimum, by the bound (h,), and the scale that it is measured against (h,)."""
+
+    gap: np.ndarray
+    scale: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +151,7 @@ class Settling(OfHeads):
 class Headway(OfHeads):
     """How heads come along (h,): passes made; the lowest gap and objective so far; waiting, accepted steps in a row
     with neither lower; restarts, directions in a row along which nothing lower was found; refreshed, the passes when
-    the curvature in the classes was measured; damping of Newton's steps.
+    the curvature in the classes was measured; damping of Newton's steps; before, passes made before this descent.
     """
 
     passes: np.ndarray
@@ -125,6 +161,7 @@ class Headway(OfHeads):
     restarts: np.ndarray
     refreshed: np.ndarray
     damping: np.ndarray
+    before: np.ndarray
 
     @classmethod
     def begun(cls, given: HeadProblem, passes: np.ndarray) -> "Headway":
@@ -138,6 +175,7 @@ class Headway(OfHeads):
             restarts=none,
             refreshed=passes + 2,
             damping=2 * given.reg,
+            before=passes,
         )
 
     def after(self, gap: np.ndarray, objective: np.ndarray, taken: np.ndarray, noise: float) -> "Headway":

@@ -25,6 +25,8 @@ TITLES = AXES | {
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 ENDED = {
     "gap": "proven",
+    "search": "compared only",
+    "contender": "compared closely",
     "max_iter": "after all steps",
     "no_progress": "early: no progress",
     "stalled": "stalled",
