@@ -1,5 +1,6 @@
 """ProbeSearch against GridSearchCV's contract: refit, several scores, metadata routing, classes that a split lacks."""
 
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -19,6 +20,8 @@ from linprobe.core.exact import solver as engine
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import probe_search
 
+# What is compared with fits one at a time has to end where they do.
+proven = partial(ProbeSearch, search_tol=None)
 pytestmark = pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 
 
@@ -38,12 +41,13 @@ GRID = {"C": [1e-4, 1.0, 1e-2]}
 def both(X=NOISY, y=SPECIES, *, grid: Any = GRID, fit: Any = (), **options):
     """The search and GridSearchCV on scikit-learn's classifier, fitted."""
     theirs: Any = GridSearchCV(LogisticRegression(tol=1e-9, max_iter=10_000), grid, **{"cv": 3, **options})
-    ours: Any = ProbeSearch(SoftmaxClassifier(tol=1e-9), grid, **{"cv": 3, **options})
+    ours: Any = proven(SoftmaxClassifier(tol=1e-9), grid, **{"cv": 3, **options})
     return ours.fit(X, y, **dict(fit)), theirs.fit(X, y, **dict(fit))
 
 
 def assert_same_results(ours, theirs):
     more = {f"{kind}_{name}" for kind in ("split0", "split1", "split2", "mean", "std") for name in MORE}
+    more |= {f"split{split}_stopped" for split in range(3)}
     assert set(ours.cv_results_) - more == set(theirs.cv_results_)
     for name, expected in theirs.cv_results_.items():
         found = ours.cv_results_[name]
@@ -108,7 +112,7 @@ def test_scores_and_results_are_those_of_grid_search(scoring, refit, train):
 def test_a_set_of_scores_and_several_stacks():
     grid = [{"C": [1e-3, 1.0]}, {"C": [1e-2], "class_weight": [None, {0: 5.0}], "fit_intercept": [False]}]
     options: Any = {"scoring": {"accuracy", "neg_log_loss"}, "refit": "neg_log_loss"}
-    ours = ProbeSearch(SoftmaxClassifier(tol=1e-9), grid, cv=3, **options).fit(NOISY, SPECIES)
+    ours = proven(SoftmaxClassifier(tol=1e-9), grid, cv=3, **options).fit(NOISY, SPECIES)
     options["scoring"] = sorted(options["scoring"])
     theirs = GridSearchCV(LogisticRegression(tol=1e-9, max_iter=10_000), grid, cv=3, **options).fit(NOISY, SPECIES)
     assert_same_results(ours, theirs)
@@ -121,7 +125,7 @@ def test_each_score_is_weighted_if_it_can_be():
     plain, _ = both(scoring=scoring, refit="log")
     assert (plain.cv_results_["mean_test_hits"] != ours.cv_results_["mean_test_hits"]).any()
     with pytest.warns(UserWarning, match="takes no sample_weight"):
-        mixed = ProbeSearch(
+        mixed = proven(
             SoftmaxClassifier(tol=1e-9),
             GRID,
             cv=3,
@@ -160,17 +164,17 @@ def test_each_score_is_weighted_if_it_can_be():
 )
 def test_scores_and_refits_that_make_no_sense(options, kind, words):
     with pytest.raises(kind, match=words) as caught:
-        ProbeSearch(param_grid=GRID, cv=3, **options).fit(NOISY, SPECIES)
+        proven(param_grid=GRID, cv=3, **options).fit(NOISY, SPECIES)
     assert "\n" not in str(caught.value)
 
 
 def test_a_function_that_changes_its_mind_is_an_error():
     answers = iter([{"a": 1.0}, {"a": 1.0, "b": 2.0}])
     with pytest.raises(UsageError, match="scoring returns 'a', 'b' where it returned 'a' before"):
-        ProbeSearch(param_grid=GRID, cv=3, scoring=lambda *_: next(answers), refit="a").fit(NOISY, SPECIES)
+        proven(param_grid=GRID, cv=3, scoring=lambda *_: next(answers), refit="a").fit(NOISY, SPECIES)
     mixed = iter([0.5, {"a": 1.0}])
     with pytest.raises(UsageError, match="scoring returns 'a' where it returned 'score' before"):
-        ProbeSearch(param_grid=GRID, cv=3, scoring=lambda *_: next(mixed)).fit(NOISY, SPECIES)
+        proven(param_grid=GRID, cv=3, scoring=lambda *_: next(mixed)).fit(NOISY, SPECIES)
 
 
 # ---- refit
@@ -195,13 +199,13 @@ def test_a_function_as_refit_chooses():
 @pytest.mark.parametrize(("index", "kind"), [("0", TypeError), (1.0, TypeError), (3, IndexError), (-1, IndexError)])
 def test_what_a_function_as_refit_returns_is_an_index(index, kind):
     own: Any = lambda _: index  # noqa: E731
-    for search in (ProbeSearch(None, GRID, refit=own), GridSearchCV(LogisticRegression(), GRID, refit=own)):
+    for search in (proven(None, GRID, refit=own), GridSearchCV(LogisticRegression(), GRID, refit=own)):
         with pytest.raises(kind):
             search.fit(NOISY, SPECIES)
 
 
 def test_nothing_is_left_of_an_earlier_fit():
-    search: Any = ProbeSearch(param_grid=GRID, cv=3).fit(NOISY, SPECIES)
+    search: Any = proven(param_grid=GRID, cv=3).fit(NOISY, SPECIES)
     search.set_params(refit=lambda _: 0).fit(NOISY, SPECIES)
     assert not hasattr(search, "best_score_")
     search.set_params(refit=False, scoring=["accuracy"]).fit(NOISY, SPECIES)
@@ -209,7 +213,7 @@ def test_nothing_is_left_of_an_earlier_fit():
 
 
 def test_a_score_needs_a_name_where_a_function_chose():
-    search: Any = ProbeSearch(param_grid=GRID, cv=3, scoring=["accuracy"], refit=lambda _: 0).fit(NOISY, SPECIES)
+    search: Any = proven(param_grid=GRID, cv=3, scoring=["accuracy"], refit=lambda _: 0).fit(NOISY, SPECIES)
     with pytest.raises(UsageError, match="does not say which of the scores"):
         search.score(NOISY, SPECIES)
 
@@ -232,7 +236,7 @@ def test_the_time_of_a_stack_is_shared_by_iterations(monkeypatch):
         return estimator.score(X, y)
 
     grid = {"C": [1e-4, 1.0], "fit_intercept": [True, False]}
-    search = ProbeSearch(SoftmaxClassifier(), grid, cv=3, scoring=score, return_train_score=True).fit(NOISY, SPECIES)
+    search = proven(SoftmaxClassifier(), grid, cv=3, scoring=score, return_train_score=True).fit(NOISY, SPECIES)
     results: Any = search.cv_results_
     with_bias = np.array([params["fit_intercept"] for params in results["params"]])
     for stack in (with_bias, ~with_bias):
@@ -271,9 +275,9 @@ def test_log_loss_is_over_all_known_classes(intercept, as_text):
         "estimator": SoftmaxClassifier(fit_intercept=intercept, tol=1e-9),
         "param_grid": {"reg": [1.0, 0.01]},
     }
-    expected = ProbeSearch(**options, cv=5, scoring=known_log_loss).fit(X, y).cv_results_
+    expected = proven(**options, cv=5, scoring=known_log_loss).fit(X, y).cv_results_
     labels = np.array(["", "a", "b", "c"])[y] if as_text else y
-    found = ProbeSearch(**options, cv=5, scoring="neg_log_loss").fit(X, labels)
+    found = proven(**options, cv=5, scoring="neg_log_loss").fit(X, labels)
     for split in range(5):
         np.testing.assert_allclose(
             found.cv_results_[f"split{split}_test_score"], expected[f"split{split}_test_score"], rtol=1e-5
@@ -291,7 +295,7 @@ def test_ranks_and_brier_are_over_all_known_classes():
     scoring: Any = {"top": make_scorer(top_k_accuracy_score, response_method=either, k=2)}
     if "labels" in signature(brier_score_loss).parameters:  # in recent versions
         scoring["brier"] = "neg_brier_score"
-    search = ProbeSearch(SoftmaxClassifier(tol=1e-9), GRID, cv=cv, scoring=scoring, refit="top").fit(X, y)
+    search = proven(SoftmaxClassifier(tol=1e-9), GRID, cv=cv, scoring=scoring, refit="top").fit(X, y)
     for number, (train, test) in enumerate(cv.split(X)):
         for place, C in enumerate(GRID["C"]):
             model = SoftmaxClassifier(C=C, tol=1e-9).fit(X[train], y[train])
@@ -312,7 +316,7 @@ def test_a_split_without_a_score_is_named_and_left_out_of_the_means(scoring):
     rows = np.random.default_rng(0).permutation(130)
     cv = [(rows[:60], rows[60:]), (np.r_[0:80, 120:130], np.arange(80, 120)), (rows[60:], rows[:60])]
     cv[1] = (np.r_[0:40, 50:90, 100:120], np.r_[40:50, 90:100])  # nothing of the last class to test on
-    search = ProbeSearch(SoftmaxClassifier(tol=1e-9), GRID, cv=cv, scoring=scoring)
+    search = proven(SoftmaxClassifier(tol=1e-9), GRID, cv=cv, scoring=scoring)
     with pytest.warns(
         UndefinedMetricWarning, match=r"split 1: test_score is NaN for 3 of 3 settings \(.*leave"
     ) as caught:
@@ -352,15 +356,15 @@ def test_one_standard_error_needs_two_splits_with_a_score():
         return estimator.score(X, y) if NOISY[0, 0] in X else np.nan
 
     with pytest.raises(UsageError, match="one_standard_error needs scores on two splits"):
-        ProbeSearch(param_grid=GRID, cv=3, scoring=score, one_standard_error=True).fit(NOISY, SPECIES)
+        proven(param_grid=GRID, cv=3, scoring=score, one_standard_error=True).fit(NOISY, SPECIES)
 
 
 def test_without_any_score_nothing_is_chosen():
     options: Any = {"param_grid": {"C": [1.0]}, "cv": 3, "scoring": failing_for(1.0)}
     with pytest.raises(UsageError, match="gives NaN for every setting, first on split 0: not this one; choose"):
-        ProbeSearch(**options).fit(NOISY, SPECIES)
+        proven(**options).fit(NOISY, SPECIES)
     with pytest.warns(UndefinedMetricWarning):
-        search = ProbeSearch(**options, refit=lambda _: 0).fit(NOISY, SPECIES)
+        search = proven(**options, refit=lambda _: 0).fit(NOISY, SPECIES)
     assert search.best_index_ == 0
 
 
@@ -370,7 +374,7 @@ def test_other_errors_of_a_score_are_raised(error):
         raise error
 
     with pytest.raises(type(error)) as caught:
-        ProbeSearch(param_grid=GRID, cv=3, scoring=score).fit(NOISY, SPECIES)
+        proven(param_grid=GRID, cv=3, scoring=score).fit(NOISY, SPECIES)
     assert caught.value is error
 
 
@@ -386,7 +390,7 @@ def routing():
 @pytest.mark.usefixtures("routing")
 def test_groups_reach_a_nested_search():
     options: Any = {"params": {"groups": GROUPS}, "cv": GroupKFold(5), "return_indices": True, "return_estimator": True}
-    ours = cross_validate(ProbeSearch(SoftmaxClassifier(tol=1e-9), GRID, cv=GroupKFold(3)), NOISY, SPECIES, **options)
+    ours = cross_validate(proven(SoftmaxClassifier(tol=1e-9), GRID, cv=GroupKFold(3)), NOISY, SPECIES, **options)
     search = GridSearchCV(LogisticRegression(tol=1e-9, max_iter=10_000), GRID, cv=GroupKFold(3))
     theirs = cross_validate(search, NOISY, SPECIES, **options)
     assert ours["test_score"].tolist() == theirs["test_score"].tolist()
@@ -407,7 +411,7 @@ def test_weights_go_where_they_are_requested_as_in_grid_search(fitting, scoring,
         {"sample_weight": params["sample_weight"]} if True in (fitting, scoring) else {}
     )
     found = []
-    kinds: tuple[Any, ...] = (ProbeSearch, GridSearchCV)
+    kinds: tuple[Any, ...] = (proven, GridSearchCV)
     for search in kinds:
         scorer: Any = get_scorer("neg_log_loss").set_score_request(sample_weight=scoring)
         own: Any = get_scorer("accuracy").set_score_request(sample_weight=False)
@@ -428,19 +432,19 @@ def test_weights_go_where_they_are_requested_as_in_grid_search(fitting, scoring,
 
 @pytest.mark.usefixtures("routing")
 def test_what_nobody_asked_for_is_refused_as_grid_search_does():
-    for search in (ProbeSearch(param_grid=GRID), GridSearchCV(LogisticRegression(), GRID)):
+    for search in (proven(param_grid=GRID), GridSearchCV(LogisticRegression(), GRID)):
         with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
             search.fit(NOISY, SPECIES, sample_weight=WEIGHT)
         with pytest.raises(TypeError, match="unexpected argument"):
             search.fit(NOISY, SPECIES, groups=GROUPS)
     ours, theirs = (
         search.get_metadata_routing()
-        for search in (ProbeSearch(cv=GroupKFold()), GridSearchCV(LogisticRegression(), GRID, cv=GroupKFold()))
+        for search in (proven(cv=GroupKFold()), GridSearchCV(LogisticRegression(), GRID, cv=GroupKFold()))
     )
     assert isinstance(ours, MetadataRouter)
     assert ours.consumes("fit", ["groups", "other"]) == theirs.consumes("fit", ["groups", "other"]) == {"groups"}
-    assert not hasattr(ProbeSearch(), "set_fit_request")
-    assert not hasattr(ProbeSearch(), "set_score_request")
+    assert not hasattr(proven(), "set_fit_request")
+    assert not hasattr(proven(), "set_score_request")
 
 
 @pytest.mark.usefixtures("routing")
@@ -452,7 +456,7 @@ def test_a_score_of_ones_own_gets_what_it_requests():
         return np.mean(age * (y == predicted))
 
     scorer: Any = make_scorer(metric).set_score_request(age=True)
-    search: Any = ProbeSearch(param_grid=GRID, cv=3, scoring=scorer)
+    search: Any = proven(param_grid=GRID, cv=3, scoring=scorer)
     search.fit(NOISY, SPECIES, age=np.arange(150.0))
     assert seen == [(50, 50)] * 9
     assert search.best_score_ > 1
@@ -461,9 +465,9 @@ def test_a_score_of_ones_own_gets_what_it_requests():
 
 def test_without_routing_nothing_else_is_taken():
     with pytest.raises(UsageError, match=r"age: there is no such argument; .*enable_metadata_routing=True") as caught:
-        ProbeSearch(param_grid=GRID).fit(NOISY, SPECIES, age=1)
+        proven(param_grid=GRID).fit(NOISY, SPECIES, age=1)
     assert "\n" not in str(caught.value)
-    search: Any = ProbeSearch(param_grid=GRID, cv=GroupKFold(3)).fit(NOISY, SPECIES, groups=GROUPS)
+    search: Any = proven(param_grid=GRID, cv=GroupKFold(3)).fit(NOISY, SPECIES, groups=GROUPS)
     with pytest.raises(UsageError, match="age: there is no such argument"):
         search.score(NOISY, SPECIES, age=1)
 
@@ -471,7 +475,7 @@ def test_without_routing_nothing_else_is_taken():
 @pytest.mark.usefixtures("routing")
 def test_splits_are_refused_for_the_weights_of_scores_only():
     alone = np.where(np.arange(150) < 100, 1.0, 0.0)
-    search: Any = ProbeSearch(SoftmaxClassifier().set_fit_request(sample_weight=True), GRID, cv=KFold(3, shuffle=False))
+    search: Any = proven(SoftmaxClassifier().set_fit_request(sample_weight=True), GRID, cv=KFold(3, shuffle=False))
     X, y = NOISY[::-1], SPECIES[::-1]
     order = np.argsort(np.arange(150) % 3, kind="stable")
     X, y = X[order], y[order]

@@ -95,8 +95,8 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     is a function; none of the three is with several scores and refit=False); cv_results_, with GridSearchCV's keys and,
     for each split and as mean and deviation, reg (λ), objective, gap and iterations, and for each split stopped: "gap"
     (proven to tol), "search" or "contender" (not proven, see search_tol), or why it fell short; the time of a fit is
-    its share, by iterations, of that of its stack. best_estimator_ and refit_time_ with refit; scorer_, a dict for several;
-    multimetric_, n_splits_, classes_ (K,), n_features_in_, feature_names_in_.
+    its share, by iterations, of that of its stack. best_estimator_ and refit_time_ with refit; scorer_, a dict for
+    several; multimetric_, n_splits_, classes_ (K,), n_features_in_, feature_names_in_.
     """
 
     # A router has no requests of its own: set_fit_request would do nothing.
@@ -166,8 +166,8 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             estimator.set_params(prepare=self.prepare)
         if self.search_tol is not None and not 0 < self.search_tol <= MOST_SEARCH_TOL:
             raise UsageError(
-                f"search_tol is {self.search_tol!r}; give a share such as 1e-4, at most {MOST_SEARCH_TOL:g}, or None to "
-                "prove every fit"
+                f"search_tol is {self.search_tol!r}; give a share such as 1e-4, at most {MOST_SEARCH_TOL:g}, or None "
+                "to prove every fit"
             )
         scorers = read_scorers(estimator, self.scoring)
         check_refit(self, scorers, several=not is_one(self.scoring))

@@ -41,8 +41,9 @@ class Told:
     def __init__(self, objective=1.0):
         self.asked, self.objective = [], objective
 
-    def __call__(self, problem, start, tol, *, arrives=True):
-        self.asked.append((problem.heads.reg.tolist(), start.W[0, 0].tolist(), tol, arrives))
+    def __call__(self, problem, start, goal, *, arrives=True, instead=None):
+        del instead
+        self.asked.append((problem.heads.reg.tolist(), start.W[0, 0].tolist(), goal, arrives))
         h = len(problem.heads)
         return replace(
             start,
@@ -177,12 +178,11 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
     # Or a direction in the classes that was flat where it was measured would be taken for flat ever after.
     X = np.random.default_rng(0).standard_normal((12, 3))
     problem = posed([1.0, 1.0])
-    given = HeadProblem(
-        place=np.arange(2),
-        reg=problem.heads.reg,
-        curvature=null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias),
-        null_bias=problem.heads.null_bias,
-        null_objective=problem.heads.null_objective,
+    given = HeadProblem.of(
+        problem.heads.reg,
+        null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias),
+        problem.heads.null_bias,
+        problem.heads.null_objective,
     )
     flat = Oracle(
         evaluate=lambda W, b, _: (np.ones(2), W * 0, b * 0),
@@ -192,7 +192,7 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
 
     def standing(passes):
         start = replace(problem.start("float64"), iterations=np.array(passes))
-        descent = Iterates(flat, fit_metric(X, X), given, start, intercept=True, tol=1e-6, max_iter=10, tell=None)
+        descent = Iterates(flat, fit_metric(X, X), given, start, intercept=True, goal=1e-6, max_iter=10, tell=None)
         assert descent.run().iterations.tolist() == passes  # where all is flat, nobody takes a step
         return descent.classes.stiffness
 

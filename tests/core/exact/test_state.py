@@ -13,7 +13,7 @@ from linprobe.core.exact.state import Direction, HeadProblem, Headway, Pair, Pos
 
 def given(reg) -> HeadProblem:
     h = len(reg)
-    return HeadProblem(np.arange(h), np.array(reg), np.zeros((2, 2, h)), np.zeros((2, h)), np.ones(h))
+    return HeadProblem.of(np.array(reg), np.zeros((2, 2, h)), np.zeros((2, h)), np.ones(h))
 
 
 def test_a_head_waits_while_accepted_steps_bring_neither_gap_nor_objective_down():
@@ -55,10 +55,10 @@ def test_narrowing_never_holds_two_of_everything():
     descent = Iterates(
         Oracle(lambda W, b, _: (np.ones(W.shape[-1]), W * 0, b * 0), lambda *_: curvature, None),
         fit_metric(problem.X, np.zeros(0)),
-        HeadProblem(np.arange(h), problem.heads.reg, curvature, problem.heads.null_bias, problem.heads.null_objective),
+        HeadProblem.of(problem.heads.reg, curvature, problem.heads.null_bias, problem.heads.null_objective),
         problem.start("float64"),
         intercept=True,
-        tol=1e-6,
+        goal=1e-6,
         max_iter=10,
         tell=None,
     )

@@ -89,7 +89,7 @@ class Iterates:
         """Descend until every head is certified, stalled or out of passes."""
         every, start = np.ones(len(self.given), bool), self.landed
         W, b = self._like(self._array(start.W)), self._array(start.b)
-        self._measure(W, b, start.W.any(axis=(0, 1)))
+        self._measure(W, b, (start.iterations > 0) | np.asarray(start.W.any(axis=(0, 1))))
         self.at: Position = self._look(W, b)
         del W, b  # or they would be kept to the end
         self._look_back()

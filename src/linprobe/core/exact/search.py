@@ -18,8 +18,9 @@ LEVELS = 1e-1, 1e-2  # of its share, in turn: what is expected of going on with 
 class Search:
     """What a search asks of heads: most are only compared, and nobody uses more of them than a score.
 
-    share: what going on with a head may be expected to gain, as in `Loosely`; contenders: which of all heads (H,), bool,
-    may still be the best by their scores where they stand, weights and biases of the features as they were given.
+    share: what going on with a head may be expected to gain, as in `Loosely`; contenders: which of all heads (H,),
+    booleans, may still be the best by their scores where they stand, given weights and biases of the features as they
+    were given.
     """
 
     share: float

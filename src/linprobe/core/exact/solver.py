@@ -13,7 +13,7 @@ from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import UNDERWAY, Loosely, Optimum, Unfinished
-from linprobe.core.exact.path import LOOSE, follow, lawful, walk
+from linprobe.core.exact.path import LOOSE, follow, lawful
 from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, takes_span
 from linprobe.core.exact.search import Search, Searching
 from linprobe.core.exact.span import turned

@@ -35,7 +35,7 @@ def lowest_in_span(problem: Problem, past: Sequence[Optimum], start: Optimum) ->
     W, b = (np.stack([getattr(one, name)[..., 0] for one in past], axis=-1) for name in ("W", "b"))
     device = device_of(problem.y)
     like = move(np.ascontiguousarray(W), device)
-    (scores,) = problem.X.map(_Scores(like, move(b, device)), like, size=CHUNK_ROWS, rows=rows)
+    (scores,) = problem.X.map(_ScoresOfPast(like, move(b, device)), like, size=CHUNK_ROWS, rows=rows)
     share = np.ones(count) if weights is None else to_numpy(weights.of(rows))[:, 0].astype(np.float64)
     square = np.einsum("dki,dkj->ij", W, W, dtype=np.float64)
     c = _lowest(
@@ -46,15 +46,18 @@ def lowest_in_span(problem: Problem, past: Sequence[Optimum], start: Optimum) ->
         float(problem.heads.reg[0]),
         square,
     )
-    # One after the other: a sum over a stack of them would hold all of them once more.
-    parts = {name: sum(a * getattr(one, name) for a, one in zip(c, past, strict=True)) for name in ("W", "b")}
-    return replace(start, W=parts["W"].astype(past[0].W.dtype, copy=False), b=parts["b"])
+    W, b = c[0] * past[0].W, c[0] * past[0].b
+    for share_of, one in zip(c[1:], past[1:], strict=True):
+        W += share_of * one.W
+        b += share_of * one.b
+    return replace(start, W=W.astype(past[0].W.dtype, copy=False), b=b)
 
 
 def _lowest(
     scores: np.ndarray, labels: np.ndarray, share: np.ndarray, loss: SmoothLoss, reg: float, square: np.ndarray
 ) -> np.ndarray:
-    """c (s,) of the lowest Σ share · loss(Σ cᵢ scoresᵢ) + λ cᵀ square c: scores (m, K, s), share (m,), square (s, s).
+    """Return c (s,) of the lowest Σ share · loss(Σ cᵢ scoresᵢ) + λ cᵀ square c: scores (m, K, s), share (m,), and
+    square (s, s).
 
     From the last solution alone, c = (1, 0, ...), so it is never above that on these rows.
     """
@@ -106,7 +109,7 @@ def _bent(apart: np.ndarray, share: np.ndarray, curvature: Curvature) -> np.ndar
 
 
 @dataclass(frozen=True, eq=False)
-class _Scores:
+class _ScoresOfPast:
     """The scores (m, K, s) of s solutions: W (D, K, s), b (K, s)."""
 
     W: Array
