@@ -668,9 +668,7 @@ def embeddings_of(K, seed=0):
     return X.astype(np.float32), y
 
 
-@pytest.mark.parametrize(
-    ("estimator", "strongest"), [(SoftmaxClassifier(), -4), (LinearSVM(loss="squared_hinge"), -6)]
-)
+@pytest.mark.parametrize(("estimator", "strongest"), [(SoftmaxClassifier(), -4), (LinearSVM(loss="squared_hinge"), -6)])
 def test_a_loose_search_takes_what_a_proven_one_takes_in_a_fraction_of_the_passes(estimator, strongest):
     X, y = embeddings_of(5)
     grid = {"C": np.logspace(strongest, 4, 9)}
