@@ -15,7 +15,7 @@ from linprobe.core.backend import Array
 from linprobe.core.exact import solver
 from linprobe.core.exact.optimum import Optimum, Unfinished
 from linprobe.core.exact.problem import groups, newton_room, solve_bytes, takes_span
-from linprobe.core.exact.solver import Precision, Search
+from linprobe.core.exact.solver import Ground, Precision, Search
 from linprobe.core.sgd.plan import Plan
 from linprobe.errors import IncompatibleError
 
@@ -28,7 +28,7 @@ BYTES = {"auto": (4, 8), "single": (4,), "double": (8,)}  # of the numbers in th
 class Exact:
     """How `solve` finds the optima; seed: of the values of reg, where they are drawn.
 
-    search_tol: what may be expected of going on with a head that is only compared, as a share of its scale; None: every
+    ground: what solves of the same rows share. search_tol: what may be expected of going on with a head that is only compared, as a share of its scale; None: every
     head is proven to tol.
     """
 
@@ -39,6 +39,7 @@ class Exact:
     precision: Precision = "auto"
     seed: int = 0
     search_tol: float | None = None
+    ground: Ground | None = None
 
     unit = "fits"
 
@@ -109,6 +110,7 @@ class Exact:
             progress=progress,
             start=start,
             keep=lambda state: watch.keep(lambda: state().pack(), done),
+            ground=self.ground,
             search=None if self.search_tol is None else Search(self.search_tol, _Contending(task, watch)),
         )
         return _trained(found)

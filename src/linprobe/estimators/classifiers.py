@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -86,6 +87,10 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         Raises UsageError, a ValueError, for what cannot be trained on, DataError for a mapped file. Warns with
         ConvergenceWarning where the exact solver stopped above `tol`.
         """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, ground: exact.Ground | None = None) -> Self:
+        """As `fit`; ground: what a search has found of the rows of X."""
         loss = self._loss()
         check_parameters(self, loss)
         stamps = file_stamps(X)
@@ -94,7 +99,9 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
         weight = check_weights(sample_weight, self.class_weight, classes, codes)
         preparation, data = prepared_for(self, data, weight)
         reg = find_reg(self.reg, self.C, data, weight, len(classes))
-        find = self._descend if self.solver == "sgd" else self._solve
+        # Prepared features are other rows.
+        ground = ground if preparation is None else None
+        find = self._descend if self.solver == "sgd" else partial(self._solve, ground=ground)
         optimum = find(data, codes, reg, loss=loss, classes=len(classes), sample_weight=weight)
         W, b, objective = to_numpy(optimum.W)[:, :, 0], to_numpy(optimum.b)[:, 0], float(optimum.objective[0])
         self._scale = None if preparation is None else preparation.scale

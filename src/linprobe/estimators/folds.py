@@ -13,6 +13,7 @@ from linprobe.compare.held_out import HeldOut, some_of
 from linprobe.compare.settings import Axis
 from linprobe.compare.solver import Resources, Trained
 from linprobe.core.backend import Products, choose_device, move, namespace, product, quiet, to_numpy
+from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
 from linprobe.core.objective import default_chunk
@@ -160,9 +161,9 @@ class JointFit:
     rows: slice | np.ndarray
 
     def compare(
-        self, examples: TrainingData, memory: int | None, search_tol: float | None, judge: Judge
+        self, examples: TrainingData, memory: int | None, search_tol: float | None, ground: Ground, judge: Judge
     ) -> tuple[Comparison, np.ndarray]:
-        """The settings on the splits, and λ of each of both (G, F)."""
+        """The settings on the splits, and λ of each of both (G, F); ground is that of the features."""
         estimator = self.settings[0].estimator
         reg = np.empty((len(self.settings), len(self.splits)))
 
@@ -185,6 +186,7 @@ class JointFit:
             max_iter=int(estimator.max_iter),
             precision=estimator.precision,
             search_tol=search_tol,
+            ground=ground,
         )
         found = compare(
             *(some_of(self.features, self.rows), codes, Penalties(reg), HeldOut.of_weights(weights), solver),

@@ -17,6 +17,7 @@ from linprobe.compare.choose import choose
 from linprobe.compare.comparison import Comparison, Fits
 from linprobe.compare.solver import Judged, Trained
 from linprobe.core.backend import on_host
+from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.optimum import EXPECTED
 from linprobe.data.columns import as_matrix
 from linprobe.errors import IncompatibleError, UsageError
@@ -183,8 +184,11 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         found = Fitted(len(settings), len(splits))
         scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
         started = time.perf_counter()
-        for stack in stacks_of(settings, splits, examples):
+        ground = Ground()
+        for number, stack in enumerate(stacks_of(settings, splits, examples)):
             times = [started]
+            if number or stack.preparation is not None:
+                ground = Ground()  # of other features or options; of one stack at a time, as it may take as much as X
 
             def judge(trained: Trained, _: np.ndarray, stack: JointFit = stack, times: list[float] = times) -> Judged:
                 times.append(time.perf_counter())
@@ -197,7 +201,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                         scores.add("train", stack, examples, trained, place)
                 return Judged(score=scores.of_stack(stack))
 
-            compared, reg = stack.compare(examples, self.memory, self.search_tol, judge)
+            compared, reg = stack.compare(examples, self.memory, self.search_tol, ground, judge)
             _warn_of_gaps(compared.fits, stack.settings[0].estimator)
             found.add(stack, compared.fits, reg, times[-1] - times[0])
             started = time.perf_counter()  # preparing the next stack's features is part of its fit
@@ -230,7 +234,8 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.refit:
             started = time.perf_counter()
             best: Any = clone(settings[self.best_index_].estimator)
-            self.best_estimator_ = best.fit(examples.X, examples.labels, weight)
+            alike = number == 0  # a single stack: its features and options are those of the best
+            self.best_estimator_ = best._fit(examples.X, examples.labels, weight, ground if alike else None)
             self.refit_time_ = time.perf_counter() - started
         return self
 

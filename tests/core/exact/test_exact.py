@@ -521,4 +521,4 @@ def test_huge_weights_are_only_their_proportions():
 
 
 def test_exact_names_what_it_has():
-    assert set(exact.__all__) == {"Optimum", "Precision", "Search", "solve"}
+    assert set(exact.__all__) == {"Ground", "Optimum", "Precision", "Search", "solve"}

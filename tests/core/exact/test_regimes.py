@@ -70,9 +70,11 @@ def test_the_span_of_few_rows_holds_the_optimum(loss, intercept, weighted, monke
 def test_rows_in_their_span_have_the_products_that_they_had():
     X, y = wide()
     problem = pose(X.astype(np.float32) + 100, y, np.ones(2), "softmax", 4, None, True, "numpy")
-    small, span = turned(problem, "float64")
+    small, span, metric = turned(problem, "float64")
     assert small.X.shape == (60, 60)
     assert small.X.dtype == np.float64
+    # Along the principal axes: the metric is that of any rows, and needs no basis.
+    np.testing.assert_allclose(np.cov(small.X.read(slice(None)).T, bias=True), np.diag(metric.rest), atol=1e-10)
     rows, inside = problem.X.read(slice(None)).astype(np.float64), small.X.read(slice(None))
     np.testing.assert_allclose(inside @ inside.T, (rows - rows.mean(0)) @ (rows - rows.mean(0)).T, atol=1e-10)
     rng = np.random.default_rng(0)
@@ -91,7 +93,7 @@ def test_rows_stay_as_they_are_where_memory_is_short(monkeypatch):
     whole = solve(X, y, reg)
     enough = sum(solve_bytes(X.shape, 4, 2, 4, span=False))
     assert enough < sum(solve_bytes(X.shape, 4, 1, 8))
-    monkeypatch.setattr(exact, "turned", None)
+    monkeypatch.setattr(exact.Ground, "turned", None)
     found = solve(X, y, reg, memory=enough)
     assert (found.stopped == "gap").all()
     np.testing.assert_allclose(found.objective, whole.objective, rtol=2e-6)

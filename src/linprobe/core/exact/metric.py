@@ -59,6 +59,12 @@ class Metric:
             found += self._out_of(inner)
         return turn(found, axes, back=True)
 
+    def along_its_axes(self) -> "Metric":
+        """The same for features in the coordinates of its complete basis."""
+        basis: Array = self.basis
+        mean = product(self.mean[None, :], basis, namespace(basis).empty((1, basis.shape[1]), dtype=basis.dtype))[0]
+        return Metric(mean, None, self.variance[:0], self.variance)
+
     def highest(self) -> float:
         """The largest variance in any direction."""
         known = [part for part in (self.variance, self.rest) if part is not None and len(part)]

@@ -57,6 +57,10 @@ class Problem:
         """The same for some of the heads."""
         return replace(self, heads=self.heads.take(heads), weights=self.weights_of(heads))
 
+    def on(self, rows: Rows) -> "Problem":
+        """The same on other coordinates of its rows."""
+        return replace(self, X=rows)
+
     def with_reg(self, reg: np.ndarray) -> "Problem":
         """The same with other penalties (H,)."""
         return replace(self, heads=replace(self.heads, reg=reg))

@@ -8,22 +8,22 @@ import numpy as np
 
 from linprobe.core.backend import Array, namespace, quiet, to_numpy
 from linprobe.core.exact.curvature import class_curvature
+from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.lbfgs import Iterates, Oracle
-from linprobe.core.exact.metric import Metric, fit_metric
+from linprobe.core.exact.metric import Metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import UNDERWAY, Loosely, Optimum, Unfinished
 from linprobe.core.exact.path import LOOSE, follow, lawful
 from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, takes_span
 from linprobe.core.exact.search import Search, Searching
-from linprobe.core.exact.span import turned
 from linprobe.core.exact.state import HeadProblem
 from linprobe.core.objective import objective_and_gradient
 from linprobe.data.rows import Rows
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
-__all__ = ["Optimum", "Precision", "Search", "solve"]
+__all__ = ["Ground", "Optimum", "Precision", "Search", "solve"]
 
 Precision = Literal["auto", "single", "double"]
 Keep = Callable[[Callable[[], Unfinished]], None]
@@ -54,6 +54,7 @@ def solve(
     start: Unfinished | None = None,
     keep: Keep | None = None,
     search: Search | None = None,
+    ground: Ground | None = None,
 ) -> Optimum:
     """Minimise weighted mean loss + λ ΣW² of every head, the bias free of penalty, to a proven relative gap.
 
@@ -65,7 +66,8 @@ def solve(
     own span; device as `choose_device` names it; memory, bytes that the work may take besides X; progress(heads done,
     heads); keep is called after every pass with what gives a state, from which as start the same goes on. L-BFGS (Liu
     and Nocedal, 1989) for all heads at once. No head ends above one with a larger λ on the same examples, or above no
-    weights at all. With a search, heads are only brought to where they can be compared, and nothing is proven.
+    weights at all. With a search, heads are only brought to where they can be compared, and nothing is proven. ground: what another solve of the same X, with
+    an intercept or without like this one, has found of it, and what this one finds for the next.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is core/certificate.py.
@@ -75,10 +77,11 @@ def solve(
     """
     if not (tol >= 0 and max_iter >= 1):
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
+    ground = Ground() if ground is None else ground
     posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
     K, H, span = len(posed.heads.shares), len(posed.heads), None
     if takes_span(X.shape, K, memory, device):
-        problem, span = turned(posed, "float32" if precision == "single" else "float64")
+        problem, span = ground.turned(posed, "float32" if precision == "single" else "float64")
 
     def seen(found: Optimum) -> Optimum:
         return found if span is None else span.back(found, intercept=intercept)
@@ -106,8 +109,7 @@ def solve(
             break
         if metric is None or (result.stopped[heads] != "gap").any():
             # What single precision knows of the curvature does not do for what it could not finish.
-            with quiet(like):
-                metric = fit_metric(problem.X, like, problem.mean_weight(), centred=intercept)
+            metric = ground.metric(problem, like)
             if phase == "float32" and len(phases) > 1 and not SINGLE_RANGE[0] < metric.highest() < SINGLE_RANGE[1]:
                 # Squares of such features, or of the gradient, leave the range of float32.
                 metric = None

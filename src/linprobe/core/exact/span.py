@@ -1,7 +1,8 @@
 """Fewer rows than features: the same problem in as few coordinates as there are rows, exactly.
 
 The optimum's weights lie in the span of the rows. In an orthonormal basis of it a pass costs n² instead of n D numbers,
-and no rounding error can lie outside, where the penalty alone would hold it back, and a weak one hardly does.
+and no rounding error can lie outside, where the penalty alone would hold it back, and a weak one hardly does. Along the
+principal axes of the rows the metric is diagonal, too.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from linprobe.core.backend import Array, namespace, orthonormal, product, to_numpy
-from linprobe.core.exact.metric import CHUNK_ROWS
+from linprobe.core.exact.metric import CHUNK_ROWS, Metric, fit_metric
 from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.problem import Problem
 from linprobe.data.moments import feature_mean
@@ -19,25 +20,28 @@ from linprobe.data.terms import Chunk
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """centre (D,), basis (D, r), orthonormal columns: a row of X is centre + basis · (its coordinates)."""
+    """centre (D,), basis (D, r) and axes (r, r), orthonormal columns: a row of X is centre + basis · axes · (its
+    coordinates).
+    """
 
     centre: Array
     basis: Array
+    axes: Array
 
     def back(self, found: Optimum, *, intercept: bool) -> Optimum:
         """An optimum in the coordinates of the basis (r, K, H) as one of the features (D, K, H)."""
-        basis, centre = to_numpy(self.basis), to_numpy(self.centre)
+        basis, axes, centre = to_numpy(self.basis), to_numpy(self.axes), to_numpy(self.centre)
         r, K, H = found.W.shape
-        W = np.empty((len(basis), K * H))
-        product(basis, np.ascontiguousarray(found.W.reshape(r, K * H), np.float64), W)
+        inside = product(axes, np.ascontiguousarray(found.W.reshape(r, K * H), np.float64), np.empty((r, K * H)))
+        W = product(basis, inside, np.empty((len(basis), K * H)))
         W = W.reshape(-1, K, H).astype(found.W.dtype, copy=False)
         # For the weights as they are handed over: what rounding changes of them, times the centre, may be much.
         b = found.b - np.tensordot(centre, W.astype(np.float64, copy=False), 1) if intercept else found.b
         return replace(found, W=W, b=b)
 
 
-def turned(problem: Problem, dtype: str) -> tuple[Problem, Span]:
-    """The problem with n coordinates a row, of this type, and the way back; computed in float64."""
+def turned(problem: Problem, dtype: str) -> tuple[Problem, Span, Metric]:
+    """The problem with n coordinates a row, of this type, the way back, and the metric; computed in float64."""
     n, D = problem.X.shape
     like = problem.array([])
     xp = namespace(like)
@@ -49,8 +53,17 @@ def turned(problem: Problem, dtype: str) -> tuple[Problem, Span]:
     columns = xp.asarray(rows[:].T, copy=True)
     del rows
     basis, coordinates = orthonormal(columns)
-    coordinates = xp.astype(coordinates.T, getattr(xp, dtype), copy=True)
-    return replace(problem, X=StoredRows(coordinates)), Span(centre, basis)
+    coordinates = xp.asarray(coordinates.T, copy=True)
+    metric = fit_metric(coordinates, like, problem.mean_weight(), centred=problem.intercept)
+    axes = metric.basis
+    if axes is None:  # where numbers are not finite, which is refused later
+        axes = xp.eye(coordinates.shape[1], dtype=xp.float64, device=like.device)
+    else:
+        coordinates = product(coordinates, axes, xp.empty(coordinates.shape, dtype=xp.float64, device=like.device))
+        metric = metric.along_its_axes()
+    kind = getattr(xp, dtype)
+    rows = StoredRows(xp.astype(coordinates, kind, copy=False))
+    return problem.on(rows), Span(centre, basis, axes), metric.like(xp.empty(0, dtype=kind, device=like.device))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,39 @@
+"""What solves on the same rows share: the coordinates that these are turned to, and the metric of their features."""
+
+
+from linprobe.core.backend import Array, quiet
+from linprobe.core.exact.metric import Metric, fit_metric
+from linprobe.core.exact.problem import Problem
+from linprobe.core.exact.span import Span, turned
+
+__all__ = ["Ground"]
+
+
+class Ground:
+    """Found by the first solve that needs it, and stood on by the next, which must be of the same rows.
+
+    A search and the refit of its best setting are such. Other weights of the examples change nothing of what is found:
+    the coordinates are exact, and the metric is only the first guess of a curvature.
+    """
+
+    def __init__(self) -> None:
+        self._turned: tuple[Problem, Span, Metric] | None = None
+        self._metrics: dict[str, Metric] = {}
+
+    def turned(self, problem: Problem, dtype: str) -> tuple[Problem, Span]:
+        """The problem in the coordinates of the span of its rows, of this type, and the way back."""
+        if self._turned is None or str(self._turned[0].X.dtype) != dtype:
+            self._turned = turned(problem, dtype)
+            self._metrics = {}
+        there, span, metric = self._turned
+        self._metrics.setdefault(str(metric.mean.dtype), metric)
+        return problem.on(there.X), span
+
+    def metric(self, problem: Problem, like: Array) -> Metric:
+        """That of the problem's rows, of the type and on the device of `like`."""
+        kind = str(like.dtype)
+        if kind not in self._metrics:
+            with quiet(like):
+                found = fit_metric(problem.X, like, problem.mean_weight(), centred=problem.intercept)
+            self._metrics[kind] = found
+        return self._metrics[kind]
