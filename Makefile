@@ -41,7 +41,7 @@ bench: $(VENV)/installed ## Time the grid, the certified path and their peers: m
 	$(BIN)/python benchmarks/peers.py $(SOURCE)
 	$(BIN)/python benchmarks/growth.py $(SOURCE)
 	$(BIN)/python benchmarks/exact.py $(SOURCE)
-	$(BIN)/python benchmarks/probe.py
+	$(BIN)/python benchmarks/search.py
 
 docs: $(VENV)/installed-docs ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

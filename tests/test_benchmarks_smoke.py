@@ -102,13 +102,17 @@ def test_exact_prints_the_path_its_products_and_what_others_take_to_its_objectiv
 
 
 @pytest.mark.real_data
-def test_probe_prints_a_row_for_each_search_and_how_far_they_agree(table):
-    rows = table("probe.py", "--quick")
-    assert rows["linprobe ProbeSearch"][0].split()[1] == "1.0"
-    for name in ("GridSearchCV, n_jobs=None", "GridSearchCV, n_jobs=2"):
-        assert len(rows[name][0].split()) >= 4, name
-    assert rows["same best C"] == ["yes", "yes"]
-    assert all(float(apart) < 0.02 for apart in rows["mean score of any C off by at most"])
+def test_search_prints_a_row_for_each_search_and_how_far_its_scores_are_off(table):
+    rows = table("search.py", "--quick", "--repeats", "1", "digits")
+    (ours,) = rows["linprobe ProbeSearch"]
+    assert ours.split()[1] == "1.0"
+    loose, proven = rows["passes over the rows, of all fits together"]
+    assert int(loose.replace(",", "")) < int(proven.replace(",", ""))
+    for name in ("GridSearchCV, n_jobs=None", "GridSearchCV, n_jobs=2", "LogisticRegressionCV, n_jobs=2"):
+        (peer,) = rows[name]
+        assert peer.split()[2] == ours.split()[2], name
+        assert float(peer.split()[-1]) < 0.02, name
+    assert float(ours.split()[-1]) <= 0.002  # one of 500 examples
 
 
 PEERS = ("lbfgs", "newton-cg", "hundred", "cyanure")

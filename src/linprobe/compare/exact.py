@@ -28,8 +28,8 @@ BYTES = {"auto": (4, 8), "single": (4,), "double": (8,)}  # of the numbers in th
 class Exact:
     """How `solve` finds the optima; seed: of the values of reg, where they are drawn.
 
-    ground: what solves of the same rows share. search_tol: what may be expected of going on with a head that is only compared, as a share of its scale; None: every
-    head is proven to tol.
+    search_tol: what may be expected of going on with a head that is only compared, as a share of its scale; None: every
+    head is proven to tol. ground: what solves of the same rows share.
     """
 
     loss: str = "softmax"

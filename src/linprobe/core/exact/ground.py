@@ -1,6 +1,5 @@
 """What solves on the same rows share: the coordinates that these are turned to, and the metric of their features."""
 
-
 from linprobe.core.backend import Array, quiet
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.problem import Problem
