@@ -74,7 +74,8 @@ def test_rows_in_their_span_have_the_products_that_they_had():
     assert small.X.shape == (60, 60)
     assert small.X.dtype == np.float64
     # Along the principal axes: the metric is that of any rows, and needs no basis.
-    np.testing.assert_allclose(np.cov(small.X.read(slice(None)).T, bias=True), np.diag(metric.rest), atol=1e-10)
+    variance: Any = metric.rest
+    np.testing.assert_allclose(np.cov(small.X.read(slice(None)).T, bias=True), np.diag(variance), atol=1e-10)
     rows, inside = problem.X.read(slice(None)).astype(np.float64), small.X.read(slice(None))
     np.testing.assert_allclose(inside @ inside.T, (rows - rows.mean(0)) @ (rows - rows.mean(0)).T, atol=1e-10)
     rng = np.random.default_rng(0)
