@@ -5,8 +5,8 @@
 
 All have their defaults on the same float32 features, but that max_iter never ends a fit of scikit-learn's
 LogisticRegression, unless a row says so; C is scikit-learn's own ten, 1e-4 to 1e4. Each search runs in a process of its
-own, one after the other; it and its workers are warm, and the seconds are the median of the repeats (one, of the proven). Errors are the
-worst of a mean score of any C, against fits proven to a relative gap of 1e-6.
+own, one after the other; it and its workers are warm, and the seconds are the median of the repeats (of one, where
+every fit is proven). Errors are the worst of a mean score of any C, against fits proven to a relative gap of 1e-6.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Where probes live: few rows, many features, weak penalties; and what is done with heads that fail there."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
