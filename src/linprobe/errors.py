@@ -19,6 +19,22 @@ A message is one line: place, finding, expectation, next step.
 import importlib
 from types import ModuleType
 
+__all__ = [
+    "DataError",
+    "DivergedError",
+    "DownloadError",
+    "IncompatibleError",
+    "InterruptedWorkError",
+    "LinprobeError",
+    "MissingDependencyError",
+    "OutputError",
+    "UncheckedFileWarning",
+    "UnsafeFileError",
+    "UsageError",
+    "require",
+    "short",
+]
+
 
 class LinprobeError(Exception):
     """The base of every error that linprobe raises on purpose."""

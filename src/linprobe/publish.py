@@ -18,6 +18,8 @@ from linprobe.errors import OutputError, UsageError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+__all__ = ["claimed", "publish_file", "publish_folder", "sweep"]
+
 # What a write on a place that is full, broken or frozen fails with; the system names no file then.
 WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 

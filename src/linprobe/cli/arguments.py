@@ -14,6 +14,43 @@ if TYPE_CHECKING:
     from linprobe.compare.solver import Resources
     from linprobe.core.backend import Precision as OfSgd
 
+__all__ = [
+    "AXIS",
+    "MACHINE",
+    "OUTPUT",
+    "SETTINGS",
+    "SOURCES",
+    "SPLITS",
+    "TRAINING",
+    "DeviceOption",
+    "ForceOption",
+    "GroupsOption",
+    "JsonOption",
+    "LabelOption",
+    "MemoryOption",
+    "ModelArgument",
+    "OutOption",
+    "PrecisionOption",
+    "PrepareOption",
+    "SeedOption",
+    "SizeOption",
+    "SourceArgument",
+    "SplitColumnOption",
+    "TestOption",
+    "TestSizeOption",
+    "TrainSizeOption",
+    "ValOption",
+    "ValSizeOption",
+    "XOption",
+    "address_space",
+    "complete_source",
+    "of_sgd",
+    "parse_rank",
+    "parse_size",
+    "refuse_little_address_space",
+    "resources",
+]
+
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Prepare = Literal["centred", "standardised", "normalised"]
 Precision = Literal["auto", "float64", "float32", "bfloat16"]

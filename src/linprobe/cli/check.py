@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from linprobe.learn.checker import Fault, FileVerdict, Verdict
     from linprobe.learn.checker.folder import JudgedSubmission
 
+__all__ = ["check"]
+
 Loss = Literal["softmax", "hinge"]
 
 LOOKS = {

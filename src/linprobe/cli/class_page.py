@@ -8,6 +8,8 @@ from linprobe.errors import require
 from linprobe.learn.checker.folder import JudgedSubmission, by_fault, by_student, same_texts
 from linprobe.publish import publish_file
 
+__all__ = ["write_class_page"]
+
 TEMPLATE = Path(__file__).with_name("class_page.html.j2")
 WORDS = {
     "right": "right",

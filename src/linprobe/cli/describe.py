@@ -17,6 +17,8 @@ from linprobe.cli.arguments import (
     XOption,
 )
 
+__all__ = ["describe"]
+
 
 def describe(
     source: SourceArgument,

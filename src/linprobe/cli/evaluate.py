@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from linprobe.results.steps import Step
     from linprobe.tasks.evaluate import Assessment, Proof
 
+__all__ = ["evaluate"]
+
 FINGERPRINT, LONGEST = 15, 200  # characters that are shown of a fingerprint and of a source
 
 CLASSES = 20  # in the table; of more, those with the lowest recall

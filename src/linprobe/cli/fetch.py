@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from linprobe.data.fetch import Progress
 
+__all__ = ["DATASETS", "fetch", "fetch_if_absent"]
+
 # The library's own choices, said again: importing them here would load its client before `--help` is answered.
 DATASETS = ("cifar10",)
 

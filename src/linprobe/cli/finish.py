@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from linprobe.results import Results
 
+__all__ = ["close", "show"]
+
 
 def show(folder: Path, views: Mapping[str, Callable[[], object]]) -> None:
     """Write the pictures and the page of a run that lies complete in its folder; what fails costs a line, not the run.

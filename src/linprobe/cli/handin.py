@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from linprobe.learn.notebook import Choices
     from linprobe.learn.worksheet import WorksheetOptions
 
+__all__ = ["HandIn", "NotebookOption", "PdfOption", "choices_of"]
+
 NotebookOption = Annotated[
     Path | None,
     typer.Option(

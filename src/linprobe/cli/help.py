@@ -13,6 +13,8 @@ from typer.core import TyperCommand, TyperGroup
 from linprobe.cli.output import in_its_letters
 from linprobe.errors import UsageError
 
+__all__ = ["KINDS", "WIDEST", "Command", "Group", "default", "is_option", "least", "name", "page", "term", "usage"]
+
 WIDEST = 100  # letters of a line, on any screen
 TERM = 26  # letters of a term that its explanation stands beside; below a longer one
 KINDS = {"int": "N", "float": "NUMBER", "Path": "PATH"}

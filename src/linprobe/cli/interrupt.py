@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 
+__all__ = ["INTERRUPTED", "over"]
+
 INTERRUPTED = 130
 
 

@@ -6,6 +6,8 @@ import traceback
 
 from linprobe.errors import LinprobeError
 
+__all__ = ["LONGEST", "complain", "explain", "one_line"]
+
 LONGEST = 2_000  # characters of a line; a path alone may have 4,096, which nobody reads
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from linprobe.cli.help import least, name
 
+__all__ = ["mistake"]
+
 LONGEST = 60  # letters of a value that are shown
 NUMBERS = {"int": "an integer", "float": "a number"}
 

@@ -11,6 +11,17 @@ from typing import Any, TextIO
 
 from linprobe.errors import OutputError
 
+__all__ = [
+    "PLAIN_LETTERS",
+    "Output",
+    "answer",
+    "in_its_letters",
+    "lasting_output",
+    "lost_output",
+    "require_output",
+    "say",
+]
+
 # What the commands print beyond ASCII, as ASCII says it.
 PLAIN = {
     **dict.fromkeys("−–—", "-"),

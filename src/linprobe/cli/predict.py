@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from linprobe.results.steps import Step
     from linprobe.tasks.predict import Prediction, Ranked
 
+__all__ = ["predict"]
+
 ROWS = 20  # of an array, on the screen
 BAR = 20  # characters of a probability of 1
 SCORES = "The model was not trained with softmax: its scores are not probabilities."

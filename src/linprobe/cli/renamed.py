@@ -2,6 +2,8 @@
 
 from linprobe.cli.messages import complain
 
+__all__ = ["modern"]
+
 OPTIONS = {"--train": "--train-size", "--val": "--val-size", "--test": "--test-size", "--features": "--prepare"}
 VALUES = {"--precision": {"single": "float32", "double": "float64"}}
 SOURCES = ("--val", "--test")

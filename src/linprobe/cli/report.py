@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+__all__ = ["report"]
+
 
 def report(
     run: Annotated[Path, typer.Argument(help="A folder that linprobe worksheet or linprobe tune left.")],

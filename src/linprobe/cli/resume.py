@@ -10,6 +10,8 @@ from linprobe.errors import DivergedError, InterruptedWorkError
 if TYPE_CHECKING:
     from linprobe.compare.checkpoint import Checkpoint
 
+__all__ = ["resumable"]
+
 
 @contextlib.contextmanager
 def resumable(saved: Path, every: float) -> "Iterator[Callable[[dict[str, Any]], Checkpoint]]":

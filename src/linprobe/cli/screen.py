@@ -23,6 +23,8 @@ from linprobe.compare.solver import Progress as Callback
 from linprobe.results.steps import Step
 from linprobe.results.steps import Table as Figures
 
+__all__ = ["path_progress", "print_notes", "print_step", "search_progress"]
+
 
 def print_step(console: Console, step: Step) -> None:
     """One step: its title, each figure beside what was expected, its table, and what is to be said about them."""

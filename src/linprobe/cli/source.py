@@ -9,6 +9,8 @@ from linprobe.errors import UsageError
 if TYPE_CHECKING:
     from linprobe.data.dataset import Dataset
 
+__all__ = ["opened"]
+
 Asked = dict[str, str]
 
 

@@ -33,6 +33,8 @@ from linprobe.cli.arguments import (
     XOption,
 )
 
+__all__ = ["tune"]
+
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Solver = Literal["exact", "sgd"]
 Loss = Literal["softmax", "squared_hinge", "hinge"]

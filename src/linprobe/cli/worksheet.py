@@ -29,6 +29,8 @@ from linprobe.cli.arguments import (
 )
 from linprobe.cli.handin import HandIn, NotebookOption, PdfOption, choices_of
 
+__all__ = ["worksheet"]
+
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Loss = Literal["softmax", "hinge"]
 Schedule = Literal["constant", "cosine", "step"]

@@ -32,6 +32,8 @@ from linprobe.compare.encoding import NonsenseError, decode, encode, read_header
 from linprobe.errors import DataError, IncompatibleError, OutputError
 from linprobe.publish import publish_file
 
+__all__ = ["ABANDONED_SECONDS", "MAGIC", "Checkpoint", "Part"]
+
 MAGIC = b"linprobe-checkpoint-1\n"
 LENGTH = struct.Struct("<Q")
 SUM_BYTES = hashlib.sha256().digest_size

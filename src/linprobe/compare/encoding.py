@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["NonsenseError", "array_kind", "decode", "encode", "read_header"]
+
 
 class NonsenseError(TypeError):
     """What has no place in a checkpoint: to be written, or read from one with the right sums that somebody made up."""

@@ -7,6 +7,21 @@ import numpy as np
 
 from linprobe.errors import UsageError
 
+__all__ = [
+    "EDGE",
+    "MOST_SETTINGS",
+    "NAMES",
+    "Axis",
+    "End",
+    "Grid",
+    "Listed",
+    "Path",
+    "Space",
+    "Trials",
+    "end_of",
+    "parse_axis",
+]
+
 # Far more than anybody can read; a count with a zero too many is a slip, not a wish.
 MOST_SETTINGS = 10_000
 

@@ -26,6 +26,8 @@ from linprobe.core.losses.dual import BIAS_TOLERANCE, Dual
 from linprobe.data.terms import Chunk
 from linprobe.errors import IncompatibleError, UsageError
 
+__all__ = ["CERTIFIABLE", "Certificate", "certify", "certify_bytes", "no_certificate"]
+
 # A bias that is further off than BIAS_TOLERANCE, or leaves sums of slopes that no step of it takes away, was not fit.
 # It is refused, unless that costs no more than this share of the objective.
 NEGLIGIBLE = 1e-9

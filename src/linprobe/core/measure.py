@@ -12,6 +12,17 @@ from linprobe.core.losses import Loss, find_loss
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
 
+__all__ = [
+    "CHUNK_ROWS",
+    "ClassScore",
+    "StackScore",
+    "confusion",
+    "highest",
+    "per_class",
+    "score_stack",
+    "wilson_interval",
+]
+
 # Scores of this many rows at a time stay in the processor's cache for a stack of a hundred heads.
 CHUNK_ROWS = 512
 CHUNK_SCORES = 2**24  # and so many scores, of many classes, at the most

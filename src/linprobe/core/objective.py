@@ -11,6 +11,8 @@ from linprobe.data.terms import Chunk, Outer
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
+__all__ = ["CHUNK_ROWS", "default_chunk", "loss_and_gradient", "objective_and_gradient"]
+
 # The scores of a chunk are what a pass over the rows needs in memory besides X and the gradient. On float32 features
 # (20,000 x 3,072) and 10 heads of 10 classes, 512 to 4,096 rows take the same time, all rows at once twice as long.
 # The second number keeps wide stacks at 64 MiB of float32.

@@ -15,6 +15,8 @@ from linprobe.data.joined import Joined
 from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError
 
+__all__ = ["Columns", "Dataset", "Examples", "Splits"]
+
 FINGERPRINT_ROWS = 4096  # at a time, so that what lies in a file is never loaded whole
 
 

@@ -28,6 +28,24 @@ from linprobe.errors import DataError, UnsafeFileError
 if TYPE_CHECKING:
     from PIL import Image
 
+__all__ = [
+    "FORMAT_NAMES",
+    "MOST_BYTES",
+    "MOST_PIXELS",
+    "PIXELS_WORTH_A_THREAD",
+    "ColourFoundError",
+    "Encoded",
+    "OtherSizeFoundError",
+    "Shape",
+    "announced",
+    "decode",
+    "fitted",
+    "middle",
+    "quiet",
+    "shape_of",
+    "upright",
+]
+
 # What image data sets hold: each further format is further native code that a hostile file can reach.
 FORMATS = ("PNG", "JPEG", "WEBP")
 FORMAT_NAMES = "PNG, JPEG or WebP"

@@ -10,6 +10,8 @@ from linprobe.data.moments import moments
 from linprobe.data.rows import Rows
 from linprobe.errors import DataError
 
+__all__ = ["CHUNK_ROWS", "Features", "Preparation", "fit_preparation"]
+
 Features = Literal["centred", "standardised", "normalised"]
 
 CHUNK_ROWS = 1024

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from linprobe.errors import DataError, UnsafeFileError
 
+__all__ = ["CIFAR10_AGAIN", "LONGEST_CLASS_NAME", "at_home", "class_names", "readable", "require_file", "show"]
+
 CIFAR10_AGAIN = "fetch it again: linprobe fetch cifar10"
 LONGEST_CLASS_NAME = 100
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from linprobe.data.pictures import fitted, quiet, upright
 
+__all__ = ["see"]
+
 
 def see(encoded: bytes, shape: tuple[int, int, int], white: float, place: str, *, invert: bool = False) -> np.ndarray:
     """A PNG, JPEG or WebP picture as a model sees it, before its preparation: float64 of `shape`.

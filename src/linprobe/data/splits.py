@@ -14,6 +14,18 @@ from linprobe.data.draw import grouped, in_one, mixed, numbered_groups, some, st
 from linprobe.data.prepare import Features, Preparation, fit_preparation
 from linprobe.errors import DataError, UsageError
 
+__all__ = [
+    "Part",
+    "Rule",
+    "TrainedOn",
+    "absent_classes",
+    "default_sizes",
+    "make_splits",
+    "part_of",
+    "prepared",
+    "refuse_what_is_not_finite",
+]
+
 Part = Literal["train", "train + validation"]
 # In the order of the source, as the worksheet has it, if that is well mixed, else shuffled; each class in its share; or
 # also no group in two splits.

@@ -35,6 +35,8 @@ from linprobe.estimators.parameters import check_parameters, find_reg
 from linprobe.estimators.preparing import Prepare, prepared_for, unprepared
 from linprobe.results.steps import proven_share
 
+__all__ = ["LinearSVM", "SoftmaxClassifier"]
+
 
 class _LinearClassifier(ClassifierMixin, BaseEstimator):
     """All of both classifiers but the loss."""

@@ -18,6 +18,8 @@ from linprobe.data.terms import Chunk
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.estimators.inputs import Features
 
+__all__ = ["descend"]
+
 BATCH_SIZE = 200
 MOMENTUM = 0.9
 

@@ -27,6 +27,18 @@ from linprobe.estimators.inputs import Features, check_features, check_labels, c
 from linprobe.estimators.parameters import find_reg
 from linprobe.estimators.preparing import prepared_for, unprepared
 
+__all__ = [
+    "JointFit",
+    "Penalties",
+    "Setting",
+    "Split",
+    "TrainingData",
+    "kinds_of",
+    "read_examples",
+    "read_splits",
+    "stacks_of",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:

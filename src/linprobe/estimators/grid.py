@@ -11,6 +11,8 @@ from linprobe.estimators.folds import Setting, TrainingData
 from linprobe.estimators.parameters import check_parameters, find_reg
 from linprobe.estimators.preparing import prepared_for
 
+__all__ = ["read_settings"]
+
 PENALTIES = ("reg", "C")
 
 

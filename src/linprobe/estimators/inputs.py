@@ -14,6 +14,16 @@ from linprobe.core.finite import first_not_finite
 from linprobe.data.columns import as_matrix
 from linprobe.errors import DataError, UsageError
 
+__all__ = [
+    "Features",
+    "check_features",
+    "check_finite",
+    "check_labels",
+    "check_unchanged",
+    "check_weights",
+    "file_stamps",
+]
+
 # A chunk of rows in float64 takes 512 KiB, and stays in a core's cache: the variance of (20,000 x 3,072) float32 took
 # 0.06 s so, and 0.6 to 2 s in chunks of 4 MiB.
 LARGEST_EXACT = 2**24  # integers up to here are float32 numbers

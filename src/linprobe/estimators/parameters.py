@@ -14,6 +14,8 @@ from linprobe.data.prepare import Features as PreparedFeatures
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.inputs import Features
 
+__all__ = ["check_parameters", "find_reg", "reg_from_c"]
+
 CHOICES = {
     "solver": ("exact", "sgd"),
     "precision": ("auto", "single", "double"),

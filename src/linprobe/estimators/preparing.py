@@ -11,6 +11,8 @@ from linprobe.data.rows import StoredRows
 from linprobe.errors import IncompatibleError
 from linprobe.estimators.inputs import Features
 
+__all__ = ["Prepare", "prepared_for", "unprepared"]
+
 Prepare = PreparedFeatures | None
 
 

@@ -40,6 +40,8 @@ from linprobe.estimators.scoring import (
 )
 from linprobe.results.steps import proven_share
 
+__all__ = ["EdgeOfGridWarning", "ProbeSearch"]
+
 MOST_SEARCH_TOL = 0.1  # of more, scores say little
 
 OF_THE_BEST = ("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_")

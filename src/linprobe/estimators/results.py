@@ -8,6 +8,8 @@ from scipy.stats import rankdata
 from linprobe.compare.comparison import Fits, scored
 from linprobe.estimators.folds import JointFit, Setting
 
+__all__ = ["Fitted", "cv_results"]
+
 
 class Fitted:
     """How every setting ended on every split, as it comes: all arrays (G, F).

@@ -9,6 +9,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from linprobe.errors import UsageError
 from linprobe.estimators.scoring import THE_SCORE
 
+__all__ = ["route_fit", "route_score", "router_of"]
+
 
 def router_of(search: Any, estimator: Any, scorers: Mapping[str, Any]) -> MetadataRouter:
     """Where what `fit` and `score` are given besides X and y goes."""

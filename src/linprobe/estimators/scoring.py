@@ -19,6 +19,21 @@ from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators.folds import JointFit, TrainingData
 from linprobe.estimators.inputs import check_weights
 
+__all__ = [
+    "THE_SCORE",
+    "Measure",
+    "Scores",
+    "by_name",
+    "check_refit",
+    "checked_index",
+    "is_accuracy",
+    "is_one",
+    "over_all",
+    "read_measures",
+    "read_scorers",
+    "takes_weight",
+]
+
 THE_SCORE = "score"  # the name of a score that is the only one
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from linprobe.errors import UsageError
 
+__all__ = ["Function", "GradientCheck", "Step", "check_gradient"]
+
 Function = Callable[[np.ndarray], float]
 Step = float | Literal["auto"]
 

@@ -10,6 +10,8 @@ from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
 from linprobe.model.model import Model
 
+__all__ = ["Evidence", "Mistakes", "Reliability", "measure_reliability", "observe"]
+
 CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more
 MISTAKES = 24

@@ -17,6 +17,8 @@ import numpy as np
 from linprobe.errors import DataError, UncheckedFileWarning, short
 from linprobe.publish import publish_file
 
+__all__ = ["BEFORE", "DIGITS", "LENGTH", "PLACE", "Kind", "damaged", "read", "warn_unchecked", "write"]
+
 CHECKSUM = "checksum"
 LENGTH = struct.Struct("<Q")  # of the header, at the very beginning
 BEFORE = f'{{"__metadata__":{{"{CHECKSUM}":"sha256:'.encode()  # what a header begins with

@@ -21,6 +21,8 @@ from linprobe.report.pictures import Figure, draw
 from linprobe.report.run import Run, write_evidence
 from linprobe.results import Compared, Results, Tried
 
+__all__ = ["Found", "views", "write_results", "write_run"]
+
 COLUMNS = ("learning_rate", "reg", "train_accuracy", "val_accuracy", "objective", "gap", "status")
 FIGURES = ("train_accuracy", "val_accuracy", "objective", "gap")
 MOST_CURVES, MOST_VALUES = 300, 1000  # of a picture; results.csv has all, and the page what it has room for

@@ -12,6 +12,23 @@ import numpy as np
 from linprobe.errors import require
 from linprobe.report.style import DPI
 
+__all__ = [
+    "class_labels",
+    "drawable",
+    "every",
+    "font_file",
+    "log_ticks",
+    "nice_ticks",
+    "percent",
+    "short_number",
+    "short_numbers",
+    "shorten",
+    "tick_labels",
+    "widest",
+    "width",
+    "wrap",
+]
+
 MISSING = "□"
 ELLIPSIS = "…"
 

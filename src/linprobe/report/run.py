@@ -11,6 +11,8 @@ from linprobe.model.evidence import Evidence, Mistakes, Reliability
 from linprobe.model.files import Kind, read, warn_unchecked, write
 from linprobe.results import Results
 
+__all__ = ["EVIDENCE", "KIND", "Run", "read_run", "write_evidence"]
+
 EVIDENCE = "evidence.safetensors"
 
 KIND = Kind(

@@ -11,6 +11,8 @@ from linprobe.report.run import Run
 from linprobe.results import Tried
 from linprobe.results.steps import AXES, ENDED, TITLES, at_most
 
+__all__ = ["Settings", "cell", "screened_of", "settings_of"]
+
 FOLDS_LISTED = 10
 
 

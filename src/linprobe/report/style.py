@@ -1,5 +1,32 @@
 """How every picture looks: resolution, sizes in points, colours, in this one place."""
 
+__all__ = [
+    "ACCENT",
+    "BAR",
+    "CELLS",
+    "CELL_SIZES",
+    "CURVES",
+    "DPI",
+    "FAINT",
+    "GAP",
+    "GRID",
+    "INK",
+    "LOST",
+    "LOWEST",
+    "MARGIN",
+    "MIN_WIDTH",
+    "MUTED",
+    "ORDERED_MAP",
+    "PAPER",
+    "SHARE_MAP",
+    "SMALL",
+    "SMALLEST",
+    "TEXT",
+    "TITLE",
+    "em",
+    "leading",
+]
+
 DPI = 150
 
 TITLE, TEXT, SMALL, SMALLEST = 11.0, 9.0, 8.0, 5.0  # type sizes, in points

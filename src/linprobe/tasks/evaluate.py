@@ -20,6 +20,8 @@ from linprobe.model.evidence import observe
 from linprobe.results.steps import at_most, brief, number
 from linprobe.tasks.tune.options import TOLERANCE
 
+__all__ = ["Assessment", "Proof", "assess", "open_as_trained", "prove", "trained_on"]
+
 # What `open_dataset` can be told; what comes last is the first that other data than the training's is read without.
 READ_BY = ("x", "label", "split_column", "groups", "test", "val")
 

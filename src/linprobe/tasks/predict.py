@@ -18,6 +18,8 @@ from linprobe.data.terms import Chunk
 from linprobe.errors import DataError
 from linprobe.model import Model
 
+__all__ = ["Prediction", "Ranked", "examples", "files_of", "predict_file"]
+
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what is picked out of a folder; a file may have any name
 CHUNK_ELEMENTS = 2**22

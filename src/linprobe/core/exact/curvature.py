@@ -11,6 +11,8 @@ from linprobe.core.losses.curvature import total_curvature
 from linprobe.core.objective import default_chunk
 from linprobe.data.terms import Chunk
 
+__all__ = ["class_curvature"]
+
 
 def class_curvature(problem: Problem, W: Array, b: Array, heads: np.ndarray) -> np.ndarray:
     """That of some heads (h,): W (D, K, h), b (K, h) -> (K, K, h) float64."""

@@ -6,6 +6,8 @@ from linprobe.core.backend import Array, device_of, move, namespace, product, to
 from linprobe.core.exact.state import ClassMetric, HeadProblem, Position
 from linprobe.core.heads import inner, total
 
+__all__ = ["bounds", "scale", "shift_of"]
+
 NOTHING = 1e-13  # of the objective: where there is less to gain, rounding hides it
 
 

@@ -20,6 +20,8 @@ from linprobe.core.exact.optimum import EXPECTED, UNDERWAY, Loosely, Optimum
 from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Pair, Position, Reach, Settling
 from linprobe.core.heads import inner, total
 
+__all__ = ["PAIRS", "Iterates", "Oracle"]
+
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled
 # Passes before Newton's steps: more for more unknowns, whose second derivative costs as much as so many passes.

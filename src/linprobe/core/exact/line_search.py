@@ -6,6 +6,8 @@ import numpy as np
 
 from linprobe.core.heads import OfHeads
 
+__all__ = ["TRIES", "LineSearch"]
+
 # Wolfe's conditions, and Hager and Zhang's (2005) approximate one where rounding hides the first.
 SUFFICIENT, FLAT, RISING = 1e-4, 0.9, 0.8
 

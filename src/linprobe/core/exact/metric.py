@@ -9,6 +9,8 @@ from linprobe.data.moments import feature_mean, feature_variance
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk, Gram
 
+__all__ = ["CHUNK_ROWS", "FULL_FEATURES", "ROWS", "Metric", "fit_metric", "turn"]
+
 # Up to so many features, all principal directions are found: two matrices of 256 MiB, and at most half a minute.
 FULL_FEATURES = 8192
 

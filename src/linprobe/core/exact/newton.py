@@ -14,6 +14,8 @@ from linprobe.data.terms import Addend, Chunk
 if TYPE_CHECKING:  # which imports what remembers steps, and that takes Newton's from here
     from linprobe.core.exact.problem import Problem
 
+__all__ = ["UNKNOWNS", "bias_step", "damped_step", "newton_bytes", "whole_curvature"]
+
 # Unknowns of a head, and multiplications for its second derivative: half a second at the most.
 UNKNOWNS = 2500
 MULTIPLICATIONS = 5e10

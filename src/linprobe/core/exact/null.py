@@ -5,6 +5,8 @@ import numpy as np
 from linprobe.core.losses import NEVER, SmoothLoss
 from linprobe.core.losses.curvature import total_curvature
 
+__all__ = ["null_curvature", "null_model"]
+
 STEPS = 50  # of Newton, and halvings of each, at the most; three of them were seen
 
 

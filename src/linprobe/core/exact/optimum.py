@@ -7,6 +7,8 @@ import numpy as np
 
 from linprobe.core.heads import OfHeads
 
+__all__ = ["EXPECTED", "UNDERWAY", "Loosely", "Optimum", "Unfinished"]
+
 
 @dataclass(frozen=True, eq=False)
 class Optimum(OfHeads):

@@ -10,6 +10,8 @@ from linprobe.core.exact.optimum import Loosely, Optimum
 from linprobe.core.exact.problem import Problem
 from linprobe.core.exact.start import lowest_in_span
 
+__all__ = ["LOOSE", "STEP", "STRONG", "Descend", "follow", "lawful", "walk"]
+
 STRONG = 1e-2  # times the highest variance of the features: from there on, a start from nothing is as good as any
 STEP = 10  # by so much, at the most, the penalty falls from one solution to the next
 LOOSE = 1e-2  # the tolerance of what is only on the way

@@ -20,6 +20,19 @@ from linprobe.data.rows import Rows, rows_of
 from linprobe.data.weights import Weights
 from linprobe.errors import DataError, IncompatibleError, UsageError
 
+__all__ = [
+    "CURVATURE_ROWS",
+    "Posed",
+    "Problem",
+    "groups",
+    "newton_room",
+    "pose",
+    "refuse_what_is_not_finite",
+    "solve_bytes",
+    "spans",
+    "takes_span",
+]
+
 SPAN_NUMBERS = 2**27  # of a basis of the rows, in float64: 1 GiB
 
 # The curvature in the bias is that of so many examples: it may be rough, what is solved with it is exact.

@@ -17,6 +17,8 @@ from linprobe.data.moments import feature_mean
 from linprobe.data.rows import StoredRows
 from linprobe.data.terms import Chunk
 
+__all__ = ["Span", "turned"]
+
 
 @dataclass(frozen=True, eq=False)
 class Span:

@@ -14,6 +14,8 @@ from linprobe.core.losses.curvature import Curvature
 from linprobe.core.objective import CHUNK_ROWS
 from linprobe.data.terms import Chunk
 
+__all__ = ["lowest_in_span"]
+
 ROWS, NUMBERS = 4096, 2**22  # the most rows that it is sought on, and numbers of their scores
 STEPS, HALVINGS = 20, 30
 ENOUGH = 1e-9  # of the objective: a step that gains less is not taken

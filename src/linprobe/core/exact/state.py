@@ -10,6 +10,8 @@ from scipy import linalg
 from linprobe.core.backend import Array, namespace
 from linprobe.core.heads import OfHeads, inner, total
 
+__all__ = ["ClassMetric", "Direction", "HeadProblem", "Headway", "Pair", "Position", "Reach", "Settling"]
+
 PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
 NEAR = 0.25  # by so much may penalties and null models of heads differ whose curvature is measured once for all
 

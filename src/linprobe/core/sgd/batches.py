@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["Batches", "Place"]
+
 
 @dataclass(frozen=True, eq=False)
 class Place:

@@ -11,6 +11,8 @@ from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import STEPS_AHEAD, record_interval
 from linprobe.errors import IncompatibleError
 
+__all__ = ["SLACK", "WIDTH", "Plan", "Work", "plan_stacks", "results_bytes", "stack_bytes"]
+
 # Wider stacks are no faster: two products with this many columns already run at the processor's own speed, and their
 # weights still fit its last cache. It is a constant, so that the memory at hand does not decide which heads share a
 # product, unless it is too small even for this.

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from linprobe.core.backend import Array, namespace
 from linprobe.errors import IncompatibleError, UsageError
 
+__all__ = ["Data", "Heads", "Training", "check_seed"]
+
 Schedule = Literal["constant", "cosine", "step"]
 
 

@@ -12,6 +12,8 @@ from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.state import HeadStatus, Parameters, Start, State
 from linprobe.errors import UsageError
 
+__all__ = ["Stack", "idle_table", "initial_weights", "shares"]
+
 # A head has diverged when its objective is not finite, or is this many times its first one. Plain SGD can wander far
 # and come back, but not from six orders of magnitude: the float32 digits that made the difference are gone by then.
 EXPLOSION = 1e6

@@ -10,6 +10,8 @@ from linprobe.core.backend import Array, to_numpy
 from linprobe.core.sgd.batches import Place
 from linprobe.core.sgd.settings import Heads
 
+__all__ = ["HeadStatus", "Parameters", "Start", "State", "on_host"]
+
 
 @dataclass(frozen=True, eq=False)
 class Start:

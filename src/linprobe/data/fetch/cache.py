@@ -22,6 +22,26 @@ from linprobe.data.fetch.urls import expanded
 from linprobe.errors import DownloadError, LinprobeError, OutputError, UsageError
 from linprobe.publish import publish_file
 
+__all__ = [
+    "ARCHIVES",
+    "CHUNK",
+    "READABLE",
+    "Archive",
+    "Verified",
+    "archive_path",
+    "beside",
+    "cache_folder",
+    "examined",
+    "explained",
+    "find_archive",
+    "locked",
+    "measured",
+    "need_room",
+    "publish_verified",
+    "recorded",
+    "verified",
+]
+
 log = logging.getLogger("linprobe.data.fetch")
 
 CHUNK = 1 << 20  # bytes

@@ -30,6 +30,8 @@ from linprobe.data.fetch.transfer import Order, WrongFileError, transfer
 from linprobe.data.fetch.urls import parse_place, shown
 from linprobe.errors import DownloadError, OutputError, UsageError
 
+__all__ = ["Obtained", "cached", "fetch", "obtain"]
+
 # Copies of an archive (another compression, re-encoded images) may be larger than the original, but not without end.
 LARGEST_COPY = 4
 

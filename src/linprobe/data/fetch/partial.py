@@ -9,6 +9,8 @@ from typing import Any
 from linprobe.data.fetch.urls import digest
 from linprobe.publish import publish_file
 
+__all__ = ["Note", "Partial", "Progress"]
+
 Progress = Callable[[int, int | None], None]  # bytes done; bytes in all, or None while nobody knows
 
 

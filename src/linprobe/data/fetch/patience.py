@@ -9,6 +9,8 @@ import threading
 from collections.abc import Generator, Mapping
 from typing import Any
 
+__all__ = ["Watch", "no_longer_than", "retry_after"]
+
 
 class Watch:
     """Ends a connection whose answer has not begun in time: a byte now and then keeps any time limit of a read away."""

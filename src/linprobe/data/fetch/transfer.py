@@ -21,6 +21,8 @@ from linprobe.errors import DownloadError
 if TYPE_CHECKING:
     import httpx
 
+__all__ = ["Order", "TransientError", "WrongFileError", "transfer"]
+
 T = TypeVar("T")
 
 log = logging.getLogger("linprobe.data.fetch")

@@ -12,6 +12,8 @@ from linprobe.errors import UsageError
 if TYPE_CHECKING:
     import httpx
 
+__all__ = ["digest", "expanded", "may_follow", "parse_place", "shown"]
+
 LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from linprobe.data.reading import CIFAR10_AGAIN, readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
 
+__all__ = ["members"]
+
 MOST_BYTES = 512 * 2**20  # of the archive, packed or unpacked; the official one has 170 MB and 186 MB
 MOST_MEMBERS = 1_000
 # Between two files: headers, long names, padding. tarfile reads a long name into memory whole, and one level of

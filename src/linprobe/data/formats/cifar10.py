@@ -19,6 +19,8 @@ from linprobe.data.formats.unpickle import unpickle
 from linprobe.data.reading import CIFAR10_AGAIN, class_names, readable, require_file, show
 from linprobe.errors import DataError
 
+__all__ = ["CLASSES", "parts", "read", "read_cifar10", "recognises"]
+
 FOLDER = "cifar-10-batches-py"
 META = "batches.meta"
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))

@@ -4,6 +4,8 @@ import numpy as np
 
 from linprobe.data.dataset import Dataset, Examples
 
+__all__ = ["read_digits"]
+
 
 def read_digits() -> Dataset:
     """The digits of scikit-learn, uint8 (1797, 8, 8, 1) with values 0 to 16, classes "0" to "9"; no test split.

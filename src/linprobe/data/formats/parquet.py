@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-__all__ = ["entries", "parts", "read", "read_parquet", "recognises"]
+__all__ = ["ParquetPictures", "entries", "parts", "read", "read_parquet", "recognises"]
 
 LARGEST_FILE = 2**40
 

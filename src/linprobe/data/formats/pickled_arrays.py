@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+__all__ = ["NAMES", "Array", "Global", "NotAllowedError", "Type", "UnfitError", "call", "set_state"]
+
 
 class Global(enum.Enum):
     """The only names that a file may mention; none of them is ever imported or called."""

@@ -33,7 +33,7 @@ from linprobe.errors import DataError, LinprobeError, UnsafeFileError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["entries", "parts", "read", "recognises"]
+__all__ = ["ArrowPictures", "entries", "parts", "read", "recognises"]
 
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
 LONGEST_JSON = 2**24

@@ -19,6 +19,8 @@ from linprobe.data.formats.pickled_arrays import NAMES, Array, Global, NotAllowe
 from linprobe.data.reading import CIFAR10_AGAIN, show
 from linprobe.errors import DataError, UnsafeFileError
 
+__all__ = ["MOST_OPERATIONS", "Machine", "unpickle"]
+
 # A batch of 10,000 images takes 50,000 operations. Each makes at most about 200 bytes beside what it takes from the
 # file, so half a million of them cannot fill a memory.
 MOST_OPERATIONS = 500_000

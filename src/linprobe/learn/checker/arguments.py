@@ -10,6 +10,8 @@ from linprobe.learn.checker.trial import Trial
 from linprobe.learn.checker.truth import SINGLE
 from linprobe.learn.checker.verdict import Convention, Fault
 
+__all__ = ["FACTORS", "TELLING", "compare", "judge_arguments"]
+
 # The first case that goes wrong tells, and those before it that were right: an absent class is one only where the same
 # sizes with every class were right.
 ANY = "wrong_value"

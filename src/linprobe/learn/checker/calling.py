@@ -10,6 +10,8 @@ from linprobe.learn.checker.sandbox.shims import FORGOTTEN
 from linprobe.learn.checker.trial import Given, Trial, left_out
 from linprobe.learn.checker.verdict import Fault, Loss
 
+__all__ = ["ENDS", "arrange", "first_case", "named_loss", "no_answer", "of_crash", "of_outcome", "place"]
+
 ENDS = {"timeout", "memory", "exit", "signal", "SystemExit"}  # trying another layout would end the same way
 
 # What PyTorch, and an array of NumPy's, say where somebody asks for a GPU.

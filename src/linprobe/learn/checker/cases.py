@@ -13,6 +13,8 @@ import numpy as np
 from linprobe.errors import UsageError
 from linprobe.learn.checker.verdict import Layout
 
+__all__ = ["CASES", "EXERCISE", "KINK", "LARGE", "LARGE_SCORES", "LARGE_SINGLE", "Case", "case"]
+
 KINK = 1e-3  # no margin of any case is nearer to 0
 LARGE = 1_000.0  # a score whose exp overflows in float64
 LARGE_SINGLE = 150.0  # and in float32

@@ -19,6 +19,8 @@ from linprobe.learn.checker.sandbox.supervisor import Sandbox
 from linprobe.learn.checker.verdict import NOT_ENFORCED, FileVerdict, Loss, Verdict
 from linprobe.learn.checker.versions import Here, source_here, source_in_file
 
+__all__ = ["EXERCISE", "check_file", "check_loss"]
+
 EXERCISE: Mapping[str, Loss] = {
     "softmax_loss_naive": "softmax",
     "softmax_loss_vectorized": "softmax",

@@ -10,6 +10,8 @@ from typing import Any
 
 from linprobe.learn.checker.verdict import Fault, Judgement
 
+__all__ = ["CODES", "RANK", "Code", "fault"]
+
 
 @dataclass(frozen=True)
 class Code:

@@ -15,6 +15,8 @@ from linprobe.learn.checker.truth import SINGLE, tolerances
 from linprobe.learn.checker.verdict import Fault
 from linprobe.learn.gradient_check import check_gradient
 
+__all__ = ["diagnose"]
+
 CONSISTENT = 1e-5  # relative error of a gradient beside central differences of its own value
 # Asked only where two explanations say different things of them.
 TELLING_APART = ("square", "absent classes", "few examples", "one example", "two classes", "many examples", "dominant")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType
 
+__all__ = ["Edit", "edits"]
+
 REDUCTIONS = {"sum", "max", "min", "mean", "argmax", "amax", "prod"}
 # Functions that are taken for each other.
 MIXED_UP = (

@@ -16,6 +16,8 @@ from linprobe.learn.checker.outcome import plain_text
 from linprobe.learn.checker.sandbox.supervisor import LARGEST_FILE
 from linprobe.learn.checker.verdict import FileVerdict, Judgement
 
+__all__ = ["JudgedSubmission", "Submission", "by_fault", "by_student", "check_folder", "same_texts", "submissions"]
+
 DEFINED = re.compile(r"^[ \t]*def[ \t]+(\w+)[ \t]*\(([^)]*)\)?", re.MULTILINE)
 ALIKE = 0.85  # of two names, as difflib measures it
 NOTHING = "It has none of the exercise's functions."

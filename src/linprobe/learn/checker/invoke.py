@@ -15,6 +15,8 @@ import numpy as np
 
 from linprobe.learn.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
 
+__all__ = ["LARGEST_PART", "invoke", "to_crash"]
+
 LARGEST_PART = LARGEST // 2  # bytes; no gradient of the cases comes near it
 NUMBERS = "biufc"  # the kinds of NumPy's types that are: bool, integers, floating, complex
 PRINTING = ("arrayprint.py", "_tensor_str.py")  # the files of NumPy and PyTorch that print arrays, entry by entry

@@ -18,6 +18,8 @@ from linprobe.learn.checker.stability import find_added, judge_large_scores
 from linprobe.learn.checker.trial import Given, Part, Trial, plain
 from linprobe.learn.checker.verdict import Convention, Fault, Judgement, Loss, Verdict
 
+__all__ = ["judge"]
+
 ORDINARY = ("ordinary", "labels in order", "identity", "zero weights")
 CHANGES = {"W": "changes_weights", "X": "changes_data", "y": "changes_labels"}
 UNEXPLAINED = {"wrong_value", "wrong_gradient"}

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+__all__ = ["LARGEST", "MOST_AXES", "Caller", "Crash", "Outcome", "plain_text"]
+
 LARGEST = 2**26  # bytes of all arrays of a call, and of its answer
 MOST_AXES = 32
 LONGEST_TEXT = 200

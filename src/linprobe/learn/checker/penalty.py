@@ -9,6 +9,8 @@ from linprobe.learn.checker.codes import fault
 from linprobe.learn.checker.trial import Given, Trial, evidence
 from linprobe.learn.checker.verdict import Convention, Fault
 
+__all__ = ["CONVENTIONS", "Pair", "convention_of", "judge_penalty"]
+
 ROUNDING, ROUNDING_SINGLE = 1e-9, 1e-4
 CONVENTIONS: dict[float, Convention] = {1.0: "full", 0.5: "half"}
 

@@ -21,6 +21,8 @@ from linprobe.learn.checker.penalty import CONVENTIONS, convention_of
 from linprobe.learn.checker.trial import Given, Trial
 from linprobe.learn.checker.verdict import Fault
 
+__all__ = ["Source", "locate"]
+
 FIRST = ("ordinary", "penalised")
 ALL = (*FIRST, "labels in order", "in order, penalised", "identity", "zero weights")
 PAIRS = (("ordinary", "penalised"), ("labels in order", "in order, penalised"))

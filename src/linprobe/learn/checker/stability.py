@@ -10,6 +10,8 @@ from linprobe.learn.checker.trial import Given, Trial
 from linprobe.learn.checker.truth import value_with_added
 from linprobe.learn.checker.verdict import Fault
 
+__all__ = ["find_added", "judge_large_scores"]
+
 EXCUSED = {"dominant", "underflow"}
 SMALLEST = 740.0  # -log of about the smallest number above 0
 LARGEST_ADDED = 1e-2

@@ -11,6 +11,8 @@ from linprobe.learn.checker.outcome import Caller, Outcome
 from linprobe.learn.checker.truth import DOUBLE, SINGLE, Answer, answer, tolerances, value_with_added
 from linprobe.learn.checker.verdict import Layout, Loss
 
+__all__ = ["Given", "Part", "Trial", "evidence", "left_out", "plain"]
+
 Part = Literal["loss", "gradient"]
 
 

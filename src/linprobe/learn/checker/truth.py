@@ -9,6 +9,8 @@ from linprobe.learn.checker.cases import Case
 from linprobe.learn.checker.verdict import Loss
 from linprobe.learn.loops import LOOPS
 
+__all__ = ["DOUBLE", "SINGLE", "Answer", "answer", "tolerances", "value_with_added"]
+
 DOUBLE = float(np.finfo(np.float64).eps) / 2
 SINGLE = float(np.finfo(np.float32).eps) / 2
 # Roundings differ with the order of the operations; the bounds below are those of one order.

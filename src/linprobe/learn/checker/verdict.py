@@ -4,6 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+__all__ = [
+    "NOT_ENFORCED",
+    "NOT_JUDGED",
+    "NOT_RIGHT",
+    "RIGHT",
+    "Convention",
+    "Fault",
+    "FileVerdict",
+    "Judgement",
+    "Layout",
+    "Loss",
+    "Verdict",
+]
+
 Judgement = Literal["right", "right_unstable", "wrong", "unfinished", "crashes", "absent"]
 Loss = Literal["softmax", "hinge"]
 Layout = Literal["DC", "CD"]

@@ -23,6 +23,8 @@ from linprobe.learn.checker.repair import Source
 from linprobe.learn.checker.sandbox.scratch import new_folder
 from linprobe.learn.checker.sandbox.supervisor import Sandbox
 
+__all__ = ["Here", "source_here", "source_in_file"]
+
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what `ast.parse` raises
 
 

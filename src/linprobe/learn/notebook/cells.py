@@ -14,6 +14,8 @@ from linprobe.publish import publish_file
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+__all__ = ["WIDTH", "Choices", "make_notebook", "write_notebook"]
+
 WIDTH = 92  # columns of code; what a line of the PDF holds
 
 CELL = re.compile(r"^%% (text|code) ([a-z0-9-]+)\n", re.MULTILINE)

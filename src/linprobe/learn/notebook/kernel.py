@@ -14,6 +14,8 @@ from linprobe.errors import OutputError, require
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+__all__ = ["execute"]
+
 STARTUP_SECONDS = 120
 
 

@@ -19,6 +19,8 @@ from linprobe.publish import publish_file
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+__all__ = ["print_pdf"]
+
 PRINTED = ("image/png", "text/markdown", "text/plain")  # of an output's forms the first that it has
 TEMPLATE = "handin.typ"
 

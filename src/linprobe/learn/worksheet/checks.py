@@ -12,6 +12,8 @@ from linprobe.learn.gradient_check import check_gradient
 from linprobe.learn.loops import LOOPS
 from linprobe.results import CheckedCoordinate, FirstLoss, GradientChecks, Vectorized
 
+__all__ = ["TAUGHT", "first_loss", "gradient_check", "vectorized"]
+
 TAUGHT = ("softmax", "hinge")  # the losses of the exercise
 
 

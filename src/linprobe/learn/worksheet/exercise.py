@@ -42,6 +42,8 @@ from linprobe.results.steps.exercise import (
     vectorized_step,
 )
 
+__all__ = ["WorksheetOptions", "WorksheetResult", "choose_space", "identity", "is_cifar10", "run_worksheet"]
+
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 PUBLISHED_VAL_ACCURACY = 0.350  # of the completed worksheet whose grid this one is compared with

@@ -15,6 +15,8 @@ from linprobe.data.dataset import Examples
 from linprobe.errors import IncompatibleError
 from linprobe.results import LowestObjective, SgdObjective, Skipped
 
+__all__ = ["find_optimum"]
+
 TOLERANCE = 1e-6  # of gap / objective
 
 

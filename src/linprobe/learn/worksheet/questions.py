@@ -11,6 +11,8 @@ from linprobe.model import Model
 from linprobe.results import FirstLossAnswer, SvmUnchanged
 from linprobe.results.steps import number
 
+__all__ = ["answer_first_loss", "answer_svm_unchanged"]
+
 NEAR = 0.05  # of log K
 VISIBLE = 700  # a margin beyond which the softmax loss is 0 in float64
 

@@ -10,6 +10,17 @@ from linprobe.core.measure import wilson_interval
 from linprobe.errors import UsageError
 from linprobe.report.run import Run
 
+__all__ = [
+    "Bin",
+    "Confusion",
+    "ReliabilityBars",
+    "Templates",
+    "confusion",
+    "reliability",
+    "scale_templates",
+    "templates",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class Confusion:

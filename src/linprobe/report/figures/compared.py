@@ -12,6 +12,8 @@ from linprobe.report.settings import Settings, screened_of, settings_of
 from linprobe.results import Tried
 from linprobe.results.steps import AXES
 
+__all__ = ["Map", "PathLines", "TrialPoints", "grid", "path"]
+
 
 @dataclass(frozen=True, eq=False)
 class Map:

@@ -10,6 +10,8 @@ from linprobe.report.run import Run
 from linprobe.report.settings import Settings, settings_of
 from linprobe.results import LowestObjective
 
+__all__ = ["BEST", "Losses", "losses"]
+
 BEST = ("chosen", "second", "third")  # the curves that are told apart
 
 

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+__all__ = ["WIDE", "Scale", "scale_of"]
+
 WIDE = 20  # an axis whose values span a larger factor is logarithmic
 
 Scale = Literal["linear", "log", "category"]

@@ -24,6 +24,8 @@ from linprobe.results.steps.exercise import (
 )
 from linprobe.tasks.tune.steps import refit_step
 
+__all__ = ["facts_of"]
+
 DONE = 1e-3  # above the lowest objective, relative: what no figure of the page would show
 SAID_ELSEWHERE = ("data", "fingerprint", "version")  # of the options
 LONGEST = 600  # characters of a sentence that names classes

@@ -13,6 +13,8 @@ from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
 from linprobe.results.steps import counted
 
+__all__ = ["calibration", "mistakes", "pairs", "recall", "weakest"]
+
 PAIRS = 12
 ROW_BYTES = 420  # of HTML in a row of the table of classes
 

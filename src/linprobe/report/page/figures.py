@@ -13,6 +13,8 @@ from linprobe.report.page.views import GAPS, Figure, view
 from linprobe.report.run import Run
 from linprobe.results.steps import counted
 
+__all__ = ["figures_of"]
+
 # Wider below than above: where they run together, all of them are seen.
 LOOKS = (("--first", "solid", 2), ("--second", "dash", 4), ("--third", "dot", 6))
 CURVE_BYTES = 230  # of JSON around a curve

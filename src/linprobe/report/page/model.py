@@ -10,6 +10,8 @@ import numpy as np
 from linprobe.report.page.names import class_names, isolated
 from linprobe.report.run import Run
 
+__all__ = ["model_of"]
+
 SAMPLES = 8
 REST = 300  # bytes, about, of the keys and the small values
 

@@ -4,6 +4,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+__all__ = ["class_names", "in_figure", "isolated", "shown"]
+
 LONGEST = 48  # characters of a name
 ELLIPSIS = "…"
 MARKS = 2  # combining marks on one letter; more of them reach into other lines

@@ -12,6 +12,8 @@ from PIL import Image
 from linprobe.report.figures import scale_templates
 from linprobe.report.run import Run
 
+__all__ = ["Thumbnails", "mistake_pictures", "template_pictures"]
+
 SIDES = (64, 48, 32, 24)  # pixels; what larger pictures are averaged down to, the first that fits
 AROUND = 260  # bytes of HTML around a picture
 

@@ -9,6 +9,8 @@ from linprobe.report.run import Run
 from linprobe.report.settings import Settings
 from linprobe.results.steps import AXES, TITLES, counted, wider
 
+__all__ = ["Standing", "edges", "lead", "lead_in_brief", "standing", "table"]
+
 ALL_LOST = "All {:,} others diverged."
 ROW_BYTES = 26  # of HTML around a figure in a row
 

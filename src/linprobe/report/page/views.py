@@ -13,6 +13,8 @@ from linprobe.report.settings import Settings, cell
 from linprobe.results import Tried
 from linprobe.results.steps import AXES, TITLES
 
+__all__ = ["GAPS", "Figure", "view"]
+
 GAPS = 40  # rows or columns of a map; more of them stand without gaps between them
 POINT_BYTES = 100  # of JSON for a setting without its hover
 

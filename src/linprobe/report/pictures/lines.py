@@ -14,6 +14,8 @@ from linprobe.results.steps import AXES, counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["draw_losses", "draw_path", "draw_points"]
+
 WIDTH, HEIGHT = 1140, 440  # pixels; of the whole paper, and of the plot on it
 NAME = 290  # pixels; the longest line of a curve's name
 MARKED = 60  # values that have a mark each

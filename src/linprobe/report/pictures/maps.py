@@ -34,6 +34,8 @@ from linprobe.results.steps import AXES, counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["draw_confusion", "draw_map", "readable_on"]
+
 NAMED = 100  # classes; more of them are numbered
 NAME_WIDTH = 200  # pixels
 PER_CENT = (0, 5, 25, 50, 100)  # on the scale of shares

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 else:
     Paper = Any
 
+__all__ = ["arrange", "blank", "colours", "dress", "explain", "letters", "paint", "pixels", "save"]
+
 
 def blank(width: float, height: float) -> Paper:
     """White paper of so many pixels, all of whose look is said here: other people's settings have no part in it."""

@@ -9,6 +9,8 @@ from linprobe.report.labels import class_labels, short_number
 from linprobe.report.pictures.paper import Paper, arrange, blank, letters
 from linprobe.report.style import GAP, INK, MARGIN, MIN_WIDTH, TEXT, leading
 
+__all__ = ["draw_templates"]
+
 WIDTH = 1250  # pixels; what a row of templates is enlarged to
 TILE, LARGEST = 96, 224  # pixels; the narrowest column that leaves a name room, the largest enlargement
 

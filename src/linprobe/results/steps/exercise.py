@@ -28,6 +28,22 @@ from linprobe.results.steps import (
     without_examples,
 )
 
+__all__ = [
+    "NEAR",
+    "data_step",
+    "excess",
+    "first_loss_step",
+    "gradient_check_step",
+    "grid_step",
+    "look_step",
+    "optimum_step",
+    "proven_lowest",
+    "setting",
+    "shown",
+    "test_step",
+    "vectorized_step",
+]
+
 NEAR = 0.05  # above the lowest objective, relative: what SGD with a constant learning rate may well end at
 
 BIAS = (

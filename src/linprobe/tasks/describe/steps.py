@@ -6,6 +6,8 @@ from typing import Literal
 from linprobe.results.steps import LONGEST_CELL, SPLITS, Row, Step, Table, brief, counted
 from linprobe.tasks.describe.task import ArrayInfo, Description, SplitInfo
 
+__all__ = ["description_steps"]
+
 MOST_CLASSES, MOST_ARRAYS = 20, 20  # rows of a table; --json has all
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))
 

@@ -14,6 +14,8 @@ from linprobe.data.formats import Contents, contents, open_dataset
 from linprobe.errors import UsageError
 from linprobe.tasks.describe.estimate import estimate
 
+__all__ = ["ArrayInfo", "Description", "Shared", "SplitInfo", "describe"]
+
 CHUNK_NUMBERS = 2**22
 
 

@@ -27,6 +27,8 @@ from linprobe.data.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
 
+__all__ = ["Tuning", "kept"]
+
 PRODUCTS: dict[str, Precision] = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
 
 

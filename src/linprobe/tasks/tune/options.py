@@ -12,6 +12,8 @@ from linprobe.data.dataset import Dataset
 from linprobe.data.prepare import Features
 from linprobe.errors import IncompatibleError, UsageError
 
+__all__ = ["TOLERANCE", "Options", "Solver", "values_of"]
+
 Solver = Literal["exact", "sgd"]
 Precision = Literal["auto", "float64", "float32", "bfloat16"]
 

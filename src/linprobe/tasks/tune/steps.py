@@ -25,6 +25,8 @@ from linprobe.results.steps import (
 )
 from linprobe.tasks.tune.options import Options
 
+__all__ = ["SHOWN", "data_step", "refit_step", "settings_step", "test_step"]
+
 SHOWN = 15  # rows of a table; more are for results.csv
 WHY = {
     "failed": "the solver failed there",

@@ -24,6 +24,8 @@ from linprobe.tasks.tune.engines import Tuning, kept
 from linprobe.tasks.tune.options import Options
 from linprobe.tasks.tune.steps import data_step, refit_step, settings_step, test_step
 
+__all__ = ["TuneResult", "tune"]
+
 
 @dataclass(frozen=True, eq=False)
 class TuneResult:

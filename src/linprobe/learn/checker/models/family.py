@@ -18,6 +18,8 @@ from linprobe.learn.checker.models import hinge, softmax
 from linprobe.learn.checker.models.forms import EXAMPLES, ROWS_OF_X, Aspect, Form
 from linprobe.learn.checker.verdict import Loss
 
+__all__ = ["Explanation", "alike", "explain_gradient", "explain_value"]
+
 MOST_FAULTS = 3
 # What is compared carries the roundings of a wrong formula, which nobody has bounded.
 AGREES = 1e-11

@@ -8,6 +8,22 @@ import numpy as np
 
 from linprobe.learn.checker.cases import Case
 
+__all__ = [
+    "EXAMPLES",
+    "FIRST",
+    "LAST",
+    "ROWS_OF_X",
+    "Aspect",
+    "Form",
+    "into_weights",
+    "last_of_each",
+    "one_hot",
+    "penalties_without_reg",
+    "scaled",
+    "scales",
+    "signs",
+]
+
 
 @dataclass(frozen=True)
 class Form:

@@ -23,6 +23,8 @@ from linprobe.learn.checker.models.forms import (
 )
 from linprobe.learn.checker.truth import answer
 
+__all__ = ["ClassIndexed", "gradient", "gradient_aspects", "value", "value_aspects"]
+
 
 class ClassIndexed(NamedTuple):
     """Where y is indexed by the class j instead of the example: what is skipped, compared with, and subtracted from."""

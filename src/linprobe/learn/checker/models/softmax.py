@@ -23,6 +23,8 @@ from linprobe.learn.checker.models.forms import (
 )
 from linprobe.learn.checker.truth import answer
 
+__all__ = ["gradient", "gradient_aspects", "value", "value_aspects"]
+
 
 class _Sums(NamedTuple):
     """exp(scores) and the true class, both (N, C)."""

@@ -14,6 +14,8 @@ from linprobe.learn.checker.outcome import Crash, Outcome, plain_text
 from linprobe.learn.checker.sandbox.shims import EMPTY_COURSE, FORGOTTEN, FORMER, OLD_NAMES, RENAMED
 from linprobe.learn.checker.sandbox.wire import WireError
 
+__all__ = ["Believed"]
+
 ENDS = {"timeout", "exit", "signal"}  # that only we can see
 LONGEST_NAME = 40
 # Names that are neither built in nor in the file: errors of NumPy and PyTorch, and what a function may return.

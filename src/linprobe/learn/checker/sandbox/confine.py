@@ -19,6 +19,19 @@ from typing import Any
 
 from linprobe.learn.checker.sandbox import seccomp
 
+__all__ = [
+    "ALL",
+    "END_WITH_US",
+    "LITTLE_MEMORY",
+    "NO_NETWORK",
+    "NO_PROCESSES",
+    "NO_READING",
+    "NO_WRITING",
+    "SMALL_FILES",
+    "confine",
+    "readable",
+]
+
 MEMORY = 2 * 2**30  # bytes that can be written to
 ADDRESSES = 64 * 2**30  # bytes of address space; PyTorch's and CUDA's libraries are mapped, not filled
 FILE_SIZE = 16 * 2**20

@@ -17,6 +17,8 @@ import numpy as np
 
 from linprobe.learn.checker.sandbox import scratch, wire
 
+__all__ = ["FullError", "Process"]
+
 LOOK_SECONDS = 0.1  # how often the scratch folder is looked at
 PIECE, PIECES = 2**16, 16  # bytes of output taken at once, and how often in a row: as much as a pipe may hold
 

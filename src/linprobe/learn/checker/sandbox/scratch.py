@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+__all__ = ["is_full", "make", "new_folder", "remove", "sweep"]
+
 PREFIX = "linprobe-check-"
 LARGEST_SCRATCH = 64 * 2**20  # bytes; a single file may have a quarter of that
 MOST_ENTRIES = 2_000  # of the scratch folder

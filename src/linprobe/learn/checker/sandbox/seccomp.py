@@ -13,6 +13,8 @@ import struct
 import sys
 from collections.abc import Mapping
 
+__all__ = ["give_up_privileges", "install", "program"]
+
 # fmt: off
 # What is refused whatever the arguments, with the numbers on x86-64 and on 64-bit ARM (None: not there).
 REFUSED: Mapping[str, tuple[int | None, int | None]] = {

@@ -23,6 +23,8 @@ from linprobe.learn.checker.sandbox import wire
 from linprobe.learn.checker.sandbox.believed import Believed
 from linprobe.learn.checker.sandbox.process import FullError, Process
 
+__all__ = ["LARGEST_FILE", "LONGEST_OUTPUT", "MOST_STARTS", "Sandbox"]
+
 LARGEST_FILE = 4 * 2**20  # bytes; the exercise's files have some thousands
 LONGEST_OUTPUT = 2_000  # characters
 MOST_STARTS = 4

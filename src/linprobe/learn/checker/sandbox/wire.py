@@ -17,6 +17,8 @@ import numpy as np
 
 from linprobe.learn.checker.outcome import LARGEST, MOST_AXES, Crash, Outcome, plain_text
 
+__all__ = ["WireError", "field", "from_crash", "from_outcome", "receive", "send", "texts", "to_crash", "to_outcome"]
+
 LARGEST_HEADER = 2**20
 MOST_ARRAYS = 8
 MOST_TEXTS = 2_000

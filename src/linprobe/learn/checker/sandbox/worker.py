@@ -25,6 +25,8 @@ from linprobe.learn.checker.sandbox import wire
 from linprobe.learn.checker.sandbox.confine import confine, readable
 from linprobe.learn.checker.sandbox.shims import COURSE, PACKAGE, Shims
 
+__all__ = ["defined", "load", "main"]
+
 
 def main() -> None:
     """Serve requests until there are no more: `load` first, then `call`, any number of times."""
