@@ -10,7 +10,7 @@ import pytest
 
 from linprobe.data.formats import bounds, parquet, tables
 from linprobe.data.formats import picture_columns as module
-from linprobe.data.formats.parquet import ParquetPictures, read_parquet
+from linprobe.data.formats.parquet import _ParquetPictures, read_parquet
 from linprobe.errors import DataError, UnsafeFileError
 from makers import picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
 
@@ -69,7 +69,7 @@ def test_encoded_pictures_that_unfold_are_refused_before_one_of_them_is_read(tmp
     path = write_parquet(tmp_path / "x.parquet", encoded, [0] * 40, compression="zstd", use_dictionary=False)
     monkeypatch.setattr(bounds, "HARMLESS", 2**20)
     monkeypatch.setattr(bounds, "MOST_UNFOLDING", 500)
-    monkeypatch.setattr(ParquetPictures, "batches", None)
+    monkeypatch.setattr(_ParquetPictures, "batches", None)
     with pytest.raises(UnsafeFileError, match=r"unfolds from [\d,]+ to 40,\d\d\d,\d\d\d bytes"):
         read_parquet(path)
 
@@ -90,7 +90,7 @@ def test_heavy_encoded_pictures_are_read_a_few_at_a_time(tmp_path, monkeypatch):
 def test_a_count_of_rows_that_lies_is_noticed(tmp_path, monkeypatch):
     path = write_parquet(tmp_path / "x.parquet", [picture(each) for each in pictures(5)], [0] * 5)
     for claimed in (3, 4, 6, 7):
-        monkeypatch.setattr(ParquetPictures, "rows", claimed)
+        monkeypatch.setattr(_ParquetPictures, "rows", claimed)
         monkeypatch.setattr(
             tables.TableFile, "rows", property(lambda _, claimed=claimed: claimed, lambda *_: None), False
         )

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-__all__ = ["ParquetPictures", "entries", "parts", "read", "read_parquet", "recognises"]
+__all__ = ["entries", "parts", "read", "read_parquet", "recognises"]
 
 LARGEST_FILE = 2**40
 
 
-class ParquetPictures:
+class _ParquetPictures:
     """A parquet file with a column of pictures, see `PictureTable`."""
 
     def __init__(self, path: Path, column: str, parquet: "ParquetFile") -> None:
@@ -114,7 +114,7 @@ def _schema(path: Path) -> "pa.Schema":
     return schema
 
 
-def _open(path: Path, asked: str | None, stack: ExitStack) -> ParquetPictures:
+def _open(path: Path, asked: str | None, stack: ExitStack) -> _ParquetPictures:
     pa, pq = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
     schema = _schema(path)
     column = chosen_column(path, schema, asked)
@@ -122,4 +122,4 @@ def _open(path: Path, asked: str | None, stack: ExitStack) -> ParquetPictures:
         # As a dictionary, a picture that a file repeats a million times is in memory once.
         leaf = f"{column}.bytes" if pa.types.is_struct(schema.field(column).type) else column
         parquet = stack.enter_context(pq.ParquetFile(path, read_dictionary=[leaf], pre_buffer=False))
-    return ParquetPictures(path, column, parquet)
+    return _ParquetPictures(path, column, parquet)

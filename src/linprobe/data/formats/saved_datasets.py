@@ -33,7 +33,7 @@ from linprobe.errors import DataError, LinprobeError, UnsafeFileError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ArrowPictures", "entries", "parts", "read", "recognises"]
+__all__ = ["entries", "parts", "read", "recognises"]
 
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
 LONGEST_JSON = 2**24
@@ -41,7 +41,7 @@ MOST_FILES = 100_000
 ARROW = (".arrow", ".feather")
 
 
-class ArrowPictures:
+class _ArrowPictures:
     """An Arrow file with a column of pictures, see `PictureTable`."""
 
     def __init__(self, file: ArrowFile, column: str) -> None:
@@ -108,7 +108,7 @@ def read(path: Path, selection: Selection) -> Dataset:
     pictures = picture_columns(splits[0][1][0].schema)
     if pictures and (selection.x is None or selection.x in pictures):
         tables = {
-            split: [ArrowPictures(file, chosen_column(file.path, file.schema, selection.x)) for file in files]
+            split: [_ArrowPictures(file, chosen_column(file.path, file.schema, selection.x)) for file in files]
             for split, files in splits
         }
         dataset = read_pictures(path, tables, selection)
