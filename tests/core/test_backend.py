@@ -404,8 +404,8 @@ def test_bfloat16_on_numpy_is_refused():
 
 
 def test_without_cuda_a_captured_step_is_the_step(library):
-    def step(rows, table, fold):
-        del rows, table, fold
+    def step(rows, table, rescale):
+        del rows, table, rescale
 
     assert capture(step, 4, np.zeros((8, 1)), library.device) is step
 

@@ -60,7 +60,7 @@ class Preparation:
                 rows[chunk] /= np.where(length > 0, length, 1)
         return rows
 
-    def fold(self, W: np.ndarray) -> tuple["Preparation", np.ndarray]:
+    def without_scale(self, W: np.ndarray) -> tuple["Preparation", np.ndarray]:
         """The same classifier without a scale, where it can be: a preparation that only centres, and W (D, K)."""
         if self.scale is None or self.unit_rows:
             return self, W

@@ -43,5 +43,5 @@ def unprepared(
     """
     if preparation is None:
         return None, W, b
-    left, W = preparation.fold(W.astype(np.float64))
+    left, W = preparation.without_scale(W.astype(np.float64))
     return (left, W, b) if left.unit_rows else (None, W, b - left.mean.astype(np.float64) @ W)

@@ -115,8 +115,10 @@ class Model:
     def _folded(self) -> tuple[Preparation, np.ndarray]:
         """The preparation without its scale, and weights that are multiplied by it, where that is the same."""
         with np.errstate(over="ignore"):
-            preparation, W = self.preparation.fold(self.W)
-            return (preparation, W) if np.isfinite(W).all() else self.preparation.fold(self.W.astype(np.float64))
+            preparation, W = self.preparation.without_scale(self.W)
+            return (
+                (preparation, W) if np.isfinite(W).all() else self.preparation.without_scale(self.W.astype(np.float64))
+            )
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file with the metadata as JSON; it appears whole or not at all.

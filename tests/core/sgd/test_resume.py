@@ -147,7 +147,7 @@ def test_torch_resumes_with_the_same_bits(case, precision, tmp_path):
 
 
 def test_the_cases_are_what_they_say():
-    """Heads that stop early, diverge and fold: without them the comparisons above would show little."""
+    """Heads that stop early, diverge and are rescaled: without them the comparisons above would show little."""
     reasons = {case: list(train(case).stopped) for case in CASES}
     assert reasons["plain"] == ["max_iter"] * HEADS
     assert [reasons["diverging"][head] for head in (1, 4)] == ["diverged"] * 2

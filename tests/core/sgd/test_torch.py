@@ -237,9 +237,9 @@ def test_a_step_needs_nothing_from_the_host(kind, loss, nesterov, precision):
     trained = on_meta(Stack(Data(X, y, CLASSES), HEADS[kind], training, products=products))
     rows = torch.zeros(16, dtype=torch.int64, device="meta")
     table = torch.zeros(8, 4, device="meta")
-    for fold in (False, True):
+    for rescale in (False, True):
         with _NeedsNoHost() as mode:
-            trained.step(rows, table, fold)
+            trained.step(rows, table, rescale)
         # A device spends its time on starting kernels, of which views start none.
         views = {"view", "select", "unsqueeze", "t", "permute", "slice", "alias", "_unsafe_view", "detach"}
         most = 35 + 7 * (precision == "bfloat16") + (14 * (kind == "momentum"))
@@ -341,11 +341,11 @@ def test_a_resumed_run_replays_on_the_restored_memory(kind, played_cuda):
     assert torch.equal(resumed.W, whole.W)
 
 
-@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
-def test_the_steps_before_recording_change_nothing(kind, nesterov, fold, loss):
+def test_the_steps_before_recording_change_nothing(kind, nesterov, rescale, loss):
     X, y = (move(array, "cpu") for array in make_data())
     trained = Stack(
         Data(X, y, CLASSES), HEADS[kind], Training(loss, STEPS, nesterov=nesterov), products=Products("cpu")
@@ -356,7 +356,7 @@ def test_the_steps_before_recording_change_nothing(kind, nesterov, fold, loss):
         trained.step(rows, torch.tensor(table), False)
     before, standing = trained.parameters.map(lambda tensor: tensor.clone()), trained.standing
     for _ in range(2):
-        trained.step(rows, torch.tensor(idle_table(4).astype(np.float32)), fold)
+        trained.step(rows, torch.tensor(idle_table(4).astype(np.float32)), rescale)
     assert trained.standing is standing
     for name, value in vars(before).items():
         after = getattr(trained.parameters, name)

@@ -151,7 +151,7 @@ def orthonormal(A: Array) -> tuple[Array, Array]:
 
 
 def capture(step: Callable[..., None], batch_size: int, idle: np.ndarray, device: str) -> Callable[..., None]:
-    """A function step(rows, table, fold) that costs little to call: itself, or on CUDA a recorded graph of it.
+    """A function step(rows, table, rescale) that costs little to call: itself, or on CUDA a recorded graph of it.
 
     rows (batch_size,) int64; idle: a table with which a step changes nothing, for the runs before recording. The step
     must work on the same memory each time, and need nothing from the host.

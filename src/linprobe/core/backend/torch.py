@@ -106,21 +106,21 @@ def _add_rounded_product(W: Array, A: Array, B: Array, scale: float) -> Array:
 
 
 class _Graphs:
-    """One CUDA graph for steps that fold and one for those that do not; both read their input from the same memory."""
+    """One CUDA graph for steps that rescale and one for others; both read their input from the same memory."""
 
     def __init__(self, step: Callable[..., None], batch_size: int, idle: np.ndarray) -> None:
         self.step, self.graphs = step, {}
         self.rows = BACKEND.from_numpy(np.zeros(batch_size, np.int64), "cuda")
         self.table, self.idle = BACKEND.from_numpy(idle, "cuda"), BACKEND.from_numpy(idle, "cuda")
 
-    def __call__(self, rows: Array, table: Array, fold: bool) -> None:
-        if fold not in self.graphs:
-            self.graphs[fold] = self._record(fold)
+    def __call__(self, rows: Array, table: Array, rescale: bool) -> None:
+        if rescale not in self.graphs:
+            self.graphs[rescale] = self._record(rescale)
         self.rows.copy_(rows)
         self.table.copy_(table)
-        self.graphs[fold].replay()
+        self.graphs[rescale].replay()
 
-    def _record(self, fold: bool) -> Any:
+    def _record(self, rescale: bool) -> Any:
         cuda = torch.cuda
         self.table.copy_(self.idle)
         # Libraries set themselves up in a first call, which a graph must not contain.
@@ -128,11 +128,11 @@ class _Graphs:
         stream.wait_stream(cuda.current_stream())
         with cuda.stream(stream):
             for _ in range(2):
-                self.step(self.rows, self.table, fold)
+                self.step(self.rows, self.table, rescale)
         cuda.current_stream().wait_stream(stream)
         graph = cuda.CUDAGraph()
         with cuda.graph(graph):
-            self.step(self.rows, self.table, fold)
+            self.step(self.rows, self.table, rescale)
         return graph
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from linprobe.core.backend import Array, cap_, namespace
-from linprobe.core.losses._fold import fold
+from linprobe.core.losses._over_classes import over_classes
 
 
 @np.errstate(over="ignore", under="ignore", invalid="ignore")
@@ -25,8 +25,8 @@ def hinge(scores: Array, labels: Array) -> tuple[Array, Array]:
     zeros = xp.zeros(scores.shape[2], dtype=scores.dtype, device=scores.device)
     scores[rows, labels] = zeros
     xp.maximum(scores, zeros, out=scores)
-    losses = fold(xp.add, scores)
+    losses = over_classes(xp.add, scores)
     scores[...] = scores > 0
-    scores[rows, labels] = -fold(xp.add, scores)
+    scores[rows, labels] = -over_classes(xp.add, scores)
     largest = float(xp.finfo(scores.dtype).max)
     return cap_(losses, largest), scores

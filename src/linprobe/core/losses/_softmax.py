@@ -3,7 +3,7 @@
 import numpy as np
 
 from linprobe.core.backend import Array, cap_, exp_, namespace
-from linprobe.core.losses._fold import fold
+from linprobe.core.losses._over_classes import over_classes
 from linprobe.core.losses.curvature import Curvature
 from linprobe.core.losses.record import NEVER
 
@@ -19,14 +19,14 @@ def softmax(scores: Array, labels: Array) -> tuple[Array, Array]:
     """
     xp = namespace(scores)
     rows = xp.arange(scores.shape[0], device=scores.device)
-    scores -= fold(xp.maximum, scores)[:, None, :]  # now <= 0, so exp cannot overflow; -inf is fine, its exp is 0
+    scores -= over_classes(xp.maximum, scores)[:, None, :]  # now <= 0, so exp cannot overflow; of -inf it is 0
     at_label = scores[rows, labels]
     exp_(scores)
     # The label is left out of the sum. Where it has nearly all the probability, 1 + others would round the others away:
     # the loss would be 0 from 1e-8 on in float32, and the slope p - 1 would have no correct digit.
     # Zeros and not the number 0, which a device would fetch from the host.
     scores[rows, labels] = xp.zeros(scores.shape[2], dtype=scores.dtype, device=scores.device)
-    others = fold(xp.add, scores)
+    others = over_classes(xp.add, scores)
     beyond_one = xp.exp(at_label)
     beyond_one -= 1
     beyond_one += others  # the sum of all exp, less 1; at least 0, because the largest score gives exp(0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from linprobe.core.backend import Array, cap_, namespace, row_chunks
-from linprobe.core.losses._fold import fold
+from linprobe.core.losses._over_classes import over_classes
 from linprobe.core.losses.curvature import Curvature
 
 
@@ -29,10 +29,10 @@ def squared_hinge(scores: Array, labels: Array) -> tuple[Array, Array]:
     losses = xp.empty((scores.shape[0], scores.shape[2]), dtype=scores.dtype, device=scores.device)
     # A quarter of the rows at a time: the squares of all would be as large as the scores themselves.
     for part in row_chunks(scores.shape[0], max(1, -(-scores.shape[0] // 4))):
-        losses[part] = fold(xp.add, scores[part] * scores[part])
+        losses[part] = over_classes(xp.add, scores[part] * scores[part])
     scores *= 2
     cap_(scores, largest)
-    scores[rows, labels] = -cap_(fold(xp.add, scores), largest)
+    scores[rows, labels] = -cap_(over_classes(xp.add, scores), largest)
     return cap_(losses, largest), scores
 
 

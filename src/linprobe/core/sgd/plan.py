@@ -105,7 +105,7 @@ def stack_bytes(count: int, heads: Heads, training: Training, work: Work) -> int
 
     def scores(rows: int) -> int:
         # Numbers per example and head: in softmax its sums, in the highest score a running maximum and two labels of 8
-        # bytes. Many classes are folded in blocks of 16; the hinge marks the scores above 0 in a byte each, the squared
+        # bytes. Many classes are reduced by 16; the hinge marks the scores above 0 in a byte each, the squared
         # hinge squares a quarter of them at a time.
         workspace = int(itemsize * find_loss(training.loss).workspace)
         shares = 6 * itemsize + 8 + (16 * itemsize if work.classes >= 64 else 0)

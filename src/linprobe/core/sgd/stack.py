@@ -23,7 +23,7 @@ EXPLOSION = 1e6
 SCALE_RANGE = (1e-9, 1e9)
 
 # The rows of the table that a step is given, one number per head: see `Stack.tables`.
-SCALE, FOLD, FACTOR, AFTER, DECAY, RATE, DOUBLE_REG, MOMENTUM = range(8)
+SCALE, RESCALE, FACTOR, AFTER, DECAY, RATE, DOUBLE_REG, MOMENTUM = range(8)
 
 
 class Stack:
@@ -82,10 +82,10 @@ class Stack:
             self.shares = move(shares(heads.batch_size).astype(self.dtype), products.device)
 
     def tables(self, rates: np.ndarray) -> tuple[np.ndarray, list[bool]]:
-        """The numbers (S, 8, H) for steps at these rates (S,) of the schedule, and in which of them some head folds;
+        """The numbers (S, 8, H) for steps at these rates (S,) of the schedule, and in which of them one rescales;
         moves the scales on.
 
-        With the scale s before a step and s' after it: SCALE s, FOLD what V is multiplied by, FACTOR lr / s', AFTER
+        With the scale s before a step and s' after it: SCALE s, RESCALE what V is multiplied by, FACTOR lr / s', AFTER
         s', DECAY 1 - 2 λ lr. Momentum mixes two arrays whose scales would differ, so its weights have none, and it
         takes RATE lr, DOUBLE_REG 2 λ and MOMENTUM μ instead.
         """
@@ -93,19 +93,19 @@ class Stack:
         tables[:, RATE] = self.standing.learning_rate * rates[:, None]
         tables[:, DOUBLE_REG], tables[:, MOMENTUM] = 2 * self.standing.reg, self.momentum
         tables[:, DECAY] = 1 - tables[:, RATE] * tables[:, DOUBLE_REG]
-        folds = np.zeros(len(rates), bool)
+        rescales = np.zeros(len(rates), bool)
         if self.parameters.M is None:
-            folds = self._scales(tables)
+            rescales = self._scales(tables)
             tables[:, FACTOR] = tables[:, RATE] / tables[:, AFTER]
         else:
             tables[:, FACTOR] = 1
         if self.shares is None:
             tables[:, FACTOR] /= self.batch_size
-        return tables.astype(self.dtype), folds.tolist()
+        return tables.astype(self.dtype), rescales.tolist()
 
     def _scales(self, tables: np.ndarray) -> np.ndarray:
-        """Fill SCALE, FOLD and AFTER from DECAY, and move the scales on; returns in which steps (S,) a head folds."""
-        folds, start, scale = np.zeros(len(tables), bool), 0, self.standing.scale
+        """Fill SCALE, RESCALE and AFTER from DECAY, move the scales on; in which steps (S,) one rescales."""
+        rescales, start, scale = np.zeros(len(tables), bool), 0, self.standing.scale
         while start < len(tables):
             scales = np.cumprod(np.concatenate([scale[None], tables[start:, DECAY]]), axis=0)
             outside = ~((np.abs(scales[1:]) >= SCALE_RANGE[0]) & (np.abs(scales[1:]) <= SCALE_RANGE[1]))
@@ -114,15 +114,15 @@ class Stack:
             tables[start:stop, SCALE], tables[start:stop, AFTER] = scales[: stop - start], scales[1 : stop - start + 1]
             if len(folding):
                 # Each head decides for itself, and multiplying by one changes no bit, so one pass over V serves the
-                # heads that fold and those that do not.
+                # heads that rescale and those that do not.
                 last, heads = tables[stop - 1], outside[folding[0]]
-                last[FOLD], last[AFTER] = np.where(heads, last[AFTER], 1), np.where(heads, 1, last[AFTER])
-                folds[stop - 1] = True
+                last[RESCALE], last[AFTER] = np.where(heads, last[AFTER], 1), np.where(heads, 1, last[AFTER])
+                rescales[stop - 1] = True
             scale, start = tables[stop - 1, AFTER].copy(), stop
         self.standing = replace(self.standing, scale=scale)
-        return folds
+        return rescales
 
-    def step(self, rows: Array, table: Array, fold: bool) -> None:
+    def step(self, rows: Array, table: Array, rescale: bool) -> None:
         """One step of all heads on these examples (B,); the mean losses (H,) of the batch are left in `losses`."""
         take_rows(self.X, rows, self.batch)
         take_rows(self.y, rows, self.labels)
@@ -143,16 +143,16 @@ class Stack:
             self.losses[...] = self.xp.sum(losses * self.shares, axis=0)
             slope *= self.shares[:, None, :]
         if self.parameters.M is None:
-            self._descend(slope, table, fold)
+            self._descend(slope, table, rescale)
         else:
             self._descend_with_momentum(self.parameters.M, slope, table)
 
-    def _descend(self, slope: Array, table: Array, fold: bool) -> None:
+    def _descend(self, slope: Array, table: Array, rescale: bool) -> None:
         """W ← (1 − 2 λ lr) W − lr · gradient; the learning rate is already in the slope."""
         V, b = self.parameters.V, self.parameters.b
-        if fold:
+        if rescale:
             by_head = self._by_head(V)
-            by_head *= table[FOLD]
+            by_head *= table[RESCALE]
         self.products.accumulate(V, self.batch, slope, -1.0)
         if self.has_bias:
             b *= table[DECAY]

@@ -7,7 +7,7 @@ from linprobe.core.backend import Array, namespace, reduction
 BLOCK = 16
 
 
-def fold(operation: Callable[..., Array], scores: Array) -> Array:
+def over_classes(operation: Callable[..., Array], scores: Array) -> Array:
     """Reduce over the classes with a binary operation (xp.add, xp.maximum).
 
     scores (n, K, H), unchanged -> (n, H), a new array. Needs at most a quarter of the scores' memory besides it.
@@ -22,18 +22,18 @@ def fold(operation: Callable[..., Array], scores: Array) -> Array:
         return at_once(scores, axis=1)
     K = scores.shape[1]
     if K >= 4 * BLOCK:
-        # Many classes: first fold blocks of classes onto each other. One class at a time, K = 1000 would be 1000 calls,
+        # Many classes: first reduce blocks of them into each other. One class at a time, K = 1000 would be 1000 calls,
         # each of which touches every cache line of the scores when H is small.
-        block = _fold_blocks(operation, scores)
-        return fold(operation, block)
+        block = _reduce_blocks(operation, scores)
+        return over_classes(operation, block)
     result = namespace(scores).asarray(scores[:, 0], copy=True)
     for k in range(1, K):
         operation(result, scores[:, k], out=result)
     return result
 
 
-def _fold_blocks(operation: Callable[..., Array], scores: Array) -> Array:
-    """Fold classes 16 apart onto each other: scores (n, K, H), K >= 32 -> (n, 16, H)."""
+def _reduce_blocks(operation: Callable[..., Array], scores: Array) -> Array:
+    """Reduce classes 16 apart into each other: scores (n, K, H), K >= 32 -> (n, 16, H)."""
     K = scores.shape[1]
     block = operation(scores[:, :BLOCK], scores[:, BLOCK : 2 * BLOCK])
     for first in range(2 * BLOCK, K, BLOCK):
