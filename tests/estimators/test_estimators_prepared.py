@@ -75,7 +75,13 @@ def test_each_fold_is_prepared_by_its_own_training_rows(prepare, weighted):
         pipeline(prepare), {"logisticregression__C": CS}, cv=cv, scoring="neg_log_loss", return_train_score=True
     )
     ours = ProbeSearch(
-        SoftmaxClassifier(tol=1e-12), {"C": CS}, cv=cv, prepare=prepare, scoring="neg_log_loss", return_train_score=True
+        SoftmaxClassifier(tol=1e-12),
+        {"C": CS},
+        cv=cv,
+        prepare=prepare,
+        scoring="neg_log_loss",
+        return_train_score=True,
+        search_tol=None,
     )
     ours.fit(X, y, sample_weight=weight)
     if weighted:  # their scores are not, and ours are
@@ -105,7 +111,7 @@ def test_accuracies_of_folds_are_those_of_fits_on_their_rows(prepare):
     grid = {"reg": [1e-3, "scale"], "class_weight": [None, "balanced"]}
     bootstrap = np.random.default_rng(2).integers(0, 100, 90)
     splits = [(bootstrap, np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
-    search = ProbeSearch(LinearSVM(tol=1e-10), grid, cv=splits, prepare=prepare).fit(X, y)
+    search = ProbeSearch(LinearSVM(tol=1e-10), grid, cv=splits, prepare=prepare, search_tol=None).fit(X, y)
     for number, params in enumerate(search.cv_results_["params"]):
         for fold, (train, test) in enumerate(splits):
             alone = LinearSVM(tol=1e-10, prepare=prepare, **params).fit(X[train], y[train])
