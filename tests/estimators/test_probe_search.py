@@ -695,6 +695,36 @@ def test_a_loose_search_takes_what_a_proven_one_takes_in_a_fraction_of_the_passe
     np.testing.assert_array_equal(loose.best_estimator_.coef_, all_proven.best_estimator_.coef_)
 
 
+def test_who_may_be_the_best_is_told_by_the_score_that_refit_names():
+    X, y = embeddings_of(3)
+    grid = {"C": np.logspace(-4, 4, 9)}
+    scoring = {"accuracy": "accuracy", "loss": "neg_log_loss"}
+    for name in scoring:
+        search = ProbeSearch(param_grid=grid, scoring=scoring, refit=name, return_train_score=True).fit(X, y)
+        alone = ProbeSearch(param_grid=grid, scoring=scoring[name], return_train_score=True).fit(X, y)
+        assert search.best_params_ == alone.best_params_
+        assert search.cv_results_["split0_stopped"].tolist() == alone.cv_results_["split0_stopped"].tolist()
+        for part in ("test", "train"):
+            ours, theirs = search.cv_results_[f"mean_{part}_{name}"], alone.cv_results_[f"mean_{part}_score"]
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_score_of_a_fit_that_was_gone_on_with_does_not_stay_where_the_next_one_fails():
+    X, y = embeddings_of(3)
+    calls = []
+
+    def fails_later(model, X, y):
+        calls.append(model)
+        if len(calls) > 8:
+            raise ValueError("no more")
+        return float(model.score(X, y))
+
+    with pytest.raises(UsageError, match="gives NaN for every setting"):
+        ProbeSearch(param_grid={"C": [0.01, 0.1, 1, 10]}, cv=2, scoring=fails_later).fit(X, y)
+    assert len(calls) > 8
+
+
 def test_the_passes_of_a_search_of_digits_are_those_of_the_documentation(monkeypatch):
     train = make_splits(open_dataset("digits")).train
     X, seen, contending = fit_preparation(train.X).apply(train.X), [], exact._Contending.__call__
@@ -713,7 +743,7 @@ def test_the_passes_of_a_search_of_digits_are_those_of_the_documentation(monkeyp
 
 def test_a_share_that_says_nothing_is_refused():
     X, y = embeddings_of(2)
-    for wrong in (0, -1e-4, 0.5, float("nan")):
+    for wrong in (0, -1e-4, 0.5, float("nan"), "1e-4", True):
         with pytest.raises(UsageError, match=r"search_tol is .*; give a share such as 1e-4, at most 0.1, or None"):
             ProbeSearch(search_tol=wrong).fit(X, y)
 

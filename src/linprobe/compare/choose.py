@@ -109,7 +109,9 @@ def contenders(found: "Comparison", before: "Comparison | None" = None) -> np.nd
     best = ranked(score, None, found.failed)[0]
     slack = np.inf
     if before is not None:
-        slack = np.nanmax(np.abs(score - before.score))
+        with np.errstate(invalid="ignore"):  # of scores that are infinite
+            moved = np.abs(score - before.score)
+        slack = moved[~np.isnan(moved)].max(initial=0)
     elif len(of_best := _of_splits(found, best)) > 1:
         slack = of_best.std(ddof=1) / np.sqrt(len(of_best))
     with np.errstate(invalid="ignore"):

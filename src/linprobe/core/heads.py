@@ -75,7 +75,7 @@ def total(array: Array) -> Array:
     # Few heads are short vectors to add: many rows side by side are longer, and take a sixth of the time.
     wide = WIDE // max(1, h)
     whole = len(flat) // wide * wide if wide > 1 else 0
-    if whole < MANY * wide:
+    if whole < MANY * max(1, wide):
         return xp.sum(flat, axis=0, dtype=xp.float64)
     sums = xp.sum(flat[:whole].reshape(-1, wide * h), axis=0, dtype=xp.float64).reshape(wide, h)
     return xp.sum(sums, axis=0) + xp.sum(flat[whole:], axis=0, dtype=xp.float64)

@@ -198,7 +198,7 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
             f"{type(self).__name__} stopped ({self.stopped_}) after {self.n_iter_:,} iterations, with "
             f"{proven_share(self.gap_ / self.objective_)}; {' or '.join(ways)}",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,16 +16,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from linprobe.compare.choose import choose
 from linprobe.compare.comparison import Comparison, Fits
-from linprobe.compare.solver import Judged, Trained
 from linprobe.core.backend import on_host
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.optimum import EXPECTED
 from linprobe.data.columns import as_matrix
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
-from linprobe.estimators.folds import JointFit, Setting, kinds_of, read_examples, read_splits, stacks_of
+from linprobe.estimators.folds import Setting, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators.grid import read_settings
 from linprobe.estimators.inputs import check_unchanged, file_stamps
+from linprobe.estimators.judging import Judge
 from linprobe.estimators.preparing import Prepare
 from linprobe.estimators.results import Fitted, cv_results
 from linprobe.estimators.routing import route_fit, route_score, router_of
@@ -81,10 +82,10 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Friedman (2009), sec. 7.10. prepare: the estimator's own, given here: "centred", "standardised" or "normalised"
     features, fitted anew to the training rows of every split, and for best_estimator_ to all of X. search_tol: where
     the fit of a setting on a split stops, which is only compared and then thrown away: where its next step is expected
-    to gain no more than this share of what is measured against; those within one standard error of the best go on to a
-    tenth of it, and to a hundredth where scores still moved, before one is taken. Nothing is proven of these; the best
-    estimator is, to its own tol. None: every fit is proven to tol. memory, bytes that training may take besides X,
-    unlimited unless given.
+    to gain no more than this share of what is measured against; those within one standard error of the best, by the
+    score that refit names, else the first, go on to a tenth of it, and to a hundredth where scores still moved, before
+    one is taken. Nothing is proven of these; the best estimator is, to its own tol. None: every fit is proven to tol.
+    memory, bytes that training may take besides X, unlimited unless given.
 
     scikit-learn's metrics of probabilities are computed over all classes of y; a class that a split does not train on
     gets the probability 0 there. Where a scorer returns NaN or raises a ValueError, the score is NaN, as with
@@ -167,7 +168,8 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     f"prepare is {self.prepare!r}, and that of the estimator {estimator.prepare!r}; give one of them"
                 )
             estimator.set_params(prepare=self.prepare)
-        if self.search_tol is not None and not 0 < self.search_tol <= MOST_SEARCH_TOL:
+        number = isinstance(self.search_tol, Real) and not isinstance(self.search_tol, bool)
+        if self.search_tol is not None and not (number and 0 < self.search_tol <= MOST_SEARCH_TOL):
             raise UsageError(
                 f"search_tol is {self.search_tol!r}; give a share such as 1e-4, at most {MOST_SEARCH_TOL:g}, or None "
                 "to prove every fit"
@@ -188,24 +190,13 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         started = time.perf_counter()
         ground = Ground()
         for number, stack in enumerate(stacks_of(settings, splits, examples)):
-            times = [started]
             if number or stack.preparation is not None:
                 ground = Ground()  # of other features or options; of one stack at a time, as it may take as much as X
-
-            def judge(trained: Trained, _: np.ndarray, stack: JointFit = stack, times: list[float] = times) -> Judged:
-                times.append(time.perf_counter())
-                stack.check(trained)
-                for place, split in enumerate(stack.splits):
-                    started = time.perf_counter()
-                    scores.add("test", stack, examples, trained, place)
-                    found.score_time[stack.numbers, split.number] = (time.perf_counter() - started) / len(stack.numbers)
-                    if self.return_train_score:
-                        scores.add("train", stack, examples, trained, place)
-                return Judged(score=scores.of_stack(stack))
-
+            judge = Judge(stack, examples, scores, found, self.refit, keep=self.return_train_score)
             compared, reg = stack.compare(examples, self.memory, self.search_tol, ground, judge)
-            _warn_of_gaps(compared.fits, stack.settings[0].estimator)
-            found.add(stack, compared.fits, reg, times[-1] - times[0])
+            _warn_of_gaps(compared.fits, stack.settings[0].estimator, self.search_tol)
+            found.add(stack, compared.fits, reg, judge.asked - started - judge.scoring)
+            judge.on_training_rows()
             started = time.perf_counter()  # preparing the next stack's features is part of its fit
         check_unchanged(stamps, X)
 
@@ -299,14 +290,15 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return choice.best
 
 
-def _warn_of_gaps(fits: Fits, estimator: Any) -> None:
+def _warn_of_gaps(fits: Fits, estimator: Any, search_tol: float | None) -> None:
     late = ~np.isin(fits.stopped, ("gap", *EXPECTED))
+    goal = f"tol ({estimator.tol:g})" if search_tol is None else f"search_tol ({search_tol:g})"
     if late.any() and fits.gap is not None:
         reasons = ", ".join(sorted(set(fits.stopped[late].tolist())))
         warnings.warn(
             f"{late.sum():,} of {late.size:,} fits stopped before their tolerance ({reasons}), the farthest with "
             f"{proven_share((fits.gap / fits.objective)[late].max())}; raise max_iter "
-            f"({estimator.max_iter:,}) or tol ({estimator.tol:g}), or take the weakest penalties out of the grid",
+            f"({estimator.max_iter:,}) or {goal}, or take the weakest penalties out of the grid",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -166,6 +166,8 @@ class Scores:
             X = _safe_indexing(examples.X, rows) if X is None else X
             scorer, of_all = over_all(measure.scorer, examples.classes)
             models = stack.estimators(examples, trained, place, of_all)
+            for name in self.names if self._several else [measure.name]:  # it may have had one when it was less done
+                self._table(part, name)[stack.numbers, split.number] = np.nan
             for number, model in zip(stack.numbers, models, strict=True):
                 try:
                     score = scorer(model, X, y, **params)
@@ -200,10 +202,10 @@ class Scores:
     def _table(self, part: str, name: str) -> np.ndarray:
         return self._found.setdefault(f"{part}_{name}", np.full(self._shape, np.nan))
 
-    def of_stack(self, stack: JointFit) -> np.ndarray:
-        """The first score on the test rows of every head of a stack (h,)."""
+    def of_stack(self, stack: JointFit, name: Any) -> np.ndarray:
+        """The score of this name, or else the first, on the test rows of every head of a stack (h,)."""
         at = np.ix_(stack.numbers, [split.number for split in stack.splits])
-        return self._table("test", self.names[0])[at].ravel()
+        return self._table("test", name if name in self.names else self.names[0])[at].ravel()
 
     def tables(self, parts: Sequence[str]) -> dict[str, np.ndarray]:
         """The scores (G, F), each as "test_" or "train_" and its name."""

@@ -1,15 +1,19 @@
 """A loose path: where each penalty begins, that it goes down all the way, and what is gone on with."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from linprobe.core.exact.optimum import Loosely
+from linprobe.core.exact.optimum import Loosely, Unfinished
 from linprobe.core.exact.path import walk
-from linprobe.core.exact.problem import pose
+from linprobe.core.exact.problem import pose, solve_bytes
 from linprobe.core.exact.solver import Search, solve
 from linprobe.core.exact.start import lowest_in_span
+from linprobe.core.exact.state import HeadProblem
 from linprobe.core.objective import objective_and_gradient
 from linprobe.data.weights import Weights
+from linprobe.errors import UsageError
 
 LOSSES = ("softmax", "squared_hinge")
 
@@ -115,3 +119,55 @@ def test_what_a_search_finds_of_few_rows_is_in_the_coordinates_of_the_features()
     value = objective_and_gradient(X, y, found.W, found.b, "softmax", reg)[0]
     np.testing.assert_allclose(value, found.objective, rtol=1e-9)
     np.testing.assert_allclose(found.objective, solve(X, y, reg).objective, rtol=1e-4)
+
+
+def nobody(found):
+    return np.zeros(len(found.objective), bool)
+
+
+@pytest.mark.parametrize("scale", [1e-17, 1e17])
+def test_features_beyond_the_range_of_float32_are_searched_in_float64(scale):
+    X, y = rows()
+    small = (X * scale).astype(np.float32)
+    found = solve(small, y, np.array([1e-2]) * scale**2, search=Search(1e-4, nobody))
+    best = solve(X.astype(np.float32), y, np.array([1e-2]))
+    assert found.iterations[0] > 3
+    np.testing.assert_allclose(found.objective, best.objective, rtol=1e-3)
+
+
+def test_more_heads_than_are_added_side_by_side():
+    X, y = rows(n=60, D=3)
+    reg = np.geomspace(1, 1e-2, 600)
+    found = solve(X, y, reg, tol=1e-4)
+    assert (found.stopped == "gap").all()
+    alone = solve(X, y, reg[[0, 599]], tol=1e-4)
+    np.testing.assert_allclose(found.objective[[0, 599]], alone.objective, rtol=2e-4)
+
+
+def test_heads_that_lack_a_rare_class_are_measured_apart():
+    y = np.r_[np.arange(400) % 3, np.full(4, 3)]
+    shares = np.stack([np.bincount(y, minlength=4), np.bincount(y[:400], minlength=4)], axis=1) / 404.0
+    curvature = np.stack([np.diag(p) - np.outer(p, p) for p in shares.T], axis=-1)
+    same = HeadProblem.of(np.ones(3), curvature[..., [0, 1, 0]], np.zeros((4, 3)), np.ones(3)).alike
+    assert same[0] == same[2] != same[1]
+    apart = HeadProblem.of(np.array([1.0, 1.2, 2.0]), curvature[..., [0, 0, 0]], np.zeros((4, 3)), np.ones(3)).alike
+    assert apart[0] == apart[1] != apart[2]
+
+
+def test_a_search_of_many_classes_stays_within_its_plan():
+    n, D, K = 6000, 4, 300
+    generator = np.random.default_rng(0)
+    X, y = generator.standard_normal((n, D)).astype(np.float32), np.arange(n) % K
+    plan = sum(solve_bytes((n, D), K, 1, 4))
+    tracemalloc.start()
+    solve(X, y, np.array([1e-1, 1e-2, 1e-3]), memory=plan, search=Search(1e-2, nobody))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= plan
+
+
+def test_a_search_is_not_gone_on_with():
+    X, y = rows()
+    state = Unfinished(0, pose(X, y, np.ones(1), "softmax", 4, None, True, "numpy").start("float64"))
+    with pytest.raises(UsageError, match="give start or search"):
+        solve(X, y, np.ones(1), start=state, search=Search(1e-4, nobody))

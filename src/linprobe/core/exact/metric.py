@@ -64,8 +64,8 @@ class Metric:
     def along_its_axes(self) -> "Metric":
         """The same for features in the coordinates of its complete basis."""
         basis: Array = self.basis
-        mean = product(self.mean[None, :], basis, namespace(basis).empty((1, basis.shape[1]), dtype=basis.dtype))[0]
-        return Metric(mean, None, self.variance[:0], self.variance)
+        mean = namespace(basis).empty((1, basis.shape[1]), dtype=basis.dtype, device=basis.device)
+        return Metric(product(self.mean[None, :], basis, mean)[0], None, self.variance[:0], self.variance)
 
     def highest(self) -> float:
         """The largest variance in any direction."""
@@ -143,7 +143,7 @@ def fit_metric(X: Array | Rows, like: Array, weight: np.ndarray | None = None, *
     # Of all examples nothing is left outside; of a sample, what the whole varies by more than the directions found.
     left = 0.0 if len(chosen) == n else max(0.0, float(xp.sum(variances) - xp.sum(variance))) / (D - len(variance))
     noise = _noise(variance)
-    rest = xp.full((1,), max(left, noise), dtype=like.dtype)
+    rest = xp.full((1,), max(left, noise), dtype=like.dtype, device=like.device)
     return Metric(mean, basis, _at_least(variance, noise), rest)
 
 

@@ -66,9 +66,9 @@ def solve(
     own span; device as `choose_device` names it; memory, bytes that the work may take besides X; progress(heads done,
     heads); keep is called after every pass with what gives a state, from which as start the same goes on. L-BFGS (Liu
     and Nocedal, 1989) for all heads at once. No head ends above one with a larger λ on the same examples, or above no
-    weights at all. With a search, heads are only brought to where they can be compared, and nothing is proven. ground:
-    what an earlier solve of the same X, with an intercept or without like this one, has found of it, and this one finds
-    for the next.
+    weights at all. With a search, heads are only brought to where they can be compared, and nothing is proven, not even
+    that. ground: what an earlier solve of the same X, with an intercept or without like this one, has found of it, and
+    this one finds for the next.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is core/certificate.py.
@@ -78,6 +78,8 @@ def solve(
     """
     if not (tol >= 0 and max_iter >= 1):
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
+    if search is not None and start is not None:
+        raise UsageError("a search begins at the null model and keeps no state to go on from; give start or search")
     ground = Ground() if ground is None else ground
     posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
     K, H, span = len(posed.heads.shares), len(posed.heads), None
@@ -98,7 +100,8 @@ def solve(
             continue
         gone_on = start is not None and number == start.phase
         like = problem.array([], phase)
-        unfinished = ~result.within(tol) if searching is None or number == 0 else result.stopped == "stalled"
+        begun = searching is not None and result.iterations.any()
+        unfinished = result.stopped == "stalled" if begun else ~result.within(tol)
         heads = np.flatnonzero(unfinished & (result.iterations < max_iter))
         if start is not None and gone_on:
             result = start.heads
@@ -204,7 +207,7 @@ class _Descend:
             spare = self.memory is None or self.room[0] + len(group) * self.room[1] + newton <= self.memory
             ended = _descend(
                 *(problem.take(group), self.metric, start.take(group), goal, self.max_iter, tell),
-                newton=newton > 0 and spare and not isinstance(goal, Loosely),
+                newton=newton > 0 and spare,
                 keep=lambda part, found=found, group=group: self.standing.told(lambda: found.replaced(group, part())),
                 instead=None if instead is None else instead.take(group),
             )

@@ -16,7 +16,7 @@ from linprobe.data.terms import Chunk
 
 __all__ = ["lowest_in_span"]
 
-ROWS, NUMBERS = 4096, 2**22  # the most rows that it is sought on, and numbers of their scores
+ROWS, NUMBERS = 4096, 2**19  # the most rows that it is sought on, and numbers of their scores
 STEPS, HALVINGS = 20, 30
 ENOUGH = 1e-9  # of the objective: a step that gains less is not taken
 RIDGE = 1e-9  # of the trace: the solutions may be nearly the same

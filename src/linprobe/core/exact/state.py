@@ -120,11 +120,14 @@ class ClassMetric(OfHeads):
 def _alike(reg: np.ndarray, curvature: np.ndarray) -> np.ndarray:
     """A number for each head (h,), the same for those that differ little: reg (h,), curvature (K, K, h)."""
     found, firsts = np.empty(len(reg), int), list[int]()
-    flat = curvature.reshape(-1, len(reg))
+    # Entry by entry: where one head lacks a class that is rare, all else may be nearly the same.
+    spread = np.sqrt(np.maximum(np.einsum("kkh->kh", curvature), 0))
     for head in range(len(reg)):
         for number, first in enumerate(firsts):
-            close = abs(reg[head] - reg[first]) <= NEAR * reg[first]
-            if close and np.abs(flat[:, head] - flat[:, first]).max() <= NEAR * np.abs(flat[:, first]).max():
+            if abs(reg[head] - reg[first]) > NEAR * reg[first]:
+                continue
+            apart = np.abs(curvature[..., head] - curvature[..., first])
+            if (apart <= NEAR * np.outer(spread[:, first], spread[:, first])).all():
                 found[head] = number
                 break
         else:
