@@ -676,7 +676,7 @@ def embeddings_of(K, seed=0):
 @pytest.mark.parametrize(("estimator", "strongest"), [(SoftmaxClassifier(), -4), (LinearSVM(loss="squared_hinge"), -6)])
 def test_a_loose_search_takes_what_a_proven_one_takes_in_a_fraction_of_the_passes(estimator, strongest):
     X, y = embeddings_of(5)
-    grid = {"C": np.logspace(strongest, 4, 9)}
+    grid = {"C": np.logspace(strongest, 4, 9).tolist()}
     loose, all_proven = (ProbeSearch(estimator, grid, search_tol=tol).fit(X, y) for tol in (1e-4, None))
     assert loose.best_params_ == all_proven.best_params_
     assert table(loose, "iterations").sum() < 0.5 * table(all_proven, "iterations").sum()
@@ -697,7 +697,7 @@ def test_a_loose_search_takes_what_a_proven_one_takes_in_a_fraction_of_the_passe
 
 def test_who_may_be_the_best_is_told_by_the_score_that_refit_names():
     X, y = embeddings_of(3)
-    grid = {"C": np.logspace(-4, 4, 9)}
+    grid = {"C": np.logspace(-4, 4, 9).tolist()}
     scoring = {"accuracy": "accuracy", "loss": "neg_log_loss"}
     for name in scoring:
         search = ProbeSearch(param_grid=grid, scoring=scoring, refit=name, return_train_score=True).fit(X, y)
@@ -734,7 +734,7 @@ def test_the_passes_of_a_search_of_digits_are_those_of_the_documentation(monkeyp
         return contending(self, found)
 
     monkeypatch.setattr(exact._Contending, "__call__", watched)
-    search = ProbeSearch(param_grid={"C": np.logspace(-4, 4, 10)}).fit(X, train.y)
+    search = ProbeSearch(param_grid={"C": np.logspace(-4, 4, 10).tolist()}).fit(X, train.y)
     # 510, 236 and 70 where these were measured: a tenth more, as rounding differs between machines. Proven: 3,248.
     assert seen[0] <= 560
     assert table(search, "iterations").sum() - seen[0] <= 260
@@ -743,7 +743,8 @@ def test_the_passes_of_a_search_of_digits_are_those_of_the_documentation(monkeyp
 
 def test_a_share_that_says_nothing_is_refused():
     X, y = embeddings_of(2)
-    for wrong in (0, -1e-4, 0.5, float("nan"), "1e-4", True):
+    wrongs: tuple[Any, ...] = (0, -1e-4, 0.5, float("nan"), "1e-4", True)
+    for wrong in wrongs:
         with pytest.raises(UsageError, match=r"search_tol is .*; give a share such as 1e-4, at most 0.1, or None"):
             ProbeSearch(search_tol=wrong).fit(X, y)
 

@@ -1,6 +1,7 @@
 """The values of a matrix that are not finite: the first, and how many."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +16,13 @@ def first_not_finite(X: Array | Rows, *, below: float = np.inf) -> tuple[int, in
 
     below: of a dense one, a value of this size counts as one too.
     """
+    sparse: Any = X
     for start, wrong in _wrong(X, below):
         if not wrong.any():
             continue
         if wrong.ndim == 1:
             at = start + int(wrong.argmax())
-            return int(np.searchsorted(X.indptr, at, side="right")) - 1, int(X.indices[at])
+            return int(np.searchsorted(sparse.indptr, at, side="right")) - 1, int(sparse.indices[at])
         row, column = np.argwhere(wrong)[0]
         return start + int(row), int(column)
     return None
