@@ -347,6 +347,14 @@ def test_arrays_with_pictures_beside_them_are_arrays(tmp_path):
     assert open_dataset(tmp_path).train.X.shape == (6, 4)
 
 
+@pytest.mark.parametrize("ending", [".svmlight", ".libsvm", ".svm"])
+def test_any_file_of_arrays_with_a_picture_beside_it_is_arrays(tmp_path, ending):
+    (tmp_path / f"digits{ending}").write_text("1 1:2 2:3\n2 1:5\n" * 3)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "seen.png").write_bytes(picture(pictures(1)[0]))
+    assert open_dataset(tmp_path).train.X.shape == (6, 2)
+
+
 def test_nothing_is_to_be_chosen(tmp_path):
     write(tmp_path / "some")
     with pytest.raises(UsageError, match="leave it out"):

@@ -21,6 +21,7 @@ import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +83,22 @@ def _cached_cifar10() -> Dataset:
 
 NAMES: dict[str, Callable[[], Dataset]] = {"digits": digits.read_digits, "cifar10": _cached_cifar10}
 
+FILES = (
+    FileFormat(".npy", (".npy",), npy.entries, b"\x93NUMPY"),
+    FileFormat(".npz", (".npz",), npz.entries),
+    FileFormat("", (".txt",), delimited.entries_of_lines, source=False),
+    FileFormat(".csv or .tsv", (".csv", ".tsv"), delimited.entries_of_table),
+    FileFormat(".parquet", (".parquet",), columnar.entries_of_parquet, b"PAR1"),
+    FileFormat(".arrow or .feather", (".arrow", ".feather"), columnar.entries_of_arrow, b"ARROW1"),
+    FileFormat(".safetensors", (".safetensors",), safetensors.entries),
+    FileFormat(".pt", (".pt", ".pth"), torch_files.entries),
+    FileFormat(".h5", (".h5", ".hdf5", ".hdf"), hdf5.entries, b"\x89HDF\r\n\x1a\n"),
+    FileFormat(".libsvm", (".svmlight", ".libsvm", ".svm"), svmlight.entries),
+    FileFormat(".mat", (".mat",), matlab.entries, b"MATLAB 5.0"),
+)
+# Beside one of these, pictures are there to be looked at.
+ARRAYS = (*suffixes_of([known for known in FILES if known.source]), ".tar")
+
 WHOLE = (
     WholeFormat("CIFAR", "CIFAR-100's files", cifar100.recognises, cifar100.read, cifar100.parts),
     WholeFormat("CIFAR", "CIFAR-10's files", cifar10.recognises, cifar10.read, cifar10.parts),
@@ -100,23 +117,10 @@ WHOLE = (
     WholeFormat(
         "folders of pictures",
         "a folder or .zip of pictures, as class/1.png",
-        picture_folders.recognises,
+        partial(picture_folders.recognises, arrays=ARRAYS),
         picture_folders.read,
         picture_folders.parts,
     ),
-)
-FILES = (
-    FileFormat(".npy", (".npy",), npy.entries, b"\x93NUMPY"),
-    FileFormat(".npz", (".npz",), npz.entries),
-    FileFormat("", (".txt",), delimited.entries_of_lines, source=False),
-    FileFormat(".csv or .tsv", (".csv", ".tsv"), delimited.entries_of_table),
-    FileFormat(".parquet", (".parquet",), columnar.entries_of_parquet, b"PAR1"),
-    FileFormat(".arrow or .feather", (".arrow", ".feather"), columnar.entries_of_arrow, b"ARROW1"),
-    FileFormat(".safetensors", (".safetensors",), safetensors.entries),
-    FileFormat(".pt", (".pt", ".pth"), torch_files.entries),
-    FileFormat(".h5", (".h5", ".hdf5", ".hdf"), hdf5.entries, b"\x89HDF\r\n\x1a\n"),
-    FileFormat(".libsvm", (".svmlight", ".libsvm", ".svm"), svmlight.entries),
-    FileFormat(".mat", (".mat",), matlab.entries, b"MATLAB 5.0"),
 )
 
 

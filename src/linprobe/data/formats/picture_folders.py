@@ -27,9 +27,6 @@ from linprobe.errors import DataError
 
 __all__ = ["parts", "read", "read_picture_folder", "recognises"]
 
-# Beside one of these, pictures are there to be looked at.
-ARRAYS = (".npy", ".npz", ".parquet", ".arrow", ".feather", ".csv", ".tsv", ".pt", ".pth", ".safetensors", ".h5")
-ARRAYS += (".hdf5", ".mat", ".tar")
 LOOKED_AT, LEVELS = 2_000, 6  # folders, and entries of each, to tell what a folder is
 EXPECTED = f"class folders with {FORMAT_NAMES} pictures are expected, as {{}}/cat/1.png"
 
@@ -42,11 +39,14 @@ class _Located(NamedTuple):
     file: File
 
 
-def recognises(path: Path) -> bool:
-    """Whether this is a zip file, or a folder with pictures in it or in folders below it and no arrays beside them."""
+def recognises(path: Path, arrays: tuple[str, ...]) -> bool:
+    """Whether this is a zip file, or a folder with pictures in it or in folders below it and no arrays beside them.
+
+    arrays: how the names of files of arrays end.
+    """
     if not path.is_dir():
         return path.suffix.lower() == ".zip"
-    return next(_holding(path), None) is not None and not _has_arrays(path)
+    return next(_holding(path), None) is not None and not _has_arrays(path, arrays)
 
 
 def parts(folder: Path) -> list[Path]:
@@ -77,9 +77,9 @@ def _holding(path: Path) -> Iterator[Path]:
         pending = sorted(below)
 
 
-def _has_arrays(path: Path) -> bool:
+def _has_arrays(path: Path, endings: tuple[str, ...]) -> bool:
     with os.scandir(path) as entries:
-        return any(entry.name.lower().endswith(ARRAYS) for entry in entries)
+        return any(entry.name.lower().endswith(endings) for entry in entries)
 
 
 def read(path: Path, selection: Selection) -> Dataset:
