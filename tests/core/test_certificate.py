@@ -507,6 +507,14 @@ def test_what_overflows_is_refused(loss, intercept):
         certify(X, y, W, np.zeros((4, 1)) if intercept else None, [0.1], loss)
 
 
+def test_a_smooth_loss_without_a_dual_is_not_called_rough():
+    mine = replace(LOSSES["softmax"], dual=None)
+    with pytest.raises(
+        IncompatibleError, match=r"^certify: the softmax loss has no certificate; use the loss softmax or"
+    ):
+        certify(np.ones((2, 1)), [0, 1], np.zeros((1, 2, 1)), None, [1.0], mine)
+
+
 BAD = {
     "the hinge": (
         {"loss": "hinge"},

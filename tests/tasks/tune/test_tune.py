@@ -20,6 +20,7 @@ from linprobe.compare.solver import Resources
 from linprobe.core.certificate import certify
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.solver import solve
+from linprobe.core.losses import LOSSES
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
@@ -382,6 +383,13 @@ def test_the_refit_is_judged_by_its_certificate():
     )
     assert "not within 1e-6 of it, relative: it took all" in said(3e-6, "max_iter")
     assert "Nothing is proven of how near" in said(1.5, "stalled")
+
+
+def test_of_a_loss_without_a_certificate_the_refit_names_no_way_to_one(monkeypatch):
+    monkeypatch.setitem(LOSSES, "softmax", replace(LOSSES["softmax"], dual=None))
+    refit = Refit(n=9, seconds=0.1, objective=1.0, iterations=9, status="gap")
+    said = "How near this is to the optimum is not proven: the softmax loss has no certificate."
+    assert refit_step(refit, path_row(250.0, 0.0), "softmax", 1e-6).notes == (said,)
 
 
 def test_a_class_without_examples_is_named():

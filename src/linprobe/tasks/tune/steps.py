@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from linprobe.core.certificate import no_certificate
 from linprobe.core.losses import LOSSES
 from linprobe.results import Accuracy, Compared, Refit, SourceData, Tried
 from linprobe.results.steps import (
@@ -155,6 +156,8 @@ def refit_step(refit: Refit, best: Tried, loss: str, tol: float | None = None) -
     if refit.iterations is None:
         way = "--solver exact" + ("" if LOSSES[loss].dual else " --loss squared_hinge")
         notes = (f"How near this is to the optimum is not known: SGD proves nothing, {way} does.",)
+    elif not LOSSES[loss].dual:
+        notes = (f"How near this is to the optimum is not proven: {no_certificate(loss)}.",)
     elif refit.gap is None or refit.relative_gap is None:
         notes = (f"How near this is to the optimum is not proven{_why(refit.status)}. Raise reg, or --tol.",)
     else:
