@@ -341,3 +341,9 @@ def test_more_validation_rows_than_the_source_has_are_refused():
     with pytest.raises(UsageError) as error:
         make_splits(with_val(mixed(40), mixed(7), mixed(5)), val=8)
     assert_one_line(error, "its validation split has 7 examples, --val-size asks for 8")
+
+
+def test_an_unknown_rule_is_refused():
+    with pytest.raises(UsageError) as error:
+        make_splits(with_val(mixed(40), mixed(7)), rule="random")  # pyright: ignore[reportArgumentType]
+    assert_one_line(error, "the rule of the splits, 'random', is unknown; use one of: in order, stratified, grouped")

@@ -179,9 +179,11 @@ def make_splits(
     rows of one group stay together, and sizes are only nearly what is asked for.
     dev is drawn without replacement from train.
     All are Rows of the source's examples, which copy none of them.
-    Raises UsageError where fewer examples are there than asked for, DataError where they are too few at all, or all of
-    one class.
+    Raises UsageError for an unknown rule, and where fewer examples are there than asked for; DataError where they are
+    too few at all, or all of one class.
     """
+    if rule not in get_args(Rule):
+        raise UsageError(f"the rule of the splits, {rule!r}, is unknown; use one of: {', '.join(get_args(Rule))}")
     present = np.unique(dataset.train.y)
     if len(present) < 2:
         raise DataError(
@@ -228,9 +230,13 @@ def make_splits(
     if sizes["dev"] > sizes["train"]:
         raise UsageError(f"--dev {sizes['dev']}: is drawn from the {sizes['train']:,} training examples; ask for fewer")
     generator = np.random.default_rng(seed)
-    if rule == "in order":
-        return _cut(dataset, sizes, generator)
-    return _drawn(dataset, sizes, generator, None if rule == "stratified" else numbered_groups(dataset, cut))
+    match rule:
+        case "in order":
+            return _cut(dataset, sizes, generator)
+        case "stratified":
+            return _drawn(dataset, sizes, generator, None)
+        case "grouped":
+            return _drawn(dataset, sizes, generator, numbered_groups(dataset, cut))
 
 
 def _option(name: str) -> str:
