@@ -1,14 +1,23 @@
 """Sizes and ranks as people write them, and what a search may use of this machine."""
 
 import re
+from typing import get_args
 
 import psutil
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from linprobe.cli import arguments, check, tune, worksheet
 from linprobe.cli.arguments import parse_rank, parse_size, resources
+from linprobe.core.backend import Device
+from linprobe.core.losses import LOSSES
+from linprobe.core.sgd.settings import Schedule
+from linprobe.data.prepare import Features
 from linprobe.errors import UsageError
+from linprobe.learn.checker import verdict
+from linprobe.learn.worksheet.checks import TAUGHT
+from linprobe.tasks.tune import options
 
 SIZES = {
     "1": 1,
@@ -107,3 +116,22 @@ def test_memory_is_looked_at_with_the_data_there():
 def test_a_wrong_size_is_found_before_the_work():
     with pytest.raises(UsageError, match="--memory lots"):
         resources("cpu", "float32", "lots")
+
+
+# What an option takes, and the library's own choices, which the command line says again.
+CHOICES = {
+    "--prepare": (arguments.Prepare, get_args(Features)),
+    "--precision": (arguments.Precision, get_args(options.Precision)),
+    "--device": (arguments.Device, get_args(Device)),
+    "tune --solver": (tune.Solver, get_args(options.Solver)),
+    "tune --loss": (tune.Loss, LOSSES),
+    "worksheet --loss": (worksheet.Loss, TAUGHT),
+    "worksheet --schedule": (worksheet.Schedule, get_args(Schedule)),
+    "check --loss": (check.Loss, get_args(verdict.Loss)),
+}
+
+
+@pytest.mark.parametrize("option", CHOICES)
+def test_an_option_takes_all_that_the_library_knows(option):
+    said, known = CHOICES[option]
+    assert set(get_args(said)) == set(known)

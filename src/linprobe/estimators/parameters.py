@@ -8,6 +8,8 @@ from typing import Any, TypeGuard, get_args
 import numpy as np
 
 from linprobe.compare.defaults import default_reg
+from linprobe.core.backend import Device
+from linprobe.core.exact.solver import Precision
 from linprobe.core.losses import smooth_loss
 from linprobe.data.moments import moments
 from linprobe.data.prepare import Features as PreparedFeatures
@@ -18,8 +20,8 @@ __all__ = ["check_parameters", "find_reg", "reg_from_c"]
 
 CHOICES = {
     "solver": ("exact", "sgd"),
-    "precision": ("auto", "single", "double"),
-    "device": ("cpu", "cuda", "auto"),
+    "precision": get_args(Precision),
+    "device": get_args(Device),
 }
 
 

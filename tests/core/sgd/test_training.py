@@ -320,7 +320,7 @@ def test_heads_of_other_batch_sizes_learn_from_the_first_rows_of_the_larger_draw
         ({"epochs": 0}, "epochs"),
         ({"epochs": math.inf}, "epochs"),
         ({"epochs": math.nan}, "epochs"),
-        ({"schedule": "linear"}, "use constant, cosine or step"),
+        ({"schedule": "linear"}, "use one of: constant, cosine, step$"),
         ({"warmup": -1}, "warmup"),
         ({"average": 1.0}, "average"),
         ({"average": math.nan}, "average"),

@@ -3,7 +3,7 @@
 import math
 import reprlib
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -123,8 +123,8 @@ class Training:
             raise UsageError(f"iterations {self.iterations}: give an integer, 1 or more")
         if self.epochs is not None and not (0 < self.epochs < math.inf):
             raise UsageError(f"epochs {self.epochs:g}: give a number above 0")
-        if self.schedule not in ("constant", "cosine", "step"):
-            raise UsageError(f"the schedule {self.schedule!r} is unknown; use constant, cosine or step")
+        if self.schedule not in (known := get_args(Schedule)):
+            raise UsageError(f"the schedule {self.schedule!r} is unknown; use one of: {', '.join(known)}")
         if self.warmup < 0:
             raise UsageError(f"warmup {self.warmup}: give an integer, 0 or more")
         if not 0 <= self.average < 1:
