@@ -18,6 +18,9 @@ NEVER = -1e30  # the bias of a class that a head has no example of: it is never 
 class Loss:
     """A function of the scores and the labels; it knows nothing of features, weights or the penalty.
 
+    Adding one number to all scores of an example changes nothing, so the slope sums to 0 over the classes: the engines
+    rely on it.
+
     Attributes
     ----------
     name : str
