@@ -166,7 +166,7 @@ def test_scores_and_optima_are_those_of_fits_one_at_a_time(make, grid, cv, class
     best.set_params(**search.best_params_).fit(as_read, y, weight)
     # From the metric of the search's examples, and not from its own, it ends elsewhere within tol of the lowest.
     assert search.best_estimator_.objective_ == pytest.approx(best.objective_, rel=2 * estimator.tol)
-    np.testing.assert_allclose(search.decision_function(container(X)), best.decision_function(as_read), atol=1e-4)
+    np.testing.assert_allclose(search.decision_function(container(X)), best.decision_function(as_read), atol=1e-3)
     assert (search.predict(container(X)) == best.predict(as_read)).all()
     assert search.classes_.tolist() == np.unique(y).tolist()
 
@@ -914,10 +914,12 @@ def held():
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(300_000, 32)).astype(np.float32), rng.integers(0, 3, 300_000)
 warnings.simplefilter("ignore")
-def search(rows, memory=None):
+def compare(rows, memory=None):
     grid = {"reg": list(np.logspace(-6, 0, 10))}
-    proven(SoftmaxClassifier(max_iter=2), grid, refit=False, memory=memory).fit(X[:rows], y[:rows])
-search(500)
+    for tol in (1e-4, None):
+        search = ProbeSearch(SoftmaxClassifier(max_iter=2), grid, refit=False, memory=memory, search_tol=tol)
+        search.fit(X[:rows], y[:rows])
+compare(500)
 before, most, done = held(), [0], threading.Event()
 def watch():
     while not done.is_set():
@@ -925,7 +927,7 @@ def watch():
         time.sleep(0.005)
 watching = threading.Thread(target=watch)
 watching.start()
-search(len(X), memory=X.nbytes)
+compare(len(X), memory=X.nbytes)
 done.set()
 watching.join()
 print((most[0] - before) / X.nbytes)
