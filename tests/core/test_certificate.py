@@ -572,8 +572,8 @@ def test_it_shares_no_code_with_what_it_judges():
     known = {name for name in known if name.startswith("linprobe")} - {module.__name__ for module in own}
     asks_for_rows = {"linprobe.data.rows", "linprobe.data.terms"}
     assert known == {"linprobe.core.backend", "linprobe.errors", "linprobe.core.losses", *asks_for_rows}
-    # Of a loss it takes the dual, and nothing that a solver computes with; that one is smooth it only says.
+    # Of a loss it takes the dual, and nothing that a solver computes with.
     imported = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "linprobe.core.losses"]
-    assert {alias.name for node in imported for alias in node.names} == {"LOSSES", "Loss", "SmoothLoss", "find_loss"}
+    assert {alias.name for node in imported for alias in node.names} == {"LOSSES", "Loss", "find_loss"}
     touched = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     assert not touched & {"value_and_slope", "curvature"}

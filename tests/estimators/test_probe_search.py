@@ -164,9 +164,7 @@ def test_scores_and_optima_are_those_of_fits_one_at_a_time(make, grid, cv, class
     # The best one is trained on all.
     best: Any = clone(estimator)
     best.set_params(**search.best_params_).fit(as_read, y, weight)
-    # From the metric of the search's examples, and not from its own, it ends elsewhere within tol of the lowest.
-    assert search.best_estimator_.objective_ == pytest.approx(best.objective_, rel=2 * estimator.tol)
-    np.testing.assert_allclose(search.decision_function(container(X)), best.decision_function(as_read), atol=1e-3)
+    np.testing.assert_allclose(search.decision_function(container(X)), best.decision_function(as_read), atol=1e-8)
     assert (search.predict(container(X)) == best.predict(as_read)).all()
     assert search.classes_.tolist() == np.unique(y).tolist()
 

@@ -98,7 +98,7 @@ def choose(found: "Comparison", *, one_standard_error: bool = False) -> Choice:
 
 
 def contenders(found: "Comparison", before: "Comparison | None" = None) -> np.ndarray:
-    """The settings (G,) that may be the best, by scores of fits that are only nearly done.
+    """The settings (G,) that may be the best, by scores of fits that have not reached their goal yet.
 
     Those within one standard error of the best, by its scores on the splits; of a single split, all. Where the fits
     have come closer since they were compared before: those within as much of the best as any mean score has moved.

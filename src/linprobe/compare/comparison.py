@@ -12,14 +12,8 @@ from linprobe.core.sgd.plan import Plan
 
 __all__ = ["Comparison", "Curves", "Fits", "scored"]
 
-WORST = (
-    "diverged",
-    "failed",
-    "stalled",
-    "max_iter",
-    "search",
-    "contender",
-)  # of the reasons why splits ended, the first that there is
+# Of the reasons why splits ended, the first that there is.
+WORST = ("diverged", "failed", "stalled", "max_iter", "search", "contender")
 
 
 @dataclass(frozen=True, eq=False)

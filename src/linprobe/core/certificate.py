@@ -21,7 +21,7 @@ from linprobe.core._certified_rows import (
     Margins,
     sum_rows,
 )
-from linprobe.core.losses import LOSSES, Loss, SmoothLoss, find_loss
+from linprobe.core.losses import LOSSES, Loss, find_loss
 from linprobe.core.losses.dual import BIAS_TOLERANCE, Dual
 from linprobe.data.terms import Chunk
 from linprobe.errors import IncompatibleError, UsageError
@@ -96,8 +96,7 @@ def certify_bytes(shape: tuple[int, int], K: int) -> int:
 def no_certificate(loss: str) -> str:
     """Why a loss without a dual has none."""
     known = LOSSES.get(loss)
-    rough = known is not None and not isinstance(known, SmoothLoss)
-    return f"the {loss} loss {'is not smooth, and ' if rough else ''}has no certificate"
+    return f"the {loss} loss {'' if known is None or known.smooth else 'is not smooth, and '}has no certificate"
 
 
 def _certify(task: Certification, dual: Dual) -> Certificate:

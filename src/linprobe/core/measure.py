@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from linprobe.core.backend import Array, device_of, move, namespace, product, quiet, to_numpy
+from linprobe.core.backend import Array, device_of, move, namespace, quiet, to_numpy
 from linprobe.core.losses import Loss, find_loss
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
@@ -74,10 +74,7 @@ class _Score:
 
     def __call__(self, chunk: Chunk) -> tuple[Array, Array]:
         xp = namespace(self.W)
-        labels, scores = xp.astype(chunk.labels, xp.int64, copy=False), chunk.empty(*self.shape)
-        product(chunk.X, self.W, scores.reshape(len(labels), -1))
-        if self.b is not None:
-            scores += self.b
+        labels, scores = xp.astype(chunk.labels, xp.int64, copy=False), chunk.scores(self.W, self.b, self.shape)
         correct = xp.sum(highest(scores) == labels[:, None], axis=0)
         return correct, xp.sum(self.loss.value_and_slope(scores, labels)[0], axis=0, dtype=xp.float64)
 

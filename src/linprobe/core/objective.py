@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.core.backend import Array, device_of, namespace, product, row_chunks
+from linprobe.core.backend import Array, device_of, namespace, row_chunks
 from linprobe.core.losses import Loss, find_loss
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk, Outer
@@ -92,11 +92,7 @@ class _Pass:
 
     def __call__(self, chunk: Chunk) -> tuple[Array | Outer, ...]:
         xp, width = namespace(self.W), self.W.shape[1]
-        scores = chunk.empty(*self.shape)
-        product(chunk.X, self.W, xp.reshape(scores, (-1, width)))
-        if self.b is not None:
-            scores += self.b
-        losses, slope = self.loss.value_and_slope(scores, chunk.labels)
+        losses, slope = self.loss.value_and_slope(chunk.scores(self.W, self.b, self.shape), chunk.labels)
         losses = xp.astype(losses, xp.float64)
         losses /= self.n
         if chunk.weights is not None:

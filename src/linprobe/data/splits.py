@@ -230,13 +230,9 @@ def make_splits(
     if sizes["dev"] > sizes["train"]:
         raise UsageError(f"--dev {sizes['dev']}: is drawn from the {sizes['train']:,} training examples; ask for fewer")
     generator = np.random.default_rng(seed)
-    match rule:
-        case "in order":
-            return _cut(dataset, sizes, generator)
-        case "stratified":
-            return _drawn(dataset, sizes, generator, None)
-        case "grouped":
-            return _drawn(dataset, sizes, generator, numbered_groups(dataset, cut))
+    if rule == "in order":
+        return _cut(dataset, sizes, generator)
+    return _drawn(dataset, sizes, generator, None if rule == "stratified" else numbered_groups(dataset, cut))
 
 
 def _option(name: str) -> str:

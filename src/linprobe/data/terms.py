@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from linprobe.core.backend import Array, add_gram, add_product, is_sparse, namespace
+from linprobe.core.backend import Array, add_gram, add_product, is_sparse, namespace, product
 
 __all__ = ["FLUSH_ROWS", "Addend", "Chunk", "Gram", "Outer", "PerRow", "Room", "Sums", "Term", "TermOfRows", "Weighs"]
 
@@ -59,6 +59,17 @@ class Chunk:
     def empty(self, *shape: int) -> Array:
         """An array (m, *shape) to compute in, of the dtype of `like`. The next chunk gets the same memory."""
         return self.room.empty(len(self), shape)
+
+    def scores(self, W: Array, b: Array | None, shape: tuple[int, int]) -> Array:
+        """X W + b (m, K, H), for W (D, K·H) of the dtype of `like`, b (K, H) or None, and shape (K, H).
+
+        The next chunk gets the same memory.
+        """
+        found = self.empty(*shape)
+        product(self.X, W, namespace(W).reshape(found, (len(self), W.shape[1])))
+        if b is not None:
+            found += b
+        return found
 
 
 class Addend(ABC):

@@ -12,7 +12,7 @@ from linprobe.compare.exact import Exact
 from linprobe.compare.held_out import HeldOut, some_of
 from linprobe.compare.settings import Axis
 from linprobe.compare.solver import Resources, Trained
-from linprobe.core.backend import Products, choose_device, move, namespace, product, quiet, to_numpy
+from linprobe.core.backend import Products, choose_device, move, namespace, quiet, to_numpy
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
@@ -173,9 +173,9 @@ class JointFit:
     rows: slice | np.ndarray
 
     def compare(
-        self, examples: TrainingData, memory: int | None, search_tol: float | None, ground: Ground, judge: Judge
-    ) -> tuple[Comparison, np.ndarray]:
-        """The settings on the splits, and λ of each of both (G, F); ground is that of the features."""
+        self, examples: TrainingData, memory: int | None, search_tol: float | None, judge: Judge
+    ) -> tuple[Comparison, np.ndarray, Ground | None]:
+        """The settings on the splits, λ of each of both (G, F), and what a fit on all of the features can stand on."""
         estimator = self.settings[0].estimator
         reg = np.empty((len(self.settings), len(self.splits)))
 
@@ -191,6 +191,7 @@ class JointFit:
         weights = Weights.of_columns(map(of_split, range(len(self.splits))), own)
         # Examples of classes that no head has weigh nothing, whatever they are called.
         codes = np.minimum(np.searchsorted(self.columns, examples.codes[self.rows]), len(self.columns) - 1)
+        ground = None if self.preparation is not None else self._ground(examples)
         solver = Exact(
             loss=estimator._loss(),
             intercept=bool(estimator.fit_intercept),
@@ -206,7 +207,15 @@ class JointFit:
             judge=judge,
             control=Control(resources=Resources(Products(choose_device(estimator.device)), memory)),
         )
-        return found, reg
+        return found, reg, ground
+
+    def _ground(self, examples: TrainingData) -> Ground:
+        """That of a fit on all examples, with the weights that it gives them."""
+        class_weight = self.settings[0].estimator.class_weight
+        weights = Weights.read(
+            check_weights(examples.weight, class_weight, examples.classes, examples.codes), len(examples.codes), 1
+        )
+        return Ground(None if weights is None else weights.mean())
 
     def check(self, trained: Trained) -> None:
         """Raise UsageError for weights that are not finite."""
@@ -268,9 +277,7 @@ class _Predicted:
     b: Any
 
     def __call__(self, chunk: Chunk) -> tuple[Any]:
-        xp, scores = namespace(self.W), chunk.empty(*self.b.shape)
-        product(chunk.X, self.W, scores.reshape(-1, self.W.shape[1]))
-        scores += self.b
+        xp, scores = namespace(self.W), chunk.scores(self.W, self.b, self.b.shape)
         if not bool(xp.all(xp.isfinite(scores))):
             raise UsageError(f"the scores of X overflow {self.W.dtype}; divide X by its standard deviation")
         return (highest(scores),)

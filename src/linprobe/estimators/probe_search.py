@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from linprobe.compare.choose import choose
 from linprobe.compare.comparison import Comparison, Fits
 from linprobe.core.backend import on_host
-from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.optimum import EXPECTED
 from linprobe.data.columns import as_matrix
 from linprobe.errors import IncompatibleError, UsageError
@@ -168,8 +167,8 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     f"prepare is {self.prepare!r}, and that of the estimator {estimator.prepare!r}; give one of them"
                 )
             estimator.set_params(prepare=self.prepare)
-        number = isinstance(self.search_tol, Real) and not isinstance(self.search_tol, bool)
-        if self.search_tol is not None and not (number and 0 < self.search_tol <= MOST_SEARCH_TOL):
+        is_number = isinstance(self.search_tol, Real) and not isinstance(self.search_tol, bool)
+        if self.search_tol is not None and not (is_number and 0 < self.search_tol <= MOST_SEARCH_TOL):
             raise UsageError(
                 f"search_tol is {self.search_tol!r}; give a share such as 1e-4, at most {MOST_SEARCH_TOL:g}, or None "
                 "to prove every fit"
@@ -188,12 +187,11 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         found = Fitted(len(settings), len(splits))
         scores = Scores(measures, len(settings), len(splits), several=callable(self.scoring))
         started = time.perf_counter()
-        ground = Ground()
-        for number, stack in enumerate(stacks_of(settings, splits, examples)):
-            if number or stack.preparation is not None:
-                ground = Ground()  # of other features or options; of one stack at a time, as it may take as much as X
+        stacks, ground = 0, None
+        for stack in stacks_of(settings, splits, examples):
+            stacks, ground = stacks + 1, None  # one at a time: it may take as much memory as X
             judge = Judge(stack, examples, scores, found, self.refit, keep=self.return_train_score)
-            compared, reg = stack.compare(examples, self.memory, self.search_tol, ground, judge)
+            compared, reg, ground = stack.compare(examples, self.memory, self.search_tol, judge)
             _warn_of_gaps(compared.fits, stack.settings[0].estimator, self.search_tol)
             found.add(stack, compared.fits, reg, judge.asked - started - judge.scoring)
             judge.on_training_rows()
@@ -227,8 +225,8 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.refit:
             started = time.perf_counter()
             best: Any = clone(settings[self.best_index_].estimator)
-            alike = number == 0  # a single stack: its features and options are those of the best
-            self.best_estimator_ = best._fit(examples.X, examples.labels, weight, ground if alike else None)
+            # That of a single stack, whose features and options are those of the best.
+            self.best_estimator_ = best._fit(examples.X, examples.labels, weight, ground if stacks == 1 else None)
             self.refit_time_ = time.perf_counter() - started
         return self
 

@@ -1,10 +1,12 @@
 """A loose path: where each penalty begins, that it goes down all the way, and what is gone on with."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from linprobe.core.exact import path
 from linprobe.core.exact.optimum import Loosely, Unfinished
 from linprobe.core.exact.path import walk
 from linprobe.core.exact.problem import pose, solve_bytes
@@ -29,6 +31,10 @@ def in_folds(n, folds, penalties):
     fold = np.arange(n) // (n // folds) % folds
     weights = Weights.of_parts(fold, 1 - np.eye(folds), np.tile(np.arange(folds), len(penalties)))
     return weights, np.repeat(penalties, folds)
+
+
+def nobody(found):
+    return np.zeros(len(found.objective), bool)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -70,24 +76,36 @@ def test_objectives_fall_along_the_path_whatever_the_order_of_the_grid(loss):
 
 
 def test_a_head_begins_at_the_last_solution_where_the_span_is_higher(monkeypatch):
-    from linprobe.core.exact import path
+    X, y = rows()
+    reg = np.array([1e-1, 1e-2])
+    plain = solve(X, y, reg, search=Search(1e-4, nobody))
 
+    def far_off(problem, past, start):
+        del problem
+        return replace(start, W=past[0].W + 1e3 * np.random.default_rng(2).standard_normal(past[0].W.shape))
+
+    monkeypatch.setattr(path, "lowest_in_span", far_off)
+    # From the last solution it takes 19 passes, from far off 40.
+    found = solve(X, y, reg, search=Search(1e-4, nobody), max_iter=25)
+    assert found.stopped.tolist() == ["search", "search"]
+    np.testing.assert_allclose(found.objective, plain.objective, rtol=1e-3)
+
+
+def test_the_objective_of_the_last_solution_at_the_next_penalty_takes_no_pass():
     X, y = rows()
     problem = pose(X, y, np.array([1e-1, 1e-2]), "softmax", 4, None, True, "numpy")
-    monkeypatch.setattr(path, "lowest_in_span", lambda _, past, start: path._moved(past[0], start)._each(lambda a: a))
-    known = solve(X, y, np.array([1e-1]))
-    worse = []
+    seen = []
 
     def descend(problem, start, goal, *, arrives=True, instead=None):
-        worse.append(instead)
-        return solve(X, y, problem.heads.reg) if arrives else start
+        del goal, start, arrives
+        seen.append(instead)
+        return solve(X, y, problem.heads.reg)
 
     walk(problem, problem.start("float64"), Loosely(1e-4), descend)
-    first, second = worse
+    first, second = seen
     assert first is None
-    # The objective of the last solution with the next penalty, which no pass was made for.
-    truth = objective_and_gradient(X, y, known.W, known.b, "softmax", np.array([1e-2]))[0]
-    np.testing.assert_allclose(second.objective, truth, rtol=1e-6)
+    truth = objective_and_gradient(X, y, second.W, second.b, "softmax", np.array([1e-2]))[0]
+    np.testing.assert_allclose(second.objective, truth, rtol=1e-9)
 
 
 def test_only_contenders_are_gone_on_with_and_closer_each_time():
@@ -119,10 +137,6 @@ def test_what_a_search_finds_of_few_rows_is_in_the_coordinates_of_the_features()
     value = objective_and_gradient(X, y, found.W, found.b, "softmax", reg)[0]
     np.testing.assert_allclose(value, found.objective, rtol=1e-9)
     np.testing.assert_allclose(found.objective, solve(X, y, reg).objective, rtol=1e-4)
-
-
-def nobody(found):
-    return np.zeros(len(found.objective), bool)
 
 
 @pytest.mark.parametrize("scale", [1e-17, 1e17])

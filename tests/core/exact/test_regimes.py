@@ -71,7 +71,7 @@ def test_the_span_of_few_rows_holds_the_optimum(loss, intercept, weighted, monke
 def test_rows_in_their_span_have_the_products_that_they_had():
     X, y = wide()
     problem = pose(X.astype(np.float32) + 100, y, np.ones(2), "softmax", 4, None, True, "numpy")
-    small, span, metric = turned(problem, "float64")
+    small, span, metric = turned(problem, "float64", None)
     assert small.X.shape == (60, 60)
     assert small.X.dtype == np.float64
     # Along the principal axes: the metric is that of any rows, and needs no basis.

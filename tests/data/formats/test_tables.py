@@ -198,7 +198,9 @@ def test_lists_in_lists_of_one(tmp_path):
 
 def test_a_gap_in_integers_is_named(tmp_path):
     parquet(tmp_path / "x.parquet", {"a": [1, None, 3], "b": [1, 2, 3], "label": ["a", "b", "a"]})
-    assert "row 1 has no value in a" in refused(tmp_path / "x.parquet")
+    assert "row 1 has no value in a, counted from 0; a linear" in refused(tmp_path / "x.parquet")
+    parquet(tmp_path / "y.parquet", {"a": [1, 2, None], "b": [1, None, None], "label": ["a", "b", "a"]})
+    assert "row 1 has no value in b, counted from 0, the first of 3 gaps; a" in refused(tmp_path / "y.parquet")
 
 
 def test_two_label_columns_are_chosen_between_by_the_user(tmp_path):

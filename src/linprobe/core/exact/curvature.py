@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.core.backend import Array, device_of, move, namespace, product, to_numpy
+from linprobe.core.backend import Array, device_of, move, namespace, to_numpy
 from linprobe.core.exact.problem import Problem
 from linprobe.core.losses import SmoothLoss
 from linprobe.core.losses.curvature import total_curvature
@@ -51,9 +51,7 @@ class _Curvatures:
 
     def __call__(self, chunk: Chunk) -> tuple[Array]:
         xp, (K, h), labels = namespace(self.W), self.b.shape, chunk.labels
-        scores = chunk.empty(K, h)
-        product(chunk.X, self.W, scores.reshape(len(labels), -1))
-        scores += self.b
+        scores = chunk.scores(self.W, self.b, (K, h))
         weight = chunk.weights
         if weight is None:
             weight = xp.ones((len(labels), 1), dtype=xp.float64, device=self.W.device)

@@ -1,5 +1,7 @@
 """What solves on the same rows share: the coordinates that these are turned to, and the metric of their features."""
 
+import numpy as np
+
 from linprobe.core.backend import Array, quiet
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.problem import Problem
@@ -11,18 +13,20 @@ __all__ = ["Ground"]
 class Ground:
     """Found by the first solve that needs it, and stood on by the next, which must be of the same rows.
 
-    A search and the refit of its best setting are such. Other weights of the examples change nothing of what is found:
-    the coordinates are exact, and the metric is only the first guess of a curvature.
+    A search and the refit of its best setting are such. weight (n,) of the examples, None for all alike: that of the
+    refit, which so ends where it would without the search. What other weights would have found differs only in the
+    first guess of a curvature; the coordinates are exact whatever they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weight: np.ndarray | None) -> None:
+        self.weight = weight
         self._turned: tuple[Problem, Span, Metric] | None = None
         self._metrics: dict[str, Metric] = {}
 
     def turned(self, problem: Problem, dtype: str) -> tuple[Problem, Span]:
         """The problem in the coordinates of the span of its rows, of this type, and the way back."""
         if self._turned is None or str(self._turned[0].X.dtype) != dtype:
-            self._turned = turned(problem, dtype)
+            self._turned = turned(problem, dtype, self.weight)
             self._metrics = {}
         there, span, metric = self._turned
         self._metrics.setdefault(str(metric.mean.dtype), metric)
@@ -33,6 +37,6 @@ class Ground:
         kind = str(like.dtype)
         if kind not in self._metrics:
             with quiet(like):
-                found = fit_metric(problem.X, like, problem.mean_weight(), centred=problem.intercept)
+                found = fit_metric(problem.X, like, self.weight, centred=problem.intercept)
             self._metrics[kind] = found
         return self._metrics[kind]

@@ -80,8 +80,8 @@ def solve(
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
     if search is not None and start is not None:
         raise UsageError("a search begins at the null model and keeps no state to go on from; give start or search")
-    ground = Ground() if ground is None else ground
     posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
+    ground = Ground(posed.mean_weight()) if ground is None else ground
     K, H, span = len(posed.heads.shares), len(posed.heads), None
     if takes_span(X.shape, K, memory, device):
         problem, span = ground.turned(posed, "float32" if precision == "single" else "float64")

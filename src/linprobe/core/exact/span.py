@@ -42,21 +42,22 @@ class Span:
         return replace(found, W=W, b=b)
 
 
-def turned(problem: Problem, dtype: str) -> tuple[Problem, Span, Metric]:
-    """The problem with n coordinates a row, of this type, the way back, and the metric; computed in float64."""
+def turned(problem: Problem, dtype: str, weight: np.ndarray | None) -> tuple[Problem, Span, Metric]:
+    """The problem with n coordinates a row, of this type, the way back, and the metric of rows of this weight (n,), all
+    alike unless given; computed in float64.
+    """
     n, D = problem.X.shape
     like = problem.array([])
     xp = namespace(like)
     centre = xp.zeros(D, dtype=xp.float64, device=like.device)
     if problem.intercept:
-        weight = problem.mean_weight()
         centre = feature_mean(problem.X, np.full(n, 1 / n) if weight is None else weight / weight.sum(), like)
     (rows,) = problem.X.map(_About(centre), like, size=CHUNK_ROWS)
     columns = xp.asarray(rows[:].T, copy=True)
     del rows
     basis, coordinates = orthonormal(columns)
     coordinates = xp.asarray(coordinates.T, copy=True)
-    metric = fit_metric(coordinates, like, problem.mean_weight(), centred=problem.intercept)
+    metric = fit_metric(coordinates, like, weight, centred=problem.intercept)
     axes = metric.basis
     if axes is None:  # where numbers are not finite, which is refused later
         axes = xp.eye(coordinates.shape[1], dtype=xp.float64, device=like.device)

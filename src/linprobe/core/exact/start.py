@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg
 
-from linprobe.core.backend import Array, add_product, device_of, move, namespace, product, to_numpy
+from linprobe.core.backend import Array, add_product, device_of, move, product, to_numpy
 from linprobe.core.exact.optimum import Optimum
 from linprobe.core.exact.problem import Problem
 from linprobe.core.losses import SmoothLoss
@@ -36,7 +36,7 @@ def lowest_in_span(problem: Problem, past: Sequence[Optimum], start: Optimum) ->
     rows = seen[np.arange(count) * len(seen) // count]
     W, b = (np.stack([getattr(one, name)[..., 0] for one in past], axis=-1) for name in ("W", "b"))
     device = device_of(problem.y)
-    like = move(np.ascontiguousarray(W), device)
+    like = move(np.ascontiguousarray(W.reshape(len(W), -1)), device)
     (scores,) = problem.X.map(_ScoresOfPast(like, move(b, device)), like, size=CHUNK_ROWS, rows=rows)
     share = np.ones(count) if weights is None else to_numpy(weights.of(rows))[:, 0].astype(np.float64)
     square = np.einsum("dki,dkj->ij", W, W, dtype=np.float64)
@@ -112,14 +112,10 @@ def _bent(apart: np.ndarray, share: np.ndarray, curvature: Curvature) -> np.ndar
 
 @dataclass(frozen=True, eq=False)
 class _ScoresOfPast:
-    """The scores (m, K, s) of s solutions: W (D, K, s), b (K, s)."""
+    """The scores (m, K, s) of s solutions: W (D, K·s), b (K, s)."""
 
     W: Array
     b: Array
 
     def __call__(self, chunk: Chunk) -> tuple[Array]:
-        xp = namespace(self.W)
-        scores = xp.empty((len(chunk), *self.b.shape), dtype=self.W.dtype, device=self.W.device)
-        product(chunk.X, xp.reshape(self.W, (len(self.W), -1)), xp.reshape(scores, (len(chunk), -1)))
-        scores += xp.astype(self.b, scores.dtype)
-        return (scores,)
+        return (chunk.scores(self.W, self.b, self.b.shape),)

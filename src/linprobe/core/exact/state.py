@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Self
 
 import numpy as np
@@ -118,20 +119,19 @@ class ClassMetric(OfHeads):
 
 
 def _alike(reg: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-    """A number for each head (h,), the same for those that differ little: reg (h,), curvature (K, K, h)."""
+    """For each head (h,) the first of those that differ little: reg (h,), curvature (K, K, h)."""
     found, firsts = np.empty(len(reg), int), list[int]()
-    # Entry by entry: where one head lacks a class that is rare, all else may be nearly the same.
     spread = np.sqrt(np.maximum(np.einsum("kkh->kh", curvature), 0))
-    for head in range(len(reg)):
-        for number, first in enumerate(firsts):
-            if abs(reg[head] - reg[first]) > NEAR * reg[first]:
-                continue
-            apart = np.abs(curvature[..., head] - curvature[..., first])
-            if (apart <= NEAR * np.outer(spread[:, first], spread[:, first])).all():
-                found[head] = number
-                break
-        else:
-            found[head] = len(firsts)
+
+    def differ_little(head: int, first: int) -> bool:
+        # Entry by entry: where one head lacks a class that is rare, all else may be nearly the same.
+        apart = np.abs(curvature[..., head] - curvature[..., first])
+        return bool((apart <= NEAR * np.outer(spread[:, first], spread[:, first])).all())
+
+    for head in np.argsort(reg, kind="stable").tolist():
+        near = takewhile(lambda first, head=head: reg[head] - reg[first] <= NEAR * reg[first], reversed(firsts))
+        found[head] = next((first for first in near if differ_little(head, first)), head)
+        if found[head] == head:
             firsts.append(head)
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -54,6 +55,8 @@ class Loss:
     workspace: float = 0.25
     dual: Dual | None = None
 
+    smooth: ClassVar[bool] = False  # whether it has a second derivative
+
 
 @dataclass(frozen=True, kw_only=True)
 class SmoothLoss(Loss):
@@ -69,6 +72,8 @@ class SmoothLoss(Loss):
         Of the classes' shares (K, H), by weight: the best bias (K, H) without weights, and its mean loss (H,). None
         where there is no formula.
     """
+
+    smooth: ClassVar[bool] = True
 
     curvature: Callable[[Array, Array], Curvature]
     curvature_jumps: bool = False

@@ -304,4 +304,4 @@ def _missing(source: str, path: Path) -> str:
     if named:
         return f"{finding}, and no such path; give {' or '.join(NAMES)}, or the path of a file or folder"
     where = "here" if path.parent == Path() else f"in {show(str(path.parent), 200)}"
-    return f"{finding}; nothing {where} is called so, nor much like it: correct the path"
+    return f"{finding}, and nothing {where} has a similar name; correct the path"

@@ -48,19 +48,26 @@ class TableFile:
         kinds = [_number_type(self.schema.field(number).type) for number in numbers]
         dtype = np.result_type(*(_without_bools(kind) for kind in kinds if kind is not None))
         found = self._room((self.rows, len(numbers)), dtype)
+        gaps, firsts = 0, list[tuple[int, int]]()  # of integers, which have no NaN: how many, and the first of a column
 
         def put(batch: "pa.RecordBatch", rows: slice) -> None:
+            nonlocal gaps
             for place, number in enumerate(numbers):
                 column = batch.column(place)
                 if column.null_count and dtype.kind != "f":
-                    row = rows.start + column.is_null().to_pylist().index(True)
-                    raise DataError(
-                        f"{self.path}: row {row:,} has no value in {show(self.names[number])}; a linear classifier "
-                        "needs all of them: leave the row or the column out, or fill the value in"
-                    )
-                found[rows, place] = column.to_numpy(zero_copy_only=False)
+                    gaps += column.null_count
+                    firsts.append((rows.start + column.is_null().to_pylist().index(True), number))
+                else:
+                    found[rows, place] = column.to_numpy(zero_copy_only=False)
 
         self._read(numbers, put)
+        if firsts:
+            row, number = min(firsts)
+            more = f", the first of {gaps:,} gaps" if gaps > 1 else ""
+            raise DataError(
+                f"{self.path}: row {row:,} has no value in {show(self.names[number])}, counted from 0{more}; a linear "
+                "classifier needs all of them: leave the row or the column out, or fill the value in"
+            )
         return found
 
     def _entry(self, number: int) -> Entry:

@@ -55,9 +55,7 @@ class Machine:
     most_operations = MOST_OPERATIONS
 
     def __init__(self, data: bytes, place: str) -> None:
-        self.data = data
-        self.place = place
-        self.position = 0
+        self.data, self.place, self.position = data, place, 0
         self.stack: list[object] = []
         self.below: list[list[object]] = []  # the stacks under each open mark
         self.memo: dict[int, object] = {}

@@ -10,7 +10,21 @@ from typing import Any
 
 from linprobe.learn.checker.verdict import Fault, Judgement
 
-__all__ = ["CODES", "RANK", "Code", "fault"]
+__all__ = ["CODES", "INFINITE_ANYWAY", "RANK", "UNEXPLAINED", "Code", "fault"]
+
+UNEXPLAINED = {"wrong_value", "wrong_gradient"}
+# Formulas that are infinite at large scores however the scores are shifted.
+INFINITE_ANYWAY = UNEXPLAINED | {
+    "label_of_class",
+    "label_index",
+    "softmax_twice",
+    "column_maximum",
+    "batch_normaliser",
+    "example_normaliser",
+    "running_normaliser",
+    "true_class_not_normalised",
+    "no_logarithm",
+}
 
 
 @dataclass(frozen=True)

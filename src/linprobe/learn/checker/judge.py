@@ -9,7 +9,7 @@ import numpy as np
 from linprobe.learn.checker.arguments import compare, judge_arguments
 from linprobe.learn.checker.calling import arrange, first_case, named_loss, no_answer, of_outcome
 from linprobe.learn.checker.cases import CASES, EXERCISE, Case
-from linprobe.learn.checker.codes import CODES, RANK, fault
+from linprobe.learn.checker.codes import CODES, INFINITE_ANYWAY, RANK, UNEXPLAINED, fault
 from linprobe.learn.checker.diagnosis import diagnose
 from linprobe.learn.checker.outcome import Caller
 from linprobe.learn.checker.penalty import Pair, judge_penalty
@@ -22,22 +22,9 @@ __all__ = ["judge"]
 
 ORDINARY = ("ordinary", "labels in order", "identity", "zero weights")
 CHANGES = {"W": "changes_weights", "X": "changes_data", "y": "changes_labels"}
-UNEXPLAINED = {"wrong_value", "wrong_gradient"}
 PENALTY_UNKNOWN = UNEXPLAINED | {"mean_in_loop"}  # where the loop may hold the penalty as well
 UNSURE = {"penalty_scale", "penalty_wrong", "penalty_without_bias"}
 ABSENT_PENALTIES = {"penalty_missing", "penalty_not_in_value", "penalty_not_in_gradient"}
-# Formulas that are infinite at large scores however the scores are shifted.
-INFINITE_ANYWAY = UNEXPLAINED | {
-    "label_of_class",
-    "label_index",
-    "softmax_twice",
-    "column_maximum",
-    "batch_normaliser",
-    "example_normaliser",
-    "running_normaliser",
-    "true_class_not_normalised",
-    "no_logarithm",
-}
 WHOLE = {"sign_of_value", "sign_of_gradient"}
 WORST: tuple[Judgement, ...] = ("crashes", "unfinished", "wrong", "right_unstable")
 PATIENCE = 1.0  # seconds that one call at the exercise's own size may take
