@@ -4,9 +4,11 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 from array_api_compat import numpy as xp
 from scipy import linalg
 from scipy.linalg import blas
@@ -20,6 +22,12 @@ __all__ = ["BACKEND", "is_sparse"]
 def is_sparse(array: Array) -> bool:
     """Whether this is a SciPy sparse matrix, without importing what would make one."""
     return type(array).__module__.startswith("scipy.sparse")
+
+
+@cache
+def _pools() -> threadpoolctl.ThreadpoolController:
+    """The pools of threads of NumPy's and SciPy's BLAS, which are loaded by now."""
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
 class _NumPy:
@@ -45,6 +53,9 @@ class _NumPy:
 
     def quiet(self) -> AbstractContextManager[Any]:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+
+    def one_thread(self) -> AbstractContextManager[Any]:
+        return _pools().limit(limits=1)
 
     def exp_(self, array: np.ndarray) -> np.ndarray:
         # So far above the smallest normal number that shares of the result are normal too.
@@ -74,7 +85,10 @@ class _NumPy:
         # SciPy's and not NumPy's product, because `add_product` has to be SciPy's: each brings its own pool of
         # threads, and two pools in one process fight for the cores. BLAS counts columns first, hence the transposes.
         (gemm,) = blas.get_blas_funcs(("gemm",), (A, B))
-        gemm(1.0, B.T, A.T, beta=0.0, c=out.T, overwrite_c=True)
+        if out.flags.c_contiguous:
+            gemm(1.0, B.T, A.T, beta=0.0, c=out.T, overwrite_c=True)
+        else:
+            gemm(1.0, A.T, B.T, trans_a=True, trans_b=True, beta=0.0, c=out, overwrite_c=True)
         return out
 
     def add_product(self, W: np.ndarray, A: Array, B: np.ndarray, scale: float) -> np.ndarray:
@@ -84,7 +98,10 @@ class _NumPy:
             W += update
             return W
         (gemm,) = blas.get_blas_funcs(("gemm",), (A, B))
-        gemm(scale, B.T, A.T, trans_b=True, beta=1.0, c=W.T, overwrite_c=True)
+        if B.flags.c_contiguous:
+            gemm(scale, B.T, A.T, trans_b=True, beta=1.0, c=W.T, overwrite_c=True)
+        else:
+            gemm(scale, B, A.T, trans_a=True, trans_b=True, beta=1.0, c=W.T, overwrite_c=True)
         return W
 
     def add_gram(self, G: np.ndarray, A: Array, scale: float) -> np.ndarray:

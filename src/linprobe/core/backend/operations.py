@@ -25,6 +25,7 @@ __all__ = [
     "move",
     "namespace",
     "on_host",
+    "one_thread",
     "orthonormal",
     "principal_axes",
     "product",
@@ -94,6 +95,15 @@ def quiet(array: Array) -> AbstractContextManager[Any]:
     return backend_of(array).quiet()
 
 
+def one_thread(array: Array) -> AbstractContextManager[Any]:
+    """Products and factorisations of arrays of this kind on one thread of the host.
+
+    For small ones: what threads gain there is little, and where other programs hold a core, each product waits for the
+    thread that has none, ten times as long as it takes.
+    """
+    return backend_of(array).one_thread()
+
+
 def exp_(array: Array) -> Array:
     """Exponential of every element, in place, and with NumPy 0 where it is next to nothing; returns the array.
 
@@ -120,14 +130,17 @@ def take_rows(X: Array, rows: Array, out: Array) -> Array:
 
 
 def product(A: Array, B: Array, out: Array) -> Array:
-    """A @ B into `out`: A (m, k), B (k, n), out (m, n), C order, one floating type; A may be a sparse matrix."""
+    """A @ B into `out`: A (m, k), B (k, n), out (m, n), one floating type; A may be a sparse matrix.
+
+    In C order all of them, but NumPy's out may be in Fortran order.
+    """
     return backend_of(out).product(A, B, out)
 
 
 def add_product(W: Array, A: Array, B: Array, scale: float) -> Array:
-    """W += scale · Aᵀ B in place: W (k, n), A (m, k), B (m, n), C order, one floating type; A may be a sparse matrix.
+    """W += scale · Aᵀ B in place: W (k, n), A (m, k), B (m, n), one floating type; A may be a sparse matrix.
 
-    Without a temporary, unless A is sparse.
+    In C order all of them, but NumPy's B may be in Fortran order. Without a temporary, unless A is sparse.
     """
     return backend_of(W).add_product(W, A, B, scale)
 

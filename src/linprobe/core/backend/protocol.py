@@ -54,6 +54,10 @@ class Backend(Protocol):
         """No warnings of overflow and NaN, no recorded gradients."""
         ...
 
+    def one_thread(self) -> AbstractContextManager[Any]:
+        """Matrix products and factorisations on one thread."""
+        ...
+
     def exp_(self, array: Array) -> Array:
         """Exponential, in place."""
         ...

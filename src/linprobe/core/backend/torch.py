@@ -3,7 +3,7 @@
 import importlib
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,9 @@ class _Torch:
         # never be changed in place by whom it is handed to.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), torch.no_grad():
             yield
+
+    def one_thread(self) -> AbstractContextManager[Any]:
+        return nullcontext()  # its products are on its own threads, and a device has none
 
     def exp_(self, array: Array) -> Array:
         return array.exp_()

@@ -1,12 +1,13 @@
 """The certified optimum of a stack of heads: every head comes with a proven bound of how far it is from the best."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from linprobe.core.backend import Array, namespace, quiet, to_numpy
+from linprobe.core.backend import Array, namespace, one_thread, quiet, to_numpy
 from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.lbfgs import Iterates, Oracle
@@ -30,6 +31,8 @@ Keep = Callable[[Callable[[], Unfinished]], None]
 
 # In float32 smaller relative gaps cost more passes than float64 does, or cannot be had at all.
 SINGLE_TOL = 1e-7
+
+ONE_THREAD = 5e7  # multiplications: a millisecond, beside which a pass has as much to do that is no product
 
 PATH_SIZE = 4096  # rows and features up to which a narrow stack loses little
 
@@ -80,19 +83,49 @@ def solve(
         raise UsageError(f"tol is {tol} and max_iter is {max_iter}; tol must be 0 or more, max_iter at least 1")
     if search is not None and start is not None:
         raise UsageError("a search begins at the null model and keeps no state to go on from; give start or search")
-    posed = problem = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
-    ground = Ground(posed.mean_weight()) if ground is None else ground
-    K, H, span = len(posed.heads.shares), len(posed.heads), None
-    if takes_span(X.shape, K, memory, device):
+    posed = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
+    asked = _Asked(tol, max_iter, precision, device, memory, progress, keep, search)
+    with one_thread(posed.array([], "float64")) if _small(posed, search) else nullcontext():
+        return _solved(posed, asked, start, Ground(posed.mean_weight()) if ground is None else ground)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What of the problem is wanted, as `solve` says it."""
+
+    tol: float
+    max_iter: int
+    precision: Precision
+    device: str
+    memory: int | None
+    progress: Callable[[int, int], None] | None
+    keep: Keep | None
+    search: Search | None
+
+
+def _small(posed: Problem, search: Search | None) -> bool:
+    """Whether the widest product of a pass is too small for several threads."""
+    (n, D), K = posed.X.shape, len(posed.heads.shares)
+    # A search has the penalties of a path one after the other.
+    at_once = len(posed.heads) if search is None else int((posed.neighbours() < 0).sum())
+    return n * min(n, D) * K * at_once <= ONE_THREAD
+
+
+def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Ground) -> Optimum:
+    """The heads of a problem, in single precision first and then in double, as far as each goes."""
+    tol, max_iter, precision, device, memory = asked.tol, asked.max_iter, asked.precision, asked.device, asked.memory
+    problem, K, H, span = posed, len(posed.heads.shares), len(posed.heads), None
+    shape = posed.X.shape
+    if takes_span(shape, K, memory, device):
         problem, span = ground.turned(posed, "float32" if precision == "single" else "float64")
 
     def seen(found: Optimum) -> Optimum:
-        return found if span is None else span.back(found, intercept=intercept)
+        return found if span is None else span.back(found, intercept=posed.intercept)
 
     double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
-    result, metric, tell = problem.start(phases[0]), None, _Teller(progress, H)
-    searching = None if search is None else Searching(search, H)
+    result, metric, tell = problem.start(phases[0]), None, _Teller(asked.progress, H)
+    searching = None if asked.search is None else Searching(asked.search, H)
     if start is not None and start.heads.W.shape != result.W.shape:
         start = None  # in other coordinates, as there was more memory then, or less
     for number, phase in enumerate(phases):
@@ -106,7 +139,7 @@ def solve(
         if start is not None and gone_on:
             result = start.heads
             heads = np.flatnonzero(result.stopped == UNDERWAY)
-        room = solve_bytes(X.shape, K, H, like.dtype.itemsize, device, span=span is not None)
+        room = solve_bytes(shape, K, H, like.dtype.itemsize, device, span=span is not None)
         # Without a metric single precision could do nothing, and what was not done is refused below.
         short = metric is not None and memory is not None and sum(room) > memory
         if not (len(heads) or gone_on) or (phase != phases[0] and short):
@@ -122,7 +155,7 @@ def solve(
         metric = metric.like(like)
         fresh = not (result.iterations[heads] if gone_on else result.iterations).any()
         stopped = np.where(np.isin(np.arange(H), heads), UNDERWAY, result.stopped)
-        standing = _Standing(keep, number, replace(result, stopped=stopped))
+        standing = _Standing(asked.keep, number, replace(result, stopped=stopped))
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
         last = phase == phases[-1]
