@@ -119,6 +119,23 @@ def test_products(library, dtype, shape):
     np.testing.assert_allclose(to_numpy(moved), W - 0.5 * A.T @ slope, **CLOSE[dtype])
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_of_scores_that_lie_along_the_rows(dtype, compressed):
+    """In Fortran order, as those of few heads do; the result of the second stays in C order."""
+    rng = np.random.default_rng(0)
+    A, B, slope = (rng.standard_normal(shape).astype(dtype) for shape in ((7, 4), (4, 6), (7, 6)))
+    factor, out, W = (
+        sparse.csr_array(A) if compressed else A,
+        np.empty((7, 6), dtype, order="F"),
+        np.ones((4, 6), dtype),
+    )
+    assert product(factor, B, out) is out
+    np.testing.assert_allclose(out, A.astype(np.float64) @ B, rtol=1e-5, atol=1e-5)
+    add_product(W, factor, np.asfortranarray(slope), 2.0)
+    np.testing.assert_allclose(W, 1 + 2 * A.astype(np.float64).T @ slope, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", CLOSE)
 def test_the_gram_matrix_of_rows(library, dtype):
     A, symmetric = normal(9, 5, dtype=dtype), normal(5, 5, dtype=dtype)

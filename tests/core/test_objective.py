@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses import LOSSES, softmax
 from linprobe.core.objective import loss_and_gradient, objective_and_gradient
+from linprobe.data.terms import FEW_HEADS
 from linprobe.errors import UsageError
 from linprobe.learn.gradient_check import check_gradient
 from linprobe.learn.loops import softmax_loss_naive, svm_loss_naive
@@ -38,8 +39,9 @@ def close(found, expected, digits=1e-12):
 @BOTH
 @pytest.mark.parametrize("H", [1, 3, 20])
 @pytest.mark.parametrize("n", [1, 60])
-def test_every_head_of_a_stack_equals_the_loops(loss, H, n):
-    X, y, W, b, reg = draw(n=n, H=H)
+@pytest.mark.parametrize("K", [2, 5])
+def test_every_head_of_a_stack_equals_the_loops(loss, H, n, K):
+    X, y, W, b, reg = draw(n=n, K=K, H=H)
     objective, dW, db = objective_and_gradient(X, y, W, b, loss, reg, reg_bias=True)
     ones = np.column_stack([X, np.ones(n)])
     for h in range(H):
@@ -70,9 +72,10 @@ def test_heads_without_a_bias(loss):
 
 @BOTH
 @pytest.mark.parametrize("chunk_rows", [1, 7, 59, 60, 61])
-def test_chunks_give_what_one_piece_gives(loss, chunk_rows):
-    X, y, W, b, reg = draw()
-    weight = np.random.default_rng(1).uniform(0, 2, (60, 3))
+@pytest.mark.parametrize(("K", "H"), [(5, 3), (5, FEW_HEADS), (2, 3)])
+def test_chunks_give_what_one_piece_gives(loss, chunk_rows, K, H):
+    X, y, W, b, reg = draw(K=K, H=H)
+    weight = np.random.default_rng(1).uniform(0, 2, (60, H))
     for sample_weight in (None, weight[:, 0], weight):
         options = {"sample_weight": sample_weight, "reg_bias": True}
         whole = objective_and_gradient(X, y, W, b, loss, reg, chunk_rows=60, **options)

@@ -58,7 +58,7 @@ def tune(
         typer.Option(
             metavar="AXIS",
             help=f"Regularisation strengths λ to try: {AXIS}",
-            show_default="1e-4 to 10 times the features' mean variance",
+            show_default="1e-5 to 10 times the features' mean variance",
             rich_help_panel=SETTINGS,
         ),
     ] = None,

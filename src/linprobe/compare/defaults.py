@@ -6,7 +6,7 @@ is stable for learning rates of that order.
 
 - One estimator, `SCALE`: 0.01 of the variance, in the logarithm about the middle of what tune and ProbeSearch compare.
 - tune, `REGS` and `RATES`: on raw pixels, on digits and on embeddings of unit length the best reg lies inside, for
-  softmax and squared hinge alike. Minibatches of raw pixels learn fastest far above 1 / q. Ascending, as a path is
+  softmax and squared hinge alike; learnt features with many examples have theirs far down. Minibatches of raw pixels learn fastest far above 1 / q. Ascending, as a path is
   read.
 - ProbeSearch, `AROUND` times the estimator's own penalty, which with `SCALE` is from 10 to 1e-6 of the variance: as far
   up as tune, and further down, where embeddings with more features than examples may have their best. The strongest
@@ -27,7 +27,7 @@ from linprobe.data.rows import Rows
 __all__ = ["AROUND", "default_rates", "default_reg", "default_regs", "exercise_axes", "spread_axes"]
 
 SCALE = 0.01
-REGS, RATES = np.geomspace(1e-4, 10, 11), np.geomspace(0.1, 100, 7)
+REGS, RATES = np.geomspace(1e-5, 10, 13), np.geomspace(0.1, 100, 7)
 AROUND = np.geomspace(1e3, 1e-4, 10)
 SPREAD_RATES, SPREAD_REGS = np.geomspace(0.3, 300, 10), np.geomspace(1e-7, 3e-3, 10)
 

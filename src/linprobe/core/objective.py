@@ -56,14 +56,17 @@ def objective_and_gradient(
     elif chunk_rows < 1:
         raise UsageError(f"chunk_rows is {chunk_rows}; it must be at least 1")
 
+    columns, bias = _columns(W, b)
     objective, dW, *of_bias = rows.reduce(
-        _Pass(xp.reshape(W, (D, K * H)), b, find_loss(loss), (K, H), n),
+        _Pass(columns, bias, find_loss(loss), (K, H), n),
         W,
         size=chunk_rows,
         labels=y,
         weights=Weights.read(sample_weight, n, H),
     )
     db = of_bias[0] if of_bias else None
+    if K == 2:
+        dW, db = xp.stack((-dW, dW), axis=1), None if db is None else xp.concat((-db, db), axis=0)
     dW = xp.reshape(dW, (D, K, H))
     dW /= n
     for features_slice in row_chunks(D, max(1, CHUNK_SCORES // (K * H))):  # no float64 copy of all of W
@@ -80,9 +83,24 @@ def objective_and_gradient(
     return objective, dW, db
 
 
+def _columns(W: Array, b: Array | None) -> tuple[Array, Array | None]:
+    """What rows are multiplied with, and its bias: all classes, or of two the second less the first.
+
+    Nothing changes where a number is added to all scores: two classes are one column, whose slope the first has with
+    the other sign.
+    """
+    D, K, H = W.shape
+    if K == 2:
+        return W[:, 1] - W[:, 0], None if b is None else b[1:] - b[:1]
+    return namespace(W).reshape(W, (D, K * H)), b
+
+
 @dataclass(frozen=True, eq=False)
 class _Pass:
-    """Of heads W (D, K·H) and b (K, H), on some of n rows: the mean loss (H,), and n times its gradient."""
+    """Of heads whose `_columns` are W and b, on some of n rows: the mean loss (H,), and n times its gradient in these.
+
+    shape: classes and heads (K, H).
+    """
 
     W: Array
     b: Array | None
@@ -91,14 +109,19 @@ class _Pass:
     n: int
 
     def __call__(self, chunk: Chunk) -> tuple[Array | Outer, ...]:
-        xp, width = namespace(self.W), self.W.shape[1]
-        losses, slope = self.loss.value_and_slope(chunk.scores(self.W, self.b, self.shape), chunk.labels)
+        xp, (K, H) = namespace(self.W), self.shape
+        scores = chunk.scores(self.W, self.b, (1 if K == 2 else K, H))
+        if K == 2:
+            scores = xp.concat((xp.zeros_like(scores), scores), axis=1)
+        losses, slope = self.loss.value_and_slope(scores, chunk.labels)
+        if K == 2:
+            slope = slope[:, 1:]
         losses = xp.astype(losses, xp.float64)
         losses /= self.n
         if chunk.weights is not None:
             losses *= chunk.weights
             slope *= xp.astype(chunk.weights, self.W.dtype)[:, None, :]
-        found = xp.sum(losses, axis=0), Outer(chunk.X, xp.reshape(slope, (-1, width)))
+        found = xp.sum(losses, axis=0), Outer(chunk.X, xp.reshape(slope, (-1, self.W.shape[1])))
         return found if self.b is None else (*found, xp.sum(slope, axis=0, dtype=xp.float64))
 
 

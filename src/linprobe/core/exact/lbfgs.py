@@ -212,7 +212,7 @@ class Iterates:
         step, places = self.settling.step.copy(), np.flatnonzero(near)
         curvatures = self._curvatures(self.at.W, self.at.b, places)
         for i, curvature in zip(places, np.moveaxis(curvatures, -1, 0), strict=True):
-            step[:, i] = bias_step(curvature, to_numpy(self.at.bias_gradient[:, int(i)]))
+            step[:, i] = bias_step(curvature, to_numpy(self.at.bias_gradient[:, int(i)]), self.device)
         certified = certified & (np.abs(step).max(axis=0) <= SETTLED)
         self.settling = Settling(step, near & ~certified)
         return certified
@@ -295,7 +295,7 @@ class Iterates:
             places = np.flatnonzero(due)
             _, first, group = np.unique(self.given.alike[places], return_index=True, return_inverse=True)
             groups = [places[group == number] for number in range(len(first))]
-            self.classes = self.classes.measured(groups, self._curvatures(W, b, places[first]), self.given)
+            self.classes = self.classes.measured(groups, self._curvatures(W, b, places[first]), self.given, self.device)
 
     def _curvatures(self, W: Array, b: Array, heads: np.ndarray) -> np.ndarray:
         """The curvature (K, K, p) of the loss of some heads (p,)."""

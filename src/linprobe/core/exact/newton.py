@@ -7,6 +7,7 @@ import numpy as np
 from scipy import linalg
 
 from linprobe.core.backend import Array, add_gram, product, to_numpy
+from linprobe.core.exact.state import class_axes
 from linprobe.core.losses import SmoothLoss
 from linprobe.core.losses.curvature import Curvature
 from linprobe.data.terms import Addend, Chunk
@@ -110,8 +111,11 @@ class _Bent(Addend):
             add_gram(square, pairs.reshape(-1, D * K), sign)
 
 
-def bias_step(curvature: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Newton's step of a head's bias (K,), its weights held: curvature (K, K) and slope (K,) where it stands."""
+def bias_step(curvature: np.ndarray, slope: np.ndarray, device: str = "numpy") -> np.ndarray:
+    """Newton's step of a head's bias (K,), its weights held: curvature (K, K) and slope (K,) where it stands.
+
+    device: where the axes of many classes are found.
+    """
     step, bent = np.zeros(len(slope)), np.diag(curvature) > 0
     if not bent.any():
         return step
@@ -119,7 +123,7 @@ def bias_step(curvature: np.ndarray, slope: np.ndarray) -> np.ndarray:
     curvature = curvature[np.ix_(bent, bent)]
     mean = max(float(np.trace(curvature)) / len(curvature), 1e-100)
     # A shift of all classes changes nothing, nor does that of a class without any loss left.
-    stiffness, axes = linalg.eigh(curvature + mean / len(curvature), driver="evd")
+    stiffness, axes = class_axes(curvature + mean / len(curvature), device)
     step[bent] = -axes @ (axes.T @ slope[bent] / np.maximum(stiffness, 1e-9 * mean))
     return step
 

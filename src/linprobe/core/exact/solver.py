@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from linprobe.core.backend import Array, namespace, one_thread, quiet, to_numpy
+from linprobe.core.exact._progress import Keep, Standing, Teller
 from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.lbfgs import Iterates, Oracle
@@ -15,7 +17,7 @@ from linprobe.core.exact.metric import Metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import UNDERWAY, Loosely, Optimum, Unfinished
-from linprobe.core.exact.path import LOOSE, follow, lawful
+from linprobe.core.exact.path import LOOSE, follow, lawful, walk
 from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, takes_span
 from linprobe.core.exact.search import Search, Searching
 from linprobe.core.exact.state import HeadProblem
@@ -27,12 +29,16 @@ from linprobe.errors import UsageError
 __all__ = ["Ground", "Optimum", "Precision", "Search", "solve"]
 
 Precision = Literal["auto", "single", "double"]
-Keep = Callable[[Callable[[], Unfinished]], None]
 
 # In float32 smaller relative gaps cost more passes than float64 does, or cannot be had at all.
 SINGLE_TOL = 1e-7
 
 ONE_THREAD = 5e7  # multiplications: a millisecond, beside which a pass has as much to do that is no product
+
+# So many penalties make a path. Products of fewer columns than WIDE take more time a column than those of a whole
+# stack: with 20 of them, what a walk saves in passes it loses there.
+PATH_PENALTIES, WIDE = 3, 100
+ON_THE_WAY = Loosely(1e-4, least=1, many=1)
 
 PATH_SIZE = 4096  # rows and features up to which a narrow stack loses little
 
@@ -111,6 +117,14 @@ def _small(posed: Problem, search: Search | None) -> bool:
     return n * min(n, D) * K * at_once <= ONE_THREAD
 
 
+def _paved(problem: Problem) -> bool:
+    """Whether the penalties are many enough, and the heads of one wide enough, to be walked through one by one."""
+    before = problem.neighbours()
+    first = before < 0
+    long = len(before) >= PATH_PENALTIES * first.sum()
+    return long and int(first.sum()) * len(problem.heads.shares) >= WIDE
+
+
 def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Ground) -> Optimum:
     """The heads of a problem, in single precision first and then in double, as far as each goes."""
     tol, max_iter, precision, device, memory = asked.tol, asked.max_iter, asked.precision, asked.device, asked.memory
@@ -124,7 +138,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
 
     double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
-    result, metric, tell = problem.start(phases[0]), None, _Teller(asked.progress, H)
+    result, metric, tell = problem.start(phases[0]), None, Teller(asked.progress, H)
     searching = None if asked.search is None else Searching(asked.search, H)
     if start is not None and start.heads.W.shape != result.W.shape:
         start = None  # in other coordinates, as there was more memory then, or less
@@ -155,7 +169,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
         metric = metric.like(like)
         fresh = not (result.iterations[heads] if gone_on else result.iterations).any()
         stopped = np.where(np.isin(np.arange(H), heads), UNDERWAY, result.stopped)
-        standing = _Standing(asked.keep, number, replace(result, stopped=stopped))
+        standing = Standing(asked.keep, number, replace(result, stopped=stopped))
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
         last = phase == phases[-1]
@@ -170,6 +184,10 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, standing.found, heads, metric.highest(), goal, descend, standing.arrived)
         elif len(heads):
+            if fresh and len(heads) == H and _paved(problem):
+                # The first digits of a head cost few passes from where its stronger neighbour is.
+                found = walk(problem, result, ON_THE_WAY, partial(descend, arrives=False))
+                standing.found = replace(found, stopped=stopped)
             standing.at_work = heads
             result = result.replaced(heads, descend(problem.take(heads), standing.found.take(heads), goal))
         result = lawful(problem, result, goal)
@@ -186,28 +204,6 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
 
 
 @dataclass
-class _Standing:
-    """Where all heads stand, told after every pass; at_work: those whose descent says itself where they do."""
-
-    keep: Keep | None
-    phase: int
-    found: Optimum
-    at_work: np.ndarray | None = None
-
-    def arrived(self, found: Optimum) -> None:
-        """Some heads have arrived."""
-        self.found = found
-
-    def told(self, part: Callable[[], Optimum]) -> None:
-        """A pass has been made; what gives where the heads in it stand."""
-        if self.keep is not None:
-            self.keep(lambda: Unfinished(self.phase, self._whole(part)))
-
-    def _whole(self, part: Callable[[], Optimum]) -> Optimum:
-        return self.found if self.at_work is None else self.found.replaced(self.at_work, part())
-
-
-@dataclass
 class _Descend:
     """What all descents in one precision share, and how many of so many heads are done.
 
@@ -218,10 +214,10 @@ class _Descend:
     room: tuple[int, int]
     max_iter: int
     memory: int | None
-    tell: "_Teller | None"  # none where what is reached is not what was asked for
+    tell: Teller | None  # none where what is reached is not what was asked for
     done: int
     last: bool
-    standing: _Standing
+    standing: Standing
 
     def __call__(
         self,
@@ -252,25 +248,6 @@ class _Descend:
     def _counting(self, *, arrives: bool) -> Callable[[int], None] | None:
         tell, done = self.tell, self.done
         return None if tell is None else lambda more: tell(done + (more if arrives else 0))
-
-
-@dataclass
-class _Teller:
-    """Tells whoever wants to know how many of the heads are done."""
-
-    progress: Callable[[int, int], None] | None
-    heads: int
-    told: int = 0
-
-    def __call__(self, done: int) -> None:
-        if self.progress is not None:
-            self.told = min(done, self.heads)
-            self.progress(self.told, self.heads)
-
-    def end(self) -> None:
-        """No head is at work any longer."""
-        if self.told < self.heads:
-            self(self.heads)
 
 
 def _descend(

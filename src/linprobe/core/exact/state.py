@@ -6,14 +6,14 @@ from itertools import takewhile
 from typing import Self
 
 import numpy as np
-from scipy import linalg
 
-from linprobe.core.backend import Array, namespace
+from linprobe.core.backend import Array, move, namespace, principal_axes, to_numpy
 from linprobe.core.heads import OfHeads, inner, total
 
-__all__ = ["ClassMetric", "Direction", "HeadProblem", "Headway", "Pair", "Position", "Reach", "Settling"]
+__all__ = ["ClassMetric", "Direction", "HeadProblem", "Headway", "Pair", "Position", "Reach", "Settling", "class_axes"]
 
 PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
+DEVICE_CLASSES = 256
 NEAR = 0.25  # by so much may penalties and null models of heads differ whose curvature is measured once for all
 
 
@@ -105,17 +105,32 @@ class ClassMetric(OfHeads):
         one_of, which = np.unique(given.alike, return_index=True)
         return empty.measured([given.alike == one for one in one_of], start[..., which], given)
 
-    def measured(self, groups: Sequence[np.ndarray], curvature: np.ndarray, given: HeadProblem) -> "ClassMetric":
-        """With the curvature (K, K, p) that was measured of some groups (p,) of heads, numbers or masks of each."""
+    def measured(
+        self, groups: Sequence[np.ndarray], curvature: np.ndarray, given: HeadProblem, device: str = "numpy"
+    ) -> "ClassMetric":
+        """With the curvature (K, K, p) that was measured of some groups (p,) of heads, numbers or masks of each.
+
+        device: where the axes of many classes are found.
+        """
         axes, stiffness = self.axes.copy(order="K"), self.stiffness.copy(order="K")
         for group, found in zip(groups, np.moveaxis(curvature, -1, 0), strict=True):
             # A shift of all classes changes nothing; nor, where and when it was measured, may some other: it may later.
             bent = found + PRIOR * given.curvature[..., group][..., 0]
             mean = max(float(np.trace(bent)) / len(bent), 1e-300)
             sound = bent + mean * (1 / len(bent) + 1e-6 * np.eye(len(bent)))
-            along, turned = linalg.eigh(sound, driver="evd")
+            along, turned = class_axes(sound, device)
             axes[..., group], stiffness[:, group] = turned[..., None], np.maximum(along, 1e-7 * mean)[:, None]
         return ClassMetric(axes, stiffness)
+
+
+def class_axes(curvature: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (K,), ascending, and eigenvectors (K, K) of a curvature over the classes, overwritten.
+
+    Of few classes here: a device would take longer to answer than they take.
+    """
+    place = device if len(curvature) >= DEVICE_CLASSES else "numpy"
+    along, axes = principal_axes(move(curvature, place))
+    return to_numpy(along), to_numpy(axes)
 
 
 def _alike(reg: np.ndarray, curvature: np.ndarray) -> np.ndarray:

@@ -1,0 +1,30 @@
+"""Small solves are done on one thread: with two, each product would wait for whoever holds the other core."""
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from linprobe.core.exact import solver
+
+
+def of_blas() -> set[int]:
+    """How many threads the pools of BLAS have."""
+    pools = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return {pool["num_threads"] for pool in pools.info()}
+
+
+@pytest.mark.parametrize(("most", "while_at_work"), [(None, {1}), (0, {2})])
+def test_small_solves_take_one_thread(
+    monkeypatch: pytest.MonkeyPatch, most: float | None, while_at_work: set[int]
+) -> None:
+    """Only small ones, only while they are at work."""
+    if not of_blas():
+        pytest.skip("threadpoolctl knows no BLAS here")
+    draw = np.random.default_rng(0)
+    X, y, seen = draw.normal(size=(60, 4)), draw.integers(0, 3, 60), set[int]()
+    if most is not None:
+        monkeypatch.setattr(solver, "ONE_THREAD", most)
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        solver.solve(X, y, np.array([0.1]), progress=lambda *_: seen.update(of_blas()))
+        assert seen == while_at_work
+        assert of_blas() == {2}
