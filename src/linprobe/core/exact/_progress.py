@@ -7,13 +7,13 @@ import numpy as np
 
 from linprobe.core.exact.optimum import Optimum, Unfinished
 
-__all__ = ["Keep", "Standing", "Teller"]
+__all__ = ["Keep", "Progress", "Teller"]
 
 Keep = Callable[[Callable[[], Unfinished]], None]  # called after a pass with what gives the state then
 
 
 @dataclass
-class Standing:
+class Progress:
     """Where all heads stand, told after every pass; at_work: those whose descent says itself where they do."""
 
     keep: Keep | None

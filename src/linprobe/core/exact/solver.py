@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from linprobe.core.backend import Array, namespace, one_thread, quiet, to_numpy
-from linprobe.core.exact._progress import Keep, Standing, Teller
+from linprobe.core.exact._progress import Keep, Progress, Teller
 from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.lbfgs import Iterates, Oracle
@@ -169,7 +169,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
         metric = metric.like(like)
         fresh = not (result.iterations[heads] if gone_on else result.iterations).any()
         stopped = np.where(np.isin(np.arange(H), heads), UNDERWAY, result.stopped)
-        standing = Standing(asked.keep, number, replace(result, stopped=stopped))
+        standing = Progress(asked.keep, number, replace(result, stopped=stopped))
         # Where float64 will follow, single precision is for the first digits only.
         goal = max(tol, SINGLE_TOL) if phase == "float32" and len(phases) > 1 else tol
         last = phase == phases[-1]
@@ -217,7 +217,7 @@ class _Descend:
     tell: Teller | None  # none where what is reached is not what was asked for
     done: int
     last: bool
-    standing: Standing
+    standing: Progress
 
     def __call__(
         self,
