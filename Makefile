@@ -16,8 +16,11 @@ KEEP_BYTECODE := PYTHONDONTWRITEBYTECODE=
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed ## Run the worksheet on the digits that ship with scikit-learn
+demo: $(VENV)/installed ## Run the worksheet on scikit-learn's digits, and tune a small file of embeddings made of them
 	$(BIN)/linprobe worksheet
+	$(BIN)/python scripts/digits_embeddings.py runs/embeddings.npz
+	$(BIN)/linprobe tune runs/embeddings.npz
+	@echo "Next, with a file of your own: $(BIN)/linprobe tune FILE"
 
 test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: about 5 minutes on two cores
 	@echo "The tests take about 5 minutes on two cores."
