@@ -6,6 +6,7 @@ X (1797, 256) float32, the positive parts of random projections of the pixels, a
 """
 
 import argparse
+import sys
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -22,7 +23,7 @@ def main() -> None:
     projections = np.random.default_rng(0).standard_normal((pixels.shape[1], WIDTH)) / 8
     X = np.maximum(pixels / 16 @ projections, 0).astype(np.float32)
     np.savez(file, X=X, y=y)
-    print(f"{file}: X {X.shape[0]:,} x {X.shape[1]} {X.dtype}, y {len(np.unique(y))} classes")
+    sys.stdout.write(f"{file}: X {X.shape[0]:,} x {X.shape[1]} {X.dtype}, y {len(np.unique(y))} classes\n")
 
 
 if __name__ == "__main__":
