@@ -108,8 +108,8 @@ def read_page(page: Path, monkeypatch: pytest.MonkeyPatch, cheaper: Callable[[st
 
 
 def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more: list[str]) -> None:
-    """A command of linprobe, or a script of ours, is run; of pip, make and pytest, it is looked up whether there is what
-    they are to do. The repository has no address yet, and nothing to install but a clone of it.
+    """A command of linprobe, or a script of ours, is run; of pip, make and pytest, it is looked up whether there is
+    what they are to do. The repository has no address yet, and nothing to install but a clone of it.
 
     Any other command is refused, so that none goes unseen.
     """

@@ -6,8 +6,8 @@ is stable for learning rates of that order.
 
 - One estimator, `SCALE`: 0.01 of the variance, in the logarithm about the middle of what tune and ProbeSearch compare.
 - tune, `REGS` and `RATES`: on raw pixels, on digits and on embeddings of unit length the best reg lies inside, for
-  softmax and squared hinge alike; learnt features with many examples have theirs far down. Minibatches of raw pixels learn fastest far above 1 / q. Ascending, as a path is
-  read.
+  softmax and squared hinge alike; that of learnt features with many examples is far down. Minibatches of raw pixels
+  learn fastest far above 1 / q. Ascending, as a path is read.
 - ProbeSearch, `AROUND` times the estimator's own penalty, which with `SCALE` is from 10 to 1e-6 of the variance: as far
   up as tune, and further down, where embeddings with more features than examples may have their best. The strongest
   first, because the first of settings that are as good is taken.
