@@ -3,12 +3,14 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
-from linprobe.core.exact.lbfgs import PAIRS, Iterates, Oracle
+from linprobe.core.exact._pairs import PAIRS, Pairs
+from linprobe.core.exact.lbfgs import Iterates, Oracle
 from linprobe.core.exact.metric import fit_metric
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.problem import pose
-from linprobe.core.exact.state import Direction, HeadProblem, Headway, Pair, Position
+from linprobe.core.exact.state import Direction, HeadProblem, Headway, Position
 
 
 def given(reg) -> HeadProblem:
@@ -44,8 +46,56 @@ def test_a_head_that_lost_its_way_is_measured_again_and_counted_until_it_takes_a
 def test_a_pair_counts_for_heads_along_whose_step_the_objective_bends():
     W, change, still = np.ones((3, 2, 3)), np.ones((3, 2, 3)), np.zeros((2, 3))
     change[..., 1] = -1
-    pair = Pair.of(W, still + 1, change, still + 2, np.array([True, True, False]))
-    assert pair.inverse.tolist() == [1 / 10, 0, 0]
+    pairs = Pairs(W, 3)
+    pairs.add((W, still + 1), (change, still + 2), np.array([True, True, False]))
+    assert pairs.inverse[0].tolist() == [1 / 10, 0, 0]
+
+
+@pytest.mark.parametrize("count", [0, 1, PAIRS, 2 * PAIRS + 3])
+def test_pairs_are_those_of_bfgs(count):
+    """The product with the matrix that BFGS makes of the last pairs, each head by itself; some leave on the way."""
+    draw = np.random.default_rng(count)
+    D, K, h = 3, 2, 4
+    N = (D + 1) * K
+    root = draw.standard_normal((h, N, N))
+    hessian = root @ root.transpose(0, 2, 1) + np.eye(N)
+    first = draw.uniform(1, 2, N)  # the metric's diagonal
+
+    def split(vectors):  # (h, N) as weights (D, K, h) and shift (K, h)
+        return vectors[:, :-K].T.reshape(D, K, -1).copy(), vectors[:, -K:].T.copy()
+
+    def metric(q, p):
+        return q * first[:-K].reshape(D, K, 1), p * first[-K:, None]
+
+    pairs, seen, heads = Pairs(np.zeros((D, K, h)), h), list[tuple[np.ndarray, np.ndarray, np.ndarray]](), np.arange(h)
+    for number in range(count):
+        if number == count // 2:
+            heads = heads[[0, 2, 3]]
+            pairs.narrow(np.array([True, False, True, True]))
+        step = draw.standard_normal((len(heads), N))
+        change = np.einsum("hij,hj->hi", hessian[heads], step)
+        sound = draw.random(len(heads)) < 0.8
+        pairs.add(split(step), split(change), sound)
+        place = {head: at for at, head in enumerate(heads.tolist())}
+        seen.append(
+            tuple(np.array([of[place.get(head, 0)] for head in range(h)]) for of in (step, change, sound))  # type: ignore[arg-type]
+        )
+    gradient = draw.standard_normal((len(heads), N))
+    found = pairs.solve(*split(gradient), metric)
+    for at, head in enumerate(heads.tolist()):
+        H = np.diag(first)
+        for step, change, sound in seen[-PAIRS:]:
+            if sound[head]:
+                s, y = step[head], change[head]
+                V = np.eye(N) - np.outer(y, s) / (s @ y)
+                H = V.T @ H @ V + np.outer(s, s) / (s @ y)
+        expected = split((H @ gradient[at])[None])
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one[..., at], other[..., 0], rtol=1e-8, atol=1e-8)
+    forgotten = np.ones(len(heads), bool)
+    pairs.forget(forgotten)
+    for one, other in zip(pairs.solve(*split(gradient), metric), metric(*split(gradient)), strict=True):
+        np.testing.assert_allclose(one, other)
 
 
 def test_narrowing_never_holds_two_of_everything():
@@ -64,14 +114,17 @@ def test_narrowing_never_holds_two_of_everything():
     )
     b = np.zeros((K, h))
     tracemalloc.start()
-    W = (np.ones((D, K, h)) for _ in range(2 * PAIRS + 3))
+    W = (np.ones((D, K, h)) for _ in range(3))
     descent.at = Position(next(W), b, np.ones(h), next(W), b)
     descent.towards = Direction(next(W), b, b, np.ones(h))
-    descent.pairs.extend(Pair(next(W), b, next(W), b, np.ones(h)) for _ in range(PAIRS))
+    descent.pairs = Pairs(descent.at.W, h)
+    for _ in range(PAIRS):
+        descent.pairs.add((descent.at.W, b), (descent.at.W, b), np.ones(h, bool))
     whole = tracemalloc.get_traced_memory()[0]
     descent._narrow(np.arange(h) != 3)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert [len(state) for state in (*descent.pairs, descent.at, descent.towards)] == [h - 1] * (PAIRS + 2)
+    assert len(descent.pairs.steps) == len(descent.pairs.changes) == descent.pairs.inverse.shape[1] == h - 1
+    assert len(descent.at) == len(descent.towards) == h - 1
     assert whole > (2 * PAIRS + 3) * D * K * h * 8
     assert peak < 1.15 * whole  # a pair more at the most

@@ -5,24 +5,23 @@ evaluates it also brings the gradient there, and nothing is kept of the scores: 
 examples. A head that must shorten its step tries again in the next pass, while the others go on.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from linprobe.core.backend import Array, device_of, move, namespace, to_numpy
+from linprobe.core.exact._pairs import Pairs
 from linprobe.core.exact.gap import bounds, scale, shift_of
 from linprobe.core.exact.line_search import LineSearch
 from linprobe.core.exact.metric import Metric, turn
 from linprobe.core.exact.newton import bias_step, damped_step
 from linprobe.core.exact.optimum import EXPECTED, UNDERWAY, Loosely, Optimum
-from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Pair, Position, Reach, Settling
+from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Position, Reach, Settling
 from linprobe.core.heads import inner, total
 
-__all__ = ["PAIRS", "Iterates", "Oracle"]
+__all__ = ["Iterates", "Oracle"]
 
-PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled
 # Passes before Newton's steps: more for more unknowns, whose second derivative costs as much as so many passes.
 NEWTON, NEWTON_UNKNOWNS = 30, 8
@@ -82,7 +81,7 @@ class Iterates:
         self.noise = 2e-7 if metric.mean.dtype == self.xp.float32 else 1e-14
         self.given, self.landed = given, start
         self.classes = ClassMetric.begun(given)
-        self.pairs: deque[Pair] = deque(maxlen=PAIRS)
+        self.pairs = Pairs(self._like(self._array(start.W[:, :, :0])), len(given))
         self.progress, self.search = Headway.begun(given, start.iterations), LineSearch.begun(len(given))
         self.settling = Settling(np.zeros_like(given.null_bias), np.zeros(len(given), bool))
         self.reach = Reach(*np.full((2, len(given)), np.inf))
@@ -140,14 +139,13 @@ class Iterates:
             self.search, lost = search.shortened(~taken, *trial)
             if lost.any():
                 # What was remembered misleads: these heads go on from the metric alone, measured again.
-                kept = self._array(~lost)
-                self.pairs = deque((replace(pair, inverse=pair.inverse * kept) for pair in self.pairs), PAIRS)
+                self.pairs.forget(lost)
             # Of the others, nothing may stay of a point that was not taken, where numbers need not be finite.
             now, step = now.where(taken, at), self._array(np.where(taken, search.length, 0.0))
         # Of a step of the bias alone, so short, rounding is most of what it does to the gradient in the weights.
         change = now.gradient - at.gradient, now.bias_gradient - at.bias_gradient
-        settled = self._array(~self.settling.unsettled)
-        self.pairs.append(Pair.of(towards.W * self._like(step), towards.shift * step, *change, settled))
+        moved = towards.W * self._like(step), towards.shift * step
+        self.pairs.add(moved, change, ~self.settling.unsettled)
         self.at, self.progress = now, self.progress.stepped(taken, lost)
         return taken, taken | lost
 
@@ -221,9 +219,7 @@ class Iterates:
         """Go on with the heads that stay (h,)."""
         if stays.all():
             return
-        # One after the other, or for a moment there would be two of everything.
-        for _ in range(len(self.pairs)):
-            self.pairs.append(self.pairs.popleft().take(stays))
+        self.pairs.narrow(stays)
         self.at, self.towards = self.at.take(stays), self.towards.take(stays)
         self.given, self.classes = self.given.take(stays), self.classes.take(stays)
         self.search, self.progress = self.search.take(stays), self.progress.take(stays)
@@ -250,24 +246,17 @@ class Iterates:
         self.search = LineSearch.begun(len(aimless)).where(aimless, self.search)
 
     def _direction(self) -> tuple[Array, Array]:
-        """The two loops of L-BFGS: minus the inverse curvature times the gradient, (D, K, h) and (K, h)."""
-        q, p = (self.xp.asarray(part, copy=True) for part in (self.at.gradient, self.at.bias_gradient))
-        used: list[Array] = []
-        for pair in reversed(self.pairs):
-            a = pair.inverse * (inner(pair.W, q) + total(pair.shift * p))
-            q -= pair.change * self._like(a)
-            p -= pair.bias_change * a
-            used.append(a)
+        """Minus the inverse curvature times the gradient, (D, K, h) and (K, h)."""
         axes, stiffness, reg = (
             self._array(part) for part in (self.classes.axes, self.classes.stiffness, self.given.reg)
         )
-        q = self.metric.inverse(q, self._like(axes), self._like(stiffness), self._like(reg))
-        p = turn(turn(p[None], axes) / stiffness, axes, back=True)[0]
-        for pair, a in zip(self.pairs, reversed(used), strict=True):
-            c = a - pair.inverse * (inner(pair.change, q) + total(pair.bias_change * p))
-            q += pair.W * self._like(c)
-            p += pair.shift * c
-        return -q, -p
+
+        def metric(q: Array, p: Array) -> tuple[Array, Array]:
+            of_weights = self.metric.inverse(q, self._like(axes), self._like(stiffness), self._like(reg))
+            return of_weights, turn(turn(p[None], axes) / stiffness, axes, back=True)[0]
+
+        dW, shift = self.pairs.solve(self.at.gradient, self.at.bias_gradient, metric)
+        return -dW, -shift
 
     def _newton(self, hessian: Hessian, aimless: np.ndarray, dW: Array, shift: Array) -> None:
         """Newton's steps, in the places of a direction (D, K, h) and (K, h), of heads that have made passes enough."""

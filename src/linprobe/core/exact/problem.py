@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from linprobe.core.backend import Array, device_of, move, to_numpy
-from linprobe.core.exact.lbfgs import PAIRS
+from linprobe.core.exact._pairs import PAIRS
 from linprobe.core.exact.metric import FULL_FEATURES, Metric
 from linprobe.core.exact.newton import newton_bytes
 from linprobe.core.exact.null import null_model

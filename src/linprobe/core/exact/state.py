@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 
 from linprobe.core.backend import Array, move, namespace, principal_axes, to_numpy
-from linprobe.core.heads import OfHeads, inner, total
+from linprobe.core.heads import OfHeads
 
-__all__ = ["ClassMetric", "Direction", "HeadProblem", "Headway", "Pair", "Position", "Reach", "Settling", "class_axes"]
+__all__ = ["ClassMetric", "Direction", "HeadProblem", "Headway", "Position", "Reach", "Settling", "class_axes"]
 
 PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
 DEVICE_CLASSES = 256
@@ -67,27 +67,6 @@ class Direction(OfHeads):
         """Of heads that have not aimed yet."""
         xp = namespace(at.W)
         return cls(xp.zeros_like(at.W), xp.zeros_like(at.b), xp.zeros_like(at.b), np.zeros(len(at)))
-
-
-@dataclass(frozen=True, eq=False)
-class Pair(OfHeads):
-    """A step, in W (D, K, h) and in the shift of the scores (K, h); what it did to the gradients, change (D, K, h) and
-    bias_change (K, h); and one over the curvature along it, inverse (h,): 0 where it is not to be used.
-    """
-
-    W: Array
-    shift: Array
-    change: Array
-    bias_change: Array
-    inverse: Array
-
-    @classmethod
-    def of(cls, W: Array, shift: Array, change: Array, bias_change: Array, sound: Array) -> "Pair":
-        """A pair of the heads that are sound (h,)."""
-        xp, curvature = namespace(W), inner(W, change) + total(shift * bias_change)
-        sound = (curvature > 1e-300) & sound
-        inverse = xp.where(sound, 1 / xp.where(sound, curvature, 1.0), 0.0)
-        return cls(W, shift, change, bias_change, inverse)
 
 
 @dataclass(frozen=True, eq=False)
