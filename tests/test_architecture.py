@@ -61,7 +61,7 @@ FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn", "linprobe.tasks"}  # w
 LAST = {"report", "cli"}
 TEACH = {"cli.worksheet", "cli.handin", "cli.check", "cli.class_page"}  # the commands for who learns and who teaches
 SCIKIT_LEARNS = {
-    f"estimators/{name}.py" for name in ("classifiers", "folds", "grid", "probe_search", "routing", "scoring")
+    f"estimators/{name}.py" for name in ("classifiers", "probe_search", "_folds", "_grid", "_routing", "_scoring")
 }
 HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "h5py", "jax", "dask", "jinja2", "plotly"}
 

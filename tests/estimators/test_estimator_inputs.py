@@ -16,7 +16,7 @@ from linprobe import LinearSVM, ProbeSearch, SoftmaxClassifier
 from linprobe.data.moments import moments
 from linprobe.errors import DataError, UsageError
 from linprobe.estimators import classifiers
-from linprobe.estimators.inputs import check_finite, check_weights
+from linprobe.estimators._inputs import check_finite, check_weights
 
 
 def make_data(n=60, features=5, dtype: Any = np.float64, seed=0):

@@ -18,8 +18,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from linprobe import LinearSVM, ProbeSearch, SoftmaxClassifier
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators import folds
-from linprobe.estimators.preparing import prepared_for
+from linprobe.estimators import _folds
+from linprobe.estimators._preparing import prepared_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 
@@ -224,7 +224,7 @@ def test_the_time_of_a_fit_has_that_of_preparing_its_fold(monkeypatch):
         time.sleep(0.2)
         return prepared_for(*given)
 
-    monkeypatch.setattr(folds, "prepared_for", slowly)
+    monkeypatch.setattr(_folds, "prepared_for", slowly)
     X, y = draw()
     search = ProbeSearch(SoftmaxClassifier(), {"C": CS}, cv=3, prepare="centred").fit(X, y)
     assert search.cv_results_["mean_fit_time"].sum() >= 0.2

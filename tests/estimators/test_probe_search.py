@@ -38,7 +38,7 @@ from linprobe.core.exact import solver as engine
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import DataError, IncompatibleError, UsageError
-from linprobe.estimators import folds
+from linprobe.estimators import _folds
 from linprobe.estimators.probe_search import EdgeOfGridWarning
 from linprobe.results.steps import at_most
 
@@ -337,7 +337,7 @@ def test_grid_and_folds_are_one_stack_on_the_callers_memory(calls):
 def test_scores_do_not_depend_on_the_chunks(monkeypatch, chunk, container):
     X, y, weight = digits(n=200)
     whole = proven(param_grid=LOGS, cv=3).fit(container(X), y, weight)
-    monkeypatch.setattr(folds, "default_chunk", lambda *_: chunk)
+    monkeypatch.setattr(_folds, "default_chunk", lambda *_: chunk)
     parts = proven(param_grid=LOGS, cv=3).fit(container(X), y, weight)
     assert (table(parts, "test_score") == table(whole, "test_score")).all()
 
@@ -347,7 +347,7 @@ def test_a_torch_device_gives_the_same_scores(monkeypatch):
     pytest.importorskip("torch")
     X, y, weight = digits(n=200)
     on_numpy = proven(param_grid=LOGS, cv=3).fit(X, y, weight)
-    monkeypatch.setattr(folds, "choose_device", lambda _: "cpu")
+    monkeypatch.setattr(_folds, "choose_device", lambda _: "cpu")
     on_torch = proven(param_grid=LOGS, cv=3).fit(X, y, weight)
     np.testing.assert_allclose(table(on_torch, "test_score"), table(on_numpy, "test_score"))
     np.testing.assert_allclose(table(on_torch, "objective"), table(on_numpy, "objective"), rtol=2e-6)

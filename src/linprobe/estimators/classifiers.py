@@ -22,8 +22,8 @@ from linprobe.data.prepare import Preparation
 from linprobe.data.rows import StoredRows, rows_of
 from linprobe.data.terms import Chunk
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators.descent import descend
-from linprobe.estimators.inputs import (
+from linprobe.estimators._descent import descend
+from linprobe.estimators._inputs import (
     Features,
     check_features,
     check_labels,
@@ -31,8 +31,8 @@ from linprobe.estimators.inputs import (
     check_weights,
     file_stamps,
 )
-from linprobe.estimators.parameters import check_parameters, find_reg
-from linprobe.estimators.preparing import Prepare, prepared_for, unprepared
+from linprobe.estimators._parameters import check_parameters, find_reg
+from linprobe.estimators._preparing import Prepare, prepared_for, unprepared
 from linprobe.results.steps import proven_share
 
 __all__ = ["LinearSVM", "SoftmaxClassifier"]

@@ -21,14 +21,14 @@ from linprobe.core.exact.optimum import EXPECTED
 from linprobe.data.columns import as_matrix
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
-from linprobe.estimators.folds import Setting, kinds_of, read_examples, read_splits, stacks_of
-from linprobe.estimators.grid import read_settings
-from linprobe.estimators.inputs import check_unchanged, file_stamps
-from linprobe.estimators.judging import Judge
-from linprobe.estimators.preparing import Prepare
-from linprobe.estimators.results import Fitted, cv_results
-from linprobe.estimators.routing import route_fit, route_score, router_of
-from linprobe.estimators.scoring import (
+from linprobe.estimators._folds import Setting, kinds_of, read_examples, read_splits, stacks_of
+from linprobe.estimators._grid import read_settings
+from linprobe.estimators._inputs import check_unchanged, file_stamps
+from linprobe.estimators._judging import Judge
+from linprobe.estimators._preparing import Prepare
+from linprobe.estimators._results import Fitted, cv_results
+from linprobe.estimators._routing import route_fit, route_score, router_of
+from linprobe.estimators._scoring import (
     THE_SCORE,
     Scores,
     check_refit,

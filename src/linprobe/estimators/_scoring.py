@@ -16,8 +16,8 @@ from sklearn.utils.validation import _check_method_params
 
 from linprobe.compare.solver import Trained
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators.folds import JointFit, TrainingData
-from linprobe.estimators.inputs import check_weights
+from linprobe.estimators._folds import JointFit, TrainingData
+from linprobe.estimators._inputs import check_weights
 
 __all__ = [
     "THE_SCORE",

@@ -23,9 +23,9 @@ from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
-from linprobe.estimators.inputs import Features, check_features, check_labels, check_weights
-from linprobe.estimators.parameters import find_reg
-from linprobe.estimators.preparing import prepared_for, unprepared
+from linprobe.estimators._inputs import Features, check_features, check_labels, check_weights
+from linprobe.estimators._parameters import find_reg
+from linprobe.estimators._preparing import prepared_for, unprepared
 
 __all__ = [
     "JointFit",

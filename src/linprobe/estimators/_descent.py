@@ -16,7 +16,7 @@ from linprobe.data.moments import moments, rows_at_once
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
 from linprobe.errors import DivergedError, IncompatibleError
-from linprobe.estimators.inputs import Features
+from linprobe.estimators._inputs import Features
 
 __all__ = ["descend"]
 

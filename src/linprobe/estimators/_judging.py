@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from linprobe.compare.solver import Judged, Trained
-from linprobe.estimators.folds import JointFit, TrainingData
-from linprobe.estimators.results import Fitted
-from linprobe.estimators.scoring import Scores
+from linprobe.estimators._folds import JointFit, TrainingData
+from linprobe.estimators._results import Fitted
+from linprobe.estimators._scoring import Scores
 
 __all__ = ["Judge"]
 

@@ -14,7 +14,7 @@ from linprobe.core.losses import smooth_loss
 from linprobe.data.moments import moments
 from linprobe.data.prepare import Features as PreparedFeatures
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators.inputs import Features
+from linprobe.estimators._inputs import Features
 
 __all__ = ["check_parameters", "find_reg", "reg_from_c"]
 

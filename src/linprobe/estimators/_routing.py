@@ -7,7 +7,7 @@ from sklearn import get_config
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from linprobe.errors import UsageError
-from linprobe.estimators.scoring import THE_SCORE
+from linprobe.estimators._scoring import THE_SCORE
 
 __all__ = ["route_fit", "route_score", "router_of"]
 

@@ -7,9 +7,9 @@ from sklearn.model_selection import ParameterGrid
 
 from linprobe.compare.defaults import AROUND
 from linprobe.errors import IncompatibleError, UsageError
-from linprobe.estimators.folds import Setting, TrainingData
-from linprobe.estimators.parameters import check_parameters, find_reg
-from linprobe.estimators.preparing import prepared_for
+from linprobe.estimators._folds import Setting, TrainingData
+from linprobe.estimators._parameters import check_parameters, find_reg
+from linprobe.estimators._preparing import prepared_for
 
 __all__ = ["read_settings"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from linprobe.compare.comparison import Fits, scored
-from linprobe.estimators.folds import JointFit, Setting
+from linprobe.estimators._folds import JointFit, Setting
 
 __all__ = ["Fitted", "cv_results"]
 

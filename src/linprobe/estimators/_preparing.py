@@ -9,7 +9,7 @@ from linprobe.data.prepare import Features as PreparedFeatures
 from linprobe.data.prepare import Preparation, fit_preparation
 from linprobe.data.rows import StoredRows
 from linprobe.errors import IncompatibleError
-from linprobe.estimators.inputs import Features
+from linprobe.estimators._inputs import Features
 
 __all__ = ["Prepare", "prepared_for", "unprepared"]
 
