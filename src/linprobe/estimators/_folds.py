@@ -1,6 +1,6 @@
 """Settings and splits of a search as heads of one stack: an example that a split leaves out weighs zero."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from linprobe.data.terms import Chunk
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 from linprobe.estimators._inputs import Features, check_features, check_labels, check_weights
-from linprobe.estimators._parameters import find_reg
+from linprobe.estimators._parameters import Params, find_reg
 from linprobe.estimators._preparing import prepared_for, unprepared
 
 __all__ = [
@@ -75,8 +75,8 @@ def read_examples(search: Any, X: Any, y: Any, sample_weight: Any) -> TrainingDa
 class Setting:
     """A point of the grid: the parameters that it sets, those of them but reg and C, and the estimator they make."""
 
-    params: dict[str, Any]
-    others: dict[str, Any]
+    params: Params
+    others: Params
     estimator: Any
 
 
@@ -101,9 +101,7 @@ class Split:
         return counted if weight is not None else counted.astype(np.min_scalar_type(counted.max()))
 
 
-def read_splits(
-    cv: Any, examples: TrainingData, metadata: Mapping[str, Any], score_weights: Sequence[np.ndarray]
-) -> list[Split]:
+def read_splits(cv: Any, examples: TrainingData, metadata: Params, score_weights: Sequence[np.ndarray]) -> list[Split]:
     """The splits of a scikit-learn splitter, of an iterable of (train, test) rows, or of so many stratified folds.
 
     metadata: what the splitter is given besides X and y, such as groups; score_weights, each (n,), of the examples in
@@ -285,7 +283,7 @@ class _Predicted:
 
 def kinds_of(settings: list[Setting]) -> np.ndarray:
     """A number for each setting (G,), the same for those that differ in reg or C only."""
-    kinds: list[dict[str, Any]] = []
+    kinds: list[Params] = []
     for setting in settings:
         if setting.others not in kinds:
             kinds.append(setting.others)

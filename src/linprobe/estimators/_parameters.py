@@ -16,7 +16,9 @@ from linprobe.data.prepare import Features as PreparedFeatures
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators._inputs import Features
 
-__all__ = ["check_parameters", "find_reg", "reg_from_c"]
+__all__ = ["Params", "check_parameters", "find_reg", "reg_from_c"]
+
+Params = dict[str, Any]  # keyword arguments as scikit-learn has them: parameters of an estimator, or routed metadata
 
 CHOICES = {
     "solver": ("exact", "sgd"),

@@ -8,7 +8,9 @@ from scipy.stats import rankdata
 from linprobe.compare.comparison import Fits, scored
 from linprobe.estimators._folds import JointFit, Setting
 
-__all__ = ["Fitted", "cv_results"]
+__all__ = ["CvResults", "Fitted", "cv_results"]
+
+CvResults = dict[str, Any]  # cv_results_ as GridSearchCV has it: arrays (G,), but for the list of params
 
 
 class Fitted:
@@ -32,9 +34,9 @@ class Fitted:
             getattr(self.fits, name)[at] = getattr(fits, name)
 
 
-def cv_results(settings: list[Setting], found: Fitted, scores: dict[str, np.ndarray]) -> dict[str, Any]:
+def cv_results(settings: list[Setting], found: Fitted, scores: dict[str, np.ndarray]) -> CvResults:
     """What was found, and scores (G, F), of every setting and split as GridSearchCV's cv_results_."""
-    table: dict[str, Any] = {}
+    table: CvResults = {}
     _add(table, "fit_time", found.fit_time)
     _add(table, "score_time", found.score_time)
     for name in dict.fromkeys(name for setting in settings for name in setting.params):
@@ -59,7 +61,7 @@ def cv_results(settings: list[Setting], found: Fitted, scores: dict[str, np.ndar
     return table
 
 
-def _add(table: dict[str, Any], name: str, values: np.ndarray) -> None:
+def _add(table: CvResults, name: str, values: np.ndarray) -> None:
     """The mean and the deviation over the splits, without those on which no setting has a score."""
     values = scored(values)
     nothing = np.full(len(values), np.nan)

@@ -18,10 +18,12 @@ from linprobe.compare.solver import Trained
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators._folds import JointFit, TrainingData
 from linprobe.estimators._inputs import check_weights
+from linprobe.estimators._parameters import Params
 
 __all__ = [
     "THE_SCORE",
     "Measure",
+    "Scorer",
     "Scores",
     "by_name",
     "check_refit",
@@ -36,18 +38,20 @@ __all__ = [
 
 THE_SCORE = "score"  # the name of a score that is the only one
 
+Scorer = Callable[..., Any]  # of an estimator, X and y; a score, or several by name
+
 
 @dataclass(frozen=True, eq=False)
 class Measure:
     """A scorer, its name, and what it is given besides X and y: a value for each example (n,), or anything else."""
 
     name: str
-    scorer: Callable[..., Any]
-    params: Mapping[str, Any]
+    scorer: Scorer
+    params: Params
     is_accuracy: bool
 
 
-def by_name(scoring: Any) -> dict[str, Any]:
+def by_name(scoring: Any) -> dict[str, str | Scorer | None]:
     """What `scoring` asks for, by name."""
     if is_one(scoring):
         return {THE_SCORE: scoring}
@@ -59,10 +63,11 @@ def is_one(scoring: Any) -> bool:
     return scoring is None or isinstance(scoring, str) or callable(scoring)
 
 
-def read_scorers(estimator: Any, scoring: Any) -> dict[str, Any]:
+def read_scorers(estimator: Any, scoring: Any) -> dict[str, Scorer]:
     """The scorers by name; raises ValueError, as scikit-learn does, for what is no scorer."""
-    check_scoring(estimator, scoring)
-    return {name: check_scoring(estimator, given) for name, given in by_name(scoring).items()}
+    check: Callable[..., Any] = check_scoring
+    check(estimator, scoring)
+    return {name: check(estimator, given) for name, given in by_name(scoring).items()}
 
 
 def is_accuracy(given: Any) -> bool:
@@ -97,7 +102,7 @@ def over_all(scorer: Any, classes: np.ndarray) -> tuple[Any, bool]:
 
 
 def read_measures(
-    scoring: Any, scorers: Mapping[str, Any], examples: TrainingData, params: Mapping[str, dict[str, Any]] | None
+    scoring: Any, scorers: Mapping[str, Scorer], examples: TrainingData, params: Mapping[str, Params] | None
 ) -> list[Measure]:
     """The scorers with what they are given: as routed, or else the weights of training where they take them."""
     measures = []

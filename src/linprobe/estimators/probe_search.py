@@ -25,8 +25,9 @@ from linprobe.estimators._folds import Setting, kinds_of, read_examples, read_sp
 from linprobe.estimators._grid import read_settings
 from linprobe.estimators._inputs import check_unchanged, file_stamps
 from linprobe.estimators._judging import Judge
+from linprobe.estimators._parameters import Params
 from linprobe.estimators._preparing import Prepare
-from linprobe.estimators._results import Fitted, cv_results
+from linprobe.estimators._results import CvResults, Fitted, cv_results
 from linprobe.estimators._routing import route_fit, route_score, router_of
 from linprobe.estimators._scoring import (
     THE_SCORE,
@@ -117,7 +118,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         *,
         cv: Any = 5,
         scoring: Any = None,
-        refit: bool | str | Callable[[dict[str, Any]], int] = True,
+        refit: bool | str | Callable[[CvResults], int] = True,
         return_train_score: bool = False,
         one_standard_error: bool = False,
         search_tol: float | None = 1e-4,
@@ -176,12 +177,12 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         scorers = read_scorers(estimator, self.scoring)
         check_refit(self, scorers, several=not is_one(self.scoring))
         stamps = file_stamps(X)
-        weight, metadata, of_scorers = route_fit(self, scorers, sample_weight, groups, params)
-        examples = read_examples(self, X, y, weight)
+        routed = route_fit(self, scorers, sample_weight, groups, params)
+        examples = read_examples(self, X, y, routed.sample_weight)
         settings = read_settings(estimator, self.param_grid, examples)
-        measures = read_measures(self.scoring, scorers, examples, of_scorers)
+        measures = read_measures(self.scoring, scorers, examples, routed.of_scorers)
         weights = [measure.params["sample_weight"] for measure in measures if "sample_weight" in measure.params]
-        splits = read_splits(self.cv, examples, metadata, weights)
+        splits = read_splits(self.cv, examples, routed.of_splitter, weights)
         if self.one_standard_error and len(splits) == 1:
             raise IncompatibleError("a single split has no standard error; set one_standard_error=False, or use folds")
         found = Fitted(len(settings), len(splits))
@@ -226,7 +227,9 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             started = time.perf_counter()
             best: Any = clone(settings[self.best_index_].estimator)
             # That of a single stack, whose features and options are those of the best.
-            self.best_estimator_ = best._fit(examples.X, examples.labels, weight, ground if stacks == 1 else None)
+            self.best_estimator_ = best._fit(
+                examples.X, examples.labels, routed.sample_weight, ground if stacks == 1 else None
+            )
             self.refit_time_ = time.perf_counter() - started
         return self
 
@@ -238,10 +241,11 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise UsageError(
                 "refit is a function, which does not say which of the scores to give; use those in scorer_"
             )
-        several = isinstance(self.scorer_, dict)
+        scorers = self.scorer_
+        several = isinstance(scorers, dict)
         name = str(self.refit) if several else THE_SCORE
         given = route_score(self, name, sample_weight, params)
-        scorer = over_all(self.scorer_[name] if several else self.scorer_, self.classes_)[0]
+        scorer = over_all(scorers[name] if several else scorers, self.classes_)[0]
         score = scorer(self.best_estimator_, as_matrix(X), on_host(y), **given)
         return score[self.refit] if self.multimetric_ and not several else score
 
@@ -311,7 +315,7 @@ def _warn_of_failure(scoring: Any) -> None:
     )
 
 
-def _warn_at_edge(params: dict[str, Any], *, stronger: bool) -> None:
+def _warn_at_edge(params: Params, *, stronger: bool) -> None:
     name = "C" if "C" in params else "reg"
     lower = stronger == (name == "C")
     warnings.warn(
