@@ -21,18 +21,18 @@ import signal
 import struct
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from linprobe import __version__
-from linprobe.compare.encoding import NonsenseError, decode, encode, read_header
+from linprobe.compare.encoding import Identity, NonsenseError, Packed, decode, encode, read_header
 from linprobe.errors import DataError, IncompatibleError, OutputError
 from linprobe.publish import publish_file
 
-__all__ = ["ABANDONED_SECONDS", "MAGIC", "Checkpoint", "Part"]
+__all__ = ["ABANDONED_SECONDS", "MAGIC", "Checkpoint", "MakeCheckpoint", "Part"]
 
 MAGIC = b"linprobe-checkpoint-1\n"
 LENGTH = struct.Struct("<Q")
@@ -61,7 +61,7 @@ class Checkpoint:
     def __init__(
         self,
         path: Path,
-        identity: Mapping[str, Any],
+        identity: Identity,
         *,
         every: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -72,7 +72,7 @@ class Checkpoint:
         self.kept: str | None = None
         self._stop: Callable[[], object] | None = None
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> Packed | None:
         """The state that was written last; None where there is no file.
 
         Raises DataError for a file that is damaged or not ours, IncompatibleError for one of other work.
@@ -118,7 +118,7 @@ class Checkpoint:
             self._stop = None
             put_back()
 
-    def offer(self, state: Callable[[], dict[str, Any]], *, now: bool = False) -> bool:
+    def offer(self, state: Callable[[], Packed], *, now: bool = False) -> bool:
         """Write what `state` gives if it is time, if the work is about to be interrupted, or `now`; whether it was.
 
         Raises OutputError where it cannot be written; the file that was there stays.
@@ -164,7 +164,7 @@ class Checkpoint:
                 if ours.fullmatch(beside.name) and time.time() - beside.stat().st_mtime > ABANDONED_SECONDS:
                     beside.unlink(missing_ok=True)
 
-    def _read(self, file: BinaryIO) -> dict[str, Any]:
+    def _read(self, file: BinaryIO) -> Packed:
         start = file.read(len(MAGIC) + LENGTH.size)
         if len(start) < len(MAGIC) + LENGTH.size or not start.startswith(MAGIC):
             raise DataError(f"{self.path}: is not a checkpoint that this linprobe can read; {WAYS_OUT}")
@@ -178,7 +178,7 @@ class Checkpoint:
             raise self._damaged("the checksum of its header differs")
         # From here on it is what some linprobe wrote, or somebody who wants to be taken for one.
         try:
-            content, identity, kinds = read_header(header)
+            identity, state, kinds = read_header(header)
         except NonsenseError as error:
             raise self._damaged("its header makes no sense") from error
         if sum(dtype.itemsize * math.prod(shape) for dtype, shape in kinds) != left:
@@ -186,14 +186,14 @@ class Checkpoint:
         self._compare(identity)
         try:
             arrays = [_read_array(file, dtype, shape, total) for dtype, shape in kinds]
-            state = decode(content["state"], arrays)
+            found = decode(state, arrays)
         except NonsenseError as error:
             raise self._damaged("its state makes no sense") from error
         if file.read(SUM_BYTES + 1) != total.digest():
             raise self._damaged("the checksum of its arrays differs")
-        return state
+        return found
 
-    def _compare(self, there: Mapping[str, Any]) -> None:
+    def _compare(self, there: Identity) -> None:
         differing = [
             name
             for name in [*self.identity, *(name for name in there if name not in self.identity)]
@@ -210,21 +210,24 @@ class Checkpoint:
         return DataError(f"{self.path}: is a damaged checkpoint: {finding}; {WAYS_OUT}")
 
 
+MakeCheckpoint = Callable[[Identity], Checkpoint]  # made once it is known what the work is
+
+
 class Part:
     """A piece of work in a checkpoint that has several: what those before it have found is kept with it."""
 
-    def __init__(self, whole: Checkpoint, name: str, parts: dict[str, Any]) -> None:
+    def __init__(self, whole: Checkpoint, name: str, parts: Packed) -> None:
         self.whole, self.name, self.parts = whole, name, parts
         self.stopping_at_offers = whole.stopping_at_offers
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> Packed | None:
         """The state of this piece."""
         return self.parts.get(self.name)
 
-    def offer(self, state: Callable[[], dict[str, Any]], *, now: bool = False) -> bool:
+    def offer(self, state: Callable[[], Packed], *, now: bool = False) -> bool:
         """As that of the checkpoint; what is offered with `now` is kept with what the pieces after this one offer."""
 
-        def all_of_it() -> dict[str, Any]:
+        def all_of_it() -> Packed:
             own = state()
             parts = {**self.parts, self.name: own, "kept": f"{own['kept']} of the {self.name}"}
             if now:
@@ -234,7 +237,7 @@ class Part:
         return self.whole.offer(all_of_it, now=now)
 
 
-def _write(file: BinaryIO, identity: Mapping[str, Any], state: dict[str, Any]) -> None:
+def _write(file: BinaryIO, identity: Identity, state: Packed) -> None:
     arrays: list[np.ndarray] = []
     content = {"identity": identity, "state": encode(state, arrays)}
     content["arrays"] = [[array.dtype.str, array.shape] for array in arrays]
@@ -280,7 +283,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, default=plain, separators=(",", ":"))
 
 
-def _difference(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+def _difference(name: str, there: Identity, here: Identity) -> str:
     old, new = there.get(name), here.get(name)
     label = name[:40] if name.isidentifier() else _short(name)
     if name not in there or name not in here:

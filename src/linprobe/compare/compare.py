@@ -1,15 +1,15 @@
 """The one place that compares: settings on splits, by either solver, stack by stack; the test split is no argument."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from linprobe.compare.checkpoint import Checkpoint, Part
 from linprobe.compare.choose import ranked
 from linprobe.compare.comparison import Comparison, Curves, Fits
+from linprobe.compare.encoding import Packed
 from linprobe.compare.held_out import HeldOut, some_of
 from linprobe.compare.settings import Space
 from linprobe.compare.solver import Judged, Progress, Resources, Solver, Task, Trained
@@ -73,7 +73,9 @@ def compare(
         control.on_plan(plan)
     X, y = (solver.place(part, control.resources) for part in (rows, labels))
     task = replace(task, X=some_of(X, held_out.learned), y=y[held_out.learned])
-    found = _Found(task.heads) if saved is None else _Found(task.heads, **saved["found"])
+    found = _Found.nothing(task.heads)
+    if saved is not None:
+        found = replace(found, **saved["found"])
     begun = None if saved is None else saved.pop("run")
 
     def accuracy(W: Array, b: Array, members: np.ndarray, *, whole: bool) -> Judged:
@@ -96,18 +98,38 @@ def compare(
     return found.compared(settings, values, splits, plan, held_out.shares)
 
 
+@dataclass(eq=False)
 class _Found:
-    """What is known of all heads so far; its attributes are what a checkpoint keeps."""
+    """What is known of all heads (H,) so far; its fields are what a checkpoint keeps.
 
-    def __init__(self, heads: int, **saved: Any) -> None:
-        self.finished = 0
-        self.stopped = np.full(heads, "", dtype="<U12")
-        self.score, self.objective = np.full((2, heads), np.nan)
-        self.others: dict[str, np.ndarray] = {}  # whatever else is known, by name
-        self.steps = np.empty(0, np.int64)
-        self.curves = np.empty((0, heads))
-        self.W, self.b = np.empty((0, 0), np.float32), np.empty(0, np.float32)
-        vars(self).update(saved)
+    finished: stacks; others: whatever else is known, by name; steps (R,) and curves (R, H); W and b, of the best head.
+    """
+
+    finished: int
+    stopped: np.ndarray
+    score: np.ndarray
+    objective: np.ndarray
+    others: dict[str, np.ndarray]
+    steps: np.ndarray
+    curves: np.ndarray
+    W: np.ndarray
+    b: np.ndarray
+
+    @classmethod
+    def nothing(cls, heads: int) -> "_Found":
+        """Before the first stack."""
+        score, objective = np.full((2, heads), np.nan)
+        return cls(
+            finished=0,
+            stopped=np.full(heads, "", dtype="<U12"),
+            score=score,
+            objective=objective,
+            others={},
+            steps=np.empty(0, np.int64),
+            curves=np.empty((0, heads)),
+            W=np.empty((0, 0), np.float32),
+            b=np.empty(0, np.float32),
+        )
 
     def add(self, trained: Trained, judged: Judged, *, best: bool) -> None:
         """Take in a trained stack; keep its best head's weights if those are asked for, and it is the best of all."""
@@ -182,8 +204,8 @@ class _Watch:
         plan: Plan,
         solver: Solver,
         work: int,
-        begun: list[dict[str, Any]],
-        rates: "_Rates",
+        begun: list[Packed],
+        rates: _Rates,
     ) -> None:
         self.control, self.found, self.plan, self.unit, self.work = control, found, plan, solver.unit, work
         self._begun, self._rates = begun, rates
@@ -193,7 +215,7 @@ class _Watch:
         """How many stacks are known."""
         return self.found.finished
 
-    def begun(self) -> dict[str, Any] | None:
+    def begun(self) -> Packed | None:
         """The state in which the next stack was interrupted; from the list, so that none is held here."""
         return self._begun.pop() if self._begun else None
 
@@ -210,7 +232,7 @@ class _Watch:
         """As they would be judged if they were done."""
         return self._rates.done(trained)
 
-    def keep(self, state: Callable[[], dict[str, Any]], done: int) -> None:
+    def keep(self, state: Callable[[], Mapping[str, object]], done: int) -> None:
         """Between two steps of a stack."""
         if self.control.checkpoint is not None:
             self.control.checkpoint.offer(lambda: self._state(state(), done))
@@ -224,7 +246,7 @@ class _Watch:
         with contextlib.suppress(OutputError) if last else contextlib.nullcontext():
             self.control.checkpoint.offer(lambda: self._state(None, done), now=last)
 
-    def _state(self, run: dict[str, Any] | None, done: int) -> dict[str, Any]:
+    def _state(self, run: Mapping[str, object] | None, done: int) -> Packed:
         kept = f"{done:,} of {self.work:,} {self.unit}"
         return {"width": self.plan.width, "found": dict(vars(self.found)), "run": run, "kept": kept}
 

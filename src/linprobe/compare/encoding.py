@@ -4,26 +4,38 @@ import json
 import math
 import re
 import struct
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["NonsenseError", "array_kind", "decode", "encode", "read_header"]
+__all__ = ["CheckpointHeader", "Identity", "NonsenseError", "Packed", "array_kind", "decode", "encode", "read_header"]
+
+Packed = dict[str, Any]  # a state as a checkpoint holds it: whoever packed it knows its names
+Identity = Mapping[str, object]  # what the work is: names with JSON values, NumPy's too
 
 
 class NonsenseError(TypeError):
     """What has no place in a checkpoint: to be written, or read from one with the right sums that somebody made up."""
 
 
-def read_header(header: bytes) -> tuple[dict[str, Any], dict[str, Any], list[tuple[np.dtype, tuple[int, ...]]]]:
-    """All that it says, of that the identity, and type and shape of every array. Raises NonsenseError."""
+class CheckpointHeader(NamedTuple):
+    """The identity, the state as `encode` made it, and type and shape of every array."""
+
+    identity: Identity
+    state: Any
+    kinds: list[tuple[np.dtype, tuple[int, ...]]]
+
+
+def read_header(header: bytes) -> CheckpointHeader:
+    """What it says. Raises NonsenseError."""
     try:
         content = json.loads(header)
     except (ValueError, RecursionError) as error:
         raise NonsenseError from error
     match content:
-        case {"identity": dict() as identity, "arrays": list() as arrays, "state": {"dict": dict()}}:
-            return content, identity, [array_kind(*_named_shape(array)) for array in arrays]
+        case {"identity": dict() as identity, "arrays": list() as arrays, "state": {"dict": dict()} as state}:
+            return CheckpointHeader(identity, state, [array_kind(*_named_shape(array)) for array in arrays])
         case _:
             raise NonsenseError
 

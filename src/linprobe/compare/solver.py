@@ -100,15 +100,15 @@ class Monitor(Protocol):
         """How many stacks were trained before, in work that was interrupted."""
         ...
 
-    def begun(self) -> dict[str, Any] | None:
-        """The state in which the next stack was interrupted; handed over once."""
+    def begun(self) -> Any:
+        """What `keep` was given of the stack that was interrupted, None where none was; handed over once."""
         ...
 
     def advance(self, done: int, objective: np.ndarray) -> None:
         """So much of the work is done."""
         ...
 
-    def keep(self, state: Callable[[], dict[str, Any]], done: int) -> None:
+    def keep(self, state: Callable[[], Mapping[str, object]], done: int) -> None:
         """What a stack can go on from, if it is time to keep it; an interruption comes here."""
         ...
 

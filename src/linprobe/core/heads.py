@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class OfHeads:
         return self._each(mix, other)
 
     def _each(self, make: Callable[..., Array], *others: Self) -> Self:
-        parts: dict[str, Any] = {}
+        parts: dict[str, Array] = {}
         for field in fields(self):
             parts[field.name] = make(*(getattr(state, field.name) for state in (self, *others)))
         return replace(self, **parts)

@@ -1,5 +1,6 @@
 """What the exact solver hands over."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -52,12 +53,12 @@ class Unfinished:
     phase: int
     heads: Optimum
 
-    def pack(self) -> dict[str, Any]:
+    def pack(self) -> dict[str, int | np.ndarray]:
         """The same as a checkpoint takes it."""
         return {"phase": self.phase, **vars(self.heads)}
 
     @classmethod
-    def unpack(cls, packed: dict[str, Any]) -> Self:
+    def unpack(cls, packed: Mapping[str, Any]) -> Self:
         """What was packed."""
         return cls(packed["phase"], Optimum(**{name: packed[name] for name in packed if name != "phase"}))
 

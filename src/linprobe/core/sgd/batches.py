@@ -1,5 +1,6 @@
 """Which examples each step sees: drawn by NumPy from the seed, so that every array library sees the same."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ __all__ = ["Batches", "Place"]
 class Place:
     """How far the draws have come: the generator's own state, and the rows (m,) that are drawn ahead."""
 
-    generator: dict[str, Any]
+    generator: Mapping[str, Any]
     ahead: np.ndarray
 
 

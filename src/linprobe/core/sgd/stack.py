@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class Stack:
         self.momentum = heads.momentum
         self.dtype = to_numpy(X[:1]).dtype
         self.has_bias = training.intercept != "none"
-        like: dict[str, Any] = {"dtype": X.dtype, "device": X.device}
+        like = {"dtype": X.dtype, "device": X.device}
         flat = (self.shape[0], self.shape[1] * self.shape[2])
         if isinstance(start, State):
             if start.parameters.V.shape != flat:

@@ -1,8 +1,8 @@
 """What a stack starts from, what is known of its heads between two steps, and the form in which that is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from linprobe.core.backend import Array, to_numpy
 from linprobe.core.sgd.batches import Place
 from linprobe.core.sgd.settings import Heads
 
-__all__ = ["HeadStatus", "Parameters", "Start", "State", "on_host"]
+__all__ = ["HeadStatus", "PackedPlace", "PackedRun", "Parameters", "Start", "State", "on_host"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,30 @@ class HeadStatus:
         return replace(self, best=np.where(better, accuracy, self.best), since=np.where(better, 0, self.since + 1))
 
 
+class PackedPlace(TypedDict):
+    """A `Place` as a checkpoint takes it."""
+
+    generator: Mapping[str, Any]
+    ahead: np.ndarray
+
+
+class PackedRun(TypedDict):
+    """A `State` as a checkpoint takes it, whose names are older than those of the state.
+
+    batches: its place; stack: all arrays of the parameters and of where the heads stand, but for best and since.
+    """
+
+    step: int
+    batches: PackedPlace
+    stack: dict[str, np.ndarray]
+    recorded: np.ndarray
+    objectives: np.ndarray
+    kept: dict[str, np.ndarray]
+    best: np.ndarray
+    since: np.ndarray
+    owed: NotRequired[bool]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State:
     """A run between two steps, in NumPy arrays and plain numbers: what is started from it ends in the same bits.
@@ -119,14 +143,14 @@ class State:
         kept = self.kept and Start(*(np.array(array) for array in vars(self.kept).values()))
         return replace(self, parameters=self.parameters.map(np.array), kept=kept)
 
-    def pack(self) -> dict[str, Any]:
+    def pack(self) -> PackedRun:
         """The same as a checkpoint takes it; no array is copied."""
         heads = dict(vars(self.standing))
         best, since = heads.pop("best"), heads.pop("since")
         arrays = {**vars(self.parameters), **heads}
         return {
             "step": self.step,
-            "batches": dict(vars(self.place)),
+            "batches": {"generator": self.place.generator, "ahead": self.place.ahead},
             "stack": {name: array for name, array in arrays.items() if array is not None},
             "recorded": self.recorded,
             "objectives": self.objectives,
@@ -137,23 +161,30 @@ class State:
         }
 
     @classmethod
-    def unpack(cls, packed: dict[str, Any]) -> "State":
+    def unpack(cls, packed: PackedRun) -> "State":
         """The state that was packed; no array is copied."""
-        stack: dict[str, np.ndarray] = packed["stack"]
-        whole: dict[str, Any] = {
-            "M": None,
-            "mean": None,
-            "limit": None,
-            "best": packed["best"],
-            "since": packed["since"],
-            **stack,
-        }
+        stack = packed["stack"]
         return cls(
             step=packed["step"],
             owed=packed.get("owed", False),  # earlier ones were kept after a validation only
             place=Place(**packed["batches"]),
-            parameters=Parameters(**{name: whole[name] for name in Parameters.__dataclass_fields__}),
-            standing=HeadStatus(**{name: whole[name] for name in HeadStatus.__dataclass_fields__}),
+            parameters=Parameters(
+                V=stack["V"],
+                b=stack["b"],
+                M=stack.get("M"),
+                M_bias=stack["M_bias"],
+                mean=stack.get("mean"),
+                mean_bias=stack["mean_bias"],
+            ),
+            standing=HeadStatus(
+                learning_rate=stack["learning_rate"],
+                reg=stack["reg"],
+                scale=stack["scale"],
+                stopped=stack["stopped"],
+                limit=stack.get("limit"),
+                best=packed["best"],
+                since=packed["since"],
+            ),
             recorded=packed["recorded"],
             objectives=packed["objectives"],
             kept=Start(**packed["kept"]) if packed["kept"] else None,
