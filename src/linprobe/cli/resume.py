@@ -1,20 +1,21 @@
 """Work that goes on where it was interrupted when the same command is run again."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from linprobe.errors import DivergedError, InterruptedWorkError
 
 if TYPE_CHECKING:
-    from linprobe.compare.checkpoint import Checkpoint
+    from linprobe.compare.checkpoint import Checkpoint, MakeCheckpoint
+    from linprobe.compare.encoding import Identity
 
 __all__ = ["resumable"]
 
 
 @contextlib.contextmanager
-def resumable(saved: Path, every: float) -> "Iterator[Callable[[dict[str, Any]], Checkpoint]]":
+def resumable(saved: Path, every: float) -> "Iterator[MakeCheckpoint]":
     """Give what makes the work's checkpoint, of its identity; after Ctrl-C, say what is kept, else remove the file.
 
     Raises InterruptedWorkError.
@@ -23,7 +24,7 @@ def resumable(saved: Path, every: float) -> "Iterator[Callable[[dict[str, Any]],
 
     made: list[Checkpoint] = []
 
-    def make(identity: dict[str, Any]) -> Checkpoint:
+    def make(identity: "Identity") -> Checkpoint:
         made.append(Checkpoint(saved, identity, every=every))
         return made[-1]
 

@@ -3,16 +3,17 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from linprobe import __version__
-from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.checkpoint import MakeCheckpoint
 from linprobe.compare.compare import Control, compare
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import exercise_axes, spread_axes
 from linprobe.compare.descent import Descent
+from linprobe.compare.encoding import Identity
 from linprobe.compare.held_out import HeldOut
 from linprobe.compare.screen import Screening, screen
 from linprobe.compare.settings import Axis, Grid, Space, Trials
@@ -90,7 +91,7 @@ def run_worksheet(
     on_step: Callable[[Step], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     progress: Progress | None = None,
-    checkpoint: Callable[[dict[str, Any]], Checkpoint] | None = None,
+    checkpoint: MakeCheckpoint | None = None,
 ) -> WorksheetResult:
     """Do the exercise on any dataset of images. Raises IncompatibleError for a dataset of anything else."""
     options = options or WorksheetOptions()
@@ -194,7 +195,7 @@ def _is_the_exercise(space: Space, options: WorksheetOptions) -> bool:
 
 def identity(
     dataset: Dataset, splits: Splits, space: Space, options: WorksheetOptions, resources: Resources
-) -> dict[str, Any]:
+) -> Identity:
     """What must be the same for interrupted training to go on: data, splits, settings, device."""
     axes = {name: [axis.values.tolist(), axis.ranged, axis.log] for name, axis in space.axes.items()}
     sizes = {name: len(getattr(splits, name)) for name in ("train", "val")}
@@ -260,10 +261,14 @@ def _describe_search(
 def _classifier(
     dataset: Dataset, splits: Splits, preparation: Preparation, found: Comparison, options: WorksheetOptions
 ) -> Model:
-    setting: dict[str, Any] = asdict(options.training) | found.setting(found.best)
+    setting = found.setting(found.best)
     provenance = Provenance(
         solver="sgd",
-        **setting,
+        **asdict(options.training),
+        learning_rate=setting["learning_rate"],
+        reg=setting["reg"],
+        momentum=setting["momentum"],
+        batch_size=setting["batch_size"],
         features=options.features,
         data=dataset.name,
         fingerprint=dataset.fingerprint,

@@ -1,12 +1,10 @@
 """What tuning compares, with which solver, and how the chosen setting is refitted; neither is given the test split."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.checkpoint import MakeCheckpoint
 from linprobe.compare.compare import Control, compare
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import default_rates, default_regs
@@ -27,7 +25,7 @@ from linprobe.data.dataset import Examples
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
 
-__all__ = ["Tuning", "kept"]
+__all__ = ["Refitted", "SolverSaid", "Tuning", "kept"]
 
 PRODUCTS: dict[str, Precision] = {"auto": "auto", "float32": "single", "float64": "double"}  # as `solve` calls them
 
@@ -43,6 +41,36 @@ def kept(pool: Examples, classes: int, options: Options, resources: Resources) -
         if resources.held + size * shape[0] * shape[1] + max(rooms) > resources.memory:
             return pool
     return Examples(pool.X.kept(), pool.y, pool.groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolverSaid:
+    """What run.json and the model say of the solver: the first two of the exact one, the others of SGD."""
+
+    tol: float | None = None
+    precision: str | None = None
+    iterations: int | None = None
+    schedule: str | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Refitted:
+    """Weights W (D, K) and bias b (K,) of the chosen setting on the whole pool, and why the training ended.
+
+    gap: None where nothing is proven of the objective; iterations: of the exact solver.
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    objective: float
+    gap: float | None = None
+    iterations: int | None = None
+    status: str
+
+    @property
+    def relative_gap(self) -> float | None:
+        """The gap as a share of the objective."""
+        return None if self.gap is None else self.gap / self.objective
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,14 +93,14 @@ class Tuning:
             return Exact(loss=options.loss, tol=tol, precision=precision, seed=options.seed)
         return Descent(training=Training(options.loss, schedule="cosine", seed=options.seed))
 
-    def told(self) -> dict[str, Any]:
-        """What run.json says of the solver."""
+    def said(self) -> SolverSaid:
+        """What is said of the solver."""
         solver = self.solver()
         if isinstance(solver, Exact):
-            return {"tol": solver.tol, "precision": self.options.precision}
-        return {name: getattr(solver.training, name) for name in ("iterations", "schedule")}
+            return SolverSaid(tol=solver.tol, precision=self.options.precision)
+        return SolverSaid(iterations=solver.training.iterations, schedule=solver.training.schedule)
 
-    def compare(self, checkpoint: Callable[[dict[str, Any]], Checkpoint] | None) -> Comparison:
+    def compare(self, checkpoint: MakeCheckpoint | None) -> Comparison:
         """The comparison; checkpoint is made of what of the settings and the machine must stay the same to go on."""
         pool, folds, solver = self.pool, self.options.folds, self.solver()
         if folds is None:
@@ -112,12 +140,12 @@ class Tuning:
         if self.control.on_plan is not None:
             self.control.on_plan(replace(plan, bytes=max(plan.bytes, after)))
 
-    def refit(self, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        """Weights (D, K) and bias (K,) of the chosen setting on the whole pool, and what is known of them."""
+    def refit(self, best: dict[str, float]) -> Refitted:
+        """The chosen setting on the whole pool."""
         solver = self.solver()
         return self._proven(solver, best) if isinstance(solver, Exact) else self._trained(solver.training, best)
 
-    def _proven(self, solver: Exact, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    def _proven(self, solver: Exact, best: dict[str, float]) -> Refitted:
         X, y, reg, resources = self.pool.X, self.pool.y, np.array([best["reg"]]), self.control.resources
         progress = self.control.progress
         found = solve(
@@ -130,19 +158,21 @@ class Tuning:
             memory=resources.left,
             progress=None if progress is None else lambda done, of: progress(done, of, np.empty(0)),
         )
-        told = {
-            "iterations": int(found.iterations[0]),
-            "status": "failed" if found.failed[0] else str(found.stopped[0]),
-        }
         try:
             proof = certify(X, y, found.W, found.b, reg, self.options.loss)
             objective, gap = float(proof.objective[0]), float(proof.gap[0])
-            told = {"objective": objective, "gap": gap, "relative_gap": gap / objective, **told}
         except IncompatibleError:  # a head that stopped short may have a bias of which nothing follows
-            told = {"objective": float(found.objective[0]), "gap": None, "relative_gap": None, **told}
-        return found.W[:, :, 0], found.b[:, 0], told
+            objective, gap = float(found.objective[0]), None
+        return Refitted(
+            W=found.W[:, :, 0],
+            b=found.b[:, 0],
+            objective=objective,
+            gap=gap,
+            iterations=int(found.iterations[0]),
+            status="failed" if found.failed[0] else str(found.stopped[0]),
+        )
 
-    def _trained(self, training: Training, best: dict[str, float]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    def _trained(self, training: Training, best: dict[str, float]) -> Refitted:
         X, y, heads = self.pool.X, self.pool.y, Heads.of(**best, seed=training.seed)
         products = self.control.resources.products
         found = StackRun(Data(X, y, len(self.classes)), heads, training, products=products).finish()
@@ -152,6 +182,9 @@ class Tuning:
                 "smaller learning rates"
             )
         loss = score_stack(X, y, found.W, found.b, training.loss).loss
-        objective = loss + penalty(found.W, found.b, heads.reg)
-        W, b = to_numpy(found.W)[:, :, 0], to_numpy(found.b)[:, 0]
-        return W, b, {"objective": float(objective[0]), "status": str(found.stopped[0])}
+        return Refitted(
+            W=to_numpy(found.W)[:, :, 0],
+            b=to_numpy(found.b)[:, 0],
+            objective=float((loss + penalty(found.W, found.b, heads.reg))[0]),
+            status=str(found.stopped[0]),
+        )

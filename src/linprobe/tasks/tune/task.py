@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from linprobe import __version__
-from linprobe.compare.checkpoint import Checkpoint
+from linprobe.compare.checkpoint import MakeCheckpoint
 from linprobe.compare.compare import Control
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.solver import Progress, Resources
@@ -25,6 +25,8 @@ from linprobe.tasks.tune.options import Options
 from linprobe.tasks.tune.steps import data_step, refit_step, settings_step, test_step
 
 __all__ = ["TuneResult", "tune"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ def tune(
     on_step: Callable[[Step], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     progress: Progress | None = None,
-    checkpoint: Callable[[dict[str, Any]], Checkpoint] | None = None,
+    checkpoint: MakeCheckpoint | None = None,
 ) -> TuneResult:
     """Compare values of reg (with SGD, and learning rates) on any data set, refit the best, measure test once.
 
@@ -87,24 +89,27 @@ def tune(
 
     control = Control(resources=resources(), on_plan=on_plan, progress=progress)
     tuning = Tuning(pool=pool, train=len(splits.train), classes=dataset.classes, options=options, control=control)
-    sizes = {"train": data.train, "val": data.val}
     work = {
         "work": "tune",
         "data": dataset.fingerprint,
-        **sizes,
+        "train": data.train,
+        "val": data.val,
         "rows": rows.fingerprint,
         "features": options.features,
     }
-    keep = None if checkpoint is None else lambda settings: checkpoint(work | settings)
+    keep = None if checkpoint is None else lambda settings: checkpoint({**work, **settings})
     found, seconds = _timed(lambda: tuning.compare(keep))
-    told = tuning.told()
+    said = tuning.said()
     settings = tried(found)
     best = settings[found.best]
     names = [name for name in ("learning_rate", "reg") if name in best.setting]
     grid = Compared(
         solver=options.solver,
         loss=options.loss,
-        **told,
+        tol=said.tol,
+        precision=said.precision,
+        iterations=said.iterations,
+        schedule=said.schedule,
         folds=options.folds,
         settings=len(settings),
         axes={name: tuple(sorted({row.setting[name] for row in settings})) for name in names},
@@ -115,16 +120,28 @@ def tune(
     )
     on_step(settings_step(grid))
 
-    (W, b, ended), seconds = _timed(lambda: tuning.refit(found.setting(found.best)))
-    refit = Refit(n=len(pool), seconds=seconds, **ended)
+    refitted, seconds = _timed(lambda: tuning.refit(found.setting(found.best)))
+    refit = Refit(
+        n=len(pool),
+        seconds=seconds,
+        objective=refitted.objective,
+        gap=refitted.gap,
+        relative_gap=refitted.relative_gap,
+        iterations=refitted.iterations,
+        status=refitted.status,
+    )
     on_step(refit_step(refit, best, options.loss, grid.tol))
 
     provenance = Provenance(
         solver=options.solver,
         loss=options.loss,
-        **told,
+        tol=said.tol,
+        precision=said.precision,
+        iterations=said.iterations,
+        schedule=said.schedule,
         folds=options.folds,
-        **{name: best.setting[name] for name in names},
+        learning_rate=best.learning_rate,
+        reg=best.reg,
         features=options.features,
         seed=options.seed,
         data=dataset.name,
@@ -135,13 +152,14 @@ def tune(
         version=__version__,
     )
     proven = None if refit.gap is None else Proven(refit.objective, refit.gap)
-    classifier = Model(W, b, dataset.classes, preparation, provenance, proven, dataset.white)
+    classifier = Model(refitted.W, refitted.b, dataset.classes, preparation, provenance, proven, dataset.white)
     # The one place that reads the test split; the choice is made.
     evidence = observe(classifier, splits.test)
     test = Accuracy.of(evidence.correct, evidence.n)
     on_step(test_step(test, len(dataset.classes)))
-    said = {**provenance.tell(), "white": dataset.white}
-    return TuneResult(classifier, found, evidence, Results(options=said, data=data, grid=grid, refit=refit, test=test))
+    options_said = {**provenance.tell(), "white": dataset.white}
+    numbers = Results(options=options_said, data=data, grid=grid, refit=refit, test=test)
+    return TuneResult(classifier, found, evidence, numbers)
 
 
 def _groups(splits: Splits, folds: int | None) -> dict[str, int]:
@@ -160,7 +178,7 @@ def _ignore(step: Step) -> None:
     """Nobody is watching."""
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
     started = time.perf_counter()
     result = work()
     return result, time.perf_counter() - started
