@@ -2,6 +2,7 @@
 
 # A figure of a run may be None, which fails the tests that compare it.
 # pyright: reportOptionalOperand=false, reportOptionalIterable=false, reportArgumentType=false
+# pyright: reportOptionalSubscript=false
 
 import base64
 import copy
@@ -267,11 +268,11 @@ def test_of_a_wide_range_the_right_end_is_named(share, side, log):
 def test_the_table_has_every_setting_best_first():
     run = run_of("momentum")
     table = settings.table(settings_of(run), 10**6)
-    titles = [column["title"] for column in table["header"]]
+    titles = [column.title for column in table.header]
     assert titles[:4] == ["learning rate", "reg", "momentum", "batch size"]
-    assert len(table["rows"]) == table["all"] == 36
-    assert [row["marked"] for row in table["rows"]] == [True] + [False] * 35
-    accuracy = [float(row["cells"][titles.index("validation")]) for row in table["rows"]]
+    assert len(table.rows) == table.all == 36
+    assert [row.marked for row in table.rows] == [True] + [False] * 35
+    accuracy = [float(row.cells[titles.index("validation")]) for row in table.rows]
     assert accuracy == sorted(accuracy, reverse=True)
 
 
@@ -326,7 +327,7 @@ def test_a_path_is_drawn_over_reg_with_its_interval():
     val = next(trace for trace in figure.data if trace.get("name") == "validation")
     n = run.numbers.data.val
     for k, row in enumerate(rows):
-        assert (figure.more["x"][k], val["y"][k]) == (row.reg, row.val_accuracy)
+        assert (figure.x[k], val["y"][k]) == (row.reg, row.val_accuracy)
         expected = wilson_interval(round(row.val_accuracy * n), n)
         assert (low[k], high[k]) == pytest.approx(expected, abs=1e-5)
     assert "proven gap" in val["hovertemplate"]
@@ -367,7 +368,7 @@ def test_every_loss_curve_is_there_the_best_on_top():
     for k in order[3:]:
         assert f"diverged: {found.named(k)}" in drawn
     assert next(reversed(drawn)).startswith("chosen")
-    assert figure.more["x"] == run.steps.tolist()
+    assert figure.x == run.steps.tolist()
 
 
 def test_what_diverges_has_no_say_in_the_axis():
@@ -556,7 +557,7 @@ def test_whether_it_knows_how_sure_it_is_is_judged_by_the_noise(confidence, word
     n = np.array([100, *[0] * 9])
     found = Reliability(n, np.where(n, confidence, np.nan), np.where(n, 0.6, np.nan))
     evidence = replace(run.evidence, counts=np.array([[30, 20], [20, 30]]), reliability=found)
-    assert words in failures.calibration(replace(run, evidence=evidence))["sentence"]
+    assert words in failures.calibration(replace(run, evidence=evidence)).sentence
 
 
 def test_a_single_bin_without_examples_is_one():

@@ -7,6 +7,7 @@ looks and their behaviour are in assets/, one stylesheet and one script for each
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from linprobe.publish import publish_file
 from linprobe.report.page.facts import facts_of
 from linprobe.report.page.figures import figures_of
 from linprobe.report.page.model import model_of
+from linprobe.report.page.parts import PageFacts
+from linprobe.report.page.views import Figure
 from linprobe.report.run import Run, read_run
 
 ASSETS = Path(__file__).parent / "assets"
@@ -58,8 +61,8 @@ def render(run: Run) -> str:
     """The page of a run, HTML of at most MOST_BYTES."""
     plotly = require("plotly.offline", "plots").get_plotlyjs()
     styles, scripts = ([_asset(name) for name in names] for names in (STYLES, SCRIPTS))
-    assets = {"styles": styles, "first": _asset(THEME), "scripts": [plotly, *scripts]}
-    taken = sum(len(text.encode()) for text in (*styles, assets["first"], plotly, *scripts))
+    assets = _Assets(styles, _asset(THEME), [plotly, *scripts])
+    taken = sum(len(text.encode()) for text in (*styles, assets.first, *assets.scripts))
     room = max(0, MOST_BYTES - TEXT_BYTES - taken)
     room = max(0, room - len(packed := _json(model_of(run, room // 2))))
     page = ""
@@ -76,7 +79,16 @@ def render(run: Run) -> str:
     return page
 
 
-def _fill(assets: dict[str, Any], data: dict[str, str], **context: Any) -> str:
+@dataclass(frozen=True)
+class _Assets:
+    """Stylesheets, the script that runs before anything is painted, and the others."""
+
+    styles: list[str]
+    first: str
+    scripts: list[str]
+
+
+def _fill(assets: _Assets, data: dict[str, str], facts: PageFacts, figures: dict[str, Figure]) -> str:
     """The template with everything in its place; what is marked as safe are our own files and JSON without markup."""
     jinja2 = require("jinja2", "plots")
     environment = jinja2.Environment(
@@ -88,12 +100,13 @@ def _fill(assets: dict[str, Any], data: dict[str, str], **context: Any) -> str:
     )
     safe = jinja2.utils.markupsafe.Markup
     return environment.get_template("page.html.j2").render(
-        policy=_policy([assets["first"], *assets["scripts"]]),
-        styles=[safe(style) for style in assets["styles"]],
-        first=safe(assets["first"]),
-        scripts=[safe(script) for script in assets["scripts"]],
+        policy=_policy([assets.first, *assets.scripts]),
+        styles=[safe(style) for style in assets.styles],
+        first=safe(assets.first),
+        scripts=[safe(script) for script in assets.scripts],
         data={name: safe(part) for name, part in data.items()},
-        **context,
+        facts=facts,
+        figures=figures,
     )
 
 

@@ -1,13 +1,23 @@
 """What the page says, in words and numbers that the template only has to place."""
 
 from dataclasses import replace
-from typing import Any
 
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import wilson_interval
 from linprobe.report.labels import percent
 from linprobe.report.page import failures, settings
 from linprobe.report.page.names import class_names, shown
+from linprobe.report.page.parts import (
+    AccuracyInterval,
+    Card,
+    PageFacts,
+    ReproduceFacts,
+    SettingsFacts,
+    SolverFacts,
+    TemplateFacts,
+    TemplateTile,
+    WorksheetFacts,
+)
 from linprobe.report.page.pictures import template_pictures
 from linprobe.report.run import Run
 from linprobe.report.settings import Settings, screened_of, settings_of
@@ -33,29 +43,29 @@ LONGEST_COMMAND = 20_000
 FILTERED = 24  # templates; of more, one is found by its name
 
 
-def facts_of(run: Run, room: dict[str, int]) -> dict[str, Any]:
+def facts_of(run: Run, room: dict[str, int]) -> PageFacts:
     """Everything but the figures and the model; room: bytes for what can grow."""
     found, names = settings_of(run), class_names(run.classifier.classes)
     solver = _solver(run)
-    weakest = failures.weakest(run, names)
-    return {
-        "title": shown(run.numbers.data.source, 80),
-        "kind": "tune" if run.numbers.first_loss is None else "worksheet",
-        "heading": loss.classifier if (loss := LOSSES.get(run.numbers.loss)) else "Linear classifier",
-        "lede": _lede(run),
-        "notes": _notes(run),
-        "cards": [_accuracy(run), _winner(run, found), _card("solver", "Is the solver done?", solver), weakest],
-        "settings": _settings(run, found, room),
-        "solver": solver,
-        "templates": _templates(run, names, room["templates"]),
-        "classes": names,
-        "recall": failures.recall(run, names, room["classes"]),
-        "pairs": failures.pairs(run, names),
-        "mistakes": failures.mistakes(run, names, room["mistakes"]),
-        "calibration": failures.calibration(run),
-        "worksheet": _worksheet(run),
-        "reproduce": _reproduce(run, names),
-    }
+    done = Card(section="solver", label="Is the solver done?", value=solver.value, sentences=solver.sentences[:1])
+    return PageFacts(
+        title=shown(run.numbers.data.source, 80),
+        kind="tune" if run.numbers.first_loss is None else "worksheet",
+        heading=loss.classifier if (loss := LOSSES.get(run.numbers.loss)) else "Linear classifier",
+        lede=_lede(run),
+        notes=_notes(run),
+        cards=[_accuracy(run), _winner(run, found), done, failures.weakest(run, names)],
+        settings=_settings(run, found, room),
+        solver=solver,
+        templates=_templates(run, names, room["templates"]),
+        classes=len(names),
+        recall=failures.recall(run, names, room["classes"]),
+        pairs=failures.pairs(run, names),
+        mistakes=failures.mistakes(run, names, room["mistakes"]),
+        calibration=failures.calibration(run),
+        worksheet=_worksheet(run),
+        reproduce=_reproduce(run, names),
+    )
 
 
 def _notes(run: Run) -> list[str]:
@@ -108,36 +118,32 @@ def _many(name: str) -> str:
     return {"reg": "values of reg", "momentum": "momenta"}.get(name, f"{AXES[name]}s")
 
 
-def _card(section: str, label: str, told: dict[str, Any]) -> dict[str, Any]:
-    return {"section": section, "label": label, "value": told["value"], "sentences": told["sentences"][:1]}
-
-
-def _accuracy(run: Run) -> dict[str, Any]:
+def _accuracy(run: Run) -> Card:
     test, K = run.numbers.test, len(run.classifier.classes)
     low, high = test.interval
     right = round(test.accuracy * test.n)
-    return {
-        "section": "failures",
-        "label": "Test accuracy",
-        "value": f"{test.accuracy:.4f}",
-        "interval": {"low": low, "high": high, "accuracy": test.accuracy, "chance": 1 / K},
-        "sentences": [
+    return Card(
+        section="failures",
+        label="Test accuracy",
+        value=f"{test.accuracy:.4f}",
+        interval=AccuracyInterval(test.accuracy, low, high, 1 / K),
+        sentences=[
             f"{right:,} of {counted(test.n, 'test example')} right. The 95\u00a0% interval (Wilson) is {low:.4f} to "
             f"{high:.4f}; chance among {K:,} classes is {1 / K:.4f}."
         ],
-    }
+    )
 
 
-def _winner(run: Run, found: Settings) -> dict[str, Any]:
+def _winner(run: Run, found: Settings) -> Card:
     best = found.rows[found.best]
     brief = settings.lead_in_brief(found)
     sentence = f"Validation accuracy {best.val_accuracy:.4f} on {counted(found.n, 'example')}, {brief}."
     if run.numbers.grid.edges:
         sentence += " It lies at the edge of what was tried."
-    return {"section": "settings", "label": "Chosen", "parts": found.parts(found.best), "sentences": [sentence]}
+    return Card(section="settings", label="Chosen", parts=found.parts(found.best), sentences=[sentence])
 
 
-def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]:
+def _settings(run: Run, found: Settings, room: dict[str, int]) -> SettingsFacts:
     grid, screened = run.numbers.grid, screened_of(run)
     notes = []
     lost = sum(row.status == "diverged" for row in (screened or found).rows)
@@ -157,20 +163,20 @@ def _settings(run: Run, found: Settings, room: dict[str, int]) -> dict[str, Any]
         notes.append("Accuracies, objectives and gaps are means over the folds.")
     room_each = room["table"] // (1 if screened is None else 2)
     best = found.rows[found.best]
-    return {
-        "chosen": found.named(found.best),
-        "accuracy": f"{best.val_accuracy:.4f}",
-        "train": f"{best.train_accuracy:.4f}",
-        "on": counted(found.n, "example"),
-        "lead": settings.lead(found),
-        "edges": settings.edges(run),
-        "notes": notes,
-        "table": settings.table(found, room_each),
-        "screening": None if screened is None else settings.table(screened, room_each),
-    }
+    return SettingsFacts(
+        chosen=found.named(found.best),
+        accuracy=f"{best.val_accuracy:.4f}",
+        train=f"{best.train_accuracy:.4f}",
+        on=counted(found.n, "example"),
+        lead=settings.lead(found),
+        edges=settings.edges(run),
+        notes=notes,
+        table=settings.table(found, room_each),
+        screening=None if screened is None else settings.table(screened, room_each),
+    )
 
 
-def _solver(run: Run) -> dict[str, Any]:
+def _solver(run: Run) -> SolverFacts:
     """Whether the solver is done: in a word, in sentences, and by which figures."""
     numbers, refit = run.numbers, run.numbers.refit
     if refit is not None:
@@ -185,38 +191,37 @@ def _solver(run: Run) -> dict[str, Any]:
         first = step.notes[0]
         if refit.relative_gap is not None:
             first += f" The gap is {at_most(refit.relative_gap, 1)} of the objective."
-        return {"value": value, "sentences": [first, *step.notes[1:]], "rows": _untimed(step)}
+        return SolverFacts(value, [first, *step.notes[1:]], _untimed(step))
     optimum = numbers.optimum or Skipped(skipped="this run did not look for the optimum")
     if isinstance(optimum, Skipped):
         why = shown(optimum.skipped, LONGEST)
         sentence = f"How far SGD is from the lowest possible objective is not known: {why}."
-        return {"value": "Not known", "sentences": [sentence], "rows": ()}
+        return SolverFacts("Not known", [sentence])
     step, share = optimum_step(optimum), optimum.sgd.relative_excess
     if not proven_lowest(optimum):
-        return {"value": "Not known", "sentences": step.notes, "rows": step.rows}
+        return SolverFacts("Not known", step.notes, step.rows)
     value = "Yes" if share < DONE else "Nearly" if share < NEAR else "No"
     first = (
         f"SGD's objective, {number(optimum.sgd.objective, 4)}, is {excess(share)} the lowest possible one at "
         f"this reg, {number(optimum.objective, 4)}, which is proven to {at_most(optimum.relative_gap, 1)} of it."
     )
-    return {"value": value, "sentences": [first, *step.notes], "rows": step.rows}
+    return SolverFacts(value, [first, *step.notes], step.rows)
 
 
 def _untimed(step: Step) -> list[Row]:
     return [row for row in step.rows if not row.timed]
 
 
-def _templates(run: Run, names: list[str], room: int) -> dict[str, Any]:
+def _templates(run: Run, names: list[str], room: int) -> TemplateFacts:
     shape, K = run.classifier.preparation.shape, len(names)
     if len(shape) != 3:
-        return {
-            "tiles": [],
-            "why": f"The examples are rows of {counted(shape[0], 'feature')}, not pictures: there is nothing to draw.",
-        }
+        return TemplateFacts(
+            why=f"The examples are rows of {counted(shape[0], 'feature')}, not pictures: there is nothing to draw."
+        )
     drawn = template_pictures(run, room)
     recall = run.evidence.counts.diagonal() / run.evidence.counts.sum(axis=1).clip(1)
     tiles = [
-        {"uri": uri, "name": names[k], "recall": f"{recall[k]:.2f}" if run.evidence.counts[k].any() else "–"}
+        TemplateTile(uri, names[k], f"{recall[k]:.2f}" if run.evidence.counts[k].any() else "–")
         for k, uri in enumerate(drawn.uris)
     ]
     channels = shape[2]
@@ -231,18 +236,17 @@ def _templates(run: Run, names: list[str], room: int) -> dict[str, Any]:
         notes.append(f"Averaged from {shape[0]} x {shape[1]} down to {drawn.side} pixels, to keep the page small.")
     if len(tiles) < K:
         notes.append(f"The first {len(tiles):,} of {K:,} classes; templates.png in the run's folder has all of them.")
-    why = "The page has no room for them; templates.png in the run's folder has all."
-    return {
-        "tiles": tiles,
-        "why": why,
-        "how": how,
-        "notes": notes,
-        "signed": channels != 3,
-        "filter": len(tiles) > FILTERED,
-    }
+    return TemplateFacts(
+        tiles=tiles,
+        why="The page has no room for them; templates.png in the run's folder has all.",
+        how=how,
+        notes=notes,
+        signed=channels != 3,
+        filter=len(tiles) > FILTERED,
+    )
 
 
-def _worksheet(run: Run) -> dict[str, Any] | None:
+def _worksheet(run: Run) -> WorksheetFacts | None:
     """The figures of the exercise's first steps, each beside what was expected, and its two questions."""
     numbers, K, published = run.numbers, len(run.classifier.classes), run.numbers.grid.published_val_accuracy
     first, check, matrix, answers = numbers.first_loss, numbers.gradient_check, numbers.vectorized, numbers.questions
@@ -253,18 +257,18 @@ def _worksheet(run: Run) -> dict[str, Any] | None:
         ("Can one more image leave the SVM loss as it is, but never the softmax loss?", answers.svm_unchanged.answer),
     )
     steps = (first_loss_step(first, numbers.loss, K), gradient_check_step(check), vectorized_step(matrix))
-    return {
-        "rows": [replace(row, what=f"{step.title}: {row.what}") for step in steps for row in _untimed(step)],
-        "published": None if published is None else f"{published:.3f}",
-        "questions": [(question, shown(answer, LONGEST)) for question, answer in asked],
-    }
+    return WorksheetFacts(
+        rows=[replace(row, what=f"{step.title}: {row.what}") for step in steps for row in _untimed(step)],
+        published=None if published is None else f"{published:.3f}",
+        questions=[(question, shown(answer, LONGEST)) for question, answer in asked],
+    )
 
 
 def _groups(groups: dict[str, int]) -> str:
     return f"{', '.join(f'{number:,} {shown(name, 20)}' for name, number in groups.items())}; none in two of them"
 
 
-def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
+def _reproduce(run: Run, names: list[str]) -> ReproduceFacts:
     numbers, data = run.numbers, run.numbers.data
     shape = run.classifier.preparation.shape
     what = (
@@ -277,12 +281,11 @@ def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
     rows = options.pop("rows", None)
     flat = options | ({f"rows: {name}": value for name, value in rows.items()} if isinstance(rows, dict) else {})
     flat = {name.replace("_", " "): value for name, value in flat.items() if name not in SAID_ELSEWHERE}
-    return {
-        "command": numbers.command[:LONGEST_COMMAND],
-        "install": "git clone URL-OF-LINPROBE linprobe\npip install './linprobe[all]'",
-        "expect": f"{run.evidence.correct:,} of {counted(run.evidence.n, 'test example')} right "
-        f"({low:.4f} to {high:.4f})",
-        "data": [
+    return ReproduceFacts(
+        command=numbers.command[:LONGEST_COMMAND],
+        install="git clone URL-OF-LINPROBE linprobe\npip install './linprobe[all]'",
+        expect=f"{run.evidence.correct:,} of {counted(run.evidence.n, 'test example')} right ({low:.4f} to {high:.4f})",
+        data=[
             ("source", shown(data.source, 200)),
             ("fingerprint", shown(data.fingerprint, 200)),
             ("examples", what),
@@ -291,6 +294,6 @@ def _reproduce(run: Run, names: list[str]) -> dict[str, Any]:
             ("seed", shown(numbers.options.get("seed"))),
             ("classes", f"{len(names):,}: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}"),
         ],
-        "versions": [(shown(name), shown(version)) for name, version in numbers.versions.items()],
-        "options": [(shown(name), shown("none" if value is None else value, 200)) for name, value in flat.items()],
-    }
+        versions=[(shown(name), shown(version)) for name, version in numbers.versions.items()],
+        options=[(shown(name), shown("none" if value is None else value, 200)) for name, value in flat.items()],
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from linprobe.report import figures as of_run
 from linprobe.report.labels import percent
 from linprobe.report.page.names import class_names, in_figure
-from linprobe.report.page.views import GAPS, Figure, view
+from linprobe.report.page.views import GAPS, Figure, Plotly, view
 from linprobe.report.run import Run
 from linprobe.results.steps import counted
 
@@ -43,7 +43,7 @@ def _losses(run: Run, room: int) -> Figure | None:
     steps, settings, best, others, lost = found.steps, found.settings, found.best, found.others, found.lost
     mode = "lines" if len(steps) > 2 else "lines+markers"
 
-    def curve(k: int, name: str, line: dict[str, Any], **other: Any) -> dict[str, Any]:
+    def curve(k: int, name: str, line: Plotly, **other: Any) -> Plotly:
         told = {"hovertemplate": "%{fullData.name}<br>iteration %{x}: <b>%{y:.4g}</b><extra></extra>"}
         y = _packed(found.curves[:, k], "f4")
         return {"type": "scatter", "mode": mode, "name": name, "y": y, "line": line} | told | other
@@ -84,11 +84,11 @@ def _losses(run: Run, room: int) -> Figure | None:
             "xaxis": {"title": {"text": "iteration"}},
             "yaxis": {"title": {"text": f"objective{' (logarithmic scale)' if log else ''}"}, **axis},
         },
-        more={"x": [int(step) for step in steps]},
+        x=[int(step) for step in steps],
     )
 
 
-def _only_named(name: str, line: dict[str, Any]) -> dict[str, Any]:
+def _only_named(name: str, line: Plotly) -> Plotly:
     """A line of the legend that stands for many."""
     return {"type": "scatter", "mode": "lines", "name": name, "x": [None], "y": [None], "line": line}
 

@@ -3,25 +3,55 @@
 import base64
 import json
 import math
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from linprobe.report.page.names import class_names, isolated
 from linprobe.report.run import Run
 
-__all__ = ["model_of"]
+__all__ = ["NoPageModel", "PageModel", "PageSamples", "model_of"]
 
 SAMPLES = 8
 REST = 300  # bytes, about, of the keys and the small values
 
 
-def model_of(run: Run, room: int) -> dict[str, Any]:
-    """Weights, preparation and samples of the run's model, in at most `room` bytes of JSON; or why it is absent.
+class PageSamples(TypedDict):
+    """Mistakes to try the model on: pixels, bytes (m, *shape) in base64 as the source gave them, and both classes."""
 
-    Names are as the page shows them. Arrays are base64: W (D, K), b and mean little-endian float32; the samples' pixels
-    bytes (m, *shape), as the source gave them. Where there is little room, samples are left out. {"absent": a sentence}
-    where no picture fits the model, or it does not fit into the room.
+    pixels: str
+    labels: list[int]
+    predicted: list[int]
+
+
+class PageModel(TypedDict):
+    """The model as the page's script reads it: names as the page shows them.
+
+    W (D, K), b and mean: little-endian float32 in base64.
+    """
+
+    classes: list[str]
+    shape: tuple[int, ...]
+    white: float
+    unitRows: bool
+    probabilistic: bool
+    W: str
+    b: str
+    mean: str
+    samples: PageSamples
+
+
+class NoPageModel(TypedDict):
+    """Why the page has no model, in a sentence."""
+
+    absent: str
+
+
+def model_of(run: Run, room: int) -> PageModel | NoPageModel:
+    """The run's model, in at most `room` bytes of JSON; or why it is absent.
+
+    Where there is little room, samples are left out; the model is absent where no picture fits it, or it does not fit
+    into the room.
     """
     classifier, preparation = run.classifier, run.classifier.preparation
     shape, names = preparation.shape, [isolated(name) for name in class_names(classifier.classes)]
@@ -42,12 +72,14 @@ def model_of(run: Run, room: int) -> dict[str, Any]:
         "white": classifier.white,
         "unitRows": preparation.unit_rows,
         "probabilistic": classifier.probabilistic,
-        **{name: _base64(array) for name, array in floats.items()},
+        "W": _base64(floats["W"]),
+        "b": _base64(floats["b"]),
+        "mean": _base64(floats["mean"]),
         "samples": _samples(run, room - size),
     }
 
 
-def _samples(run: Run, room: int) -> dict[str, Any]:
+def _samples(run: Run, room: int) -> PageSamples:
     """The surest mistakes on test, as many as there is room for."""
     mistakes = run.evidence.mistakes
     count = 0

@@ -1,10 +1,10 @@
 """Which setting won and by how much, and all of them as a table."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from linprobe.compare.settings import EDGE
 from linprobe.core.measure import wilson_interval
+from linprobe.report.page.parts import SettingColumn, SettingRow, SettingsTable
 from linprobe.report.run import Run
 from linprobe.report.settings import Settings
 from linprobe.results.steps import AXES, TITLES, counted, wider
@@ -15,7 +15,7 @@ ALL_LOST = "All {:,} others diverged."
 ROW_BYTES = 26  # of HTML around a figure in a row
 
 
-def table(settings: Settings, room: int) -> dict[str, Any]:
+def table(settings: Settings, room: int) -> SettingsTable:
     """The rows as the page's table shows them, the best first, as many as there is room for; marked: the chosen."""
     rows, left = [], room
     for k in settings.order:
@@ -23,11 +23,11 @@ def table(settings: Settings, room: int) -> dict[str, Any]:
         left -= sum(len(one.encode()) + ROW_BYTES for one in cells) + ROW_BYTES
         if left < 0 and rows:
             break
-        rows.append({"cells": cells, "marked": k == settings.best, "lost": settings.rows[k].status == "diverged"})
+        rows.append(SettingRow(cells, k == settings.best, settings.rows[k].status == "diverged"))
     kinds = {"status": "word", "fold_accuracy": "word"}
-    header = [{"title": TITLES[name], "kind": kinds.get(name, "number")} for name in settings.columns]
+    header = [SettingColumn(TITLES[name], kinds.get(name, "number")) for name in settings.columns]
     sorted_by = settings.columns.index("val_accuracy")
-    return {"header": header, "rows": rows, "all": len(settings.rows), "sorted_by": sorted_by}
+    return SettingsTable(header=header, rows=rows, all=len(settings.rows), sorted_by=sorted_by)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How a comparison of settings is plotted: a heat map over two axes, lines along one, points for random trials."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from linprobe.report.settings import Settings, cell
 from linprobe.results import Tried
 from linprobe.results.steps import AXES, TITLES
 
-__all__ = ["GAPS", "Figure", "view"]
+__all__ = ["GAPS", "Figure", "Plotly", "view"]
+
+Plotly = dict[str, Any]  # a trace, a layout, or a part of one, with the keys that plotly documents
 
 GAPS = 40  # rows or columns of a map; more of them stand without gaps between them
 POINT_BYTES = 100  # of JSON for a setting without its hover
@@ -24,20 +26,21 @@ class Figure:
     """A figure: its name for those who do not see it, what is said below it, and data and layout as plotly documents.
 
     Colours are names of the page's CSS variables. cells: rows, columns and characters of a map with numbers in its
-    cells, which are left out where they do not fit.
+    cells, which are left out where they do not fit. x: of all traces that have none of their own.
     """
 
     label: str
     caption: str
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
+    data: list[Plotly]
+    layout: Plotly
     cells: tuple[int, int, int] | None = None
     shape: str = "wide"
-    more: dict[str, Any] = field(default_factory=dict)
+    x: list[Any] | None = None
 
-    def plot(self) -> dict[str, Any]:
+    def plot(self) -> Plotly:
         """What the page's script draws."""
-        return {"data": self.data, "layout": self.layout, "cells": self.cells, **self.more}
+        shared = {} if self.x is None else {"x": self.x}
+        return {"data": self.data, "layout": self.layout, "cells": self.cells, **shared}
 
 
 def view(run: Run, room: int) -> Figure | None:
@@ -61,7 +64,7 @@ class _Hover:
         size = sum(len(one.encode()) + 3 for one in settings.cells(settings.best))
         self.settings, self.whole = settings, len(settings.rows) * (size + POINT_BYTES) <= room
 
-    def adds(self, places: Any, **plain: str) -> dict[str, Any]:
+    def adds(self, places: Any, **plain: str) -> Plotly:
         """The keys of a trace; places: of its settings, nested as it has them; plain: title -> what plotly knows."""
         if not self.whole:
             lines = [f"{title} <b>%{{{known}}}</b>" for title, known in plain.items()]
@@ -181,7 +184,7 @@ def _lines(found: of_run.PathLines, hover: _Hover) -> Figure:
     val = [settings.accuracy(k) for k in trained]
     line = {"type": "scatter"}
     band = line | {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    data: list[dict[str, Any]] = [
+    data: list[Plotly] = [
         band | {"y": [round(low, 5) for low, _ in intervals]},
         band
         | {"y": [round(high, 5) for _, high in intervals], "fill": "tonexty", "fillcolor": "--band"}
@@ -212,7 +215,7 @@ def _lines(found: of_run.PathLines, hover: _Hover) -> Figure:
         caption=f"Ringed: the chosen setting. {hover.said}{_kept(found.left_out, len(rows))}",
         data=data,
         layout={"xaxis": _axis(along, found.scale), "yaxis": {"title": {"text": "accuracy"}}},
-        more={"x": x},
+        x=x,
     )
 
 
@@ -220,17 +223,17 @@ def _kept(left_out: int, count: int, which: str = "") -> str:
     return f" Drawn are the {which}{count - left_out:,} of {count:,}, to keep the page small." if left_out else ""
 
 
-def _marks(points: list[tuple[Any, Any]], name: str, marker: dict[str, Any]) -> dict[str, Any]:
+def _marks(points: list[tuple[Any, Any]], name: str, marker: Plotly) -> Plotly:
     xs, ys = ([point[place] for point in points] for place in (0, 1))
     return {"type": "scatter", "mode": "markers", "name": name, "x": xs, "y": ys, "marker": marker}
 
 
-def _ring(points: list[tuple[Any, Any]], name: str, colour: str, size: int) -> dict[str, Any]:
+def _ring(points: list[tuple[Any, Any]], name: str, colour: str, size: int) -> Plotly:
     marker = {"symbol": "circle-open", "size": size, "color": colour, "line": {"width": 3}}
     return _marks(points, name, marker) | {"hoverinfo": "skip"}
 
 
-def _crosses(settings: Settings, lost: list[int], place: Any) -> list[dict[str, Any]]:
+def _crosses(settings: Settings, lost: list[int], place: Any) -> list[Plotly]:
     """The settings that diverged."""
     if not lost:
         return []
@@ -240,23 +243,23 @@ def _crosses(settings: Settings, lost: list[int], place: Any) -> list[dict[str, 
     return [_marks([place(row) for row in rows], "diverged", marker) | _telling(told)]
 
 
-def _rings(marked: Sequence[Tried], place: Any) -> list[dict[str, Any]]:
+def _rings(marked: Sequence[Tried], place: Any) -> list[Plotly]:
     return [_ring([place(row) for row in marked], "retrained", "--accent", 20)] if marked else []
 
 
-def _telling(told: list[str]) -> dict[str, Any]:
+def _telling(told: list[str]) -> Plotly:
     return {"text": told, "hovertemplate": "%{text}<extra></extra>"}
 
 
-def _axis(name: str, scale: of_run.Scale = "linear") -> dict[str, Any]:
+def _axis(name: str, scale: of_run.Scale = "linear") -> Plotly:
     return {"title": {"text": AXES[name]}} | ({} if scale == "linear" else {"type": scale})
 
 
-def _category(names: list[str]) -> dict[str, Any]:
+def _category(names: list[str]) -> Plotly:
     return {"type": "category", "categoryarray": names, "range": [-0.5, len(names) - 0.5], "showgrid": False}
 
 
-def _colours(limits: tuple[float, float], of: str) -> dict[str, Any]:
+def _colours(limits: tuple[float, float], of: str) -> Plotly:
     """The scale of validation accuracy, as the attributes of plotly's that begin with z or c."""
     return {
         "colorscale": "--ordered",
