@@ -1,8 +1,8 @@
 """The page of a class: how many submissions are right, the commonest faults, each student and each file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from linprobe.errors import require
 from linprobe.learn.checker.folder import JudgedSubmission, by_fault, by_student, same_texts
@@ -29,26 +29,36 @@ def write_class_page(judged: Sequence[JudgedSubmission], path: Path) -> None:
     """
     jinja2 = require("jinja2", "plots")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(_facts(judged))
+    kinds = [one.judgement for one in judged]
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        count=len(judged),
+        kinds=[(kind, word, kinds.count(kind)) for kind, word in WORDS.items() if kinds.count(kind)],
+        words=WORDS,
+        faults=[_fault(code, count, judged) for code, count in by_fault(judged)],
+        students=by_student(judged),
+        same=same_texts(judged),
+        judged=judged,
+    )
     with publish_file(path) as partial:
         partial.write_bytes(page.encode(errors="replace"))
 
 
-def _facts(judged: Sequence[JudgedSubmission]) -> dict[str, Any]:
-    kinds = [one.judgement for one in judged]
-    return {
-        "count": len(judged),
-        "kinds": [(kind, word, kinds.count(kind)) for kind, word in WORDS.items() if kinds.count(kind)],
-        "words": WORDS,
-        "faults": [_fault(code, count, judged) for code, count in by_fault(judged)],
-        "students": by_student(judged),
-        "same": same_texts(judged),
-        "judged": judged,
-    }
+@dataclass(frozen=True, kw_only=True)
+class _FaultOfMany:
+    """A fault of the class: how many have it, which share in per cent, what one of them was told, and who has it.
+
+    more: how many names there is no room for.
+    """
+
+    code: str
+    count: int
+    share: float
+    message: str
+    names: list[str]
+    more: int
 
 
-def _fault(code: str, count: int, judged: Sequence[JudgedSubmission]) -> dict[str, Any]:
-    """A fault of the class: how many have it, what one of them was told, and who has it."""
+def _fault(code: str, count: int, judged: Sequence[JudgedSubmission]) -> _FaultOfMany:
     having = [one for one in judged if code in one.codes]
     told = next(
         fault.message
@@ -58,11 +68,11 @@ def _fault(code: str, count: int, judged: Sequence[JudgedSubmission]) -> dict[st
         if fault.code == code
     )
     names = [one.submission.name for one in having]
-    return {
-        "code": code,
-        "count": count,
-        "share": 100 * count / len(judged),
-        "message": told,
-        "names": names[:SHOWN],
-        "more": max(0, len(names) - SHOWN),
-    }
+    return _FaultOfMany(
+        code=code,
+        count=count,
+        share=100 * count / len(judged),
+        message=told,
+        names=names[:SHOWN],
+        more=max(0, len(names) - SHOWN),
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -122,7 +121,7 @@ class Exact:
 
 
 def _trained(found: Optimum) -> Trained:
-    known: dict[str, Any] = {name: getattr(found, name) for name in ("W", "b", "stopped", "objective", "gap")}
+    known = {name: getattr(found, name) for name in ("W", "b", "stopped", "objective", "gap")}
     heads = len(found.objective)
     return Trained(members=np.arange(heads), done=heads, iterations=found.iterations, failed=found.failed, **known)
 

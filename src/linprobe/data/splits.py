@@ -77,10 +77,9 @@ class TrainedOn:
             or told.get("rule", "in order") not in get_args(Rule)
         ):
             raise DataError("the model does not tell which rows it was trained on; train it again, with linprobe tune")
-        known: dict[str, Any] = {field.name: told[field.name] for field in fields(cls) if field.name in told}
-        return cls(**known)
+        return cls(**{field.name: told[field.name] for field in fields(cls) if field.name in told})
 
-    def tell(self) -> dict[str, Any]:
+    def tell(self) -> dict[str, str | int | None]:
         """All of it, JSON-ready; without the rule that older versions had, which they did not tell."""
         told = asdict(self)
         return told if self.rule != "in order" else {name: told[name] for name in told if name != "rule"}

@@ -126,7 +126,7 @@ class Model:
         The same model gives the same bytes, under a checksum that `linprobe.load` compares.
         """
         preparation, labels = self.preparation, self.labels
-        said: dict[str, Any] = {
+        said: dict[str, object] = {
             "classes": self.classes,
             "labels": None if labels is None else labels.dtype.name,
             "feature_names": self.feature_names,

@@ -68,7 +68,7 @@ class Provenance:
             said["absent"] = tuple(said["absent"])
         return cls(**said, more={name: value for name, value in told.items() if name not in known})
 
-    def tell(self) -> dict[str, Any]:
+    def tell(self) -> Mapping[str, Any]:
         """All that is said, JSON-ready."""
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("more", "rows", "absent")}
         told |= {"rows": self.rows and self.rows.tell(), "absent": list(self.absent) or None}

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,35 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     return read(path, MODEL, ("W", "b", "mean"), ("scale",))
 
 
-def _told(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """What the metadata says, read from JSON, in the keys of the newest format."""
+@dataclass(frozen=True, kw_only=True)
+class _Unchecked:
+    """What the metadata of the newest format says, as JSON has it: each of it may still be anything."""
+
+    classes: Any
+    labels: Any = None
+    feature_names: Any = None
+    shape: Any
+    dtype: Any = None
+    white: Any
+    unit_rows: Any
+    provenance: Any
+    certificate: Any = None
+
+
+def _told(metadata: Mapping[str, str]) -> _Unchecked:
+    """What the metadata says, of any format."""
     if metadata["format"] == MODEL.format:
-        keys = ("classes", "labels", "feature_names", "shape", "dtype", "white", "unit_rows", "provenance")
-        return {key: _json(metadata, key) for key in (*keys, "certificate")}
-    told = {key: _json(metadata, key) for key in ("classes", "shape")}
+        return _Unchecked(**{one.name: _json(metadata, one.name) for one in fields(_Unchecked)})
+    classes, shape = (_json(metadata, key) for key in ("classes", "shape"))
     about = _expect(_json(metadata, "about"), dict, "about is not a table")
-    told["unit_rows"] = "unit_rows" in metadata and _json(metadata, "unit_rows")
-    told["white"] = about.pop("white", 255)
-    return told | {"provenance": about, **dict.fromkeys(("labels", "feature_names", "dtype", "certificate"))}
+    unit_rows = "unit_rows" in metadata and _json(metadata, "unit_rows")
+    white = about.pop("white", 255)
+    return _Unchecked(classes=classes, shape=shape, white=white, unit_rows=unit_rows, provenance=about)
 
 
-def _model(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
+def _model(told: _Unchecked, arrays: dict[str, np.ndarray]) -> Model:
     """The model that this is. Raises DataError, whose message says what is wrong, where it is none."""
-    classes, shape, white, unit_rows = (told[key] for key in ("classes", "shape", "white", "unit_rows"))
+    classes, shape, white, unit_rows = told.classes, told.shape, told.white, told.unit_rows
     if not (_are_names(classes) and classes):
         raise DataError("classes is not a list of names")
     if not (
@@ -85,7 +100,7 @@ def _model(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
         raise DataError("unit_rows is neither true nor false")
     if not (type(white) in (int, float) and 0 < white <= sys.float_info.max):
         raise DataError("white is not the value of a pixel")
-    dtype, names = told["dtype"], told["feature_names"]
+    dtype, names = told.dtype, told.feature_names
     if dtype is not None and dtype not in NUMBERS:
         raise DataError("dtype is not that of examples")
     features = math.prod(shape)
@@ -94,7 +109,7 @@ def _model(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
     _check_arrays(arrays, features, len(classes))
     if unit_rows and "scale" in arrays:
         raise DataError("it has a scale, and rows that are divided by their length")
-    certificate = told["certificate"]
+    certificate = told.certificate
     if certificate is not None and not (isinstance(certificate, dict) and set(certificate) == {"objective", "gap"}):
         raise DataError("certificate is not an objective and a gap")
     return Model(
@@ -104,11 +119,11 @@ def _model(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> Model:
         Preparation(
             arrays["mean"], tuple(shape), arrays.get("scale"), unit_rows, None if dtype is None else np.dtype(dtype)
         ),
-        Provenance.read(_expect(told["provenance"], dict, "provenance is not a table")),
+        Provenance.read(_expect(told.provenance, dict, "provenance is not a table")),
         None if certificate is None else Proven(**certificate),
         float(white),
         None if names is None else tuple(names),
-        None if told["labels"] is None else _labels(told["labels"], classes),
+        None if told.labels is None else _labels(told.labels, classes),
     )
 
 

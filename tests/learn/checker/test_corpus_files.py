@@ -69,7 +69,7 @@ def verdict_of(name):
     return check_file(FILES / f"{name}.py")
 
 
-def facts(report):
+def facts(report) -> dict[str, dict]:
     """The functions of a report as the tables above have them."""
     return {
         function["name"]: function | {"codes": [fault["code"] for fault in function["faults"]]}

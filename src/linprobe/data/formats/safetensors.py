@@ -8,7 +8,7 @@ import math
 import struct
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -28,6 +28,14 @@ LARGEST_HEADER = 2**24  # also of an index: a hundred thousand tensors
 _LENGTH = struct.Struct("<Q")
 _TYPES = {f"{letter}{8 * size}": f"<{letter.lower()}{size}" for letter in "IU" for size in (1, 2, 4, 8)}
 _TYPES |= {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?"}
+
+
+class _Described(TypedDict):
+    """What the header says of a tensor."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
 
 
 def entries(path: Path) -> list[Entry]:
@@ -55,7 +63,7 @@ def entries(path: Path) -> list[Entry]:
     return [_entry(path, name, described, start) for name, described in header.items() if name != "__metadata__"]
 
 
-def _entry(path: Path, name: str, described: dict[str, Any], start: int) -> Entry:
+def _entry(path: Path, name: str, described: _Described, start: int) -> Entry:
     """A tensor, by what the header says of it, which the library found to be so."""
     kind, shape = described["dtype"], tuple(described["shape"])
     dtype = np.dtype(_TYPES.get(kind, "V1"))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from linprobe.data.dataset import Dataset
 from linprobe.data.formats.choose import dataset_of
@@ -187,7 +187,7 @@ def _inside(folder: Path, where: Path, name: object) -> Path:
     return folder / name
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, object]:
     require_file(path, LONGEST_JSON, AGAIN)
     try:
         with readable(path):

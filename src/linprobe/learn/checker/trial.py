@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -11,9 +11,18 @@ from linprobe.learn.checker.outcome import Caller, Outcome
 from linprobe.learn.checker.truth import DOUBLE, SINGLE, Answer, answer, tolerances, value_with_added
 from linprobe.learn.checker.verdict import Layout, Loss
 
-__all__ = ["Given", "Part", "Trial", "evidence", "left_out", "plain"]
+__all__ = ["Given", "Part", "Trial", "WrongFigure", "evidence", "left_out", "plain"]
 
 Part = Literal["loss", "gradient"]
+
+
+class WrongFigure(TypedDict):
+    """What shows a fault, as plain JSON: in which case, where, and both figures, those that are not finite as words."""
+
+    case: str
+    where: str
+    expected: float | str
+    found: float | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,12 +145,12 @@ class Trial:
             if _are_single([one.value for one in answers]) or (close and self.unit_of_gradient == SINGLE):
                 self.unit = SINGLE
 
-    def at_value(self, given: Given, factor: float = 1.0) -> dict[str, Any]:
+    def at_value(self, given: Given, factor: float = 1.0) -> WrongFigure:
         """The figures that show a wrong value."""
         expected, _ = self.expected(given.case, factor)
         return evidence(given.case, "loss", expected, given.value)
 
-    def at_gradient(self, given: Given, factor: float = 1.0) -> dict[str, Any]:
+    def at_gradient(self, given: Given, factor: float = 1.0) -> WrongFigure:
         """The figures that show a wrong gradient, at the entry that is furthest from right."""
         _, expected = self.expected(given.case, factor)
         with np.errstate(all="ignore"):
@@ -188,12 +197,12 @@ def _are_single(numbers: Any) -> bool:
     return single and (not half or not numbers.any())
 
 
-def evidence(case: Case, where: str, expected: Any, found: Any) -> dict[str, Any]:
-    """The figures of a fault, as plain JSON: not finite numbers as words."""
+def evidence(case: Case, where: str, expected: Any, found: Any) -> WrongFigure:
+    """The figures of a fault."""
     return {"case": str(case), "where": where, "expected": plain(expected), "found": plain(found)}
 
 
-def plain(figure: Any) -> Any:
+def plain(figure: Any) -> float | str:
     """A number with as many digits as matter, words as they are."""
     if isinstance(figure, str):
         return figure

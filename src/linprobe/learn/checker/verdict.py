@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 __all__ = [
     "NOT_ENFORCED",
@@ -11,11 +11,14 @@ __all__ = [
     "RIGHT",
     "Convention",
     "Fault",
+    "FaultJson",
     "FileVerdict",
+    "FileVerdictJson",
     "Judgement",
     "Layout",
     "Loss",
     "Verdict",
+    "VerdictJson",
 ]
 
 Judgement = Literal["right", "right_unstable", "wrong", "unfinished", "crashes", "absent"]
@@ -39,6 +42,35 @@ class Fault:
     code: str
     message: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FaultJson(TypedDict):
+    """An entry of "faults" in what `linprobe check --json` prints."""
+
+    code: str
+    message: str
+    evidence: Mapping[str, Any]
+
+
+class VerdictJson(TypedDict):
+    """An entry of "functions" in what `linprobe check --json` prints."""
+
+    name: str
+    verdict: Judgement
+    convention: Convention | None
+    layout: Layout | None
+    loop_free: bool | None
+    seconds: float | None
+    faults: list[FaultJson]
+    notes: list[str]
+
+
+class FileVerdictJson(TypedDict):
+    """What `linprobe check FILE --json` prints."""
+
+    file: str
+    functions: list[VerdictJson]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -65,7 +97,7 @@ class Verdict:
         """Whether the function is right, at large scores too."""
         return self.verdict == "right"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> VerdictJson:
         """An entry of "functions" in what `linprobe check --json` prints."""
         return {
             "name": self.name,
@@ -98,7 +130,7 @@ class FileVerdict:
             return NOT_JUDGED
         return RIGHT if all(there) else NOT_RIGHT
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FileVerdictJson:
         """What `linprobe check FILE --json` prints."""
         return {
             "file": self.file,

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from linprobe.errors import OutputError, require
 from linprobe.learn.notebook.cells import WIDTH
@@ -19,10 +19,52 @@ from linprobe.publish import publish_file
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["print_pdf"]
+__all__ = ["CodeCell", "MarkdownNode", "PictureOutput", "TextOutput", "WordsCell", "print_pdf"]
 
 PRINTED = ("image/png", "text/markdown", "text/plain")  # of an output's forms the first that it has
 TEMPLATE = "handin.typ"
+
+
+class MarkdownNode(TypedDict):
+    """A node of Markdown with its children, or with its text; lang: of a fence; align: of a table's cell."""
+
+    type: str
+    children: "NotRequired[list[MarkdownNode]]"
+    text: NotRequired[str]
+    lang: NotRequired[str]
+    level: NotRequired[int]
+    align: NotRequired[str]
+
+
+class WordsCell(TypedDict):
+    """A cell of Markdown, or an output that is."""
+
+    kind: Literal["words"]
+    blocks: list[MarkdownNode]
+
+
+class TextOutput(TypedDict):
+    """What was printed."""
+
+    kind: Literal["text"]
+    text: str
+
+
+class PictureOutput(TypedDict):
+    """A picture, by the name of its file, and its width in pixels, if the notebook says it."""
+
+    kind: Literal["picture"]
+    file: str
+    width: int | None
+
+
+class CodeCell(TypedDict):
+    """A cell of code, and what it left."""
+
+    kind: Literal["code"]
+    number: int | None
+    source: str
+    outputs: list[WordsCell | TextOutput | PictureOutput]
 
 
 def print_pdf(path: Path, notebook: "NotebookNode") -> None:
@@ -59,14 +101,14 @@ def _skipped(cell: "NotebookNode") -> bool:
     return "hosted" in cell.metadata.get("tags", ()) and not cell.get("outputs")
 
 
-def _cell(cell: "NotebookNode", folder: Path) -> dict[str, Any]:
+def _cell(cell: "NotebookNode", folder: Path) -> WordsCell | CodeCell:
     if cell.cell_type == "markdown":
         return {"kind": "words", "blocks": _blocks(cell.source)}
     outputs = [_output(output, folder) for output in cell.outputs]
     return {"kind": "code", "number": cell.execution_count, "source": _folded(cell.source), "outputs": outputs}
 
 
-def _output(output: "NotebookNode", folder: Path) -> dict[str, Any]:
+def _output(output: "NotebookNode", folder: Path) -> WordsCell | TextOutput | PictureOutput:
     if output.output_type == "stream":
         return {"kind": "text", "text": _folded(output.text.rstrip("\n"))}
     form = next(form for form in PRINTED if form in output.data)
@@ -92,19 +134,19 @@ def _folded(text: str) -> str:
     return "\n".join(lines)
 
 
-def _blocks(markdown: str) -> list[dict[str, Any]]:
-    """Markdown as a tree that JSON can hold: {type, level or text, children}."""
+def _blocks(markdown: str) -> list[MarkdownNode]:
+    """Markdown as a tree that JSON can hold."""
     tree = require("markdown_it.tree", "pdf")
     parser = require("markdown_it", "pdf").MarkdownIt("commonmark", {"html": True}).enable("table")
     return _nodes(tree.SyntaxTreeNode(parser.parse(markdown)).children)
 
 
-def _nodes(nodes: list[Any]) -> list[dict[str, Any]]:
+def _nodes(nodes: list[Any]) -> list[MarkdownNode]:
     waiting: Iterator[Any] = iter(nodes)
     return [_node(node, waiting) for node in waiting]
 
 
-def _node(node: Any, siblings: Iterator[Any]) -> dict[str, Any]:
+def _node(node: Any, siblings: Iterator[Any]) -> MarkdownNode:
     if node.type == "html_inline" and node.content == "<sub>":
         inside = []
         for sibling in siblings:
@@ -115,7 +157,7 @@ def _node(node: Any, siblings: Iterator[Any]) -> dict[str, Any]:
     if node.type in ("text", "code_inline", "fence", "html_inline", "html_block"):
         text = node.content.rstrip("\n")
         return {"type": node.type, "text": text, "lang": node.info if node.type == "fence" else ""}
-    found: dict[str, Any] = {"type": node.type, "children": _nodes(node.children)}
+    found: MarkdownNode = {"type": node.type, "children": _nodes(node.children)}
     if node.type == "heading":
         found["level"] = int(node.tag[1])
     if node.type in ("th", "td"):

@@ -7,19 +7,20 @@ import numpy as np
 
 from linprobe.report.figures import BEST, Losses, PathLines, Scale, TrialPoints
 from linprobe.report.labels import log_ticks, nice_ticks, short_number, short_numbers, tick_labels, wrap
-from linprobe.report.pictures.paper import Paper, arrange, blank, colours, dress, explain, letters
+from linprobe.report.pictures.paper import Look, Paper, arrange, blank, colours, dress, explain, letters
 from linprobe.report.style import ACCENT, BAR, CURVES, FAINT, INK, LOST, LOWEST, ORDERED_MAP, PAPER, SMALL
 from linprobe.results.steps import AXES, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 __all__ = ["draw_losses", "draw_path", "draw_points"]
 
 WIDTH, HEIGHT = 1140, 440  # pixels; of the whole paper, and of the plot on it
 NAME = 290  # pixels; the longest line of a curve's name
 MARKED = 60  # values that have a mark each
-LINE: dict[str, Any] = {
+LINE: Look = {
     "solid_capstyle": "round",
     "solid_joinstyle": "round",
     "dash_capstyle": "butt",
@@ -34,9 +35,9 @@ def draw_losses(figure: Losses) -> Paper:
     paper = blank(WIDTH, HEIGHT + 200)
     axes = paper.add_subplot()
     dress(axes, down=_named("objective", figure.scale), across="iteration", lines=True)
-    lines: dict[str, Any] = {}
+    lines: dict[str, Line2D] = {}
 
-    def draw(k: int, look: tuple[str, Any, float], **more: Any) -> Any:
+    def draw(k: int, look: tuple[str, Any, float], **more: Any) -> "Line2D":
         """A curve, and where it ends or leaves the plot."""
         colour, style, points = look
         y = _places(figure.curves[:, k], figure.scale)
@@ -102,7 +103,7 @@ def draw_path(figure: PathLines) -> Paper:
     axes = paper.add_subplot()
     dress(axes, across=_named(figure.along, figure.scale), lines=True)
     axes.fill_between(x, band[:, 0], band[:, 1], color=ACCENT, alpha=0.13, linewidth=0, zorder=1)
-    lines: dict[str, Any] = {}
+    lines: dict[str, Line2D] = {}
     for name, y, (colour, style, points), above in (
         ("validation, with its 95 % interval", [settings.accuracy(k) for k in trained], CURVES[0], 4),
         ("train", train, CURVES[1], 3),
@@ -175,7 +176,7 @@ def draw_points(figure: TrialPoints) -> Paper:
 
 def _mark(
     axes: "Axes", x: Sequence[Any], y: Sequence[Any], marker: str, size: float, face: str, edge: str, line: float
-) -> Any:
+) -> "Line2D":
     """Marks without a line between them."""
     (marks,) = axes.plot(
         x, y, linestyle="", marker=marker, markersize=size, markerfacecolor=face, markeredgecolor=edge,
@@ -184,7 +185,7 @@ def _mark(
     return marks
 
 
-def _legend(axes: "Axes", lines: dict[str, Any], **where: Any) -> None:
+def _legend(axes: "Axes", lines: "dict[str, Line2D]", **where: Any) -> None:
     """What the lines mean."""
     look = letters()
     legend = axes.legend(

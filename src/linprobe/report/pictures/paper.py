@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 else:
     Paper = Any
 
-__all__ = ["arrange", "blank", "colours", "dress", "explain", "letters", "paint", "pixels", "save"]
+__all__ = ["Look", "arrange", "blank", "colours", "dress", "explain", "letters", "paint", "pixels", "save"]
+
+Look = dict[str, Any]  # keyword arguments of matplotlib
 
 
 def blank(width: float, height: float) -> Paper:
@@ -29,7 +31,7 @@ def blank(width: float, height: float) -> Paper:
     return paper
 
 
-def letters(size: float = SMALL, colour: str = MUTED, *, bold: bool = False) -> dict[str, Any]:
+def letters(size: float = SMALL, colour: str = MUTED, *, bold: bool = False) -> Look:
     """How words look, which are shown literally."""
     fonts = require("matplotlib.font_manager", "plots")
     font = fonts.FontProperties(fname=font_file(bold), size=size)
@@ -63,7 +65,7 @@ def colours(name: str) -> Any:
 def paint(axes: "Axes", values: np.ndarray, colour_map: str, limits: tuple[float, float], **where: Any) -> None:
     """Show values (Y, X) as colours, a cell for each."""
     low, high = limits
-    look: dict[str, Any] = {"origin": "upper", "interpolation": "nearest", "aspect": "auto", "resample": False} | where
+    look: Look = {"origin": "upper", "interpolation": "nearest", "aspect": "auto", "resample": False} | where
     axes.imshow(values, cmap=colours(colour_map), vmin=low, vmax=high, **look)
 
 
@@ -100,7 +102,7 @@ def arrange(
     """
     engines = require("matplotlib.layout_engine", "plots")
     engine = engines.ConstrainedLayoutEngine(w_pad=GAP / DPI, h_pad=0, wspace=0, hspace=0)
-    head: list[tuple[str, dict[str, Any], int]] = []
+    head: list[tuple[str, Look, int]] = []
     for _ in range(4):
         width, height = paper.bbox.size
         head = [(line, letters(TITLE, INK, bold=True), leading(TITLE)) for line in _lines(title, width, bold=True)]

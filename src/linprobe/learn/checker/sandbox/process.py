@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -85,7 +84,7 @@ class Process:
 
     def ask(
         self, message: wire.Message | None, arrays: Sequence[np.ndarray], seconds: float
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    ) -> tuple[wire.Message, list[np.ndarray]]:
         """Send a message, unless it is None, and receive the answer.
 
         Raises TimeoutError when that takes longer than `seconds`, EOFError or BrokenPipeError when the process has

@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,7 @@ def _lacking(error: ImportError | AttributeError) -> tuple[str, str]:
     return "", ""
 
 
-def _scipy_special() -> dict[str, Any]:
+def _scipy_special() -> dict[str, Callable[..., Any]]:
     special = importlib.import_module("scipy.special")
     return {name: getattr(special, name) for name in FROM_SCIPY_SPECIAL}
 

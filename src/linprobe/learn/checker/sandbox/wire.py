@@ -58,7 +58,7 @@ def send(descriptor: int, message: Message, arrays: Sequence[np.ndarray] = (), w
         _write(descriptor, array.reshape(-1).view(np.uint8).data, wait)
 
 
-def receive(descriptor: int, wait: Wait | None = None) -> tuple[dict[str, Any], list[np.ndarray]]:
+def receive(descriptor: int, wait: Wait | None = None) -> tuple[Message, list[np.ndarray]]:
     """Read a message and its arrays, which can be written to.
 
     Raises WireError for anything that is no message, EOFError at the end of the stream.
@@ -95,7 +95,7 @@ def texts(message: Message, name: str) -> tuple[str, ...]:
     return tuple(plain_text(value) for value in values)
 
 
-def from_crash(crash: Crash | None) -> dict[str, Any] | None:
+def from_crash(crash: Crash | None) -> Message | None:
     """A crash as an entry of a message."""
     return None if crash is None else vars(crash).copy()
 
@@ -114,7 +114,7 @@ def to_crash(message: Message, name: str = "crash") -> Crash | None:
     )
 
 
-def from_outcome(outcome: Outcome) -> tuple[dict[str, Any], list[np.ndarray]]:
+def from_outcome(outcome: Outcome) -> tuple[Message, list[np.ndarray]]:
     """An outcome as a message with arrays."""
     parts = {"loss": outcome.loss, "gradient": outcome.gradient}
     arrays = {name: part for name, part in parts.items() if part is not None}

@@ -66,13 +66,13 @@ class _Served:
         self.shims = Shims(path.parent, libraries)
         self.module = load(path, self.shims)
 
-    def loaded(self) -> dict[str, Any]:
+    def loaded(self) -> wire.Message:
         """The answer to `load`."""
         if isinstance(self.module, Crash):
             return {"names": [], "crash": wire.from_crash(self.module), **self.state()}
         return {"names": defined(self.module), "crash": None, **self.state()}
 
-    def call(self, message: wire.Message, arrays: Sequence[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def call(self, message: wire.Message, arrays: Sequence[np.ndarray]) -> tuple[wire.Message, list[np.ndarray]]:
         """The answer to `call`."""
         before = len(self.shims.notes)
         W, X, y = arrays
@@ -91,7 +91,7 @@ class _Served:
         answer, parts = wire.from_outcome(outcome)
         return {**answer, **self.state()}, parts
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> wire.Message:
         """What the file has needed so far, and whose arrays its functions may take."""
         libraries = [name for name in self.libraries if name in sys.modules]
         return {"notes": self.shims.notes, "missing": dict(self.shims.missing), "libraries": libraries}
