@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from linprobe.compare import screening
-from linprobe.compare.screening import Basis, fit_basis, project_weights, restore_weights
+from linprobe.compare.screening import Basis, fit_basis, project_weights
 from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError, UsageError
@@ -22,6 +22,11 @@ def low_rank_rows(n: int, features: int, rank: int) -> np.ndarray:
     """Rows of small whole numbers that lie in a subspace exactly."""
     generator = np.random.default_rng(1)
     return (generator.integers(-3, 4, (n, rank)) @ generator.integers(-3, 4, (rank, features))).astype(np.float32)
+
+
+def restore_weights(V: np.ndarray, basis: Basis) -> np.ndarray:
+    """Weights (r, K, H) of rotated rows as weights (D, K, H) with the same scores on the rows themselves."""
+    return np.einsum("dr,rkh->dkh", basis.directions, V)
 
 
 def residuals(X: np.ndarray) -> np.ndarray:

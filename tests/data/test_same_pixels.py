@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from examples import examples  # pyright: ignore[reportMissingImports]
-from linprobe.data.formats.parquet import read_parquet
 from linprobe.data.sight import see
 from linprobe.errors import DataError
-from makers import png, write_parquet  # pyright: ignore[reportMissingImports]
+from makers import png, read_parquet, write_parquet  # pyright: ignore[reportMissingImports]
 
 pytest.importorskip("pyarrow")
 

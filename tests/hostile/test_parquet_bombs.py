@@ -10,9 +10,9 @@ import pytest
 
 from linprobe.data.formats import bounds, parquet, tables
 from linprobe.data.formats import picture_columns as module
-from linprobe.data.formats.parquet import _ParquetPictures, read_parquet
+from linprobe.data.formats.parquet import _ParquetPictures
 from linprobe.errors import DataError, UnsafeFileError
-from makers import picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
+from makers import picture, pictures, read_parquet, write_parquet  # pyright: ignore[reportMissingImports]
 
 pytest.importorskip("pyarrow")
 
@@ -40,10 +40,12 @@ def test_a_picture_that_is_repeated_is_in_memory_once(repeated):
     # The peak of resident memory, not a limit on addresses: pyarrow reserves far more of these than it uses.
     script = """
 import resource, sys
-from linprobe.data.formats.parquet import read_parquet
-read_parquet(sys.argv[2])
+from pathlib import Path
+from linprobe.data.formats.entries import Selection
+from linprobe.data.formats.parquet import read
+read(Path(sys.argv[2]), Selection())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-rows = len(read_parquet(sys.argv[1]).train)
+rows = len(read(Path(sys.argv[1]), Selection()).train)
 print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     pytest.importorskip("resource")

@@ -15,7 +15,7 @@ from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk, Gram
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["BOUND", "Basis", "fit_basis", "project_weights", "restore_weights"]
+__all__ = ["BOUND", "Basis", "fit_basis", "project_weights"]
 
 # On CIFAR-10 this is rank 368: for three seeds no head of the worksheet's grid was off by as much as 0.0005 of training
 # accuracy, and the winner was the same. Half the rank is where errors reach 0.001.
@@ -90,18 +90,8 @@ def fit_basis(
 
 def project_weights(W: np.ndarray, basis: Basis) -> np.ndarray:
     """Weights (D, K, H) as weights (r, K, H) of rotated rows: what a start at full rank is in the basis, Qᵀ W."""
-    flat = W.reshape(len(W), -1)
-    return _multiply(np.ascontiguousarray(basis.directions.T), flat).reshape(-1, *W.shape[1:])
-
-
-def restore_weights(V: np.ndarray, basis: Basis) -> np.ndarray:
-    """Weights (r, K, H) of rotated rows as weights (D, K, H) with the same scores on the rows themselves, Q V."""
-    return _multiply(basis.directions, V.reshape(len(V), -1)).reshape(-1, *V.shape[1:])
-
-
-def _multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    B = np.ascontiguousarray(B, np.float32)
-    return product(A, B, np.empty((len(A), B.shape[1]), np.float32))
+    directions, flat = np.ascontiguousarray(basis.directions.T), np.ascontiguousarray(W.reshape(len(W), -1), np.float32)
+    return product(directions, flat, np.empty((len(directions), flat.shape[1]), np.float32)).reshape(-1, *W.shape[1:])
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,10 @@ from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.data.formats import bounds, picture_columns
 from linprobe.data.formats import parquet as module
 from linprobe.data.formats.entries import Selection
-from linprobe.data.formats.parquet import read_parquet
 from linprobe.data.sight import see
 from linprobe.data.sizes import PictureSize
 from linprobe.errors import DataError, LinprobeError, MissingDependencyError, UnsafeFileError, UsageError
-from makers import complaint, picture, pictures, write_parquet  # pyright: ignore[reportMissingImports]
+from makers import complaint, picture, pictures, read_parquet, write_parquet  # pyright: ignore[reportMissingImports]
 
 pa = pytest.importorskip("pyarrow")
 

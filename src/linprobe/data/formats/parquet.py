@@ -6,7 +6,6 @@ called as the splits, or in one folder below it (`data`, `plain_text`).
 https://huggingface.co/docs/hub/datasets-image
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-__all__ = ["entries", "parts", "read", "read_parquet", "recognises"]
+__all__ = ["entries", "parts", "read", "recognises"]
 
 LARGEST_FILE = 2**40
 
@@ -86,11 +85,6 @@ def entries(path: Path) -> list[Entry]:
     """The columns of a file or of all files of a folder, those of pictures marked as such."""
     files = parts(path) if path.is_dir() else [path]
     return [entry for file in files for entry in marked(entries_of_parquet(file), _schema(file))]
-
-
-def read_parquet(path: str | os.PathLike[str]) -> Dataset:
-    """`read`, where the source says which columns are meant."""
-    return read(Path(path), Selection())
 
 
 def read(path: Path, selection: Selection) -> Dataset:

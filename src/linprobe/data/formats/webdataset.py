@@ -16,7 +16,6 @@ import numpy as np
 
 from linprobe.core.backend import Array
 from linprobe.data.dataset import Dataset, Examples
-from linprobe.data.fetch import Progress
 from linprobe.data.formats.decoded import Picture, decoded
 from linprobe.data.formats.entries import Entry, Selection, array_of, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
@@ -25,10 +24,9 @@ from linprobe.data.formats.picture_files import ENDINGS, read_bounded
 from linprobe.data.formats.tar_files import Member, members
 from linprobe.data.labels import Told, read_labels
 from linprobe.data.reading import readable, show
-from linprobe.data.sizes import PictureSize
 from linprobe.errors import DataError, UnsafeFileError, UsageError
 
-__all__ = ["parts", "read", "read_webdataset", "recognises"]
+__all__ = ["parts", "read", "recognises"]
 
 AGAIN = "copy or download it again"
 PICTURES = tuple(ending.removeprefix(".") for ending in ENDINGS)
@@ -61,18 +59,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, selection: Selection) -> Dataset:
-    """A webdataset; --x and --label name endings, --label also a key of json."""
-    return read_webdataset(path, selection, size=selection.size)
-
-
-def read_webdataset(
-    path: Path, selection: Selection, *, size: PictureSize | None = None, progress: Progress | None = None
-) -> Dataset:
     """Examples of tar files: pictures, decoded once and then mapped from the cache, or arrays (n, D).
 
-    size, progress: of pictures, see `decoded`. Examples without features or label are left out and counted. Raises
-    DataError for damaged files, UnsafeFileError for what would leave its folder or fill the memory, UsageError where
-    selection.label is needed.
+    --x and --label name endings, --label also a key of json. Examples without features or label are left out and
+    counted. Raises DataError for damaged files, UnsafeFileError for what would leave its folder or fill the memory,
+    UsageError where selection.label is needed.
     """
     refuse_selection(str(path), selection._replace(x=None, label=None))
     shards = parts(path) if path.is_dir() else [path]
@@ -103,7 +94,7 @@ def read_webdataset(
     X = _arrays(used) if kinds == {"npy"} else None
     if X is None:
         pictures = [_picture(each, kinds) for each in used]
-        X, more = decoded(os.path.realpath(path), pictures, size=size, progress=progress)
+        X, more = decoded(os.path.realpath(path), pictures, size=selection.size)
         notes += more
     examples: dict[str, Examples] = {}
     start = 0

@@ -95,7 +95,7 @@ def run_worksheet(
 ) -> WorksheetResult:
     """Do the exercise on any dataset of images. Raises IncompatibleError for a dataset of anything else."""
     options = options or WorksheetOptions()
-    on_step = on_step or _ignore
+    on_step = on_step or (lambda _: None)
     if dataset.train.X.ndim != 4:
         raise IncompatibleError(
             f"{dataset.name}: holds features, and the worksheet is about images; give a source of images"
@@ -165,10 +165,6 @@ def run_worksheet(
         optimum=optimum,
     )
     return WorksheetResult(found, screening, classifier, evidence, numbers)
-
-
-def _ignore(step: Step) -> None:
-    """Nobody is watching."""
 
 
 def choose_space(dataset: Dataset, train: Examples, options: WorksheetOptions) -> Space:

@@ -58,7 +58,7 @@ def tune(
     and DataError for what cannot be trained on, DivergedError where SGD leaves nothing to choose from.
     """
     options = options or Options()
-    on_step = on_step or _ignore
+    on_step = on_step or (lambda _: None)
     refuse_what_is_not_finite(dataset)
     rule: Rule = "stratified" if dataset.train.groups is None else "grouped"
     splits = make_splits(dataset, seed=options.seed, rule=rule, **options.sizes(dataset))
@@ -172,10 +172,6 @@ def _groups(splits: Splits, folds: int | None) -> dict[str, int]:
 def _only_in(val: np.ndarray, train: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
     """The classes of which validation has examples and train none."""
     return tuple(classes[number] for number in np.setdiff1d(val, train))
-
-
-def _ignore(step: Step) -> None:
-    """Nobody is watching."""
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
