@@ -57,6 +57,8 @@ MAY_KNOW = {
     "tasks.describe": {"errors", "data", "core", "compare.defaults", "results.steps", "tasks.tune.options"},
     "report": {"errors", "publish", "core.losses", "core.measure", "compare", "model", "results", "tasks.tune"},
 }
+# Keyword arguments of an estimator, as get_params has them; what `linprobe predict --json` prints.
+UNNAMED = {"linprobe.model.model", "linprobe.cli.predict"}
 FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn", "linprobe.tasks"}  # which hold nothing but their parts
 LAST = {"report", "cli"}
 TEACH = {"cli.worksheet", "cli.handin", "cli.check", "cli.class_page"}  # the commands for who learns and who teaches
@@ -126,6 +128,13 @@ def test_a_private_module_is_known_in_its_own_folder_alone(path):
     private = [name_of(module) for module in modules() if re.match("_[^_]", module.stem)]
     folders = {name: name.rpartition(".")[0] for name in private}
     assert not {one for one in imports(path) & set(folders) if not f"{name_of(path)}.".startswith(f"{folders[one]}.")}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_dict_of_anything_has_a_name_that_says_whose_it_is(path):
+    # What passes between our own functions has a field per key; a border, such as JSON or plotly, has an alias.
+    unnamed = [line for line in path.read_text().splitlines() if re.search(r"^(?!\w+ = ).*dict\[str, Any\]", line)]
+    assert unnamed == [] or name_of(path) in UNNAMED
 
 
 def test_no_module_is_hidden_by_something_of_its_name():

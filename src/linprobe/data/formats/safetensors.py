@@ -8,7 +8,7 @@ import math
 import struct
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any, TypedDict
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -60,11 +60,13 @@ def entries(path: Path) -> list[Entry]:
             pass
     except SafetensorError as error:
         raise DataError(f"{path}: is not an intact safetensors file: {show(str(error), 120)}; {AGAIN}") from error
-    return [_entry(path, name, described, start) for name, described in header.items() if name != "__metadata__"]
+    header.pop("__metadata__", None)
+    # The rest is so, as the library found.
+    return [_entry(path, name, described, start) for name, described in cast("dict[str, _Described]", header).items()]
 
 
 def _entry(path: Path, name: str, described: _Described, start: int) -> Entry:
-    """A tensor, by what the header says of it, which the library found to be so."""
+    """A tensor, by what the header says of it."""
     kind, shape = described["dtype"], tuple(described["shape"])
     dtype = np.dtype(_TYPES.get(kind, "V1"))
     offset = start + described["data_offsets"][0]
@@ -121,7 +123,7 @@ def _indices(folder: Path) -> list[Path]:
         return sorted(file for file in folder.iterdir() if file.name.endswith(INDEX))
 
 
-def _json(path: Path, raw: bytes) -> dict[str, Any]:
+def _json(path: Path, raw: bytes) -> dict[str, object]:
     try:
         content = json.loads(raw, object_pairs_hook=lambda pairs: _once(path, pairs))
     except (ValueError, RecursionError) as error:

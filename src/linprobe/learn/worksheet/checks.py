@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from linprobe.results import CheckedCoordinate, FirstLoss, GradientChecks, Vecto
 __all__ = ["TAUGHT", "first_loss", "gradient_check", "vectorized"]
 
 TAUGHT = ("softmax", "hinge")  # the losses of the exercise
+
+T = TypeVar("T")
 
 
 def first_loss(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> FirstLoss:
@@ -71,7 +73,7 @@ def vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> Vector
     )
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
     started = time.perf_counter()
     result = work()
     return result, time.perf_counter() - started
