@@ -57,8 +57,7 @@ MAY_KNOW = {
     "tasks.describe": {"errors", "data", "core", "compare.defaults", "results.steps", "tasks.tune.options"},
     "report": {"errors", "publish", "core.losses", "core.measure", "compare", "model", "results", "tasks.tune"},
 }
-# Keyword arguments of an estimator, as get_params has them; what `linprobe predict --json` prints.
-UNNAMED = {"linprobe.model.model", "linprobe.cli.predict"}
+UNNAMED = {"linprobe.model.model"}  # keyword arguments of an estimator, as get_params has them
 FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn", "linprobe.tasks"}  # which hold nothing but their parts
 LAST = {"report", "cli"}
 TEACH = {"cli.worksheet", "cli.handin", "cli.check", "cli.class_page"}  # the commands for who learns and who teaches

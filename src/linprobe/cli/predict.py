@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
@@ -20,6 +20,24 @@ ROWS = 20  # of an array, on the screen
 BAR = 20  # characters of a probability of 1
 SCORES = "The model was not trained with softmax: its scores are not probabilities."
 EIGHTHS = " ▏▎▍▌▋▊▉"
+
+_ClassJson = TypedDict("_ClassJson", {"class": str, "probability": float | None, "score": float})
+
+
+class _PredictionJson(_ClassJson):
+    """An example in --json, with its first class."""
+
+    file: str
+    row: int | None
+    margin: float | None
+    top: list[_ClassJson]
+
+
+class _FailureJson(TypedDict):
+    """A file in --json that could not be read."""
+
+    file: str
+    error: str
 
 
 def predict(
@@ -55,7 +73,7 @@ def predict(
     if invert and len(classifier.preparation.shape) != 3:
         raise UsageError(f"--invert: {model} was not trained on pictures, there is nothing light or dark; leave it out")
     console = Console(highlight=False)
-    found: list[dict[str, Any]] = []
+    found: list[_PredictionJson | _FailureJson] = []
 
     def fail(path: Path, error: DataError) -> None:
         found.append({"file": os.fspath(path), "error": str(error)})
@@ -74,7 +92,7 @@ def predict(
             except DataError as error:
                 fail(path, error)
                 continue
-            found += [{"file": os.fspath(path), **_numbers(prediction)} for prediction in predictions]
+            found += [_numbers(path, prediction) for prediction in predictions]
             if path != given and predictions[0].row is None:
                 pictures.append((str(path.relative_to(given)), predictions[0]))
             elif not as_json:
@@ -88,12 +106,20 @@ def predict(
         raise typer.Exit(1)
 
 
-def _numbers(prediction: "Prediction") -> dict[str, Any]:
-    first = _entry(prediction.top[0])
-    return {"row": prediction.row, **first, "margin": prediction.margin, "top": [_entry(one) for one in prediction.top]}
+def _numbers(path: Path, prediction: "Prediction") -> _PredictionJson:
+    top = [_entry(one) for one in prediction.top]
+    return {
+        "file": os.fspath(path),
+        "row": prediction.row,
+        "class": top[0]["class"],
+        "probability": top[0]["probability"],
+        "score": top[0]["score"],
+        "margin": prediction.margin,
+        "top": top,
+    }
 
 
-def _entry(one: "Ranked") -> dict[str, Any]:
+def _entry(one: "Ranked") -> _ClassJson:
     return {"class": one.name, "probability": one.probability, "score": one.score}
 
 
