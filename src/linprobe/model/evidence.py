@@ -103,13 +103,13 @@ class _Look:
         return predicted, np.minimum(lead, np.finfo(np.float64).max)
 
 
-def measure_reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Reliability:
+def measure_reliability(confidence: np.ndarray, right: np.ndarray) -> Reliability:
     """From the confidence (n,) of each prediction and whether it was right (n,) bool."""
-    of_bin = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    n = np.bincount(of_bin, minlength=bins)
-    of_nothing = np.full(bins, np.nan)
+    of_bin = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    n = np.bincount(of_bin, minlength=BINS)
+    of_nothing = np.full(BINS, np.nan)
 
     def mean(values: np.ndarray) -> np.ndarray:
-        return np.divide(np.bincount(of_bin, values, bins), n, out=of_nothing.copy(), where=n > 0)
+        return np.divide(np.bincount(of_bin, values, BINS), n, out=of_nothing.copy(), where=n > 0)
 
     return Reliability(n, mean(confidence), mean(right))

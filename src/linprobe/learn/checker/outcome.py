@@ -67,8 +67,8 @@ class Caller(Protocol):
         ...
 
 
-def plain_text(text: str, longest: int = LONGEST_TEXT) -> str:
+def plain_text(text: str) -> str:
     """What a file says, on one line, without what does not print, cut off where it gets long."""
     # Far more than is kept is not even looked at: a message may be gigabytes long.
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 10 * longest]).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 10 * LONGEST_TEXT]).split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
