@@ -27,16 +27,18 @@ NAME_KEPT = 50  # characters of a name that a temporary sibling starts with
 
 
 @contextlib.contextmanager
-def publish_file(path: Path) -> Generator[Path]:
+def publish_file(path: Path, *, replace: bool = True) -> Generator[Path]:
     """Give a temporary sibling to write; rename it to `path` when the block ends, remove it when the block raises.
 
-    An existing file is replaced in one step. Raises OutputError where the place cannot be written or is full; errors of
-    the block about anything else pass through.
+    An existing file is replaced in one step or, unless `replace`, refused before the block starts, and once more at its
+    end. Raises OutputError where the place cannot be written or is full, UsageError for a file that is refused; errors
+    of the block about anything else pass through.
     """
     path = Path(path)
     with _explained(path):
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file")
+        _refuse_file(path, replace)
     partial = _hidden(path, "partial")
     try:
         with _explained(path):
@@ -45,6 +47,7 @@ def publish_file(path: Path) -> Generator[Path]:
             yield partial
         with _explained(path):
             _flush(partial)
+            _refuse_file(path, replace)
             partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
@@ -192,6 +195,11 @@ def _refuse_foreign(path: Path, holding: str | None) -> None:
         raise UsageError(
             f"{path}: holds no {holding}, so it is not an earlier run, and is not replaced; name another folder"
         )
+
+
+def _refuse_file(path: Path, replace: bool) -> None:
+    if not replace and path.exists():
+        raise UsageError(f"{path}: exists; name another file, or replace this one with --force")
 
 
 def _refuse_existing(path: Path, place: Path, replace: bool) -> None:

@@ -60,9 +60,7 @@ class HandIn:
                 continue
             if path.suffix.lower() != suffix:
                 raise UsageError(f"{option} {path}: name a file that ends in {suffix}")
-            if path.is_file() and not force:
-                raise UsageError(f"{path}: exists; name another file, or replace this one with --force")
-            with contextlib.suppress(_Tried), publish_file(path):
+            with contextlib.suppress(_Tried), publish_file(path, replace=force):
                 raise _Tried
 
     def make(self, console: "Console", limit: float) -> None:
