@@ -59,6 +59,13 @@ def write_digits(folder):
     np.save(folder / "digits.npy", X[:3])
 
 
+def write_digits_to_export(folder):
+    """Three digits as an array, for a reader who has the libraries that exported models are for."""
+    for library in ("onnxruntime", "onnx", "torch", "skops"):
+        pytest.importorskip(library)
+    write_digits(folder)
+
+
 def write_photo(folder):
     """A photograph, and a student's loss functions."""
     shutil.copy(ROOT / "tests/learn/checker/corpus/files/softmax_pair.py", folder / "softmax.py")
@@ -135,6 +142,7 @@ PREPARED = {
     "docs/how-to/data.md": write_photos,
     "docs/sources.md": write_sources,
     "docs/how-to/predict.md": write_digits,
+    "docs/how-to/export.md": write_digits_to_export,
 }
 
 

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -23,6 +22,7 @@ from linprobe.data.rows import StoredRows, rows_of
 from linprobe.data.terms import Chunk
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators._descent import descend
+from linprobe.estimators._exchange import Kept
 from linprobe.estimators._inputs import (
     Features,
     check_features,
@@ -38,7 +38,7 @@ from linprobe.results.steps import proven_share
 __all__ = ["LinearSVM", "SoftmaxClassifier"]
 
 
-class _LinearClassifier(ClassifierMixin, BaseEstimator):
+class _LinearClassifier(Kept, ClassifierMixin, BaseEstimator):
     """All of both classifiers but the loss."""
 
     n_features_in_: int
@@ -149,15 +149,6 @@ class _LinearClassifier(ClassifierMixin, BaseEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of examples X (n, D) whose label y (n,) is predicted, by their weights (n,) where given."""
         return super().score(X, on_host(y), on_host(sample_weight))
-
-    def save(self, path: str | Path) -> None:
-        """Write what was trained as a model file, for `linprobe.load`, `linprobe evaluate` and `linprobe predict`.
-
-        Raises IncompatibleError before `fit`, OutputError where the file cannot be written.
-        """
-        from linprobe.model import Model
-
-        Model.from_estimator(self).save(path)
 
     def _loss(self) -> str:
         raise NotImplementedError

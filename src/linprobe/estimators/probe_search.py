@@ -4,14 +4,12 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from linprobe.compare.choose import choose
@@ -21,6 +19,7 @@ from linprobe.core.exact.optimum import EXPECTED
 from linprobe.data.columns import as_matrix
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
+from linprobe.estimators._exchange import Kept, refitted
 from linprobe.estimators._folds import Setting, kinds_of, read_examples, read_splits, stacks_of
 from linprobe.estimators._grid import read_settings
 from linprobe.estimators._inputs import check_unchanged, file_stamps
@@ -52,19 +51,7 @@ class EdgeOfGridWarning(UserWarning):
     """The best penalty is the strongest or the weakest of the grid; a better one may lie beyond it."""
 
 
-def _refitted(name: str) -> Any:
-    """Whether the best estimator has this method, or will have it after `fit`."""
-
-    def check(search: "ProbeSearch") -> bool:
-        if not search.refit:
-            raise AttributeError(f"{name} needs the best estimator, trained on all of X; set refit=True")
-        getattr(getattr(search, "best_estimator_", search.estimator or SoftmaxClassifier), name)
-        return True
-
-    return available_if(check)
-
-
-class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class ProbeSearch(Kept, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Choose the penalty of a SoftmaxClassifier or LinearSVM by cross-validation, all candidates trained at once.
 
     The scores are those of scikit-learn's GridSearchCV, but every setting and split is a head of one stack, in which
@@ -233,7 +220,7 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             self.refit_time_ = time.perf_counter() - started
         return self
 
-    @_refitted("score")
+    @refitted("score")
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
         """The score of the best estimator, by `scoring`, or that of its scores that `refit` names, on X and y (n,)."""
         check_is_fitted(self, "best_estimator_")
@@ -249,33 +236,25 @@ class ProbeSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         score = scorer(self.best_estimator_, as_matrix(X), on_host(y), **given)
         return score[self.refit] if self.multimetric_ and not several else score
 
-    @_refitted("predict")
+    @refitted("predict")
     def predict(self, X: Any) -> np.ndarray:
         """The best estimator's classes (n,) for X (n, D)."""
         return self._best().predict(X)
 
-    @_refitted("predict_proba")
+    @refitted("predict_proba")
     def predict_proba(self, X: Any) -> np.ndarray:
         """The best estimator's probabilities (n, K) for X (n, D)."""
         return self._best().predict_proba(X)
 
-    @_refitted("predict_log_proba")
+    @refitted("predict_log_proba")
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """The best estimator's logarithms of probabilities (n, K) for X (n, D)."""
         return self._best().predict_log_proba(X)
 
-    @_refitted("decision_function")
+    @refitted("decision_function")
     def decision_function(self, X: Any) -> np.ndarray:
         """The best estimator's scores (n, K), or (n,) for two classes, for X (n, D)."""
         return self._best().decision_function(X)
-
-    @_refitted("save")
-    def save(self, path: str | Path) -> None:
-        """Write the best estimator as a model file, which says by how many folds it was chosen."""
-        from linprobe.model import Model
-
-        check_is_fitted(self, "best_estimator_")
-        Model.from_estimator(self).save(path)
 
     def _best(self) -> Any:
         check_is_fitted(self, "best_estimator_")

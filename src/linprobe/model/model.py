@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sklearn.svm import LinearSVC
 
     from linprobe.estimators import LinearSVM, SoftmaxClassifier
+    from linprobe.model.export import Exported
 
 __all__ = ["MODEL", "Model"]
 
@@ -120,6 +121,33 @@ class Model:
                 (preparation, W) if np.isfinite(W).all() else self.preparation.without_scale(self.W.astype(np.float64))
             )
 
+    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (D, K) and bias (K,) of flattened examples as the source gave them, with the preparation folded in.
+
+        x W + b are the scores; in float64, but where there is nothing to prepare. Raises IncompatibleError where rows
+        are divided by their length.
+        """
+        preparation, W = self._folded
+        if preparation.unit_rows:
+            raise IncompatibleError(
+                "this model divides each row by its length, which no weights can do; use its decision_function, or "
+                "export it as .onnx or .skops"
+            )
+        if W is self.W and not preparation.mean.any():
+            return W, self.b
+        W = W.astype(np.float64)
+        return W, self.b - preparation.mean @ W
+
+    def export(self, path: str | Path, to: Literal["onnx", "torch", "sklearn"] | None = None) -> "Exported":
+        """Write it for another library, its preparation included, as `linprobe.model.export.export_model` does.
+
+        to: "onnx", a graph; "torch", the state_dict of an nn.Linear; "sklearn", a fitted estimator in a skops file;
+        unless given, what `path` ends in says so: .onnx, .pt or .skops. A file in its place is replaced.
+        """
+        from linprobe.model.export import export_model
+
+        return export_model(self, path, to)
+
     def save(self, path: str | Path) -> None:
         """Write a safetensors file with the metadata as JSON; it appears whole or not at all.
 
@@ -204,7 +232,7 @@ class Model:
         options |= {"fit_intercept": said.intercept != "none"} | ({"solver": "sgd"} if said.solver == "sgd" else {})
         loss = self._loss()
         estimator = SoftmaxClassifier(**options) if loss == "softmax" else LinearSVM(**options, loss=loss)
-        self._give(estimator)
+        self._give(estimator, *((self.W, self.b) if self.preparation.unit_rows else self.linear()))
         estimator.preparation_ = self.preparation if self.preparation.unit_rows else None
         estimator._scale = None if self.preparation.unit_rows else self.preparation.scale
         if said.reg is not None:
@@ -225,11 +253,7 @@ class Model:
 
         loss = self._loss()
         estimator = LogisticRegression() if loss == "softmax" else LinearSVC(loss=loss)
-        if self.preparation.unit_rows:
-            raise IncompatibleError(
-                "this model divides each row by its length, which no weights can do; use its decision_function"
-            )
-        self._give(estimator)
+        self._give(estimator, *self.linear())
         iterations = self.provenance.iterations or 0
         estimator.n_iter_ = iterations if isinstance(estimator, LinearSVC) else np.array([iterations], np.int32)
         return estimator
@@ -243,14 +267,10 @@ class Model:
             )
         return loss
 
-    def _give(self, estimator: Any) -> None:
+    def _give(self, estimator: Any, W: np.ndarray, b: np.ndarray) -> None:
         """Set what a fit would have set: classes, weights, bias, and what the features are called."""
-        (preparation, W), b = self._folded, self.b
         if len(self.classes) < 2:
             raise IncompatibleError("this model knows one class, an estimator at least two; use its decision_function")
-        if not preparation.unit_rows and (W is not self.W or preparation.mean.any()):
-            W = W.astype(np.float64)
-            b = b - preparation.mean @ W
         if len(self.classes) == 2:
             W, b = W[:, 1:] - W[:, :1], b[1:] - b[:1]
         estimator.classes_ = np.array(self.classes) if self.labels is None else self.labels

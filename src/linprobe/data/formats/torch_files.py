@@ -3,6 +3,7 @@
 What a file asks for is looked up before: only what plain tensors and containers of them need is let through.
 """
 
+import io
 import pickletools
 import re
 import struct
@@ -20,7 +21,7 @@ from linprobe.data.formats.lazy import bfloat16_entry
 from linprobe.data.reading import readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError, require
 
-__all__ = ["entries"]
+__all__ = ["entries", "write_tensors"]
 
 AGAIN = "save it again, with torch.save({'features': X, 'labels': y}, path)"
 LARGEST_FILE = 2**44
@@ -53,6 +54,16 @@ def entries(path: Path) -> list[Entry]:
     if not found:
         raise DataError(f"{path}: holds no tensors, but {_kind(content)}; {AGAIN}")
     return found
+
+
+def write_tensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as tensors by name, for torch.load(path, weights_only=True)."""
+    torch = require("torch", "torch")
+    tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    # Not by torch itself, which has an error of its own for a full disk, and writes the file's name into it.
+    content = io.BytesIO()
+    torch.save(tensors, content)
+    path.write_bytes(content.getbuffer())
 
 
 def _refuse_code(path: Path, size: int) -> bool:
