@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linprobe.errors import OutputError
+from linprobe.errors import OutputError, UsageError
 from linprobe.publish import publish_file, publish_folder
 from publishing import assert_one_line, content, end_with, fill, half, names, publish_with, python
 
@@ -313,3 +313,23 @@ def test_publish_file_needs_its_folder_and_refuses_a_folder_as_a_file(tmp_path):
     with pytest.raises(OutputError) as caught, publish_file(tmp_path):
         pytest.fail("the block must not start")
     assert_one_line(caught, tmp_path, "is a folder")
+
+
+def test_a_file_that_may_not_be_replaced_is_kept_whenever_it_came(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    begun = []
+    with pytest.raises(UsageError, match="exists; name another file"), publish_file(path, replace=False):
+        begun.append(True)
+    assert begun == []  # refused before any work
+    path.unlink()
+    late = pytest.raises(UsageError, match="exists; name another file")
+    with late, publish_file(path, replace=False) as partial:
+        partial.write_text("ours")
+        path.write_text("mine")  # somebody was faster
+    assert path.read_text() == "mine"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    path.unlink()
+    with publish_file(path, replace=False) as partial:
+        partial.write_text("ours")
+    assert path.read_text() == "ours"
