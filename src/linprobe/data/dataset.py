@@ -96,7 +96,8 @@ class Dataset:
     train: everything that is not a test or validation split of the source's own; test, val: these splits, or None where
     the source has none; classes: K names, label k is called classes[k]; white: the value that a white pixel has, where
     they are pictures; notes: what a user should know of how the source was read, a sentence each; columns: what was
-    taken for what; asked: what `open_dataset` was told to read it by. Raises DataError unless all splits have rows of
+    taken for what; asked: what `open_dataset` was told to read it by; ids: of each split what its rows are called (n,),
+    texts or numbers, where it was read to be predicted and says so. Raises DataError unless all splits have rows of
     one shape, labels in [0, K), and the names are distinct.
     """
 
@@ -109,6 +110,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     columns: Columns = field(default_factory=Columns)
     asked: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))

@@ -10,7 +10,7 @@ import numpy as np
 from linprobe.data.reading import LONGEST_CLASS_NAME, class_names, show
 from linprobe.errors import DataError
 
-__all__ = ["Labels", "Told", "is_one_hot", "read_labels"]
+__all__ = ["Labels", "Told", "is_one_hot", "read_labels", "unknown_labels"]
 
 MOST_CLASSES = 100_000
 ALL_DIFFERENT = 20  # so many labels without a second of any are names of rows
@@ -60,6 +60,11 @@ def read_labels(told: Mapping[str, Told], names: Sequence[str] | None = None) ->
     else:
         numbers, classes = _integers(plain)
     return _without_missing(told, numbers, classes)
+
+
+def unknown_labels(sizes: Mapping[str, int]) -> Labels:
+    """For splits of so many examples that are there to be predicted: all of one class, which says nothing."""
+    return Labels({split: np.zeros(size, np.int64) for split, size in sizes.items()}, ("unknown",), ())
 
 
 def is_one_hot(values: np.ndarray) -> bool:

@@ -17,14 +17,12 @@ An optional library: `require(module, extra)` of linprobe.errors, which says how
 by the format's own library in tests/data/formats, and hostile ones in tests/hostile.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from linprobe.data.dataset import Dataset
 from linprobe.data.formats import (
@@ -46,6 +44,7 @@ from linprobe.data.formats import (
     torch_files,
     webdataset,
 )
+from linprobe.data.formats.asked import missing
 from linprobe.data.formats.entries import Entry, Selection, refuse_selection
 from linprobe.data.formats.files import FileFormat, format_of, locate, read_file, read_folder, suffixes_of
 from linprobe.data.formats.given import Given, Location, called, read_given
@@ -55,9 +54,7 @@ from linprobe.data.reading import at_home, readable, show
 from linprobe.data.sizes import PictureSize, read_size
 from linprobe.errors import UsageError
 
-__all__ = ["FILES", "NAMES", "WHOLE", "Contents", "contents", "open_dataset"]
-
-MOST_LOOKED_AT = 10_000  # names in a folder, for one like the name that is not there
+__all__ = ["FILES", "NAMES", "WHOLE", "Contents", "contents", "kind_of", "open_dataset", "read_source"]
 
 
 class WholeFormat(NamedTuple):
@@ -182,7 +179,7 @@ def open_dataset(
         Where a format needs a library that is not installed.
     """
     wanted = None if size is None else read_size(size)
-    dataset = _open(source, Selection(x, label, split_column, groups, size=wanted))
+    dataset = read_source(source, Selection(x, label, split_column, groups, size=wanted))
     if wanted is not None:
         _refuse_other_size(called(source), dataset, wanted)
     shape = dataset.train.X.shape[1:]
@@ -194,7 +191,7 @@ def open_dataset(
                 f"--{split} {show(called(other), 200)}: --split-column {show(split_column)} says which rows are "
                 f"{split}; give one of the two"
             )
-        theirs = _open(other, Selection(x, label, None, groups, dataset.columns, theirs_like))
+        theirs = read_source(other, Selection(x, label, None, groups, dataset.columns, theirs_like))
         dataset = with_split(dataset, split, theirs, called(other))
     asked = {"x": x, "label": label, "split_column": split_column, "groups": groups}
     asked["size"] = None if wanted is None else str(wanted)
@@ -214,8 +211,24 @@ def _refuse_other_size(place: str, dataset: Dataset, wanted: PictureSize) -> Non
         )
 
 
-def _open(source: Source, selection: Selection) -> Dataset:
-    """A source by itself."""
+def kind_of(source: Location) -> Literal["name", "whole", "file"] | None:
+    """Whether a source is a name, has a layout of its own or is made of files of `FILES`; None for what is none."""
+    if isinstance(source, str) and source in NAMES:
+        return "name"
+    path, exists = _path(source)
+    with readable(path):
+        if not exists:
+            return None
+        if any(known.recognises(path) for known in WHOLE):
+            return "whole"
+        if path.is_dir():
+            return "file" if locate(path, suffixes_of(FILES)) else None
+        known = format_of(path, FILES)
+    return None if known is None or not known.source else "file"
+
+
+def read_source(source: Source, selection: Selection) -> Dataset:
+    """A source by itself, as `open_dataset`, with all that readers can be told."""
     if not isinstance(source, str | os.PathLike):
         return read_given(source, selection, FILES)
     if isinstance(source, str) and source in NAMES:
@@ -228,7 +241,7 @@ def _open(source: Source, selection: Selection) -> Dataset:
         return read(path, selection)
     place = show(os.fspath(source), 200) or "(empty)"
     if not exists:
-        raise UsageError(f"{place}: {_missing(os.fspath(source), path)}")
+        raise UsageError(f"{place}: {missing(os.fspath(source), path, list(NAMES))}")
     finding = (
         "this folder has nothing that linprobe can read" if path.is_dir() else "linprobe can't read this kind of file"
     )
@@ -286,22 +299,3 @@ def _reader(path: Path) -> Callable[[Path, Selection], Dataset] | None:
         )
     known = format_of(path, FILES)
     return None if known is None or not known.source else lambda path, selection: read_file(path, selection, FILES)
-
-
-def _missing(source: str, path: Path) -> str:
-    """What is said of a source that is no name and no path: what may be meant, or else how far the path leads."""
-    named = path.name == source and not path.suffix
-    finding = "unknown source" if named else "does not exist"
-    if near := difflib.get_close_matches(source.lower().removeprefix("./"), NAMES, n=1, cutoff=0.6):
-        return f"unknown source, did you mean {near[0]}?"
-    try:
-        with os.scandir(path.parent) as entries:
-            there = {entry.name.lower(): entry.name for entry in islice(entries, MOST_LOOKED_AT)}
-    except (OSError, ValueError):  # what no path can be has no folder either
-        return f"{finding}, and there is no folder {show(str(path.parent), 200)}; correct the path"
-    if near := difflib.get_close_matches(path.name.lower(), there, n=1, cutoff=0.7):
-        return f"{finding}, did you mean {show(str(path.parent / there[near[0]]), 200)}?"
-    if named:
-        return f"{finding}, and no such path; give {' or '.join(NAMES)}, or the path of a file or folder"
-    where = "here" if path.parent == Path() else f"in {show(str(path.parent), 200)}"
-    return f"{finding}, and nothing {where} has a similar name; correct the path"

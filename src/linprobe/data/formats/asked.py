@@ -1,14 +1,19 @@
-"""The array or column that a user named with an option, and what may be meant where there is no such one."""
+"""What a user named, an array, a column or a source, and what may be meant where there is no such one."""
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
 
 from linprobe.data.dataset import Columns
 from linprobe.data.formats.entries import Column, listed
 from linprobe.data.reading import show
 from linprobe.errors import UsageError
 
-__all__ = ["named"]
+__all__ = ["missing", "named"]
+
+MOST_LOOKED_AT = 10_000  # names in a folder, for one like the name that is not there
 
 
 def named(
@@ -70,3 +75,22 @@ def _likeliest_first(columns: Sequence[Column], option: str) -> list[Column]:
         return column.role != "y", not flat, column.role in ("ids", "classes"), not column.countable, entry.numeric
 
     return sorted(columns, key=unlikely)
+
+
+def missing(source: str, path: Path, names: Sequence[str]) -> str:
+    """What is said of a source that is no name and no path: what may be meant, or else how far the path leads."""
+    named = path.name == source and not path.suffix
+    finding = "unknown source" if named else "does not exist"
+    if near := difflib.get_close_matches(source.lower().removeprefix("./"), names, n=1, cutoff=0.6):
+        return f"unknown source, did you mean {near[0]}?"
+    try:
+        with os.scandir(path.parent) as entries:
+            there = {entry.name.lower(): entry.name for entry in islice(entries, MOST_LOOKED_AT)}
+    except (OSError, ValueError):  # what no path can be has no folder either
+        return f"{finding}, and there is no folder {show(str(path.parent), 200)}; correct the path"
+    if near := difflib.get_close_matches(path.name.lower(), there, n=1, cutoff=0.7):
+        return f"{finding}, did you mean {show(str(path.parent / there[near[0]]), 200)}?"
+    if named:
+        return f"{finding}, and no such path; give {' or '.join(names)}, or the path of a file or folder"
+    where = "here" if path.parent == Path() else f"in {show(str(path.parent), 200)}"
+    return f"{finding}, and nothing {where} has a similar name; correct the path"

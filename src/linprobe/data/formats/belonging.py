@@ -1,4 +1,4 @@
-"""Columns that say where rows belong: to train, validation or test, and to groups that stay together."""
+"""Columns that say of rows where they belong, to a split and to groups that stay together, and what they are called."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ import numpy as np
 
 from linprobe.data.draw import in_one
 from linprobe.data.formats.entries import Column, Entry, Selection, listed
-from linprobe.data.formats.naming import SPLITS, Split, read_name
-from linprobe.data.labels import Told
+from linprobe.data.formats.naming import PLACE_NAMES, SPLITS, Split, read_name
+from linprobe.data.labels import Labels, Told
 from linprobe.data.reading import show
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["Places", "alike", "alone", "belonging", "grouping", "like_train", "parts_of"]
+__all__ = ["Places", "alike", "alone", "belonging", "grouping", "ids_of", "like_train", "parts_of"]
 
 SPLIT_NAMES = ("split", "splits", "subset", "subsets", "partition", "set", "dataset_split", "data_split")
 MOST_SHOWN = 5
@@ -126,6 +126,18 @@ def _refuse_length(entry: Entry, groups: np.ndarray, rows: int) -> None:
             f"{entry.place}: --groups {show(entry.name)} has {len(groups):,} rows, and there are {rows:,} labels; give "
             "one group for each row"
         )
+
+
+def ids_of(columns: Sequence[Column], labels: Labels) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """What the rows of each split are called (n,), by the first column with a usual name for that, and a note of it."""
+    sizes = {split: (len(y),) for split, y in labels.numbers.items()}
+    for column in sorted(columns, key=lambda column: not column.name.usual):
+        fits = {split: entry.sizes for split, entry in column.splits.items()} == sizes
+        if fits and column.role == "ids" and column.countable and column.name.base not in PLACE_NAMES:
+            found = {split: np.asarray(entry.load()).reshape(-1) for split, entry in column.splits.items()}
+            where = "array" if column.train.table is None else "column"
+            return found, (f"The ids of the rows are in the {where} {show(column.train.name)}.",)
+    return {}, ()
 
 
 def alike(groups: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,11 +10,11 @@ import numpy as np
 from linprobe.core.backend import Array
 from linprobe.data.dataset import Columns, Dataset, Examples
 from linprobe.data.formats.asked import named
-from linprobe.data.formats.belonging import Places, alone, belonging, grouping, like_train, parts_of
+from linprobe.data.formats.belonging import Places, alone, belonging, grouping, ids_of, like_train, parts_of
 from linprobe.data.formats.class_names import class_names_beside
 from linprobe.data.formats.entries import Column, Entry, Selection, array_of, columns_of, listed, one_naming
 from linprobe.data.formats.naming import read_name
-from linprobe.data.labels import Labels, Told, read_labels
+from linprobe.data.labels import Labels, Told, read_labels, unknown_labels
 from linprobe.data.reading import show
 from linprobe.data.rows import StoredRows, rows_of
 from linprobe.errors import DataError, UsageError
@@ -32,7 +32,7 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
     are none.
     """
     like = selection.like or Columns()
-    columns = columns_of(place, entries if selection.like is None else alone(entries))
+    columns = columns_of(place, entries if selection.like is None and selection.labelled else alone(entries))
     if like.table and all(column.train.table is None for column in columns):
         like = Columns()  # arrays, which have the names of their own
     groups = (
@@ -43,7 +43,7 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
     remarks: list[str] = []
     asked_split = selection.split_column
     said = None if asked_split is None else _beside(place, columns, selection, asked_split, "--split-column")
-    said, places = belonging(place, columns, selection, said, remarks)
+    said, places = belonging(place, columns, selection, said, remarks) if selection.labelled else (None, None)
     columns = [column for column in columns if column not in (groups, said)]
     asked = _asked_label(place, columns, selection, like)
     if like.table:
@@ -53,6 +53,8 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
     else:
         features = [column for column in columns if (column.train.name,) == like.features]
         features = features or _features(place, columns, asked)
+    if not selection.labelled:
+        return _unlabelled(name, place, columns, features, asked)
     label = asked or _label(place, columns, features, hint)
     if asked is None and label.role != "y":
         what = "whole numbers" if label.train.numeric else "texts"
@@ -93,6 +95,32 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
             label.train.name if label.train.table is not None or not table else "",
             table,
         ),
+    )
+
+
+def _unlabelled(
+    name: str, place: str, columns: Sequence[Column], features: Sequence[Column], label: Column | None
+) -> Dataset:
+    """All examples of a source, in their order, with their ids where it has some."""
+    if not features:  # but single columns, of which one may be the label
+        with contextlib.suppress(UsageError, DataError):
+            label = label or _label(place, columns, [], "")
+        features = _wide(place, columns, label)
+    for split in features[0].splits:
+        _refuse_unlike(place, features, split)
+    labels = unknown_labels({split: entry.shape[0] for split, entry in features[0].splits.items()})
+    examples = _examples(features, labels, None, {})
+    ids, notes = ids_of(columns, labels)
+    table = features[0].train.table is not None and len(features[0].train.shape) == 1
+    return Dataset(
+        name,
+        examples["train"],
+        examples.get("test"),
+        labels.classes,
+        val=examples.get("val"),
+        notes=notes,
+        columns=Columns(tuple(column.train.name for column in features), table=table),
+        ids=ids,
     )
 
 
@@ -190,7 +218,7 @@ def _unclear(place: str, columns: Sequence[Column], found: Sequence[Column], wha
     )
 
 
-def _wide(place: str, columns: Sequence[Column], label: Column) -> list[Column]:
+def _wide(place: str, columns: Sequence[Column], label: Column | None) -> list[Column]:
     """The columns of numbers that together are the features: those numbered alike if there are, else all but ids."""
     numbers = [
         column for column in columns if column is not label and column.train.numeric and column.train.table is not None

@@ -33,7 +33,8 @@ MOST_LISTED = 12
 class Selection(NamedTuple):
     """What the user chose with --x, --label, --split-column and --groups: a key, a column or a file; None where the
     source should say. like: what was chosen in the source to which this one belongs, as its validation or test split.
-    size: that encoded pictures are given.
+    size: that encoded pictures are given. labelled: whether examples need labels; else all rows are there, in the order
+    of their file, under `unknown_labels`, and with the names that the source has for them.
     """
 
     x: str | None = None
@@ -42,6 +43,7 @@ class Selection(NamedTuple):
     groups: str | None = None
     like: Columns | None = None
     size: PictureSize | None = None
+    labelled: bool = True
 
 
 def refuse_selection(source: str, selection: Selection) -> None:

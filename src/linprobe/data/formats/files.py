@@ -68,7 +68,11 @@ def read_file(path: Path, selection: Selection, formats: Formats) -> Dataset:
         # The file's name may say train or test, but a file that is named is what is learnt from.
         entries = [replace(entries[0], name=path.name, split="train")]
     hint = ""
-    if selection.label is None and all(entry.numeric and read_name(entry.name).role != "y" for entry in entries):
+    if (
+        selection.labelled
+        and selection.label is None
+        and all(entry.numeric and read_name(entry.name).role != "y" for entry in entries)
+    ):
         ours = read_name(path.stem)
         beside = [file for file in _label_files(path.parent) if file != path]
         matching = [file for file in beside if (read_name(file.stem).rest, read_name(file.stem).split) == _key(ours)]

@@ -18,7 +18,7 @@ import numpy as np
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.formats.entries import Entry, Selection, array_of, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
-from linprobe.data.labels import Told, read_labels
+from linprobe.data.labels import Told, read_labels, unknown_labels
 from linprobe.data.reading import readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
 
@@ -63,7 +63,7 @@ def read(path: Path, selection: Selection) -> Dataset:
     memory.
     """
     refuse_selection(str(path), selection)
-    images, labels = _pairs(path)
+    images, labels = _pairs(path, selection.labelled)
     arrays = {split: _images(file) for split, file in images.items()}
     told = {split: Told(str(file), _labels(file)) for split, file in labels.items()}
     for split, each in told.items():
@@ -72,7 +72,7 @@ def read(path: Path, selection: Selection) -> Dataset:
                 f"{images[split]}: has {len(arrays[split]):,} images, and {Path(each.place).name} has "
                 f"{len(each.values):,} labels; one each is expected: {AGAIN}"
             )
-    found = read_labels(told)
+    found = read_labels(told) if told else unknown_labels({split: len(X) for split, X in arrays.items()})
     examples = {split: Examples.labelled(arrays[split], y) for split, y in found.numbers.items()}
     with readable(path):
         name = _called(path.resolve())
@@ -105,8 +105,8 @@ def _files(path: Path) -> list[_Named]:
     return []
 
 
-def _pairs(path: Path) -> tuple[dict[Split, Path], dict[Split, Path]]:
-    """The images and the labels of each split."""
+def _pairs(path: Path, labelled: bool) -> tuple[dict[Split, Path], dict[Split, Path]]:
+    """The images and the labels of each split, those only where they are asked for."""
     if path.is_dir():
         files = _files(path)
         starts = sorted({file.start for file in files})
@@ -120,7 +120,7 @@ def _pairs(path: Path) -> tuple[dict[Split, Path], dict[Split, Path]]:
     images: dict[Split, Path] = {}
     labels: dict[Split, Path] = {}
     for start in starts:
-        for kind, said in ((images, False), (labels, True)):
+        for kind, said in ((images, False), (labels, True))[: 2 if labelled else 1]:
             fit = [file.path for file in files if (file.start, file.labels) == (start, said)]
             if not fit:
                 there = next(file.path for file in files if file.start == start)

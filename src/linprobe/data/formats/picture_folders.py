@@ -19,7 +19,7 @@ from linprobe.data.formats.decoded import Picture, decoded
 from linprobe.data.formats.entries import Selection, refuse_selection
 from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.picture_files import File, Listing, files_in, is_picture
-from linprobe.data.labels import Told, read_labels
+from linprobe.data.labels import Told, read_labels, unknown_labels
 from linprobe.data.pictures import FORMAT_NAMES
 from linprobe.data.reading import readable, show
 from linprobe.data.sizes import PictureSize
@@ -85,6 +85,8 @@ def _has_arrays(path: Path, endings: tuple[str, ...]) -> bool:
 def read(path: Path, selection: Selection) -> Dataset:
     """A folder of pictures, in which there is nothing to choose."""
     refuse_selection(str(path), selection)
+    if not selection.labelled:
+        return _unlabelled(path, selection.size)
     return read_picture_folder(path, size=selection.size)
 
 
@@ -125,6 +127,24 @@ def read_picture_folder(path: Path, *, size: PictureSize | None = None, progress
         labels.classes,
         val=examples.get("val"),
         notes=(*notes, *labels.notes, *found.notes),
+    )
+
+
+def _unlabelled(path: Path, size: PictureSize | None) -> Dataset:
+    """All pictures, whatever folders they are in, called as their files."""
+    files = sorted(files_in(path).files, key=lambda file: _natural(*file.parts))
+    if not files:
+        raise DataError(f"{path}: has no {FORMAT_NAMES} pictures; give one that has some")
+    found = decoded(os.path.realpath(path), [_picture(path, file) for file in files], size=size)
+    labels = unknown_labels({"train": len(files)})
+    ids = np.array(["/".join(file.parts) for file in files], object)
+    return Dataset(
+        path.stem,
+        Examples(found.images, labels.numbers["train"]),
+        None,
+        labels.classes,
+        notes=found.notes,
+        ids={"train": ids},
     )
 
 

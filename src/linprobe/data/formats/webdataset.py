@@ -22,7 +22,7 @@ from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.npy import broken, read_header
 from linprobe.data.formats.picture_files import ENDINGS, read_bounded
 from linprobe.data.formats.tar_files import Member, members
-from linprobe.data.labels import Told, read_labels
+from linprobe.data.labels import Told, read_labels, unknown_labels
 from linprobe.data.reading import readable, show
 from linprobe.errors import DataError, UnsafeFileError, UsageError
 
@@ -85,11 +85,13 @@ def read(path: Path, selection: Selection) -> Dataset:
             have, are = ("has", "is") if missing == 1 else ("have", "are")
             what = " or ".join(sorted(kinds))
             notes.append(f"{split}: {missing:,} of {len(every):,} examples {have} no {what} and {are} left out.")
-    label = _label(path, splits["train"], endings, selection.label)
-    told = {
-        split: Told(str(path), np.array([label(each) for each in every], object)) for split, every in splits.items()
-    }
-    labels = read_labels(_as_numbers(told))
+    labels = unknown_labels({split: len(every) for split, every in splits.items()})
+    if selection.labelled:
+        label = _label(path, splits["train"], endings, selection.label)
+        told = {
+            split: Told(str(path), np.array([label(each) for each in every], object)) for split, every in splits.items()
+        }
+        labels = read_labels(_as_numbers(told))
     used = [each for split in labels.numbers for each in splits[split]]
     X = _arrays(used) if kinds == {"npy"} else None
     if X is None:
@@ -110,6 +112,7 @@ def read(path: Path, selection: Selection) -> Dataset:
         labels.classes,
         val=examples.get("val"),
         notes=(*notes, *labels.notes),
+        ids={split: np.array([each.key for each in every], object) for split, every in splits.items()},
     )
 
 
