@@ -152,7 +152,11 @@ def tune(
         version=__version__,
     )
     proven = None if refit.gap is None else Proven(refit.objective, refit.gap)
-    classifier = Model(refitted.W, refitted.b, dataset.classes, preparation, provenance, proven, dataset.white)
+    # So that other data may have its columns in another order.
+    columns = (
+        dataset.columns.features if dataset.columns.table and len(dataset.columns.features) == len(refitted.W) else None
+    )
+    classifier = Model(refitted.W, refitted.b, dataset.classes, preparation, provenance, proven, dataset.white, columns)
     # The one place that reads the test split; the choice is made.
     evidence = observe(classifier, splits.test)
     test = Accuracy.of(evidence.correct, evidence.n)
