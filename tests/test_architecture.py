@@ -54,6 +54,7 @@ MAY_KNOW = {
     "tasks.tune": {"errors", "data", "core", "compare", "model", "results"},
     "tasks.evaluate": {"errors", "data", "core.measure", "core.certificate", "model", "results.steps", "tasks.tune"},
     "tasks.predict": {"errors", "core.backend", "core.finite", "model", "data"},
+    "tasks.batch": {"errors", "publish", "core.backend", "model", "data", "tasks.predict"},
     "tasks.describe": {"errors", "data", "core", "compare.defaults", "results.steps", "tasks.tune.options"},
     "report": {"errors", "publish", "core.losses", "core.measure", "compare", "model", "results", "tasks.tune"},
 }

@@ -2,176 +2,231 @@
 
 import json
 import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from linprobe.cli.arguments import ModelArgument
+from linprobe.cli.arguments import LabelOption, ModelArgument, XOption
+from linprobe.cli.messages import complain
+from linprobe.cli.output import answer, require_output
+from linprobe.cli.predicted import ROWS, folder_step, source_step, step_of, written_step
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from linprobe.errors import DataError
     from linprobe.model import Model
-    from linprobe.results.steps import Step
+    from linprobe.tasks.batch import Batch, Input
     from linprobe.tasks.predict import Prediction, Ranked
 
 __all__ = ["predict"]
-
-ROWS = 20  # of an array, on the screen
-BAR = 20  # characters of a probability of 1
-SCORES = "The model was not trained with softmax: its scores are not probabilities."
-EIGHTHS = " ▏▎▍▌▋▊▉"
-
-_ClassJson = TypedDict("_ClassJson", {"class": str, "probability": float | None, "score": float})
-
-
-class _PredictionJson(_ClassJson):
-    """An example in --json, with its first class."""
-
-    file: str
-    row: int | None
-    margin: float | None
-    top: list[_ClassJson]
-
-
-class _FailureJson(TypedDict):
-    """A file in --json that could not be read."""
-
-    file: str
-    error: str
 
 
 def predict(
     model: ModelArgument,
     inputs: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="INPUT",
-            help="PNG, JPEG or WebP pictures, folders of them, .npy arrays of one or of n examples.",
+            help="PNG, JPEG or WebP pictures, folders of them, .npy arrays of one or of n examples; or sources, as "
+            "linprobe tune reads them, with labels or without.",
         ),
     ],
+    x: XOption = None,
+    label: LabelOption = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     invert: Annotated[bool, typer.Option("--invert", help="Light for dark: for dark ink on light paper.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv or .parquet to write the class and all probabilities of each row to.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, only that.")] = False,
 ) -> None:
-    """Predict the classes of pictures or arrays with a saved model.
+    """Predict the classes of pictures, arrays and whole sources with a saved model.
 
     A picture is cut to the model's aspect ratio about its middle and resized; one of the right size is used as it is.
     An array has examples as the source gave them. A folder stands for all pictures in it and in its folders.
+
+    With --out, any number of examples is predicted part by part, and each keeps its id: the name of its file, what a
+    column such as id has for it, or else its row.
 
     A file that cannot be read gets a line on standard error; the others are still predicted, and the exit status is 1.
     """
     from rich.console import Console
 
-    from linprobe.cli.messages import complain
-    from linprobe.cli.output import answer, require_output
-    from linprobe.cli.screen import print_step
-    from linprobe.errors import DataError, UsageError
+    from linprobe.errors import UsageError
     from linprobe.model import load
-    from linprobe.tasks.predict import files_of, predict_file
 
     classifier = load(model)
     if invert and len(classifier.preparation.shape) != 3:
         raise UsageError(f"--invert: {model} was not trained on pictures, there is nothing light or dark; leave it out")
+    if force and out is None:
+        raise UsageError("--force: replaces the file of --out; name that one, or leave it out")
+    asked = _Wanted(str(model), classifier, tuple(inputs), {"x": x, "label": label}, invert, as_json)
     console = Console(highlight=False)
-    found: list[_PredictionJson | _FailureJson] = []
-
-    def fail(path: Path, error: DataError) -> None:
-        found.append({"file": os.fspath(path), "error": str(error)})
-        complain(str(error))
-
-    for given in inputs:
-        paths: list[Path] = []
-        pictures: list[tuple[str, Prediction]] = []  # of a folder, which has one table for all of them
-        try:
-            paths = files_of(classifier, given)
-        except DataError as error:
-            fail(given, error)
-        for path in paths:
-            try:
-                predictions = predict_file(classifier, path, top=top, invert=invert)
-            except DataError as error:
-                fail(path, error)
-                continue
-            found += [_numbers(path, prediction) for prediction in predictions]
-            if path != given and predictions[0].row is None:
-                pictures.append((str(path.relative_to(given)), predictions[0]))
-            elif not as_json:
-                print_step(console, _step(str(path), predictions, classifier))
-        if pictures and not as_json:
-            print_step(console, _folder_step(str(given), pictures, classifier))
-    if as_json:
-        answer(json.dumps({"model": str(model), "predictions": found}, indent=2))
+    failed = _show(console, asked, top) if out is None else _write(console, asked, out, force)
     require_output()
-    if any("error" in one for one in found):
+    if failed:
         raise typer.Exit(1)
 
 
-def _numbers(path: Path, prediction: "Prediction") -> _PredictionJson:
-    top = [_entry(one) for one in prediction.top]
-    return {
-        "file": os.fspath(path),
-        "row": prediction.row,
-        "class": top[0]["class"],
-        "probability": top[0]["probability"],
-        "score": top[0]["score"],
-        "margin": prediction.margin,
-        "top": top,
-    }
+@dataclass(frozen=True)
+class _Wanted:
+    """What the command was asked for."""
+
+    path: str
+    model: "Model"
+    inputs: tuple[str, ...]
+    options: "dict[str, str | None]"
+    invert: bool
+    as_json: bool
 
 
-def _entry(one: "Ranked") -> _ClassJson:
+def _show(console: "Console", asked: _Wanted, top: int) -> bool:
+    """Print the classes of all inputs, tables or JSON; whether one of them could not be predicted."""
+    from linprobe.cli.screen import print_step
+    from linprobe.errors import DataError
+    from linprobe.tasks.batch import is_source
+    from linprobe.tasks.predict import files_of, predict_file
+
+    classifier, found = asked.model, list[dict[str, object]]()
+
+    def fail(place: str, error: DataError) -> None:
+        found.append({"file": place, "error": str(error)})
+        complain(str(error))
+
+    for given in asked.inputs:
+        paths: list[Path] = []
+        pictures: list[tuple[str, Prediction]] = []  # of a folder, which has one table for all of them
+        try:
+            if is_source(classifier, given):
+                source = _opened(asked, given)
+                rows = _rows_of(asked, source, top)
+                if asked.as_json:
+                    found += [{"file": given, **about, **_numbers(prediction)} for about, prediction in rows]
+                else:  # and no more of it is read than what is shown
+                    first = [(str(about["id"]), prediction) for about, prediction in islice(rows, ROWS)]
+                    print_step(console, source_step(given, first, len(source), classifier))
+                continue
+            paths = files_of(classifier, Path(given))
+        except DataError as error:
+            fail(os.fspath(Path(given)), error)
+        for path in paths:
+            try:
+                predictions = predict_file(classifier, path, top=top, invert=asked.invert)
+            except DataError as error:
+                fail(os.fspath(path), error)
+                continue
+            found += [{"file": os.fspath(path), **_numbers(prediction)} for prediction in predictions]
+            if path != Path(given) and predictions[0].row is None:
+                pictures.append((str(path.relative_to(given)), predictions[0]))
+            elif not asked.as_json:
+                print_step(console, step_of(str(path), predictions, classifier))
+        if pictures and not asked.as_json:
+            print_step(console, folder_step(os.fspath(Path(given)), pictures, classifier))
+    if asked.as_json:
+        answer(json.dumps({"model": asked.path, "predictions": found}, indent=2))
+    return any("error" in one for one in found)
+
+
+def _rows_of(asked: _Wanted, source: "Input", top: int) -> "Iterator[tuple[dict[str, object], Prediction]]":
+    """The rows of a source, one by one, each with its id and its split."""
+    from linprobe.tasks.predict import Prediction, rank
+
+    for batch in source.batches(asked.model, invert=asked.invert):
+        for place, ranked in enumerate(rank(asked.model, batch.scores, top)):
+            name = batch.ids[place]
+            about = {"id": name if isinstance(name, str) else int(name)}
+            yield about | ({"split": batch.split} if batch.split else {}), Prediction(batch.rows.start + place, *ranked)
+
+
+def _opened(asked: _Wanted, given: str) -> "Input":
+    from linprobe.cli.source import opened
+    from linprobe.tasks.batch import open_source
+
+    return opened(given, asked.options, lambda options: open_source(asked.model, given, **options))
+
+
+def _write(console: "Console", asked: _Wanted, out: Path, force: bool) -> bool:
+    """Write the predictions of all inputs to a file; whether one of them could not be predicted."""
+    from linprobe.cli.screen import print_step, rows_progress
+    from linprobe.errors import DataError
+    from linprobe.tasks.batch import header, prediction_table
+
+    classifier, counts, errors = asked.model, Counter[int](), list[str]()
+    several = len(asked.inputs) > 1
+
+    def fail(error: DataError) -> None:
+        errors.append(str(error))
+        complain(str(error))
+
+    with (
+        prediction_table(out, classifier, several=several, replace=force) as write,
+        rows_progress(console, quiet=asked.as_json) as advance,
+    ):
+        for one in _pieces(asked, fail):
+            try:
+                source = one.open()
+                batches: Iterable[Batch] = source.batches(classifier, invert=asked.invert)
+                if source.single:  # which may be damaged, and the next one not
+                    batches = [*batches]
+            except DataError as error:
+                fail(error)
+                continue
+            for batch in batches:
+                write(one.given, batch.within(one.name))
+                counts.update(classifier.decide(batch.scores).tolist())
+                advance(*((batch.rows.stop, len(source)) if one.of is None else one.of))
+    predicted = {name: counts[k] for k, name in enumerate(classifier.classes)}
+    rows, columns = counts.total(), header(classifier, several=several)
+    if asked.as_json:
+        told = {"model": asked.path, "out": str(out) if rows else None, "rows": rows, "columns": columns}
+        answer(json.dumps({**told, "predicted": predicted, "errors": errors}, indent=2))
+    elif rows:
+        print_step(console, written_step(out, columns, predicted))
+    return bool(errors)
+
+
+class _Piece(NamedTuple):
+    """What is read by itself: the input that it is of, its name in a folder, what opens it; which of how many."""
+
+    given: str
+    name: str | None
+    open: "Callable[[], Input]"
+    of: tuple[int, int] | None = None
+
+
+def _pieces(asked: _Wanted, fail: "Callable[[DataError], None]") -> Iterator[_Piece]:
+    """Sources, and the pictures and arrays that all other inputs stand for."""
+    from linprobe.errors import DataError
+    from linprobe.tasks.batch import is_source, open_array
+    from linprobe.tasks.predict import files_of
+
+    for given in asked.inputs:
+        try:
+            if is_source(asked.model, given):
+                yield _Piece(given, None, partial(_opened, asked, given))
+                continue
+            paths = files_of(asked.model, Path(given))
+        except DataError as error:
+            fail(error)
+            continue
+        for number, path in enumerate(paths, 1):
+            alone = path == Path(given)
+            name = None if alone else path.relative_to(given).as_posix()
+            yield _Piece(given, name, partial(open_array, asked.model, path), None if alone else (number, len(paths)))
+
+
+def _numbers(prediction: "Prediction") -> dict[str, object]:
+    first = _entry(prediction.top[0])
+    return {"row": prediction.row, **first, "margin": prediction.margin, "top": [_entry(one) for one in prediction.top]}
+
+
+def _entry(one: "Ranked") -> dict[str, object]:
     return {"class": one.name, "probability": one.probability, "score": one.score}
-
-
-def _step(path: str, predictions: "list[Prediction]", classifier: "Model") -> "Step":
-    """A picture's or an example's first classes, one below the other; of an array of several, the first of each row."""
-    from linprobe.results.steps import Step, Table, number
-
-    probabilistic, several = classifier.probabilistic, predictions[0].row is not None
-    columns = _columns(classifier)
-    rows = [_cells(one) for prediction in predictions[:ROWS] for one in prediction.top[: 1 if several else None]]
-    notes = []
-    if several:
-        columns = [("row", "number"), *columns]
-        rows = [(f"{prediction.row:,}", *row) for prediction, row in zip(predictions, rows, strict=False)]
-        if len(predictions) > ROWS:
-            notes.append(f"The first {ROWS} of {len(predictions):,} rows; --json has them all.")
-    if not probabilistic:
-        notes.append(SCORES)
-        margin = predictions[0].margin
-        if not several and margin is not None:
-            leads = f"The first class leads the second by {f'{margin:.4f}' if margin >= 1e-4 else number(margin)}."
-            notes.append(leads if margin else "The first two classes have the same score.")
-    header, kinds = zip(*columns, strict=True)
-    return Step(None, path, (), tuple(notes), Table(header, kinds, tuple(rows)))
-
-
-def _folder_step(path: str, pictures: "list[tuple[str, Prediction]]", classifier: "Model") -> "Step":
-    """The first class of each picture of a folder."""
-    from linprobe.results.steps import Step, Table
-
-    header, kinds = zip(("file", "word"), *_columns(classifier), strict=True)
-    rows = tuple((name, *_cells(prediction.top[0])) for name, prediction in pictures)
-    return Step(None, path, (), () if classifier.probabilistic else (SCORES,), Table(header, kinds, rows))
-
-
-def _columns(classifier: "Model") -> "list[tuple[str, Literal['word', 'number']]]":
-    """Heads and kinds of what `_cells` has for a class."""
-    if not classifier.probabilistic:
-        return [("class", "word"), ("score", "number")]
-    return [("class", "word"), ("probability", "number"), ("", "word"), ("score", "number")]
-
-
-def _cells(one: "Ranked") -> tuple[str, ...]:
-    from linprobe.core.losses import NEVER
-    from linprobe.results.steps import LONGEST_CELL, brief, number
-
-    found = () if one.probability is None else (f"{one.probability:.4f}", _bar(one.probability))
-    score = f"{one.score:.4f}" if abs(one.score) < 1e9 else number(one.score)
-    # Of a class without examples the bias alone makes the score what it is.
-    return (brief(one.name, LONGEST_CELL), *found, score if one.score > NEVER / 2 else "never")
-
-
-def _bar(share: float) -> str:
-    eighths = round(8 * BAR * share)
-    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()

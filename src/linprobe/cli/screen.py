@@ -1,7 +1,7 @@
 """What the commands show on a terminal."""
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,11 @@ from rich.progress import (
 from rich.table import Table
 
 from linprobe.cli.messages import one_line
-from linprobe.compare.solver import Progress as Callback
+from linprobe.compare.solver import Progress as Watch
 from linprobe.results.steps import Step
 from linprobe.results.steps import Table as Figures
 
-__all__ = ["path_progress", "print_notes", "print_step", "search_progress"]
+__all__ = ["path_progress", "print_notes", "print_step", "rows_progress", "search_progress"]
 
 
 def print_step(console: Console, step: Step) -> None:
@@ -81,7 +81,7 @@ def _indented(**look: Any) -> Table:
 
 
 @contextlib.contextmanager
-def search_progress(console: Console) -> Generator[Callback | None]:
+def search_progress(console: Console) -> Generator[Watch | None]:
     """A bar with the running loss of the best head; None where nobody watches."""
     if not console.is_terminal or console.quiet:
         yield None
@@ -105,7 +105,19 @@ def search_progress(console: Console) -> Generator[Callback | None]:
 
 
 @contextlib.contextmanager
-def path_progress(console: Console) -> Generator[Callback | None]:
+def rows_progress(console: Console, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
+    """A bar of the rows or the pictures that are predicted, told how many of how many; none where nobody watches."""
+    if quiet or not console.is_terminal:
+        yield lambda *_: None
+        return
+    columns = (TextColumn("   predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def path_progress(console: Console) -> Generator[Watch | None]:
     """A bar of the heads that have ended, at their optimum or short of it; None where nobody watches."""
     if not console.is_terminal or console.quiet:
         yield None

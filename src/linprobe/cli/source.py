@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
 from linprobe.errors import UsageError
 
@@ -14,9 +14,21 @@ __all__ = ["opened"]
 Asked = dict[str, str]
 
 
-def opened(
-    source: str, options: Mapping[str, str | None], how: "Callable[[Asked], Dataset] | None" = None
-) -> "Dataset":
+class _Noted(Protocol):
+    """What was read of a source, with what is to be known of that."""
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+Opened = TypeVar("Opened", bound=_Noted)
+
+
+@overload
+def opened(source: str, options: Mapping[str, str | None]) -> "Dataset": ...
+@overload
+def opened(source: str, options: Mapping[str, str | None], how: Callable[[Asked], Opened]) -> Opened: ...
+def opened(source: str, options: Mapping[str, str | None], how: Callable[[Asked], _Noted] | None = None) -> _Noted:
     """The data set as the options that are given say; how: in place of `open_dataset`, what takes those.
 
     A UsageError about sources with something in them names the command that lists what.

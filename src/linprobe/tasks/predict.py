@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from linprobe.core.backend import Array, row_chunks
 from linprobe.core.finite import first_not_finite
 from linprobe.data.pictures import FORMAT_NAMES, MOST_BYTES
 from linprobe.data.reading import readable, require_file, show
-from linprobe.data.rows import rows_of
 from linprobe.data.sight import see
-from linprobe.data.terms import Chunk
 from linprobe.errors import DataError
 from linprobe.model import Model
 
-__all__ = ["Prediction", "Ranked", "examples", "files_of", "predict_file"]
+__all__ = ["Prediction", "Ranked", "examples", "files_of", "is_array", "predict_file", "rank", "scored"]
 
 ARRAY = b"\x93NUMPY"  # how a .npy file begins
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what is picked out of a folder; a file may have any name
@@ -61,30 +60,31 @@ def predict_file(classifier: Model, path: Path, *, top: int = 5, invert: bool = 
     what cannot be read, has another shape or is not finite.
     """
     rows, single = examples(classifier, path)
-    size = max(1, CHUNK_ELEMENTS // classifier.W.shape[0])
-    (scores,) = rows_of(rows).map(_FileScores(classifier, path, invert, single), None, size=size)
-    ranked = enumerate(_rank(classifier, scores[:], top))
+    scores = np.concatenate([part for _, part in scored(classifier, rows, str(path), invert=invert, single=single)])
+    ranked = enumerate(rank(classifier, scores, top))
     return [Prediction(None if single else row, *prediction) for row, prediction in ranked]
 
 
-@dataclass(frozen=True, eq=False)
-class _FileScores:
-    """The scores of examples of a file (m, K) float64."""
+def scored(
+    classifier: Model, X: Array, place: str, *, invert: bool = False, single: bool = False, white: float | None = None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """The scores (m, K) float64 of examples X (n, *shape), chunk by chunk, each with the rows that it is about.
 
-    classifier: Model
-    path: Path
-    invert: bool
-    single: bool
-
-    def __call__(self, chunk: Chunk) -> tuple[np.ndarray]:
-        part = chunk.X
-        _check_finite(part, self.path, chunk.rows, self.single)
-        if self.invert:
-            part = self.classifier.white - part.astype(np.float64)
+    X: an array or Rows, which may lie in a file, n of any size; place, single: as errors name them; white: the value
+    that white has in X, where that is not the one of training. Raises DataError for what is not finite.
+    """
+    size = max(1, CHUNK_ELEMENTS // max(classifier.W.shape))
+    for rows in row_chunks(X.shape[0], size):
+        part = np.asarray(X[rows])
+        _check_finite(part, place, rows, single)
+        if white is not None and white != classifier.white:
+            part = part.astype(np.float64) * (classifier.white / white)
+        if invert:
+            part = classifier.white - part.astype(np.float64)
         try:
-            return (self.classifier.decision_function(part, np.float64),)
+            yield rows, classifier.decision_function(part, np.float64)
         except DataError as error:
-            raise DataError(f"{self.path}: {error}") from error
+            raise DataError(f"{place}: {error}") from error
 
 
 def files_of(classifier: Model, path: Path) -> list[Path]:
@@ -116,7 +116,7 @@ def _raise(error: OSError) -> None:
 def examples(classifier: Model, path: Path) -> tuple[np.ndarray, bool]:
     """The examples of a file (n, *shape), and whether it is a picture or an array that is itself a single example."""
     shape = classifier.preparation.shape
-    if _is_array(path):
+    if is_array(path):
         return _open_array(path, shape)
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise DataError(
@@ -129,7 +129,8 @@ def examples(classifier: Model, path: Path) -> tuple[np.ndarray, bool]:
     return see(encoded, shape, classifier.white, str(path))[None], True
 
 
-def _is_array(path: Path) -> bool:
+def is_array(path: Path) -> bool:
+    """Whether a file begins as .npy arrays do. Raises DataError for what is not a file."""
     with readable(path):
         if not path.is_file():
             finding = "is not a file" if path.exists() else "does not exist"
@@ -159,19 +160,19 @@ def _open_array(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, bool]:
     return array, False
 
 
-def _check_finite(part: np.ndarray, path: Path, rows: slice | np.ndarray, single: bool) -> None:
+def _check_finite(part: np.ndarray, path: str, rows: slice, single: bool) -> None:
     # As float32, which is what examples are: a larger value is none that a model was trained on.
     with np.errstate(over="ignore"):
         found = first_not_finite(part.reshape(len(part), -1).astype(np.float32))
     if found is not None:
-        place = "" if single else f" of row {np.r_[rows][found[0]]:,}"
+        place = "" if single else f" of row {rows.start + found[0]:,}"
         raise DataError(
             f"{path}: feature {found[1]:,}{place} is not a finite float32 number; replace it or leave it out"
         )
 
 
-def _rank(classifier: Model, scores: np.ndarray, top: int) -> Iterator[tuple[tuple[Ranked, ...], float | None]]:
-    """For each row of scores (n, K) its first classes and its margin."""
+def rank(classifier: Model, scores: np.ndarray, top: int) -> Iterator[tuple[tuple[Ranked, ...], float | None]]:
+    """For each row of scores (n, K) its first classes, at most `top`, and its margin."""
     probabilities = classifier.probabilities(scores) if classifier.probabilistic else None
     # Stable, so that of equal scores the first class comes first, as in Model.decide.
     order = np.argsort(-scores, axis=1, kind="stable")[:, : max(top, 2)]
