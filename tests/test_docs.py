@@ -51,12 +51,13 @@ def write_photos(folder):
 
 
 def write_digits(folder):
-    """A digit of 0 to 16 as a grey picture, the same as ink on paper, and three of them as an array."""
+    """A digit of 0 to 16 as a grey picture, the same as ink on paper, and three of them as an array, and with ids."""
     X = linprobe.open_dataset("digits").train.X
     pixels = (X[1796, :, :, 0] * (255 / 16)).round().astype(np.uint8).repeat(20, axis=0).repeat(20, axis=1)
     Image.fromarray(pixels).save(folder / "eight.png")
     Image.fromarray(255 - pixels).save(folder / "paper.png")
     np.save(folder / "digits.npy", X[:3])
+    np.savez(folder / "new.npz", X=X[:3], ids=np.array(["scan-7", "scan-8", "scan-9"]))
 
 
 def write_digits_to_export(folder):

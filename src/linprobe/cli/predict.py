@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -135,7 +135,7 @@ def _show(console: "Console", asked: _Wanted, top: int) -> bool:
     return any("error" in one for one in found)
 
 
-def _rows_of(asked: _Wanted, source: "Input", top: int) -> "Iterator[tuple[dict[str, object], Prediction]]":
+def _rows_of(asked: _Wanted, source: "Input", top: int) -> "Iterator[tuple[Mapping[str, object], Prediction]]":
     """The rows of a source, one by one, each with its id and its split."""
     from linprobe.tasks.predict import Prediction, rank
 

@@ -9,9 +9,9 @@ To add a format, write one file here and give it one line in a table below.
   labels: all of that is done for it in `entries`, `files`, `naming` and `linprobe.data.labels`, and by nobody else. A
   format whose file is one array calls its entry as the file is (`path.stem`).
 - A source that is laid out in a way of its own (`WHOLE`), such as folders of pictures: write `recognises(path) -> bool`
-  and `read(path, selection) -> Dataset`, with labels by `linprobe.data.labels.read_labels`; and `parts(folder)`, what
-  of a folder it would read, as `mixed` refuses a folder with several data sets. The first that recognises a path reads
-  it; these are asked before the files.
+  and `read(path, selection) -> Dataset`, with labels by `linprobe.data.labels.read_labels` or, where the selection says
+  that none are needed, `unknown_labels`; and `parts(folder)`, what of a folder it would read, as `mixed` refuses a
+  folder with several data sets. The first that recognises a path reads it; these are asked before the files.
 
 An optional library: `require(module, extra)` of linprobe.errors, which says how to install it. Tests: real bytes made
 by the format's own library in tests/data/formats, and hostile ones in tests/hostile.
