@@ -41,6 +41,10 @@ class Joined:
             found[mine] = self._parts[which][numbers[mine] - self._starts[which]]
         return found
 
+    def astype(self, dtype: np.typing.DTypeLike, *, copy: bool = True) -> "Joined":
+        """The same in another type."""
+        return Joined([part.astype(dtype, copy=copy) for part in self._parts])
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All of them, for what asks for all at once."""
         del copy  # it always is one

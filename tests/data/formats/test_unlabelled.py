@@ -85,3 +85,61 @@ def test_the_kind_of_a_source_is_told_without_reading_it(tmp_path):
 
 
 KINDS = {"digits": "name", "x.npy": "file", "s.tar": "whole", "a.txt": None, "a.png": None, "empty": None, "gone": None}
+
+
+def table_of(kind, folder, X):
+    """A table of X (n, 4), in groups of seven rows or fewer, in two files -> the source."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    place = folder / kind
+    place.mkdir()
+    for number, part in enumerate((X[:30], X[30:])):
+        if kind == "lists":
+            table = pa.table({"embedding": list(part)})
+        elif kind == "texts":
+            table = pa.table({"embedding": [str(row.tolist()) for row in part]})
+        else:
+            table = pa.table({f"e{d}": part[:, d].astype(int if kind == "whole numbers" else float) for d in range(4)})
+        if kind == "arrow":
+            with (
+                pa.OSFile(str(place / f"data_{number}.arrow"), "wb") as sink,
+                pa.ipc.new_file(sink, table.schema) as out,
+            ):
+                out.write_table(table, max_chunksize=7)
+        else:
+            pq.write_table(table, place / f"data_{number}.parquet", row_group_size=7)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["lists", "texts", "numbers", "whole numbers", "arrow"])
+def test_tables_are_read_in_order_without_holding_all_of_them(tmp_path, kind, monkeypatch):
+    X = np.random.default_rng(0).integers(-50, 50, (50, 4)).astype(np.float32)
+    source = table_of(kind, tmp_path, X)
+    monkeypatch.setattr("linprobe.data.formats.columnar.ROWS_AT_ONCE", 7)
+    # What would hold all rows asks here whether there is room.
+    monkeypatch.setattr("linprobe.data.formats.tables.TableFile._room", lambda *_: pytest.fail("all rows at once"))
+    found = read_source(source, UNLABELLED).train.X
+    assert found.shape == (50, 4)
+    for step in (50, 1, 6, 7, 13, 30):
+        np.testing.assert_array_equal(np.concatenate([found[i : i + step] for i in range(0, 50, step)]), X)
+    for rows in (slice(40, 45), slice(3, 9), slice(0, 0), slice(9, 31, 3), np.array([33, 2, 2, 49]), slice(48, 90)):
+        np.testing.assert_array_equal(found[rows], X[rows])
+
+
+def test_gaps_are_found_on_the_way(tmp_path, monkeypatch):
+    monkeypatch.setattr("linprobe.data.formats.columnar.ROWS_AT_ONCE", 5)
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    values = [[*range(20), None, *range(9)], list(range(30))]
+    pq.write_table(pa.table(values, names=["a", "b"]), tmp_path / "s.parquet")
+    found = read_source(tmp_path / "s.parquet", UNLABELLED).train.X
+    np.testing.assert_array_equal(found[:20], np.arange(20)[:, None].repeat(2, axis=1))
+    with pytest.raises(DataError, match="row 20 has no value in a"):
+        _ = found[20:30]
+
+
+def test_columns_of_several_files_have_one_type(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for number, values in enumerate(([1, 2], [0.5, 1.5])):
+        pq.write_table(pa.table({"a": values, "b": values}), tmp_path / f"data_{number}.parquet")
+    found = read_source(tmp_path, UNLABELLED).train.X
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found[:], [[1, 1], [2, 2], [0.5, 0.5], [1.5, 1.5]])

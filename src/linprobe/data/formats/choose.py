@@ -12,7 +12,7 @@ from linprobe.data.dataset import Columns, Dataset, Examples
 from linprobe.data.formats.asked import named
 from linprobe.data.formats.belonging import Places, alone, belonging, grouping, ids_of, like_train, parts_of
 from linprobe.data.formats.class_names import class_names_beside
-from linprobe.data.formats.entries import Column, Entry, Selection, array_of, columns_of, listed, one_naming
+from linprobe.data.formats.entries import Column, Entry, Selection, array_of, columns_of, listed, one_naming, streamed
 from linprobe.data.formats.naming import read_name
 from linprobe.data.labels import Labels, Told, read_labels, unknown_labels
 from linprobe.data.reading import show
@@ -109,7 +109,10 @@ def _unlabelled(
     for split in features[0].splits:
         _refuse_unlike(place, features, split)
     labels = unknown_labels({split: entry.shape[0] for split, entry in features[0].splits.items()})
-    examples = _examples(features, labels, None, {})
+    used = list(labels.numbers)
+    examples = {
+        split: Examples(rows_of(_matrix(features, split, used, once=True)), y) for split, y in labels.numbers.items()
+    }
     ids, notes = ids_of(columns, labels)
     table = features[0].train.table is not None and len(features[0].train.shape) == 1
     return Dataset(
@@ -312,12 +315,16 @@ def _examples(
     return examples
 
 
-def _matrix(features: Sequence[Column], split: str, used: Sequence[str]) -> Array:
-    """The features (n, *shape) of a split; used: all splits, which have them in one type."""
+def _matrix(features: Sequence[Column], split: str, used: Sequence[str], *, once: bool = False) -> Array:
+    """The features (n, *shape) of a split; used: all splits, which have them in one type.
+
+    once: to be read once and in order, and not held as a whole.
+    """
     entries = [column.splits[split] for column in features]
     if (table := entries[0].table) is None or len(entries[0].shape) > 1:
-        return array_of(entries[0])
+        return streamed(entries[0]) if once else array_of(entries[0])
     # Text has no types: a column may look like one of integers in one file, and not in another.
     kinds = [column.splits[each].dtype for column in features for each in used]
-    X = table.matrix([entry.name for entry in entries])
+    names = [entry.name for entry in entries]
+    X = table.stream(names) if once else table.matrix(names)
     return X.astype(np.result_type(X.dtype, *(kind for kind in kinds if kind is not None)), copy=False)

@@ -10,7 +10,7 @@ import numpy as np
 from linprobe.core.backend import Array
 from linprobe.data.dataset import Columns
 from linprobe.data.formats.naming import Name, Role, Split, read_name
-from linprobe.data.joined import join
+from linprobe.data.joined import Joined, join
 from linprobe.data.reading import show
 from linprobe.data.sizes import PictureSize
 from linprobe.errors import DataError, UsageError
@@ -25,6 +25,7 @@ __all__ = [
     "listed",
     "one_naming",
     "refuse_selection",
+    "streamed",
 ]
 
 MOST_LISTED = 12
@@ -61,6 +62,8 @@ class ColumnSource(Protocol):
 
     def matrix(self, names: Sequence[str]) -> np.ndarray: ...  # noqa: D102
 
+    def stream(self, names: Sequence[str]) -> Array: ...  # noqa: D102
+
 
 @dataclass(frozen=True, eq=False)
 class Entry:
@@ -70,7 +73,8 @@ class Entry:
     None for texts and what else labels can be; load: gives the array, which may lie in a file; split: where file or
     folder say it, else the name is asked; part: which of several files that follow each other; names: of the
     classes, where the source has them for this column; table: where a column comes from; role: where more than its
-    name says it; pictures: whether they are decoded ones, (n, height, width, channels), of a single pixel too.
+    name says it; pictures: whether they are decoded ones, (n, height, width, channels), of a single pixel too; stream:
+    gives the array to be read once and in order, where `load` would have all of it in memory.
     """
 
     name: str
@@ -84,6 +88,7 @@ class Entry:
     table: ColumnSource | None = None
     role: Role = ""
     pictures: bool = False
+    stream: Callable[[], Array] | None = None
 
     @property
     def kind(self) -> str:
@@ -211,6 +216,7 @@ def _joined(place: str, parts: list[Entry]) -> Entry:
         shape=(rows, *first.shape[1:]),
         dtype=dtype,
         load=lambda: _loaded(parts),
+        stream=None if first.stream is None else lambda: join([streamed(entry) for entry in parts]),
         names=names,
         table=_Tables([entry.table for entry in parts if entry.table is not None]) if first.table else None,
     )
@@ -240,6 +246,16 @@ class _Tables:
 
     def matrix(self, names: Sequence[str]) -> np.ndarray:
         return np.concatenate([table.matrix(names) for table in self._tables])
+
+    def stream(self, names: Sequence[str]) -> Array:
+        parts = [table.stream(names) for table in self._tables]
+        dtype = np.result_type(*(part.dtype for part in parts))
+        return Joined([part.astype(dtype, copy=False) for part in parts])
+
+
+def streamed(entry: Entry) -> Array:
+    """Its array as `array_of`, to be read once and in order."""
+    return array_of(entry) if entry.stream is None else entry.stream()
 
 
 def array_of(entry: Entry) -> Array:

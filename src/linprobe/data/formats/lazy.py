@@ -1,13 +1,13 @@
 """Arrays that NumPy can't map from their file as they are: their rows are read, or widened, when they are asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from linprobe.data.formats.entries import Entry, array_of
 
-__all__ = ["Lazy", "bfloat16_entry", "lazy_entry"]
+__all__ = ["Lazy", "bfloat16_entry", "in_order", "lazy_entry"]
 
 
 class Lazy:
@@ -26,10 +26,49 @@ class Lazy:
         """These rows, as an array."""
         return self._read(rows)
 
+    def astype(self, dtype: np.typing.DTypeLike, *, copy: bool = True) -> "Lazy":
+        """The same in another type, which rows are given when they are read."""
+        del copy  # of rows, as they are read
+        kind = np.dtype(dtype)
+        return Lazy(self.shape, kind, lambda rows: self._read(rows).astype(kind, copy=False))
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All of them, for what asks for all at once."""
         del copy  # it always is one
         return self._read(slice(None)).astype(dtype or self.dtype, copy=False)
+
+
+def in_order(shape: tuple[int, int], dtype: np.dtype, parts: Callable[[], Iterator[np.ndarray]]) -> Lazy:
+    """An array (n, D) that comes in parts, one behind the other, of which no more are held than the last rows need.
+
+    Rows before those that were read last are read again from the beginning.
+    """
+    coming, held, first = (
+        parts(),
+        np.empty((0, shape[1]), dtype),
+        0,
+    )  # held: the rows from `first` on that came too soon
+
+    def read(rows: slice | np.ndarray) -> np.ndarray:
+        nonlocal coming, held, first
+        if not isinstance(rows, slice):
+            low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
+            return read(slice(low, high))[rows - low]
+        low, high, step = rows.indices(shape[0])
+        if low >= high:
+            return np.empty((0, shape[1]), dtype)
+        if low < first:
+            coming, held, first = parts(), held[:0], 0
+        pieces, start = [held[low - first :]], first + len(held)
+        while start < high:
+            part = next(coming)
+            pieces.append(part[max(0, low - start) :])
+            start += len(part)
+        every = np.concatenate(pieces)
+        found, held, first = every[: high - low], every[high - low :], high
+        return found[::step]
+
+    return Lazy(shape, dtype, read)
 
 
 def lazy_entry(

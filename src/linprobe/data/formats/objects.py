@@ -53,6 +53,9 @@ class _Columns:
     def matrix(self, names: Sequence[str]) -> np.ndarray:
         return np.column_stack([self.values[name] for name in names])
 
+    def stream(self, names: Sequence[str]) -> np.ndarray:
+        return self.matrix(names)
+
 
 def _dtype(values: np.ndarray) -> np.dtype | None:
     return values.dtype if values.dtype.kind in "if" else None

@@ -5,12 +5,13 @@ import json
 import math
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from linprobe.data.formats.bounds import refuse_too_large
 from linprobe.data.formats.entries import Entry
+from linprobe.data.formats.lazy import Lazy, in_order
 from linprobe.data.formats.naming import read_name
 from linprobe.data.reading import class_names, readable, show
 from linprobe.errors import DataError, require
@@ -23,6 +24,19 @@ __all__ = ["TableFile", "explained", "labels_of", "names_in"]
 AGAIN = "copy or download it again"
 LONGEST_LIST = 2**20  # numbers in a row
 Batches = Callable[[Sequence[int]], Generator["pa.RecordBatch"]]
+
+
+class _Features(NamedTuple):
+    """How columns become an array (n, width).
+
+    put: a batch, with the number of its first row, into its rows of the array; check: refuses what was missing so far.
+    """
+
+    numbers: Sequence[int]
+    width: int
+    dtype: np.dtype
+    put: Callable[["pa.RecordBatch", int, np.ndarray], None]
+    check: Callable[[], None] = lambda: None
 
 
 class TableFile:
@@ -44,31 +58,38 @@ class TableFile:
 
     def matrix(self, names: Sequence[str]) -> np.ndarray:
         """Columns of numbers side by side, (n, columns)."""
+        return self._all(self._side_by_side(names))
+
+    def stream(self, names: Sequence[str]) -> Lazy:
+        """The same, to be read once and in order: of a part of the rows at a time."""
+        return self._in_order(self._side_by_side(names))
+
+    def _side_by_side(self, names: Sequence[str]) -> _Features:
         numbers = [self.names.index(name) for name in names]
         kinds = [_number_type(self.schema.field(number).type) for number in numbers]
         dtype = np.result_type(*(_without_bools(kind) for kind in kinds if kind is not None))
-        found = self._room((self.rows, len(numbers)), dtype)
         gaps, firsts = 0, list[tuple[int, int]]()  # of integers, which have no NaN: how many, and the first of a column
 
-        def put(batch: "pa.RecordBatch", rows: slice) -> None:
+        def put(batch: "pa.RecordBatch", start: int, into: np.ndarray) -> None:
             nonlocal gaps
             for place, number in enumerate(numbers):
                 column = batch.column(place)
                 if column.null_count and dtype.kind != "f":
                     gaps += column.null_count
-                    firsts.append((rows.start + column.is_null().to_pylist().index(True), number))
+                    firsts.append((start + column.is_null().to_pylist().index(True), number))
                 else:
-                    found[rows, place] = column.to_numpy(zero_copy_only=False)
+                    into[:, place] = column.to_numpy(zero_copy_only=False)
 
-        self._read(numbers, put)
-        if firsts:
-            row, number = min(firsts)
-            more = f", the first of {gaps:,} gaps" if gaps > 1 else ""
-            raise DataError(
-                f"{self.path}: row {row:,} has no value in {show(self.names[number])}, counted from 0{more}; a linear "
-                "classifier needs all of them: leave the row or the column out, or fill the value in"
-            )
-        return found
+        def check() -> None:
+            if firsts:
+                row, number = min(firsts)
+                more = f", the first of {gaps:,} gaps" if gaps > 1 else ""
+                raise DataError(
+                    f"{self.path}: row {row:,} has no value in {show(self.names[number])}, counted from 0{more}; a "
+                    "linear classifier needs all of them: leave the row or the column out, or fill the value in"
+                )
+
+        return _Features(numbers, len(numbers), dtype, put, check)
 
     def _entry(self, number: int) -> Entry:
         pa = require("pyarrow", "parquet")
@@ -80,15 +101,26 @@ class TableFile:
                 inner = inner.value_type
             dtype = _number_type(inner)
             if dtype is not None and (shape := self._list_shape(number)) is not None:
-                return Entry(name, place, (self.rows, *shape), dtype, lambda: self._lists(number, shape, dtype))
+                return self._wide(number, shape, dtype, self._lists(number, shape, dtype))
         elif (width := self._text_width(number)) is not None:
             dtype = np.dtype(np.float32)
-            return Entry(name, place, (self.rows, width), dtype, lambda: self._text_lists(number, width))
+            return self._wide(number, (width,), dtype, self._text_lists(number, width))
         load = lambda: self._column(number)  # noqa: E731
         text = _is_text(kind) or pa.types.is_dictionary(kind)
         # Times, records and the like are never meant unless they are called labels.
         role = "" if text or _number_type(kind) is not None or read_name(name).role == "y" else "ids"
         return Entry(name, place, (self.rows,), _number_type(kind), load, names=names, table=self, role=role)
+
+    def _wide(self, number: int, shape: tuple[int, ...], dtype: np.dtype, features: _Features) -> Entry:
+        """A column of lists, each an example of its own."""
+        return Entry(
+            self.names[number],
+            str(self.path),
+            (self.rows, *shape),
+            dtype,
+            lambda: self._all(features).reshape(self.rows, *shape),
+            stream=(lambda: self._in_order(features)) if len(shape) == 1 else None,
+        )
 
     def _first(self, number: int) -> Any:
         """The first value of a column that is not missing."""
@@ -107,23 +139,21 @@ class TableFile:
             return None
         return shape if 0 < math.prod(shape) <= LONGEST_LIST else None
 
-    def _lists(self, number: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """A column of lists of one length as an array (n, *shape)."""
+    def _lists(self, number: int, shape: tuple[int, ...], dtype: np.dtype) -> _Features:
+        """A column of lists of one length as an array (n, the product of the shape)."""
         width = math.prod(shape)
-        found = self._room((self.rows, width), _without_bools(dtype))
 
-        def put(batch: "pa.RecordBatch", rows: slice) -> None:
+        def put(batch: "pa.RecordBatch", start: int, into: np.ndarray) -> None:
             values, lists_a_row = batch.column(0), 1
             for size in shape:
-                self._refuse_other_lengths(values, size, rows.start, lists_a_row, number)
+                self._refuse_other_lengths(values, size, start, lists_a_row, number)
                 values, lists_a_row = values.flatten(), lists_a_row * size
             if values.null_count:
-                row = rows.start + values.is_null().to_pylist().index(True) // width
+                row = start + values.is_null().to_pylist().index(True) // width
                 raise self._unlike(row, number, "a gap in its list", f"{width:,} numbers")
-            found[rows] = values.to_numpy(zero_copy_only=False).reshape(len(batch), width)
+            into[:] = values.to_numpy(zero_copy_only=False).reshape(len(batch), width)
 
-        self._read([number], put)
-        return found.reshape(self.rows, *shape)
+        return _Features([number], width, _without_bools(dtype), put)
 
     def _refuse_other_lengths(self, values: "pa.Array", size: int, start: int, a_row: int, number: int) -> None:
         lengths = require("pyarrow.compute", "parquet").list_value_length(values).to_numpy(zero_copy_only=False)
@@ -148,22 +178,20 @@ class TableFile:
         numbers = _numbers(first)
         return None if numbers is None or not 0 < len(numbers) <= LONGEST_LIST else len(numbers)
 
-    def _text_lists(self, number: int, width: int) -> np.ndarray:
+    def _text_lists(self, number: int, width: int) -> _Features:
         """A column of texts that list numbers as an array (n, width) float32."""
-        found = self._room((self.rows, width), np.dtype(np.float32))
 
-        def put(batch: "pa.RecordBatch", rows: slice) -> None:
+        def put(batch: "pa.RecordBatch", start: int, into: np.ndarray) -> None:
             with explained(self.path, self.kind):
                 texts = batch.column(0).to_pylist()
-            for row, text in enumerate(texts, rows.start):
+            for row, text in enumerate(texts):
                 numbers = None if text is None else _numbers(text)
                 if numbers is None or len(numbers) != width:
                     finding = "no list of numbers" if numbers is None else f"a list of {len(numbers):,}"
-                    raise self._unlike(row, number, finding, f"{width:,} numbers as in the first row")
-                found[row] = numbers
+                    raise self._unlike(start + row, number, finding, f"{width:,} numbers as in the first row")
+                into[row] = numbers
 
-        self._read([number], put)
-        return found
+        return _Features([number], width, np.dtype(np.float32), put)
 
     def _column(self, number: int) -> np.ndarray:
         """A column as labels are read: numbers where none is missing, else Python's values, None where one is."""
@@ -181,17 +209,33 @@ class TableFile:
         with explained(self.path, self.kind):  # the reading, and not what is then done with the rows
             yield from self._batches(numbers)
 
-    def _read(self, numbers: Sequence[int], put: Callable[["pa.RecordBatch", slice], None]) -> None:
-        """Put all batches where they belong; refuse a file that has fewer rows than it announces, or more."""
+    def _parts(self, features: _Features) -> Generator[tuple[int, "pa.RecordBatch"]]:
+        """All batches, each with its first row; refuses a file that has fewer rows than it announces, or more."""
         start = 0
-        for batch in self._explained(numbers):
-            rows = slice(start, start + len(batch))
+        for batch in self._explained(features.numbers):
+            if start + len(batch) > self.rows:
+                raise self._other_rows()
+            yield start, batch
             start += len(batch)
-            if start > self.rows:
-                break
-            put(batch, rows)
         if start != self.rows:
             raise self._other_rows()
+
+    def _all(self, features: _Features) -> np.ndarray:
+        found = self._room((self.rows, features.width), features.dtype)
+        for start, batch in self._parts(features):
+            features.put(batch, start, found[start : start + len(batch)])
+        features.check()
+        return found
+
+    def _in_order(self, features: _Features) -> Lazy:
+        def parts() -> Generator[np.ndarray]:
+            for start, batch in self._parts(features):
+                part = np.empty((len(batch), features.width), features.dtype)
+                features.put(batch, start, part)
+                features.check()
+                yield part
+
+        return in_order((self.rows, features.width), features.dtype, parts)
 
     def _other_rows(self) -> DataError:
         return DataError(f"{self.path}: does not have the {self.rows:,} rows that it announces; {AGAIN}")
