@@ -248,9 +248,8 @@ class _Tables:
         return np.concatenate([table.matrix(names) for table in self._tables])
 
     def stream(self, names: Sequence[str]) -> Array:
-        parts = [table.stream(names) for table in self._tables]
-        dtype = np.result_type(*(part.dtype for part in parts))
-        return Joined([part.astype(dtype, copy=False) for part in parts])
+        # Of the types that they have, whoever asks makes one.
+        return Joined([table.stream(names) for table in self._tables])
 
 
 def streamed(entry: Entry) -> Array:
