@@ -11,6 +11,7 @@ __all__ = ["PAIRS", "Pairs"]
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 LEAST = 1e-300  # of a curvature along a step
+AT_ONCE = 2**14  # multiplications of a head, for which a call takes longer than they do, and no threads are used
 
 Metric = Callable[[Array, Array], tuple[Array, Array]]
 
@@ -108,18 +109,22 @@ def _shaped(flat: Array, shape: tuple[int, ...], shift: Array) -> tuple[Array, A
 
 def _inners(many: Array, one: Array) -> np.ndarray:
     """Inner products of each head: (h, m, N), (h, N) -> (m, h)."""
-    xp, (h, m, _) = namespace(many), many.shape
-    found = xp.empty((h, m, 1), dtype=many.dtype, device=many.device)
-    for head in range(h):
-        product(many[head], one[head][:, None], found[head])
-    return to_numpy(found[..., 0]).T.astype(np.float64)
+    return to_numpy(_products(many, one[..., None])[..., 0]).T.astype(np.float64)
 
 
 def _combined(many: Array, shares: np.ndarray) -> Array:
     """Σ of m vectors of each head: (h, m, N), shares (m, h) -> (h, N)."""
-    xp, (h, _, N) = namespace(many), many.shape
-    found = xp.empty((h, 1, N), dtype=many.dtype, device=many.device)
-    taken = xp.astype(move(np.ascontiguousarray(shares.T[:, None]), device_of(many)), many.dtype)
+    taken = move(np.ascontiguousarray(shares.T[:, None]), device_of(many))
+    return _products(namespace(many).astype(taken, many.dtype), many)[:, 0]
+
+
+def _products(left: Array, right: Array) -> Array:
+    """Those of each head: (h, i, k), (h, k, j) -> (h, i, j)."""
+    xp, (h, i, k), j = namespace(left), left.shape, right.shape[2]
+    if i * k * j <= AT_ONCE:
+        return xp.matmul(left, right)
+    # Not matmul, which with NumPy has a pool of threads of its own.
+    found = xp.empty((h, i, j), dtype=left.dtype, device=left.device)
     for head in range(h):
-        product(taken[head], many[head], found[head])
-    return found[:, 0]
+        product(left[head], right[head], found[head])
+    return found
