@@ -33,7 +33,7 @@ Precision = Literal["auto", "single", "double"]
 # In float32 smaller relative gaps cost more passes than float64 does, or cannot be had at all.
 SINGLE_TOL = 1e-7
 
-ONE_THREAD = 5e7  # multiplications: a millisecond, beside which a pass has as much to do that is no product
+ONE_THREAD = 2e7  # multiplications: half a millisecond, beside which a pass has as much to do that is no product
 
 # So many penalties make a path. Products of fewer columns than WIDE take more time a column than those of a whole
 # stack: with 20 of them, what a walk saves in passes it loses there.
