@@ -5,7 +5,6 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from linprobe.core.exact import _pairs
 from linprobe.core.exact._pairs import PAIRS, Pairs
 from linprobe.core.exact.lbfgs import Iterates, Oracle
 from linprobe.core.exact.metric import fit_metric
@@ -53,10 +52,8 @@ def test_a_pair_counts_for_heads_along_whose_step_the_objective_bends():
 
 
 @pytest.mark.parametrize("count", [0, 1, PAIRS, 2 * PAIRS + 3])
-@pytest.mark.parametrize("at_once", [0, 2**14])
-def test_pairs_are_those_of_bfgs(monkeypatch, count, at_once):
+def test_pairs_are_those_of_bfgs(count):
     """The product with the matrix that BFGS makes of the last pairs, each head by itself; some leave on the way."""
-    monkeypatch.setattr(_pairs, "AT_ONCE", at_once)
     draw = np.random.default_rng(count)
     D, K, h = 3, 2, 4
     N = (D + 1) * K

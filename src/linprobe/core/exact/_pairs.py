@@ -11,7 +11,6 @@ __all__ = ["PAIRS", "Pairs"]
 
 PAIRS = 10  # steps remembered; 20 and 40 took no fewer passes on CIFAR-10
 LEAST = 1e-300  # of a curvature along a step
-AT_ONCE = 2**14  # multiplications of a head, for which a call takes longer than they do, and no threads are used
 
 Metric = Callable[[Array, Array], tuple[Array, Array]]
 
@@ -120,10 +119,10 @@ def _combined(many: Array, shares: np.ndarray) -> Array:
 
 def _products(left: Array, right: Array) -> Array:
     """Those of each head: (h, i, k), (h, k, j) -> (h, i, j)."""
-    xp, (h, i, k), j = namespace(left), left.shape, right.shape[2]
-    if i * k * j <= AT_ONCE:
+    xp, (h, i, _), j = namespace(left), left.shape, right.shape[2]
+    if device_of(left) != "numpy":
         return xp.matmul(left, right)
-    # Not matmul, which with NumPy has a pool of threads of its own.
+    # NumPy's matmul has a pool of threads of its own, and adds up with fewer digits.
     found = xp.empty((h, i, j), dtype=left.dtype, device=left.device)
     for head in range(h):
         product(left[head], right[head], found[head])
