@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from examples import examples  # pyright: ignore[reportMissingImports]
 from linprobe.core.losses import LOSSES, softmax
 from linprobe.core.objective import loss_and_gradient, objective_and_gradient
+from linprobe.data.rows import rows_of
 from linprobe.data.terms import FEW_HEADS
 from linprobe.errors import UsageError
 from linprobe.learn.gradient_check import check_gradient
@@ -387,3 +388,10 @@ def test_the_stack_gradient_agrees_with_central_differences(loss):
     ):
         found = check_gradient(objective, x, gradient, checks=200, h="auto", rng=np.random.default_rng(2))
         assert np.abs(found.numerical - found.analytic).max() <= 1e-6 * np.abs(gradient).max()
+
+
+@pytest.mark.parametrize("H", [1, FEW_HEADS])
+def test_a_chunk_of_no_rows_has_no_scores(H):
+    W = np.ones((3, 4 * H))
+    (found,) = rows_of(np.ones((0, 3))).map(lambda chunk: (chunk.scores(W, np.ones((4, H)), (4, H)),), W, size=5)
+    assert found.shape == (0, 4, H)

@@ -21,7 +21,7 @@ __all__ = ["FLUSH_ROWS", "Addend", "Chunk", "Gram", "Outer", "PerRow", "Room", "
 FLUSH_ROWS = 2**15
 
 
-FEW_HEADS = 10  # below so many, a loss takes less time along rows: two thirds of it, where there is one
+FEW_HEADS = 10  # below so many, a loss takes less time along rows; with one head, two thirds of it
 
 
 class Room:
@@ -39,7 +39,7 @@ class Room:
             like, count = self._like, self._size * math.prod(shape)
             self._arrays[shape] = namespace(like).empty((count,), dtype=like.dtype, device=like.device)
         part = self._arrays[shape][: rows * math.prod(shape)]
-        return (part.reshape(-1, rows).T if rows_last else part).reshape(rows, *shape)
+        return (part.reshape(math.prod(shape), rows).T if rows_last else part).reshape(rows, *shape)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -70,11 +70,11 @@ class Chunk:
     def scores(self, W: Array, b: Array | None, shape: tuple[int, int]) -> Array:
         """X W + b (m, K, H), for W (D, K·H) of the dtype of `like`, b (K, H) or None, and shape (K, H).
 
-        The next chunk gets the same memory.
+        Of few heads, the scores of one class and head lie side by side. The next chunk gets the same memory.
         """
         rows_last = shape[1] < FEW_HEADS and device_of(W) == "numpy"
         found = self.room.empty(len(self), shape, rows_last=rows_last)
-        product(self.X, W, found.reshape(len(self), -1))
+        product(self.X, W, found.reshape(len(self), W.shape[1]))
         if b is not None:
             found += b
         return found
@@ -96,7 +96,7 @@ class Addend(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Outer(Addend):
-    """leftᵀ right, of left (m, k), dense or sparse, and right (m, n), C order, one floating type; summed in float64."""
+    """leftᵀ right, of left (m, k), dense or sparse, and right (m, n), one floating type; summed in float64."""
 
     flushed: ClassVar[bool] = True
 

@@ -1,9 +1,12 @@
 """Small solves are done on one thread: with two, each product would wait for whoever holds the other core."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 import threadpoolctl
 
+from linprobe.core.backend import one_thread
 from linprobe.core.exact import solver
 
 
@@ -28,3 +31,21 @@ def test_small_solves_take_one_thread(
         solver.solve(X, y, np.array([0.1]), progress=lambda *_: seen.update(of_blas()))
         assert seen == while_at_work
         assert of_blas() == {2}
+
+
+def test_other_threads_than_the_main_one_leave_the_number_alone():
+    """It is the process's: two threads that set it and put it back could leave it at one."""
+    if not of_blas():
+        pytest.skip("threadpoolctl knows no BLAS here")
+    seen: list[set[int]] = []
+
+    def work():
+        with one_thread(np.zeros(1)):
+            seen.append(of_blas())
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        work()
+        other = Thread(target=work)
+        other.start()
+        other.join()
+    assert seen == [{1}, {2}]

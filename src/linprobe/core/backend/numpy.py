@@ -3,8 +3,9 @@
 # ruff: noqa: ARG002 - what other libraries have to be told
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def is_sparse(array: Array) -> bool:
 
 @cache
 def _pools() -> threadpoolctl.ThreadpoolController:
-    """The pools of threads of NumPy's and SciPy's BLAS, which are loaded by now."""
+    """Those of NumPy's and SciPy's BLAS, which are loaded by now."""
     return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
@@ -55,7 +56,8 @@ class _NumPy:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
     def one_thread(self) -> AbstractContextManager[Any]:
-        return _pools().limit(limits=1)
+        # The number is the process's: two threads that both set it and put it back could leave it at one.
+        return _pools().limit(limits=1) if current_thread() is main_thread() else nullcontext()
 
     def exp_(self, array: np.ndarray) -> np.ndarray:
         # So far above the smallest normal number that shares of the result are normal too.

@@ -98,8 +98,8 @@ def quiet(array: Array) -> AbstractContextManager[Any]:
 def one_thread(array: Array) -> AbstractContextManager[Any]:
     """Products and factorisations of arrays of this kind on one thread of the host.
 
-    For small ones: what threads gain there is little, and where other programs hold a core, each product waits for the
-    thread that has none, ten times as long as it takes.
+    For small ones: threads gain little there, and where other programs hold a core, each product waits ten times as
+    long as it takes for the thread that has no core. All of the process is held to it meanwhile: in its main thread only.
     """
     return backend_of(array).one_thread()
 

@@ -80,7 +80,7 @@ class Iterates:
         self.xp, self.device = namespace(metric.mean), device_of(metric.mean)
         self.noise = 2e-7 if metric.mean.dtype == self.xp.float32 else 1e-14
         self.given, self.landed = given, start
-        self.classes = ClassMetric.begun(given)
+        self.classes = ClassMetric.begun(given, self.device)
         self.pairs = Pairs(self._like(self._array(start.W[:, :, :0])), len(given))
         self.progress, self.search = Headway.begun(given, start.iterations), LineSearch.begun(len(given))
         self.settling = Settling(np.zeros_like(given.null_bias), np.zeros(len(given), bool))

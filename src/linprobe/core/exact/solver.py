@@ -33,7 +33,8 @@ Precision = Literal["auto", "single", "double"]
 # In float32 smaller relative gaps cost more passes than float64 does, or cannot be had at all.
 SINGLE_TOL = 1e-7
 
-ONE_THREAD = 2e7  # multiplications: half a millisecond, beside which a pass has as much to do that is no product
+# Multiplications of a product, half a millisecond, and of a factorisation.
+ONE_THREAD, FACTORISED = 2e7, 5e9
 
 # So many penalties make a path. Products of fewer columns than WIDE take more time a column than those of a whole
 # stack: with 20 of them, what a walk saves in passes it loses there.
@@ -110,14 +111,16 @@ class _Asked:
 
 
 def _small(posed: Problem, search: Search | None) -> bool:
-    """Whether the widest product of a pass is too small for several threads."""
+    """Whether the widest product of a pass, and all that is factorised, are too small for several threads."""
     (n, D), K = posed.X.shape, len(posed.heads.shares)
     # A search has the penalties of a path one after the other.
-    at_once = len(posed.heads) if search is None else int((posed.neighbours() < 0).sum())
-    return n * min(n, D) * K * at_once <= ONE_THREAD
+    at_once, rank = len(posed.heads) if search is None else int((posed.neighbours() < 0).sum()), min(n, D)
+    unknowns = (rank + 1) * K if newton_bytes((n, rank), K) else 0
+    factorised = max(max(n, D) * rank**2, n * unknowns**2)
+    return n * rank * K * at_once <= ONE_THREAD and factorised <= FACTORISED
 
 
-def _paved(problem: Problem) -> bool:
+def _worth_walking(problem: Problem) -> bool:
     """Whether the penalties are many enough, and the heads of one wide enough, to be walked through one by one."""
     before = problem.neighbours()
     first = before < 0
@@ -184,7 +187,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, standing.found, heads, metric.highest(), goal, descend, standing.arrived)
         elif len(heads):
-            if fresh and len(heads) == H and _paved(problem):
+            if fresh and len(heads) == H and _worth_walking(problem):
                 # The first digits of a head cost few passes from where its stronger neighbour is.
                 found = walk(problem, result, ON_THE_WAY, partial(descend, arrives=False))
                 standing.found = replace(found, stopped=stopped)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import takewhile
 from typing import Self
 
@@ -77,12 +78,15 @@ class ClassMetric(OfHeads):
     stiffness: np.ndarray
 
     @classmethod
-    def begun(cls, given: HeadProblem) -> "ClassMetric":
-        """That at the start."""
+    def begun(cls, given: HeadProblem, device: str = "numpy") -> "ClassMetric":
+        """That at the start; device: where the axes of many classes are found."""
         start = given.curvature
+        groups: dict[bytes, list[int]] = {}
+        for head in range(len(given)):  # heads on the same examples have the same
+            groups.setdefault(blake2b(start[..., head].tobytes()).digest(), []).append(head)
+        firsts = [group[0] for group in groups.values()]
         empty = cls(np.empty_like(start), np.empty(start.shape[1:]))
-        one_of, which = np.unique(given.alike, return_index=True)
-        return empty.measured([given.alike == one for one in one_of], start[..., which], given)
+        return empty.measured([np.array(group) for group in groups.values()], start[..., firsts], given, device)
 
     def measured(
         self, groups: Sequence[np.ndarray], curvature: np.ndarray, given: HeadProblem, device: str = "numpy"
