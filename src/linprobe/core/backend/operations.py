@@ -99,7 +99,7 @@ def one_thread(array: Array) -> AbstractContextManager[Any]:
     """Products and factorisations of arrays of this kind on one thread of the host.
 
     For small ones: threads gain little there, and where other programs hold a core, each product waits ten times as
-    long as it takes for the thread that has no core. All of the process is held to it meanwhile: in its main thread only.
+    long as it takes for the thread that has no core. All of the process is held to it: in its main thread only.
     """
     return backend_of(array).one_thread()
 
