@@ -65,7 +65,8 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class Loosely:
-    """Where a head of a search, or one on its way to a proof, stops: its next step, by the curvature that L-BFGS knows, gains next to nothing.
+    """Where a head stops that is only compared, or on its way to a proof: its next step, by the curvature that L-BFGS
+    knows, gains next to nothing.
 
     That gain is half the square of the Newton decrement, and compared with share times the scale of the gap. The bound
     ‖∇‖²/(4λ) overstates what is left by up to the condition number, the decrement does not (Boyd and Vandenberghe,
