@@ -75,10 +75,10 @@ def solve(
     integers single, and double where single cannot reach tol, or where fewer rows than features are turned into their
     own span; device as `choose_device` names it; memory, bytes that the work may take besides X; progress(heads done,
     heads); keep is called after every pass with what gives a state, from which as start the same goes on, but for a
-    walk along a path of many classes, which begins anew. L-BFGS (Liu and Nocedal, 1989) for all heads at once. No head ends above one with a larger λ on the same examples, or above no
-    weights at all. With a search, heads are only brought to where they can be compared, and nothing is proven, not even
-    that. ground: what an earlier solve of the same X, with an intercept or without like this one, has found of it, and
-    this one finds for the next.
+    walk along a path of many classes, which begins anew. L-BFGS (Liu and Nocedal, 1989) for all heads at once. No head
+    ends above one with a larger λ on the same examples, or above no weights at all. With a search, heads are only
+    brought to where they can be compared, and nothing is proven, not even that. ground: what an earlier solve of the
+    same X, with an intercept or without like this one, has found of it, and this one finds for the next.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is core/certificate.py.
