@@ -41,14 +41,16 @@ def close(found, expected, digits=1e-12):
 @pytest.mark.parametrize("H", [1, 3, 20])
 @pytest.mark.parametrize("n", [1, 60])
 @pytest.mark.parametrize("K", [2, 5])
-def test_every_head_of_a_stack_equals_the_loops(loss, H, n, K):
-    X, y, W, b, reg = draw(n=n, K=K, H=H)
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+def test_every_head_of_a_stack_equals_the_loops(loss, H, n, K, dtype, digits):
+    X, y, W, b, reg = draw(n=n, K=K, H=H, dtype=dtype)
     objective, dW, db = objective_and_gradient(X, y, W, b, loss, reg, reg_bias=True)
-    ones = np.column_stack([X, np.ones(n)])
+    ones = np.column_stack([X, np.ones(n)]).astype(np.float64)
     for h in range(H):
-        expected, gradient = LOOPS[loss](np.vstack([W[:, :, h], b[:, h]]), ones, y, reg[h])
-        close(objective[h], expected)
-        close(np.vstack([dW[:, :, h], db[:, h]]), gradient)
+        weights = np.vstack([W[:, :, h], b[:, h]]).astype(np.float64)
+        expected, gradient = LOOPS[loss](weights, ones, y, reg[h])
+        close(objective[h], expected, digits)
+        close(np.vstack([dW[:, :, h], db[:, h]]), gradient, digits)
 
 
 @BOTH
@@ -74,15 +76,16 @@ def test_heads_without_a_bias(loss):
 @BOTH
 @pytest.mark.parametrize("chunk_rows", [1, 7, 59, 60, 61])
 @pytest.mark.parametrize(("K", "H"), [(5, 3), (5, FEW_HEADS), (2, 3)])
-def test_chunks_give_what_one_piece_gives(loss, chunk_rows, K, H):
-    X, y, W, b, reg = draw(K=K, H=H)
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float64, 1e-13), (np.float32, 1e-5)])
+def test_chunks_give_what_one_piece_gives(loss, chunk_rows, K, H, dtype, digits):
+    X, y, W, b, reg = draw(K=K, H=H, dtype=dtype)
     weight = np.random.default_rng(1).uniform(0, 2, (60, H))
     for sample_weight in (None, weight[:, 0], weight):
         options = {"sample_weight": sample_weight, "reg_bias": True}
         whole = objective_and_gradient(X, y, W, b, loss, reg, chunk_rows=60, **options)
         chunked = objective_and_gradient(X, y, W, b, loss, reg, chunk_rows=chunk_rows, **options)
         for found, expected in zip(chunked, whole, strict=True):
-            close(found, expected, 1e-13)
+            close(found, expected, digits)
 
 
 @BOTH

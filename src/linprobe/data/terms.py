@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from linprobe.core.backend import Array, add_gram, add_product, device_of, is_sparse, namespace, product
+from linprobe.core.backend import Array, add_gram, add_product, is_sparse, namespace, product
 
 __all__ = ["FLUSH_ROWS", "Addend", "Chunk", "Gram", "Outer", "PerRow", "Room", "Sums", "Term", "TermOfRows", "Weighs"]
 
@@ -72,7 +72,9 @@ class Chunk:
 
         Of few heads, the scores of one class and head lie side by side. The next chunk gets the same memory.
         """
-        rows_last = shape[1] < FEW_HEADS and device_of(W) == "numpy"
+        # Not in double precision: there rows are added one after the other, as a product adds them, so that the slopes
+        # in the weights and in the bias cancel, of features that are all but constant, to the last bit.
+        rows_last = shape[1] < FEW_HEADS and W.dtype == np.float32
         found = self.room.empty(len(self), shape, rows_last=rows_last)
         product(self.X, W, found.reshape(len(self), W.shape[1]))
         if b is not None:
