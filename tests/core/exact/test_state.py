@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from linprobe.core.backend import move, to_numpy
 from linprobe.core.exact._pairs import PAIRS, Pairs
 from linprobe.core.exact.lbfgs import Iterates, Oracle
 from linprobe.core.exact.metric import fit_metric
@@ -52,8 +53,11 @@ def test_a_pair_counts_for_heads_along_whose_step_the_objective_bends():
 
 
 @pytest.mark.parametrize("count", [0, 1, PAIRS, 2 * PAIRS + 3])
-def test_pairs_are_those_of_bfgs(count):
+@pytest.mark.parametrize("device", ["numpy", "cpu"])
+def test_pairs_are_those_of_bfgs(count, device):
     """The product with the matrix that BFGS makes of the last pairs, each head by itself; some leave on the way."""
+    if device == "cpu":
+        pytest.importorskip("torch")
     draw = np.random.default_rng(count)
     D, K, h = 3, 2, 4
     N = (D + 1) * K
@@ -62,12 +66,21 @@ def test_pairs_are_those_of_bfgs(count):
     first = draw.uniform(1, 2, N)  # the metric's diagonal
 
     def split(vectors):  # (h, N) as weights (D, K, h) and shift (K, h)
-        return vectors[:, :-K].T.reshape(D, K, -1).copy(), vectors[:, -K:].T.copy()
+        weights, shift = vectors[:, :-K].T.reshape(D, K, -1), vectors[:, -K:].T
+        return move(np.ascontiguousarray(weights), device), move(np.ascontiguousarray(shift), device)
+
+    of_metric = split(first[None])
 
     def metric(q, p):
-        return q * first[:-K].reshape(D, K, 1), p * first[-K:, None]
+        return q * of_metric[0], p * of_metric[1]
 
-    pairs, seen, heads = Pairs(np.zeros((D, K, h)), h), list[tuple[np.ndarray, np.ndarray, np.ndarray]](), np.arange(h)
+    def of_all(values):  # (h, ...) of those that are left, as rows of all
+        found = np.zeros((h, *values.shape[1:]), values.dtype)
+        found[heads] = values
+        return found
+
+    pairs, heads = Pairs(move(np.zeros((D, K, h)), device), h), np.arange(h)
+    seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for number in range(count):
         if number == count // 2:
             heads = heads[[0, 2, 3]]
@@ -76,10 +89,7 @@ def test_pairs_are_those_of_bfgs(count):
         change = np.einsum("hij,hj->hi", hessian[heads], step)
         sound = draw.random(len(heads)) < 0.8
         pairs.add(split(step), split(change), sound)
-        place = {head: at for at, head in enumerate(heads.tolist())}
-        seen.append(
-            tuple(np.array([of[place.get(head, 0)] for head in range(h)]) for of in (step, change, sound))  # type: ignore[arg-type]
-        )
+        seen.append((of_all(step), of_all(change), of_all(sound)))
     gradient = draw.standard_normal((len(heads), N))
     found = pairs.solve(*split(gradient), metric)
     for at, head in enumerate(heads.tolist()):
@@ -91,11 +101,11 @@ def test_pairs_are_those_of_bfgs(count):
                 H = V.T @ H @ V + np.outer(s, s) / (s @ y)
         expected = split((H @ gradient[at])[None])
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one[..., at], other[..., 0], rtol=1e-8, atol=1e-8)
+            np.testing.assert_allclose(to_numpy(one)[..., at], to_numpy(other)[..., 0], rtol=1e-8, atol=1e-8)
     forgotten = np.ones(len(heads), bool)
     pairs.forget(forgotten)
     for one, other in zip(pairs.solve(*split(gradient), metric), metric(*split(gradient)), strict=True):
-        np.testing.assert_allclose(one, other)
+        np.testing.assert_allclose(to_numpy(one), to_numpy(other))
 
 
 def test_narrowing_never_holds_two_of_everything():

@@ -108,22 +108,23 @@ def _shaped(flat: Array, shape: tuple[int, ...], shift: Array) -> tuple[Array, A
 
 def _inners(many: Array, one: Array) -> np.ndarray:
     """Inner products of each head: (h, m, N), (h, N) -> (m, h)."""
-    return to_numpy(_products(many, one[..., None])[..., 0]).T.astype(np.float64)
+    xp, (h, m, _) = namespace(many), many.shape
+    if device_of(many) != "numpy":  # whose products may round their factors, to TF32
+        return to_numpy(xp.stack([xp.sum(many[:, place] * one, axis=1, dtype=xp.float64) for place in range(m)]))
+    # Not NumPy's matmul, which has a pool of threads of its own, and adds up with fewer digits.
+    found = np.empty((h, m, 1), many.dtype)
+    for head in range(h):
+        product(many[head], one[head][:, None], found[head])
+    return found[..., 0].T.astype(np.float64)
 
 
 def _combined(many: Array, shares: np.ndarray) -> Array:
     """Σ of m vectors of each head: (h, m, N), shares (m, h) -> (h, N)."""
-    taken = move(np.ascontiguousarray(shares.T[:, None]), device_of(many))
-    return _products(namespace(many).astype(taken, many.dtype), many)[:, 0]
-
-
-def _products(left: Array, right: Array) -> Array:
-    """Those of each head: (h, i, k), (h, k, j) -> (h, i, j)."""
-    xp, (h, i, _), j = namespace(left), left.shape, right.shape[2]
-    if device_of(left) != "numpy":
-        return xp.matmul(left, right)
-    # NumPy's matmul has a pool of threads of its own, and adds up with fewer digits.
-    found = xp.empty((h, i, j), dtype=left.dtype, device=left.device)
+    xp, (h, m, N) = namespace(many), many.shape
+    taken = xp.astype(move(np.ascontiguousarray(shares.T), device_of(many)), many.dtype)
+    if device_of(many) != "numpy":
+        return sum(taken[:, place, None] * many[:, place] for place in range(m))
+    found = np.empty((h, N), many.dtype)
     for head in range(h):
-        product(left[head], right[head], found[head])
+        product(taken[head][None], many[head], found[head][None])
     return found
