@@ -1,5 +1,6 @@
 """`linprobe export` as a user types it."""
 
+import importlib
 import json
 
 import numpy as np
@@ -46,7 +47,16 @@ def test_json_says_what_goes_in_and_comes_out(run, model, tmp_path, name, to):
     assert (told["model"], told["file"], told["to"]) == ("model", name, to)
     assert told["bytes"] == (tmp_path / name).stat().st_size
     assert told["inputs"][0]["shape"] == ["n", int(np.prod(SHAPE))]
-    assert "To use it: " in run("export", "model", name, "--force")[1]
+    typed = " ".join(run("export", "model", name, "--force")[1].partition("To use it: ")[2].split())
+    X = images(12).astype(np.float32).reshape(12, -1)
+    known = {"X": X, "torch": importlib.import_module("torch"), "skops": importlib.import_module("skops")}
+    importlib.import_module("skops.io")
+    if to == "torch":
+        exec(typed, known)
+        labels = [CLASSES[k] for k in known["layer"](known["torch"].tensor(X)).argmax(1)]
+    else:
+        labels = eval(typed, known).tolist()
+    assert labels == [CLASSES[k] for k in model.predict(X.reshape(12, *SHAPE))]
 
 
 def test_an_earlier_file_is_replaced_when_asked_to(run, model, tmp_path):

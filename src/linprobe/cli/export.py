@@ -18,7 +18,7 @@ __all__ = ["export"]
 # How each is opened, in a line that can be typed.
 OPENED = {
     "onnx": "onnxruntime.InferenceSession({path!r}).run(None, {{'X': X}})",
-    "torch": "layer.load_state_dict(torch.load({path!r})), of layer = torch.nn.Linear({D}, {K})",
+    "torch": "layer = torch.nn.Linear({D}, {K}); layer.load_state_dict(torch.load({path!r}))",
     "sklearn": "skops.io.load({path!r}).predict(X)",
 }
 
@@ -71,14 +71,13 @@ def _step(classifier: "Model", found: "Exported") -> "Step":
     K = len(classifier.classes)
     size = f"{found.bytes:,} bytes" if found.bytes < 1e6 else f"{number(found.bytes / 1e6)} MB"
     rows = [Row("file", str(found.path), f"{FORMS[found.to].name}, {size}")]
-    rows += [Row("in" if not place else "", *_told(one)) for place, one in enumerate(found.inputs)]
-    rows += [Row("out" if not place else "", *_told(one)) for place, one in enumerate(found.outputs)]
+    for side, every in (("in", found.inputs), ("out", found.outputs)):
+        rows += [Row("" if place else side, _told(one)) for place, one in enumerate(every)]
     names = ", ".join(brief(name, 20) for name in classifier.classes[:4])
     rows.append(Row("classes", names + (f" and {K - 4:,} more" if K > 4 else ""), "in this order"))
     opened = OPENED[found.to].format(path=str(found.path), D=classifier.W.shape[0], K=K)
     return Step(None, "Exported", tuple(rows), (f"To use it: {opened}",))
 
 
-def _told(tensor: "Tensor") -> tuple[str, str]:
-    kind = str(tensor)
-    return (f"{tensor.name}: {kind}" if tensor.name else kind), ""
+def _told(tensor: "Tensor") -> str:
+    return f"{tensor.name}: {tensor}" if tensor.name else str(tensor)

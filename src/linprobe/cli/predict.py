@@ -53,8 +53,8 @@ def predict(
     A picture is cut to the model's aspect ratio about its middle and resized; one of the right size is used as it is.
     An array has examples as the source gave them. A folder stands for all pictures in it and in its folders.
 
-    With --out, any number of examples is predicted part by part, and each keeps its id: the name of its file, what a
-    column such as id has for it, or else its row.
+    With --out, any number of examples is predicted part by part, and each keeps its id: the name of its file, its value
+    in a column such as id, or its row number.
 
     A file that cannot be read gets a line on standard error; the others are still predicted, and the exit status is 1.
     """
@@ -67,7 +67,7 @@ def predict(
     if invert and len(classifier.preparation.shape) != 3:
         raise UsageError(f"--invert: {model} was not trained on pictures, there is nothing light or dark; leave it out")
     if force and out is None:
-        raise UsageError("--force: replaces the file of --out; name that one, or leave it out")
+        raise UsageError("--force: replaces the file of --out only; give --out, or leave it out")
     asked = _Wanted(str(model), classifier, tuple(inputs), {"x": x, "label": label}, invert, as_json)
     console = Console(highlight=False)
     failed = _show(console, asked, top) if out is None else _write(console, asked, out, force)

@@ -117,6 +117,8 @@ class Dataset:
         if len(set(self.classes)) < len(self.classes):
             raise DataError(f"{self.name}: two of the {len(self.classes)} classes have the same name; rename one")
         for split, examples in self.splits():
+            if split in self.ids and len(self.ids[split]) != len(examples):
+                raise DataError(f"{self.name}: {split} has {len(self.ids[split]):,} ids for {len(examples):,} rows")
             _check_labels(f"{self.name}: {split}", examples, len(self.classes))
             if examples.X.shape[1:] != self.train.X.shape[1:] or examples.X.dtype != self.train.X.dtype:
                 raise DataError(

@@ -12,7 +12,7 @@ __all__ = ["Kept", "refitted"]
 
 
 def refitted(name: str) -> Any:
-    """Whether the best estimator of a search has this method, or will have it after `fit`; what is no search has it."""
+    """Check that the (future) best estimator of a search has this method; other estimators always do."""
 
     def check(estimator: Any) -> bool:
         if not getattr(estimator, "refit", True):

@@ -171,9 +171,8 @@ class Scores:
             X = _safe_indexing(examples.X, rows) if X is None else X
             scorer, of_all = over_all(measure.scorer, examples.classes)
             models = stack.estimators(examples, trained, place, of_all)
-            for name in (
-                self.names if self._several else [measure.name]
-            ):  # it may have had one before it was gone on with
+            # It may have had a score before its training was resumed.
+            for name in self.names if self._several else [measure.name]:
                 self._table(part, name)[stack.numbers, split.number] = np.nan
             for number, model in zip(stack.numbers, models, strict=True):
                 try:

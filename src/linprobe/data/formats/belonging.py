@@ -1,4 +1,4 @@
-"""Columns that say of rows where they belong, to a split and to groups that stay together, and what they are called."""
+"""Columns that give each row's split, group or id."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -43,11 +43,8 @@ def in_order(shape: tuple[int, int], dtype: np.dtype, parts: Callable[[], Iterat
 
     Rows before those that were read last are read again from the beginning.
     """
-    coming, held, first = (
-        parts(),
-        np.empty((0, shape[1]), dtype),
-        0,
-    )  # held: the rows from `first` on that came too soon
+    coming = parts()
+    held, first = np.empty((0, shape[1]), dtype), 0  # the rows from `first` on that came too soon
 
     def read(rows: slice | np.ndarray) -> np.ndarray:
         nonlocal coming, held, first

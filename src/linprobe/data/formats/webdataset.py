@@ -112,7 +112,9 @@ def read(path: Path, selection: Selection) -> Dataset:
         labels.classes,
         val=examples.get("val"),
         notes=(*notes, *labels.notes),
-        ids={split: np.array([each.key for each in every], object) for split, every in splits.items()},
+        ids={}
+        if selection.labelled
+        else {split: np.array([each.key for each in every], object) for split, every in splits.items()},
     )
 
 
