@@ -3,12 +3,11 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, NotRequired, TypedDict
 
 import typer
 
@@ -26,6 +25,39 @@ if TYPE_CHECKING:
     from linprobe.tasks.predict import Prediction, Ranked
 
 __all__ = ["predict"]
+
+
+class _About(TypedDict):
+    """What a row of a source is called."""
+
+    id: str | int
+    split: NotRequired[str]
+
+
+_ClassJson = TypedDict("_ClassJson", {"class": str, "probability": float | None, "score": float})
+
+
+class _NumbersJson(_ClassJson):
+    """What is predicted of an example, with its first class."""
+
+    row: int | None
+    margin: float | None
+    top: list[_ClassJson]
+
+
+class _PredictionJson(_NumbersJson):
+    """An example in --json."""
+
+    file: str
+    id: NotRequired[str | int]
+    split: NotRequired[str]
+
+
+class _FailureJson(TypedDict):
+    """An input in --json that could not be read."""
+
+    file: str
+    error: str
 
 
 def predict(
@@ -92,58 +124,55 @@ def _show(console: "Console", asked: _Wanted, top: int) -> bool:
     """Print the classes of all inputs, tables or JSON; whether one of them could not be predicted."""
     from linprobe.cli.screen import print_step
     from linprobe.errors import DataError
-    from linprobe.tasks.batch import is_source
-    from linprobe.tasks.predict import files_of, predict_file
+    from linprobe.tasks.predict import predict_file
 
-    classifier, found = asked.model, list[dict[str, object]]()
+    classifier, found = asked.model, list[_PredictionJson | _FailureJson]()
+    pictures: list[tuple[str, Prediction]] = []  # of a folder, which has one table for all of them
 
     def fail(place: str, error: DataError) -> None:
         found.append({"file": place, "error": str(error)})
         complain(str(error))
 
-    for given in asked.inputs:
-        paths: list[Path] = []
-        pictures: list[tuple[str, Prediction]] = []  # of a folder, which has one table for all of them
+    for one in _pieces(asked, fail):
+        place = one.given if one.path is None else os.fspath(one.path)
         try:
-            if is_source(classifier, given):
-                source = _opened(asked, given)
+            if one.path is None:
+                source = _opened(asked, one.given)
                 rows = _rows_of(asked, source, top)
                 if asked.as_json:
-                    found += [{"file": given, **about, **_numbers(prediction)} for about, prediction in rows]
+                    found += [_json(place, prediction, about) for about, prediction in rows]
                 else:  # and no more of it is read than what is shown
                     first = [(str(about["id"]), prediction) for about, prediction in islice(rows, ROWS)]
-                    print_step(console, source_step(given, first, len(source), classifier))
-                continue
-            paths = files_of(classifier, Path(given))
+                    print_step(console, source_step(place, first, len(source), classifier))
+            else:
+                predictions = predict_file(classifier, one.path, top=top, invert=asked.invert)
+                found += [_json(place, prediction) for prediction in predictions]
+                if one.name is not None and predictions[0].row is None:
+                    pictures.append((one.name, predictions[0]))
+                elif not asked.as_json:
+                    print_step(console, step_of(place, predictions, classifier))
         except DataError as error:
-            fail(os.fspath(Path(given)), error)
-        for path in paths:
-            try:
-                predictions = predict_file(classifier, path, top=top, invert=asked.invert)
-            except DataError as error:
-                fail(os.fspath(path), error)
-                continue
-            found += [{"file": os.fspath(path), **_numbers(prediction)} for prediction in predictions]
-            if path != Path(given) and predictions[0].row is None:
-                pictures.append((str(path.relative_to(given)), predictions[0]))
-            elif not asked.as_json:
-                print_step(console, step_of(str(path), predictions, classifier))
-        if pictures and not asked.as_json:
-            print_step(console, folder_step(os.fspath(Path(given)), pictures, classifier))
+            fail(place, error)
+        if one.last and pictures:
+            if not asked.as_json:
+                print_step(console, folder_step(os.fspath(Path(one.given)), pictures, classifier))
+            pictures = []
     if asked.as_json:
         answer(json.dumps({"model": asked.path, "predictions": found}, indent=2))
     return any("error" in one for one in found)
 
 
-def _rows_of(asked: _Wanted, source: "Input", top: int) -> "Iterator[tuple[Mapping[str, object], Prediction]]":
+def _rows_of(asked: _Wanted, source: "Input", top: int) -> "Iterator[tuple[_About, Prediction]]":
     """The rows of a source, one by one, each with its id and its split."""
     from linprobe.tasks.predict import Prediction, rank
 
     for batch in source.batches(asked.model, invert=asked.invert):
         for place, ranked in enumerate(rank(asked.model, batch.scores, top)):
             name = batch.ids[place]
-            about = {"id": name if isinstance(name, str) else int(name)}
-            yield about | ({"split": batch.split} if batch.split else {}), Prediction(batch.rows.start + place, *ranked)
+            about: _About = {"id": name if isinstance(name, str) else int(name)}
+            if batch.split:
+                about["split"] = batch.split
+            yield about, Prediction(batch.rows.start + place, *ranked)
 
 
 def _opened(asked: _Wanted, given: str) -> "Input":
@@ -157,12 +186,12 @@ def _write(console: "Console", asked: _Wanted, out: Path, force: bool) -> bool:
     """Write the predictions of all inputs to a file; whether one of them could not be predicted."""
     from linprobe.cli.screen import print_step, rows_progress
     from linprobe.errors import DataError
-    from linprobe.tasks.batch import header, prediction_table
+    from linprobe.tasks.batch import header, open_array, prediction_table
 
     classifier, counts, errors = asked.model, Counter[int](), list[str]()
     several = len(asked.inputs) > 1
 
-    def fail(error: DataError) -> None:
+    def fail(_: str, error: DataError) -> None:
         errors.append(str(error))
         complain(str(error))
 
@@ -172,17 +201,17 @@ def _write(console: "Console", asked: _Wanted, out: Path, force: bool) -> bool:
     ):
         for one in _pieces(asked, fail):
             try:
-                source = one.open()
+                source = _opened(asked, one.given) if one.path is None else open_array(classifier, one.path)
                 batches: Iterable[Batch] = source.batches(classifier, invert=asked.invert)
                 if source.single:  # which may be damaged, and the next one not
                     batches = [*batches]
             except DataError as error:
-                fail(error)
+                fail(one.given, error)
                 continue
             for batch in batches:
                 write(one.given, batch.within(one.name))
                 counts.update(classifier.decide(batch.scores).tolist())
-                advance(*((batch.rows.stop, len(source)) if one.of is None else one.of))
+                advance(*((batch.rows.stop, len(source)) if one.name is None else (one.number, one.count)))
     predicted = {name: counts[k] for k, name in enumerate(classifier.classes)}
     rows, columns = counts.total(), header(classifier, several=several)
     if asked.as_json:
@@ -194,39 +223,44 @@ def _write(console: "Console", asked: _Wanted, out: Path, force: bool) -> bool:
 
 
 class _Piece(NamedTuple):
-    """What is read by itself: the input that it is of, its name in a folder, what opens it; which of how many."""
+    """What is read by itself: the input that it is of; its path, None for a source; its name, where it is in a folder;
+    which of how many of that input it is.
+    """
 
     given: str
+    path: Path | None
     name: str | None
-    open: "Callable[[], Input]"
-    of: tuple[int, int] | None = None
+    number: int
+    count: int
+
+    @property
+    def last(self) -> bool:
+        """Whether it is the last of its input."""
+        return self.number == self.count
 
 
-def _pieces(asked: _Wanted, fail: "Callable[[DataError], None]") -> Iterator[_Piece]:
+def _pieces(asked: _Wanted, fail: "Callable[[str, DataError], None]") -> Iterator[_Piece]:
     """Sources, and the pictures and arrays that all other inputs stand for."""
     from linprobe.errors import DataError
-    from linprobe.tasks.batch import is_source, open_array
+    from linprobe.tasks.batch import is_source
     from linprobe.tasks.predict import files_of
 
     for given in asked.inputs:
         try:
-            if is_source(asked.model, given):
-                yield _Piece(given, None, partial(_opened, asked, given))
-                continue
-            paths = files_of(asked.model, Path(given))
+            paths = [None] if is_source(asked.model, given) else files_of(asked.model, Path(given))
         except DataError as error:
-            fail(error)
+            fail(given, error)
             continue
         for number, path in enumerate(paths, 1):
-            alone = path == Path(given)
-            name = None if alone else path.relative_to(given).as_posix()
-            yield _Piece(given, name, partial(open_array, asked.model, path), None if alone else (number, len(paths)))
+            name = None if path is None or path == Path(given) else path.relative_to(given).as_posix()
+            yield _Piece(given, path, name, number, len(paths))
 
 
-def _numbers(prediction: "Prediction") -> dict[str, object]:
-    first = _entry(prediction.top[0])
-    return {"row": prediction.row, **first, "margin": prediction.margin, "top": [_entry(one) for one in prediction.top]}
+def _json(file: str, prediction: "Prediction", about: "_About | None" = None) -> "_PredictionJson":
+    top = [_entry(one) for one in prediction.top]
+    numbers: _NumbersJson = {"row": prediction.row, **top[0], "margin": prediction.margin, "top": top}
+    return {"file": file, **numbers} if about is None else {"file": file, **about, **numbers}
 
 
-def _entry(one: "Ranked") -> dict[str, object]:
+def _entry(one: "Ranked") -> "_ClassJson":
     return {"class": one.name, "probability": one.probability, "score": one.score}

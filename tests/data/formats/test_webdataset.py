@@ -120,6 +120,7 @@ def test_what_is_missing_is_left_out_and_counted(tmp_path):
         "train: 1 of 12 examples has no png and is left out.",
         "train: 2 of 11 rows have no label (-1 or missing) and are left out.",
     )
+    assert not dataset.ids  # which would be one too many for each row that is left out
 
 
 def test_what_is_ambiguous_is_asked_for(tmp_path):
