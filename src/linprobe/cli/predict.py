@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 
-class _About(TypedDict):
+class _RowJson(TypedDict):
     """What a row of a source is called."""
 
     id: str | int
@@ -162,14 +162,14 @@ def _show(console: "Console", asked: _Wanted, top: int) -> bool:
     return any("error" in one for one in found)
 
 
-def _rows_of(asked: _Wanted, source: "Input", top: int) -> "Iterator[tuple[_About, Prediction]]":
+def _rows_of(asked: _Wanted, source: "Input", top: int) -> "Iterator[tuple[_RowJson, Prediction]]":
     """The rows of a source, one by one, each with its id and its split."""
     from linprobe.tasks.predict import Prediction, rank
 
     for batch in source.batches(asked.model, invert=asked.invert):
         for place, ranked in enumerate(rank(asked.model, batch.scores, top)):
             name = batch.ids[place]
-            about: _About = {"id": name if isinstance(name, str) else int(name)}
+            about: _RowJson = {"id": name if isinstance(name, str) else int(name)}
             if batch.split:
                 about["split"] = batch.split
             yield about, Prediction(batch.rows.start + place, *ranked)
@@ -256,7 +256,7 @@ def _pieces(asked: _Wanted, fail: "Callable[[str, DataError], None]") -> Iterato
             yield _Piece(given, path, name, number, len(paths))
 
 
-def _json(file: str, prediction: "Prediction", about: "_About | None" = None) -> "_PredictionJson":
+def _json(file: str, prediction: "Prediction", about: "_RowJson | None" = None) -> "_PredictionJson":
     top = [_entry(one) for one in prediction.top]
     numbers: _NumbersJson = {"row": prediction.row, **top[0], "margin": prediction.margin, "top": top}
     return {"file": file, **numbers} if about is None else {"file": file, **about, **numbers}
