@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -125,6 +125,22 @@ class Dataset:
                     f"{self.name}: train has {self.train.X.dtype} {self.train.X.shape[1:]} examples, {split} has "
                     f"{examples.X.dtype} {examples.X.shape[1:]}; they must be alike: convert one of them"
                 )
+
+    @classmethod
+    def of_splits(
+        cls,
+        name: str,
+        examples: Mapping[Any, Examples],
+        classes: tuple[str, ...],
+        *,
+        notes: tuple[str, ...] = (),
+        columns: Columns | None = None,
+        ids: Mapping[str, np.ndarray] | None = None,
+    ) -> "Dataset":
+        """That of the examples of "train", and of "val" and "test" where there are such."""
+        train, val, test = examples["train"], examples.get("val"), examples.get("test")
+        taken = columns or Columns()
+        return cls(name, train, test, classes, val=val, notes=notes, columns=taken, ids=ids or {})
 
     @cached_property
     def fingerprint(self) -> str:

@@ -82,13 +82,11 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
     labels = read_labels(told, one_naming(label.splits.values()) or class_names_beside(columns, label, told, remarks))
     remarks += labels.notes
     examples = _examples(features, labels, places, {} if groups is None else grouping(groups, told, places))
-    table = features[0].train.table is not None and len(features[0].train.shape) == 1
-    return Dataset(
+    table = _is_table(features)
+    return Dataset.of_splits(
         name,
-        examples["train"],
-        examples.get("test"),
+        examples,
         labels.classes,
-        val=examples.get("val"),
         notes=tuple(remarks),
         columns=Columns(
             tuple(column.train.name for column in features),
@@ -96,6 +94,11 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
             table,
         ),
     )
+
+
+def _is_table(features: Sequence[Column]) -> bool:
+    """Whether the features are columns of a table, a number each."""
+    return features[0].train.table is not None and len(features[0].train.shape) == 1
 
 
 def _unlabelled(
@@ -114,15 +117,12 @@ def _unlabelled(
         split: Examples(rows_of(_matrix(features, split, used, once=True)), y) for split, y in labels.numbers.items()
     }
     ids, notes = ids_of(columns, labels)
-    table = features[0].train.table is not None and len(features[0].train.shape) == 1
-    return Dataset(
+    return Dataset.of_splits(
         name,
-        examples["train"],
-        examples.get("test"),
+        examples,
         labels.classes,
-        val=examples.get("val"),
         notes=notes,
-        columns=Columns(tuple(column.train.name for column in features), table=table),
+        columns=Columns(tuple(column.train.name for column in features), table=_is_table(features)),
         ids=ids,
     )
 

@@ -76,9 +76,7 @@ def read(path: Path, selection: Selection) -> Dataset:
     examples = {split: Examples.labelled(arrays[split], y) for split, y in found.numbers.items()}
     with readable(path):
         name = _called(path.resolve())
-    return Dataset(
-        name, examples["train"], examples.get("test"), found.classes, val=examples.get("val"), notes=found.notes
-    )
+    return Dataset.of_splits(name, examples, found.classes, notes=found.notes)
 
 
 def _called(path: Path) -> str:

@@ -120,12 +120,10 @@ def read_picture_folder(path: Path, *, size: PictureSize | None = None, progress
         start += len(y)
     with readable(path):
         name = path.resolve().stem if path.is_file() else path.resolve().name
-    return Dataset(
+    return Dataset.of_splits(
         name,
-        examples["train"],
-        examples.get("test"),
+        examples,
         labels.classes,
-        val=examples.get("val"),
         notes=(*notes, *labels.notes, *found.notes),
     )
 

@@ -105,12 +105,10 @@ def read(path: Path, selection: Selection) -> Dataset:
         start += len(y)
     with readable(path):
         name = path.resolve().stem if path.is_file() else path.resolve().name
-    return Dataset(
+    return Dataset.of_splits(
         name,
-        examples["train"],
-        examples.get("test"),
+        examples,
         labels.classes,
-        val=examples.get("val"),
         notes=(*notes, *labels.notes),
         ids={}
         if selection.labelled
