@@ -151,7 +151,7 @@ def test_rows_are_turned_about_the_mean_that_weights_give_them(intercept):
     rng = np.random.default_rng(0)
     X, weight = rng.standard_normal((6, 20)) + 5, rng.random(6)
     problem = pose(X, np.arange(6) % 2, np.ones(1), "softmax", 2, weight, intercept, "numpy")
-    _, span, _ = turned(problem, "float64", problem.mean_weight())
+    _, span, _ = turned(problem, problem.mean_weight())
     np.testing.assert_allclose(span.centre, np.average(X, axis=0, weights=weight) if intercept else 0, atol=1e-12)
 
 

@@ -68,25 +68,44 @@ def test_the_span_of_few_rows_holds_the_optimum(loss, intercept, weighted, monke
     assert np.abs(outside).max() < 1e-12 * np.abs(flat).max()
 
 
-def test_rows_in_their_span_have_the_products_that_they_had():
+@pytest.mark.parametrize(
+    ("of_axes", "weight", "coordinates"),
+    [
+        (1.0, None, 59),  # about their mean, 60 rows have 59 axes
+        (1.0, np.ones(60), 60),  # rows that have weights are turned by an orthonormal basis
+        # So are those whose stillest axes their squares would not tell from rounding.
+        (10.0 ** np.linspace(0, -17, 200), None, 60),
+    ],
+)
+def test_rows_in_their_span_have_the_products_that_they_had(of_axes, weight, coordinates):
     X, y = wide()
-    problem = pose(X.astype(np.float32) + 100, y, np.ones(2), "softmax", 4, None, True, "numpy")
-    small, span, metric = turned(problem, "float64", None)
-    assert small.X.shape == (60, 60)
-    assert small.X.dtype == np.float64
+    problem = pose(X.astype(np.float32) * of_axes + 100, y, np.ones(2), "softmax", 4, None, True, "numpy")
+    found, span, metric = turned(problem, weight)
+    inside: Any = found
+    assert inside.shape == (60, coordinates)
+    assert inside.dtype == np.float64
     # Along the principal axes: the metric is that of any rows, and needs no basis.
     variance: Any = metric.rest
-    np.testing.assert_allclose(np.cov(small.X.read(slice(None)).T, bias=True), np.diag(variance), atol=1e-10)
-    rows, inside = problem.X.read(slice(None)).astype(np.float64), small.X.read(slice(None))
+    np.testing.assert_allclose(np.cov(inside.T, bias=True), np.diag(variance), atol=1e-10)
+    rows = problem.X.read(slice(None)).astype(np.float64)
     np.testing.assert_allclose(inside @ inside.T, (rows - rows.mean(0)) @ (rows - rows.mean(0)).T, atol=1e-10)
     rng = np.random.default_rng(0)
-    inner = problem.start("float64")
-    inner = replace(inner, W=rng.standard_normal((60, 4, 2)), b=rng.standard_normal((4, 2)))
+    inner = replace(problem.start("float64"), W=rng.standard_normal((coordinates, 4, 2)), b=rng.standard_normal((4, 2)))
     outer = span.back(inner, intercept=True)
     assert outer.W.shape == (200, 4, 2)
     scores = np.tensordot(inside, inner.W, 1) + inner.b
     np.testing.assert_allclose(np.tensordot(rows, outer.W, 1) + outer.b, scores, atol=1e-8)
     np.testing.assert_allclose((outer.W**2).sum((0, 1)), (inner.W**2).sum((0, 1)), rtol=1e-12)
+
+
+def test_rows_that_occur_twice_have_fewer_coordinates():
+    X, y = wide()
+    problem = pose(
+        np.concatenate([X, X[:20]]), np.concatenate([y, y[:20]]), np.ones(1), "softmax", 4, None, True, "numpy"
+    )
+    inside, _, _ = turned(problem, None)
+    assert inside.shape == (80, 59)
+    np.testing.assert_allclose(inside[60:], inside[:20], atol=1e-10)
 
 
 def test_rows_stay_as_they_are_where_memory_is_short(monkeypatch):

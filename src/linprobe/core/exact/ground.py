@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from linprobe.core.backend import Array, quiet
+from linprobe.core.backend import Array, namespace, quiet
 from linprobe.core.exact.metric import Metric, fit_metric
 from linprobe.core.exact.problem import Problem
 from linprobe.core.exact.span import Span, turned
+from linprobe.data.rows import StoredRows
 
 __all__ = ["Ground"]
 
@@ -20,17 +21,19 @@ class Ground:
 
     def __init__(self, weight: np.ndarray | None) -> None:
         self.weight = weight
-        self._turned: tuple[Problem, Span, Metric] | None = None
+        self._turned: tuple[Array, Span, Metric] | None = None
+        self._rows: dict[str, StoredRows] = {}
         self._metrics: dict[str, Metric] = {}
 
     def turned(self, problem: Problem, dtype: str) -> tuple[Problem, Span]:
         """The problem in the coordinates of the span of its rows, of this type, and the way back."""
-        if self._turned is None or str(self._turned[0].X.dtype) != dtype:
-            self._turned = turned(problem, dtype, self.weight)
-            self._metrics = {}
-        there, span, metric = self._turned
-        self._metrics.setdefault(str(metric.mean.dtype), metric)
-        return problem.on(there.X), span
+        if self._turned is None:
+            self._turned = turned(problem, self.weight)
+        coordinates, span, metric = self._turned
+        if dtype not in self._rows:
+            rows = namespace(coordinates).astype(coordinates, getattr(namespace(coordinates), dtype), copy=False)
+            self._rows[dtype], self._metrics[dtype] = StoredRows(rows), metric.like(rows)
+        return problem.on(self._rows[dtype]), span
 
     def metric(self, problem: Problem, like: Array) -> Metric:
         """That of the problem's rows, of the type and on the device of `like`."""

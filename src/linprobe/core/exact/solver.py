@@ -132,15 +132,17 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
     """The heads of a problem, in single precision first and then in double, as far as each goes."""
     tol, max_iter, precision, device, memory = asked.tol, asked.max_iter, asked.precision, asked.device, asked.memory
     problem, K, H, span = posed, len(posed.heads.shares), len(posed.heads), None
-    shape = posed.X.shape
-    if takes_span(shape, K, memory, device):
-        problem, span = ground.turned(posed, "float32" if precision == "single" else "float64")
+    shape, few = posed.X.shape, takes_span(posed.X.shape, len(posed.heads.shares), memory, device)
+    # What is only compared needs no digits that the rows do not have.
+    exactly = "float64" in str(posed.X.dtype) or (few and asked.search is None)
+    double = precision == "double" or (precision == "auto" and exactly)
+    phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
+    if few:
+        problem, span = ground.turned(posed, phases[0])
 
     def seen(found: Optimum) -> Optimum:
         return found if span is None else span.back(found, intercept=posed.intercept)
 
-    double = precision == "double" or (precision == "auto" and "float64" in str(problem.X.dtype))
-    phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
     result, metric, tell = problem.start(phases[0]), None, Teller(asked.progress, H)
     searching = None if asked.search is None else Searching(asked.search, H)
     if start is not None and start.heads.W.shape != result.W.shape:
@@ -161,6 +163,8 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
         short = metric is not None and memory is not None and sum(room) > memory
         if not (len(heads) or gone_on) or (phase != phases[0] and short):
             break
+        if few:
+            problem, _ = ground.turned(posed, phase)
         if metric is None or (result.stopped[heads] != "gap").any():
             # What single precision knows of the curvature does not do for what it could not finish.
             metric = ground.metric(problem, like)
