@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from linprobe.core.exact.line_search import TRIES, LineSearch
+from linprobe.core.exact.line_search import FURTHER, TRIES, LineSearch
 
 
 def accepts(length, found, slope_there, *, objective=0.0, slope=-1.0, noise=0.0):
@@ -67,3 +67,13 @@ def test_a_direction_that_leads_nowhere_is_given_up():
         assert lost.tolist() == [tries == TRIES, False]
     assert search.length[0] < 1e-3
     assert (search.length[1], search.low[1], search.high[1], search.tries[1]) == (1, 0, np.inf, 0)
+
+
+def test_a_far_too_short_step_is_lengthened_by_what_the_slope_says():
+    # Lowest at 5, at 1,000, and a step that is long enough already.
+    curvatures, length = np.array([1 / 5, 1e-3, 0.6]), 1.0
+    search = LineSearch.begun(3)
+    found, slopes = curvatures * length**2 / 2 - length, curvatures * length - 1
+    there, lost = search.shortened(np.array([True, True, False]), np.zeros(3), -np.ones(3), found, slopes)
+    np.testing.assert_allclose(there.length, [5.0, 1 + 0.9 * (FURTHER - 1), 1.0])
+    assert not lost.any()

@@ -11,6 +11,8 @@ __all__ = ["TRIES", "LineSearch"]
 # Wolfe's conditions, and Hager and Zhang's (2005) approximate one where rounding hides the first.
 SUFFICIENT, FLAT, RISING = 1e-4, 0.9, 0.8
 
+FURTHER = 10  # times as far, at the most, where the lowest point lies beyond a trial
+
 TRIES = 12  # other lengths in a row before a direction is given up
 
 
@@ -54,9 +56,11 @@ class LineSearch(OfHeads):
             secant = self.length * slope / (slope - found_slope)
             # The lowest point of a parabola through both ends: far below the middle where the step was far too long.
             parabola = -slope * self.length**2 / (2 * (found - objective - slope * self.length))
-            width = np.where(bounded, high, 4 * self.length) - low
+            width = np.where(bounded, high, FURTHER * self.length) - low
             parabola = np.clip(parabola, low + 0.1 * width, low + 0.5 * width)
             middle = np.where(bounded, np.where(np.isfinite(parabola), parabola, low + 0.5 * width), 2 * self.length)
             inside = (secant > low + 0.1 * width) & (secant < low + 0.9 * width)
+            # Where the slope has hardly changed, as where a penalty is weak, the step was far too short.
+            middle = np.where(~bounded & (secant >= low + 0.9 * width), low + 0.9 * width, middle)
         other = LineSearch(np.where(inside, secant, middle), low, high, self.tries + 1)
         return other.where(which, self), which & (other.tries > TRIES)
