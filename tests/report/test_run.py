@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,17 @@ def test_what_is_written_is_read(folder, mistakes, reliability):
             np.testing.assert_array_equal(getattr(run.evidence.reliability, name), getattr(written.reliability, name))
     assert_same(run.classifier, make_classifier(loss="softmax"))
     assert run.numbers.command == "c"
+
+
+@pytest.mark.parametrize("dtype", [*(np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)), *"efd"])
+def test_mistakes_are_kept_in_the_type_of_their_source(folder, dtype):
+    given = evidence()
+    X = given.mistakes.X.astype(dtype)
+    mistakes = replace(given.mistakes, X=X)
+    write_evidence(folder, replace(given, mistakes=mistakes), np.empty(0), np.empty((0, 0)))
+    found = read_run(folder).evidence.mistakes.X
+    assert found.dtype == X.dtype
+    np.testing.assert_array_equal(found, X)
 
 
 def test_a_path_without_curves(folder):

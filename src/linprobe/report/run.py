@@ -15,10 +15,13 @@ __all__ = ["EVIDENCE", "KIND", "Run", "read_run", "write_evidence"]
 
 EVIDENCE = "evidence.safetensors"
 
+# Of the mistakes, whose features are of the type that the source has them in; of all else F32, F64 and I64.
+TYPES = {"F16", "F32", "F64", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"}
+
 KIND = Kind(
     "linprobe-evidence-2",
     None,
-    frozenset({"F32", "F64", "U8", "I32", "I64"}),
+    frozenset(TYPES),
     "give a run that linprobe made",
     "make the run again",
 )
