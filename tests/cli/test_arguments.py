@@ -1,8 +1,10 @@
 """Sizes and ranks as people write them, and what a search may use of this machine."""
 
 import re
+import sys
 from typing import get_args
 
+import numpy as np
 import psutil
 import pytest
 from hypothesis import example, given
@@ -111,6 +113,16 @@ def test_memory_is_looked_at_with_the_data_there():
     # Half of what is free, beside what is held; other processes come and go meanwhile.
     assert use.memory - use.held == pytest.approx(psutil.virtual_memory().available / 2, rel=0.3)
     assert resources("cpu", "float32", "3GiB")().memory == 3 * 2**30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere mapped pages are not counted apart")
+def test_pages_of_a_mapped_file_are_not_held(tmp_path):
+    (tmp_path / "X").write_bytes(bytes(2**26))
+    look = resources("cpu", "float32", "3GiB")
+    X, before = np.memmap(tmp_path / "X", np.uint8, "r"), look().held
+    assert X.sum() == 0  # all of it is in memory now
+    assert look().held - before < 2**25
+    assert before > 2**24
 
 
 def test_a_wrong_size_is_found_before_the_work():

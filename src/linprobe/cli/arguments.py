@@ -210,10 +210,12 @@ def resources(device: Device, precision: "OfSgd", memory: str | None) -> "Callab
 
     def look() -> Resources:
         used = psutil.Process().memory_info()
-        most = bound or used.rss + psutil.virtual_memory().available // 2
+        # Pages that are mapped from a file are given back when others need the room: they count for nothing.
+        held = used.rss - getattr(used, "shared", 0)
+        most = bound or held + psutil.virtual_memory().available // 2
         if (limit := address_space()) is not None:
-            most = min(most, used.rss + limit - used.vms - SPARE)
-        return Resources(products, most, used.rss)
+            most = min(most, held + limit - used.vms - SPARE)
+        return Resources(products, most, held)
 
     return look
 
