@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.core.backend import SWEEP_ELEMENTS, Array, is_sparse, row_chunks, to_numpy
+from linprobe.core.backend import SWEEP_ELEMENTS, Array, is_sparse, row_chunks, to_numpy, widened
 from linprobe.data.rows import Rows
 
 __all__ = ["count_not_finite", "first_not_finite"]
@@ -41,4 +41,5 @@ def _wrong(X: Array | Rows, below: float) -> Iterator[tuple[int, np.ndarray]]:
         return
     for rows in row_chunks(X.shape[0], max(1, SWEEP_ELEMENTS // max(1, X.shape[1]))):
         part = X.read(rows) if isinstance(X, Rows) else X[rows]
-        yield rows.start, ~(np.abs(part.toarray() if is_sparse(part) else to_numpy(part)) < below)
+        values = part.toarray() if is_sparse(part) else to_numpy(part)
+        yield rows.start, ~(np.abs(widened(values) if values.dtype == np.float16 else values) < below)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linprobe.core.backend import Array, add_product, is_sparse, namespace
+from linprobe.core.backend import Array, add_product, is_sparse, namespace, widened
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
 
@@ -52,7 +52,7 @@ class _Deviations:
     def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
         X, share, D = chunk.X, chunk.weights, len(self.origin)
         if not is_sparse(X):
-            deviation = X.reshape(-1, D).astype(np.float64)
+            deviation = (widened(X) if X.dtype == np.float16 else X).reshape(-1, D).astype(np.float64)
             deviation -= self.origin
             first = share @ deviation
             deviation *= deviation

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from linprobe.core.backend import Array, is_sparse, row_chunks
+from linprobe.core.backend import Array, is_sparse, row_chunks, widened
 from linprobe.data.moments import moments
 from linprobe.data.rows import Rows
 from linprobe.errors import DataError
@@ -50,6 +50,8 @@ class Preparation:
         rows = np.empty((len(X), len(self.mean)), dtype)
         for chunk in row_chunks(len(X), CHUNK_ROWS):
             flat = X[chunk].reshape(-1, len(self.mean))
+            if flat.dtype == np.float16 and rows.dtype == np.float32:
+                flat = widened(flat, rows[chunk])
             # The type is said, or uint8 less float32 would be rounded to float32 on its way to float64.
             np.subtract(flat, self.mean, out=rows[chunk], dtype=rows.dtype, casting="same_kind")
             if self.scale is not None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from linprobe.core.backend import Array, device_of, is_sparse, move, namespace, room_for, row_chunks
+from linprobe.core.backend import Array, device_of, is_sparse, move, namespace, room_for, row_chunks, widened
 from linprobe.data.terms import Chunk, PerRow, Room, Sums, Term, TermOfRows, Weighs
 from linprobe.errors import IncompatibleError
 
@@ -178,6 +178,8 @@ class StoredRows(Rows):
             return part
         if is_sparse(part):
             return part.astype(like.dtype, copy=False)
+        if isinstance(part, np.ndarray) and isinstance(like, np.ndarray) and like.dtype == np.float32:
+            return widened(part)
         return namespace(like).astype(move(part, device_of(like)), like.dtype, copy=False)
 
     def on(self, device: str) -> Rows:

@@ -5,6 +5,7 @@ line in `registry.FILES`.
 """
 
 from linprobe.core.backend.chunks import SWEEP_ELEMENTS, row_chunks, sweep_rows
+from linprobe.core.backend.halves import widened
 from linprobe.core.backend.numpy import is_sparse
 from linprobe.core.backend.operations import (
     add_gram,
@@ -63,4 +64,5 @@ __all__ = [
     "sweep_rows",
     "take_rows",
     "to_numpy",
+    "widened",
 ]
