@@ -24,7 +24,7 @@ from linprobe.compare.settings import Axis
 from linprobe.data.moments import moments
 from linprobe.data.rows import Rows
 
-__all__ = ["AROUND", "default_rates", "default_reg", "default_regs", "exercise_axes", "spread_axes"]
+__all__ = ["AROUND", "RATES", "REGS", "default_rates", "default_reg", "default_regs", "exercise_axes", "spread_axes"]
 
 SCALE = 0.01
 REGS, RATES = np.geomspace(1e-5, 10, 13), np.geomspace(0.1, 100, 7)

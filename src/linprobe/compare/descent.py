@@ -10,13 +10,15 @@ from linprobe.compare.settings import Axis, Space
 from linprobe.compare.solver import Monitor, Resources, Task, Trained
 from linprobe.core.backend import Array, device_of, move, namespace, quiet, row_chunks, to_numpy
 from linprobe.core.measure import CHUNK_ROWS
+from linprobe.core.sgd.feed import Streamed, feed_bytes
 from linprobe.core.sgd.plan import Plan, Work, plan_stacks, results_bytes
 from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.stack import initial_weights
 from linprobe.core.sgd.state import Start, State
 from linprobe.core.sgd.training import Recorded, Solution, StackRun, Validate
+from linprobe.data.rows import StoredRows
 
-__all__ = ["Descent", "heads_of", "penalty"]
+__all__ = ["Descent", "data_of", "heads_of", "penalty"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +46,8 @@ class Descent:
         """Nothing: there is no setting that SGD has no use for."""
 
     def place(self, rows: Array, resources: Resources) -> Array:
-        """Rows on the device: batches are drawn from all of them."""
-        return move(rows, resources.products.device)
+        """Rows on the device: batches are drawn from all of them. Those that are to be streamed stay where they are."""
+        return rows if isinstance(rows, StoredRows) else move(rows, resources.products.device)
 
     def work(self, task: Task, plan: Plan) -> int:
         """The steps of all stacks."""
@@ -66,6 +68,9 @@ class Descent:
         more = 0
         if task.weights is not None:  # the rows of a split, and what is kept of the other splits' heads
             more = n * D * work.itemsize + (splits - 1) * results_bytes(one, self.training, work)
+        if isinstance(task.X, StoredRows):
+            more += feed_bytes((n, D), self._draw(task), work.itemsize)
+            more -= 0 if task.weights is None else n * D * work.itemsize
         plan = plan_stacks(one, self.training, work, held=resources.held + more, memory=resources.memory, width=width)
         stacks = tuple(members * splits + split for split in range(splits) for members in plan.stacks)
         return replace(plan, stacks=stacks, held=resources.held)
@@ -153,11 +158,18 @@ class Descent:
     def _data(self, task: Task, split: int) -> Data:
         """What a split trains on: all rows, or those that it gives a weight."""
         if task.weights is None:
-            return Data(task.X, task.y, task.classes)
+            return data_of(task.X, task.y, task.classes)
         weight = to_numpy(task.weights.take(np.array([split])).of(slice(None)))[:, 0]
         seen = np.flatnonzero(weight)
-        weight, at = weight[seen], move(seen, device_of(task.X))
-        return Data(task.X[at], task.y[at], task.classes, None if (weight == weight[0]).all() else weight)
+        weight, at = weight[seen], move(seen, device_of(task.y))
+        X = task.X.take(seen) if isinstance(task.X, StoredRows) else task.X[at]
+        return data_of(X, task.y[at], task.classes, None if (weight == weight[0]).all() else weight)
+
+
+def data_of(X: Array | StoredRows, y: Array, classes: int, weight: np.ndarray | None = None) -> Data:
+    """What a stack is trained on; Rows are read as it comes to them."""
+    X = Streamed(X.shape, X.dtype, X.__getitem__) if isinstance(X, StoredRows) else X
+    return Data(X, y, classes, weight)
 
 
 def heads_of(space: Space, seed: int) -> Heads:

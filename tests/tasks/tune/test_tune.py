@@ -21,13 +21,15 @@ from linprobe.core.certificate import certify
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.solver import solve
 from linprobe.core.losses import LOSSES
+from linprobe.core.sgd import feed
+from linprobe.core.sgd.plan import Plan
 from linprobe.core.sgd.settings import Training
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.prepare import fit_preparation
 from linprobe.data.splits import make_splits
 from linprobe.errors import DataError, DivergedError, IncompatibleError, UsageError
 from linprobe.results import Compared, Refit, Tried
-from linprobe.tasks.tune import Options, engines, tune
+from linprobe.tasks.tune import Options, TuneResult, engines, tune
 from linprobe.tasks.tune.steps import SHOWN, refit_step, settings_step
 
 REG = np.array([0.3, 3.0, 30.0])
@@ -569,3 +571,26 @@ def test_more_folds_than_can_be_parted_are_refused_before_a_plan_is_told():
     with pytest.raises(UsageError, match="--folds 41"):
         tune(draw(40, 4, 3), Options(regs=np.array([1.0]), folds=41), on_plan=plans.append)
     assert plans == []
+
+
+def test_sgd_on_rows_that_do_not_fit_draws_them_in_blocks_and_where_they_fit_as_ever(monkeypatch):
+    monkeypatch.setattr(feed, "WINDOW", 600)
+    rng = np.random.default_rng(0)
+    y = np.sort(rng.integers(0, 3, 40_000))  # in one order of the classes, as files are
+    X = (rng.standard_normal((len(y), 100)) + rng.standard_normal((3, 100))[y] / 6).astype(np.float16)
+    data = Dataset("rows", Examples(X, y), None, tuple("abc"))
+    options = Options(solver="sgd", regs=np.array([1e-3]), learning_rates=np.array([1e-3, 1e-2]))
+    plans: list[Plan] = []
+
+    def tuned_within(memory: int | None, options: Options = options) -> TuneResult:
+        return tune(data, options, resources=lambda: Resources(memory=memory), on_plan=plans.append)
+
+    whole, roomy, little, less = map(tuned_within, (None, 10**9, 42 * 2**20, 40 * 2**20))
+    np.testing.assert_array_equal(roomy.classifier.W, whole.classifier.W)
+    np.testing.assert_array_equal(less.classifier.W, little.classifier.W)
+    assert (little.classifier.W != whole.classifier.W).any()
+    assert little.numbers.test.accuracy == pytest.approx(whole.numbers.test.accuracy, abs=0.01)
+    np.testing.assert_allclose(little.found.score, whole.found.score, atol=0.01)
+    assert plans[-1].bytes <= 40 * 2**20
+    folded = tuned_within(40 * 2**20, replace(options, folds=3))
+    np.testing.assert_allclose(folded.found.score, whole.found.score, atol=0.02)

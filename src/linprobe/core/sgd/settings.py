@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linprobe.core.backend import Array, namespace
+from linprobe.core.sgd.feed import Streamed
 from linprobe.errors import IncompatibleError, UsageError
 
 __all__ = ["Data", "Heads", "Training", "check_seed"]
@@ -26,6 +27,7 @@ def check_seed(seed: int) -> None:
 class Data:
     """What a stack is trained on: X (n, D) float32 or float64, y (n,) int in [0, classes), on one device.
 
+    X may be a `Streamed`, whose rows are read window by window and its batches drawn in blocks: see `BlockBatches`.
     weight (n,) float64 >= 0: how often each example's loss counts, in units of the mean weight. Raises UsageError for
     what cannot be trained on.
     """
@@ -36,13 +38,14 @@ class Data:
     weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        X, y, xp = self.X, self.y, namespace(self.X)
-        if X.ndim != 2 or not len(X) or X.dtype not in (xp.float32, xp.float64):
+        X, y = self.X, self.y
+        xp = namespace(y if isinstance(X, Streamed) else X)
+        if len(X.shape) != 2 or not X.shape[0] or X.dtype not in (xp.float32, xp.float64):
             raise UsageError(
                 f"X must be a matrix of float32 or float64 with at least one row, not {X.dtype} {tuple(X.shape)}"
             )
-        if tuple(y.shape) != (len(X),):
-            raise UsageError(f"y must hold one label for each of the {len(X):,} rows of X, not {tuple(y.shape)}")
+        if tuple(y.shape) != (X.shape[0],):
+            raise UsageError(f"y must hold one label for each of the {X.shape[0]:,} rows of X, not {tuple(y.shape)}")
         lowest, highest = int(y.min()), int(y.max())
         if lowest < 0 or highest >= self.classes:
             raise UsageError(f"labels must lie in 0..{self.classes - 1}; found {lowest}..{highest}")

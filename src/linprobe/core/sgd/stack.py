@@ -80,6 +80,10 @@ class Stack:
         if np.any(heads.batch_size != self.batch_size):
             self.shares = move(shares(heads.batch_size).astype(self.dtype), products.device)
 
+    def hold(self, X: Array, y: Array, weight: Array | None) -> None:
+        """Take steps on these rows from here."""
+        self.X, self.y, self.weight = X, y, weight
+
     def tables(self, rates: np.ndarray) -> tuple[np.ndarray, list[bool]]:
         """The numbers (S, 8, H) for steps at these rates (S,) of the schedule, and in which of them one rescales;
         moves the scales on.

@@ -101,6 +101,7 @@ class PackedPlace(TypedDict):
 
     generator: Mapping[str, Any]
     ahead: np.ndarray
+    blocks: NotRequired[np.ndarray]
 
 
 class PackedRun(TypedDict):
@@ -148,9 +149,12 @@ class State:
         heads = dict(vars(self.standing))
         best, since = heads.pop("best"), heads.pop("since")
         arrays = {**vars(self.parameters), **heads}
+        place: PackedPlace = {"generator": self.place.generator, "ahead": self.place.ahead}
+        if len(self.place.blocks):
+            place["blocks"] = self.place.blocks
         return {
             "step": self.step,
-            "batches": {"generator": self.place.generator, "ahead": self.place.ahead},
+            "batches": place,
             "stack": {name: array for name, array in arrays.items() if array is not None},
             "recorded": self.recorded,
             "objectives": self.objectives,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from linprobe.core.backend import Array, Products, capture, move, namespace, quiet, to_numpy
-from linprobe.core.sgd.batches import Batches
+from linprobe.core.sgd.batches import Batches, BlockBatches
+from linprobe.core.sgd.feed import Feed, Streamed
 from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.stack import Stack, idle_table
 from linprobe.core.sgd.state import Start, State, on_host
@@ -23,6 +24,7 @@ __all__ = [
     "StackRun",
     "Start",
     "State",
+    "Streamed",
     "Training",
     "Validate",
     "record_interval",
@@ -103,9 +105,17 @@ class StackRun:
         _check(heads)
         products, draw = products or Products(), draw or int(heads.batch_size.max())
         self.training = training
-        self.steps = training.steps(len(data.X), draw)
+        n = data.X.shape[0]
+        self.steps = training.steps(n, draw)
+        self.feed, self._labels = None, np.empty(0, np.int64)
+        if isinstance(data.X, Streamed):
+            self.feed, self._labels = Feed(data.X, draw), to_numpy(data.y).astype(np.int64)
+            self.batches = BlockBatches(n, draw, training.seed, block=self.feed.block, window=self.feed.window)
+            data = replace(data, X=data.X.read(np.array([0])), y=self._labels[:1])
+        else:
+            self.batches = Batches(n, draw, training.seed, replacement=training.epochs is None)
         self.stack = Stack(_moved(data, products.device), heads, training, products=products, start=start)
-        self.batches = Batches(len(data.X), draw, training.seed, replacement=training.epochs is None)
+        self._weights = self.stack.weight
         # Recorded here and not in the stack, which would then hold itself, and its memory on the device, in a ring.
         idle = idle_table(len(heads)).astype(self.stack.dtype)
         self.take_step = capture(self.stack.step, self.stack.batch_size, idle, products.device)
@@ -223,13 +233,16 @@ class StackRun:
         if self.step % every == 0 or self.step == self.steps - 1:
             return self._record()
         to_next = every - self.step % every, check_every - self.step % check_every
-        self._advance(min(*to_next, self.steps - 1 - self.step, STEPS_AHEAD))
+        at_once = STEPS_AHEAD if self.feed is None else max(1, self.feed.window // self.batches.size)
+        self._advance(min(*to_next, self.steps - 1 - self.step, STEPS_AHEAD, at_once))
         return Advanced(self.step, self.steps)
 
     def _advance(self, count: int) -> None:
         """Take so many steps; what they need from the host goes to the device in one piece."""
         stack, device, first_averaged = self.stack, self.stack.products.device, self._first_averaged
         rows = np.stack([self.batches.draw()[: stack.batch_size] for _ in range(count)])
+        if self.feed is not None:
+            rows = self._brought(self.feed, rows)
         rates = np.array([self.training.rate(self.step + i, self.steps) for i in range(count)])
         tables, folds = stack.tables(rates)
         device_rows, device_tables = move(rows, device), move(tables, device)
@@ -238,6 +251,14 @@ class StackRun:
             if self.training.average and self.step + i >= first_averaged:
                 stack.add_to_mean(self.step + i - first_averaged + 1, device_tables[i])
         self.step += count
+
+    def _brought(self, feed: Feed, rows: np.ndarray) -> np.ndarray:
+        """Hand the stack the rows of some batches; where they are among what it then has."""
+        if feed.bring(rows, self.batches.ahead):
+            device, numbers = self.stack.products.device, feed.numbers
+            weight = None if self._weights is None else self._weights[move(numbers, device)]
+            self.stack.hold(move(feed.rows, device), move(self._labels[numbers], device), weight)
+        return feed.places(rows)
 
     def _record(self) -> Recorded:
         """Take one step and record its objective; heads that have left all bounds are stopped."""

@@ -7,8 +7,8 @@ import numpy as np
 from linprobe.compare.checkpoint import MakeCheckpoint
 from linprobe.compare.compare import Control, compare
 from linprobe.compare.comparison import Comparison
-from linprobe.compare.defaults import default_rates, default_regs
-from linprobe.compare.descent import Descent, penalty
+from linprobe.compare.defaults import RATES, REGS, default_rates, default_regs
+from linprobe.compare.descent import Descent, data_of, penalty
 from linprobe.compare.exact import BYTES, Exact
 from linprobe.compare.held_out import HeldOut, make_folds
 from linprobe.compare.settings import Grid, Path
@@ -17,11 +17,12 @@ from linprobe.core.backend import to_numpy
 from linprobe.core.certificate import certify, certify_bytes
 from linprobe.core.exact.problem import solve_bytes
 from linprobe.core.exact.solver import Precision, solve
-from linprobe.core.measure import score_stack
-from linprobe.core.sgd.plan import Plan
-from linprobe.core.sgd.settings import Data, Heads, Training
+from linprobe.core.measure import CHUNK_ROWS, score_stack
+from linprobe.core.sgd.plan import Plan, Work, results_bytes, stack_bytes
+from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
+from linprobe.data.rows import StoredRows
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
 
@@ -33,14 +34,29 @@ PRODUCTS: dict[str, Precision] = {"auto": "auto", "float32": "single", "float64"
 def kept(pool: Examples, classes: int, options: Options, resources: Resources) -> Examples:
     """The pool's Rows read once and kept, where they and the work fit into the memory; else as they are.
 
-    SGD draws its batches from all of them, and a device reads from its own memory, so there they are always kept.
+    A device reads from its own memory, so there they are always kept.
     """
-    shape, size = pool.X.shape, pool.X.dtype.itemsize
-    if options.solver == "exact" and resources.products.device == "numpy" and resources.memory is not None:
-        rooms = (sum(solve_bytes(shape, classes, 1, each)) for each in BYTES[PRODUCTS[options.precision]])
-        if resources.held + size * shape[0] * shape[1] + max(rooms) > resources.memory:
+    shape, size, device = pool.X.shape, pool.X.dtype.itemsize, resources.products.device
+    streams = device == "numpy" if options.solver == "exact" else device != "cuda"
+    if streams and resources.memory is not None:
+        if options.solver == "exact":
+            room = max(sum(solve_bytes(shape, classes, 1, each)) for each in BYTES[PRODUCTS[options.precision]])
+        else:
+            room = _sgd_bytes(shape, size, classes, options, rounded=resources.products.rounded)
+        if resources.held + size * shape[0] * shape[1] + room > resources.memory:
             return pool
     return Examples(pool.X.kept(), pool.y, pool.groups)
+
+
+def _sgd_bytes(shape: tuple[int, int], size: int, classes: int, options: Options, *, rounded: bool) -> int:
+    """The least memory in which SGD trains on rows (n, D) that are kept: one head at a time."""
+    (n, D), training = shape, Training(options.loss)
+    axes = ((options.learning_rates, RATES), (options.regs, REGS))
+    of_axes = [len(default if (values := values_of(given)) is None else values) for given, default in axes]
+    heads = Heads.of(np.ones(of_axes[0] * of_axes[1]), 1.0)
+    work = Work(examples=n, features=D, classes=classes, itemsize=size, evaluation_rows=CHUNK_ROWS, rounded=rounded)
+    of_folds = 0 if options.folds is None else n * D * size + (options.folds - 1) * results_bytes(heads, training, work)
+    return of_folds + results_bytes(heads, training, work) + stack_bytes(1, heads, training, work)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +132,8 @@ class Tuning:
             rates = values_of(self.options.learning_rates)
             rates = default_rates(learned) if rates is None else rates
             space, about = Grid(rates, regs), {**asdict(solver.training), "learning_rate": rates.tolist()}
+            if isinstance(pool.X, StoredRows):  # whose batches are drawn otherwise
+                about["batches"] = "in blocks"
         where = {name: getattr(self.control.resources.products, name) for name in ("device", "precision")}
         about = {"solver": self.options.solver, **about, "folds": folds, "reg": regs.tolist(), "on": where}
         return compare(
@@ -175,7 +193,7 @@ class Tuning:
     def _trained(self, training: Training, best: dict[str, float]) -> Refitted:
         X, y, heads = self.pool.X, self.pool.y, Heads.of(**best, seed=training.seed)
         products = self.control.resources.products
-        found = StackRun(Data(X, y, len(self.classes)), heads, training, products=products).finish()
+        found = StackRun(data_of(X, y, len(self.classes)), heads, training, products=products).finish()
         if found.stopped[0] == "diverged":
             raise DivergedError(
                 f"the best setting (learning rate {best['learning_rate']:.3g}) diverged on train + validation; give "
