@@ -16,7 +16,7 @@ WORK = {
     "worksheet": [*("worksheet", "digits", "--train-size", "300", "--dev", "50", "--iterations", "20"),
                   *("--learning-rate", "1e-4,1e-3", "--reg", "0.1,1", "--out", "run")],
 }  # fmt: skip
-DONE = {"evidence.safetensors", "model.safetensors", "results.csv", "run.json"}
+DONE = {"evidence.safetensors", "model.safetensors", "results.csv", "run.json", "test_predictions.csv"}
 PICTURES = {
     "tune": {"path.png", "templates.png", "confusion.png"},
     "worksheet": {"loss.png", "grid.png", "templates.png", "confusion.png"},

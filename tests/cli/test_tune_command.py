@@ -18,6 +18,7 @@ from linprobe.data.splits import make_splits
 from linprobe.results.steps import at_most, number
 
 SHARED = {"confusion.png", "evidence.safetensors", "model.safetensors", "report.html", "results.csv", "run.json"}
+SHARED |= {"test_predictions.csv"}
 EXACT = sorted(SHARED | {"path.png", "templates.png"})
 SGD = sorted(SHARED | {"grid.png", "loss.png", "templates.png"})
 QUICK = ["--reg", "0.1:10:3:log"]

@@ -12,7 +12,7 @@ import linprobe
 
 FILES = [
     *("confusion.png", "evidence.safetensors", "grid.png", "loss.png", "model.safetensors", "report.html"),
-    *("results.csv", "run.json", "templates.png"),
+    *("results.csv", "run.json", "templates.png", "test_predictions.csv"),
 ]
 QUICK = ["--iterations", "40", "--learning-rate", "1e-4,1e-3", "--reg", "0.01:1:3:log"]
 

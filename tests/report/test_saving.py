@@ -12,7 +12,7 @@ from runs import result_of  # pyright: ignore[reportMissingImports]
 
 FILES = {
     *("confusion.png", "evidence.safetensors", "model.safetensors", "path.png", "report.html", "results.csv"),
-    *("run.json", "templates.png"),
+    *("run.json", "templates.png", "test_predictions.csv"),
 }
 
 

@@ -9,6 +9,7 @@ from linprobe.data.dataset import Examples
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
 from linprobe.model.model import Model
+from linprobe.model.predictions import Predictions
 
 __all__ = ["Evidence", "Mistakes", "Reliability", "measure_reliability", "observe"]
 
@@ -21,12 +22,14 @@ MISTAKES = 24
 class Evidence:
     """Counts (K, K), a row per true class and a column per predicted one; reliability is None without probabilities.
 
-    mistakes: the examples that it was surest of and wrong about.
+    mistakes: the examples that it was surest of and wrong about; predictions: of every example, None of a run that was
+    read again, whose folder has them in a file of their own.
     """
 
     counts: np.ndarray
     reliability: "Reliability | None"
     mistakes: "Mistakes"
+    predictions: Predictions | None = None
 
     @property
     def n(self) -> int:
@@ -84,6 +87,7 @@ def observe(classifier: Model, examples: Examples) -> Evidence:
         confusion(examples.y, predicted, len(classifier.classes)),
         measure_reliability(confidence, right) if classifier.probabilistic else None,
         Mistakes(examples.X[surest], examples.y[surest], predicted[surest], confidence[surest]),
+        Predictions.of(examples, predicted, classifier.classes),
     )
 
 

@@ -15,6 +15,7 @@ from linprobe import __version__
 from linprobe.compare.comparison import Curves
 from linprobe.model import Model
 from linprobe.model.evidence import Evidence
+from linprobe.model.predictions import PREDICTIONS
 from linprobe.report import figures
 from linprobe.report.page import write_page
 from linprobe.report.pictures import Figure, draw
@@ -49,6 +50,8 @@ def write_run(folder: Path, result: Found, curves: Curves, *, command: str) -> R
     curves: of the settings that were compared.
     """
     numbers = _write_numbers(folder, result.classifier, result.numbers, command)
+    if result.evidence.predictions is not None:
+        result.evidence.predictions.write(folder / PREDICTIONS)
     with np.errstate(over="ignore"):  # a head that diverged
         objective = curves.objective.astype(np.float32)
     write_evidence(folder, result.evidence, curves.steps, objective)
