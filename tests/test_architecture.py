@@ -26,6 +26,8 @@ MAY_KNOW = {
     # Of `data` the engines know how rows are asked for, and what these count.
     "core.objective": {"errors", "core.backend", "core.losses", *ROWS, "data.weights"},
     "core.measure": {"core.backend", "core.losses", *ROWS},
+    "core.resampling": set(),
+    "core.paired": {"core.measure", "core.resampling"},
     # Shares nothing with the solver, on purpose.
     "core._certified_rows": {"errors", "core.backend", *ROWS},
     "core.certificate": {"errors", "core.losses", "core._certified_rows", "data.terms"},

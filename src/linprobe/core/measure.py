@@ -21,6 +21,7 @@ __all__ = [
     "per_class",
     "score_stack",
     "wilson_interval",
+    "wilson_share",
 ]
 
 # Scores of this many rows at a time stay in the processor's cache for a stack of a hundred heads.
@@ -92,12 +93,15 @@ def highest(scores: Array) -> Array:
 
 def wilson_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """The Wilson score interval of a proportion, correct of n. Wilson (1927); Brown, Cai & DasGupta (2001), eq. 4."""
-    z = float(ndtri(0.5 + level / 2))
-    share = correct / n
+    return wilson_share(correct / n, n, float(ndtri(0.5 + level / 2)))
+
+
+def wilson_share(share: float, n: float, z: float) -> tuple[float, float]:
+    """The same of a share of n examples, which may be no whole number of them; z: the quantile that it reaches to."""
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # At 0 and n the bounds are exactly 0 and 1; rounding must not push them outside.
-    return (0.0 if correct == 0 else centre - half), (1.0 if correct == n else centre + half)
+    # At 0 and 1 the bounds are exactly that; rounding must not push them outside.
+    return (0.0 if share == 0 else centre - half), (1.0 if share == 1 else centre + half)
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
