@@ -58,7 +58,11 @@ MAY_KNOW = {
     "tasks.predict": {"errors", "core.backend", "core.finite", "model", "data"},
     "tasks.batch": {"errors", "publish", "core.backend", "model", "data", "tasks.predict"},
     "tasks.describe": {"errors", "data", "core", "compare.defaults", "results.steps", "tasks.tune.options"},
-    "report": {"errors", "publish", "core.losses", "core.measure", "compare", "model", "results", "tasks.tune"},
+    "tasks.compare_runs": {"errors", "core.measure", "core.paired", "model.predictions", "results"},
+    "report": {
+        *("errors", "publish", "core.losses", "core.measure", "compare", "model", "results"),
+        *("tasks.compare_runs", "tasks.tune"),
+    },
 }
 UNNAMED = {"linprobe.model.model"}  # keyword arguments of an estimator, as get_params has them
 FOLDERS = {"linprobe", "linprobe.core", "linprobe.learn", "linprobe.tasks"}  # which hold nothing but their parts

@@ -9,7 +9,7 @@ from linprobe.cli import interrupt  # before all that takes its time to import
 import typer
 
 from linprobe import __version__
-from linprobe.cli import check, describe, evaluate, export, fetch, predict, report, tune, worksheet
+from linprobe.cli import check, compare, describe, evaluate, export, fetch, predict, report, tune, worksheet
 from linprobe.cli.arguments import refuse_little_address_space
 from linprobe.cli.help import WIDEST, Command, Group
 from linprobe.cli.interrupt import INTERRUPTED
@@ -19,7 +19,7 @@ from linprobe.cli.output import answer, lasting_output, lost_output
 from linprobe.cli.renamed import modern
 from linprobe.errors import LinprobeError, UncheckedFileWarning
 
-COMPUTING = ("worksheet", "tune", "evaluate", "predict", "export", "describe")  # which load what computes
+COMPUTING = ("worksheet", "tune", "evaluate", "predict", "export", "describe", "compare")  # which load what computes
 
 app = typer.Typer(
     name="linprobe",
@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 for command in (
     *(worksheet.worksheet, tune.tune, describe.describe, evaluate.evaluate, predict.predict),
-    *(export.export, report.report, check.check, fetch.fetch),
+    *(compare.compare, export.export, report.report, check.check, fetch.fetch),
 ):
     app.command(cls=Command)(command)
 

@@ -4,8 +4,6 @@ The parts: `facts` (what is said), `figures` (what is plotted), `model` (the wei
 looks and their behaviour are in assets/, one stylesheet and one script for each part of the page.
 """
 
-import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,10 @@ from linprobe.report.page.facts import facts_of
 from linprobe.report.page.figures import figures_of
 from linprobe.report.page.model import model_of
 from linprobe.report.page.parts import PageFacts
+from linprobe.report.page.template import asset, fill, safe
 from linprobe.report.page.views import Figure
 from linprobe.report.run import Run, read_run
 
-ASSETS = Path(__file__).parent / "assets"
 STYLES = ("page.css", "model.css", "toy.css")
 THEME = "theme.js"  # before anything is painted
 SCRIPTS = (
@@ -60,8 +58,8 @@ def write_page(folder: Path, out: Path | None = None) -> Path:
 def render(run: Run) -> str:
     """The page of a run, HTML of at most MOST_BYTES."""
     plotly = require("plotly.offline", "plots").get_plotlyjs()
-    styles, scripts = ([_asset(name) for name in names] for names in (STYLES, SCRIPTS))
-    assets = _Assets(styles, _asset(THEME), [plotly, *scripts])
+    styles, scripts = ([asset(name) for name in names] for names in (STYLES, SCRIPTS))
+    assets = _Assets(styles, asset(THEME), [plotly, *scripts])
     taken = sum(len(text.encode()) for text in (*styles, assets.first, *assets.scripts))
     room = max(0, MOST_BYTES - TEXT_BYTES - taken)
     room = max(0, room - len(packed := _json(model_of(run, room // 2))))
@@ -89,48 +87,14 @@ class _Assets:
 
 
 def _fill(assets: _Assets, data: dict[str, str], facts: PageFacts, figures: dict[str, Figure]) -> str:
-    """The template with everything in its place; what is marked as safe are our own files and JSON without markup."""
-    jinja2 = require("jinja2", "plots")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    safe = jinja2.utils.markupsafe.Markup
-    return environment.get_template("page.html.j2").render(
-        policy=_policy([assets.first, *assets.scripts]),
-        styles=[safe(style) for style in assets.styles],
-        first=safe(assets.first),
-        scripts=[safe(script) for script in assets.scripts],
+    """The template with everything in its place."""
+    return fill(
+        "page.html.j2",
+        *(assets.styles, assets.first, assets.scripts),
         data={name: safe(part) for name, part in data.items()},
         facts=facts,
         figures=figures,
     )
-
-
-def _policy(scripts: list[str]) -> str:
-    """What the page may do: run these scripts, look like this, show pictures that it holds itself; nothing else."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {' '.join(map(_hash, scripts))}",
-            # plotly styles its figures by attributes and by rules that it adds.
-            "style-src 'unsafe-inline'",
-            "img-src data: blob:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _json(value: Any) -> str:
