@@ -69,12 +69,16 @@ SEVERAL = (
 
 def plain(right: np.ndarray, groups: np.ndarray | None, seed: int) -> tuple[float, float]:
     """The percentile interval of the difference, with nothing done about few groups or few disagreements."""
-    lead = right[:, 0].astype(np.float64) - right[:, 1]
-    parts = [
-        counts @ lead / counts.sum(axis=1)
-        for counts in resample_counts(len(lead), groups=groups, times=RESAMPLES, seed=seed)
-    ]
-    low, high = percentile_interval(np.concatenate(parts))
+    lead = right[:, 0].astype(np.int64) - right[:, 1]
+    if groups is None:  # of three values, how often each is drawn
+        values, many = np.unique(lead, return_counts=True)
+        counts = np.random.default_rng(seed).multinomial(len(lead), many / len(lead), RESAMPLES)
+        drawn = counts @ values / len(lead)
+    else:
+        sizes, leads = np.bincount(groups), np.bincount(groups, lead)
+        counts = np.concatenate(list(resample_counts(len(sizes), times=RESAMPLES, seed=seed)))
+        drawn = counts @ leads / (counts @ sizes)
+    low, high = percentile_interval(drawn)
     return float(low), float(high)
 
 

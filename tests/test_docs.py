@@ -37,6 +37,15 @@ def write_embeddings(folder):
     np.save(folder / "labels.npy", y)
 
 
+def write_layers(folder):
+    """Embeddings of the same examples by two layers, the later one better, with the patient of each."""
+    rng = np.random.default_rng(0)
+    y, patient = rng.integers(0, 5, 3000), rng.integers(0, 400, 3000)
+    for name, D, signal in (("layer8", 48, 1.7), ("layer12", 64, 2.4)):
+        X = rng.normal(size=(3000, D)) + signal * np.eye(5, D)[y]
+        np.savez(folder / f"{name}.npz", X=X.astype(np.float32), y=y, patient=patient)
+
+
 def write_photos(folder):
     """Two classes of pictures as a folder per class, and some as the parquet folder path/to/pictures."""
     rng = np.random.default_rng(0)
@@ -140,6 +149,7 @@ def write_sources(folder):
 PREPARED = {
     "README.md": write_photo,
     "docs/how-to/embeddings.md": write_embeddings,
+    "docs/how-to/compare.md": write_layers,
     "docs/how-to/data.md": write_photos,
     "docs/sources.md": write_sources,
     "docs/how-to/predict.md": write_digits,

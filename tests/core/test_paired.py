@@ -99,6 +99,7 @@ def test_what_was_found_is_never_outside():
     right = np.column_stack([np.ones(6, bool), np.zeros(6, bool)])
     found = paired_differences(right)
     assert found.low < found.difference == found.high == 1
+    assert found.low >= 0
 
 
 def test_every_pair_is_as_it_is_alone_and_those_of_all_at_once_are_wider():
@@ -115,6 +116,16 @@ def test_every_pair_is_as_it_is_alone_and_those_of_all_at_once_are_wider():
     # Between those of one comparison and, for six normal and independent ones, Bonferroni's.
     assert (ratio > 1.15).all()
     assert (ratio < 1.05 * stats.norm.ppf(1 - 0.025 / 6) / 1.96).all()
+
+
+def test_with_few_groups_all_at_once_are_further_out_as_well():
+    right, groups = in_groups(groups=8, each=30, shares=(0.85, 0.8, 0.75, 0.7), seed=4)
+    found = paired_differences(right, groups)
+    leads = right[:, found.first].astype(float) - right[:, found.second]
+    spread = np.array([(leads[groups == one] - leads.mean(axis=0)).sum(axis=0) for one in range(8)])
+    error = np.sqrt(8 / 7 * (spread**2).sum(axis=0)) / len(right)
+    # At least what one pair has by Student's t.
+    assert (found.high_of_all - found.low_of_all > 1.15 * 2 * stats.t.ppf(0.975, 7) * error).all()
 
 
 def test_it_is_the_same_each_time_and_in_pieces(monkeypatch):

@@ -127,7 +127,6 @@ def paired_differences(
     # Beyond the normal quantile by as much as t is, and as the variance of a sample is too small.
     stretch = np.sqrt(units / (units - 1)) * stdtrit(units - 1, 0.5 + level / 2)
     low, high = percentile_interval(drawn, float(2 * ndtr(stretch) - 1))
-    low, high = np.minimum(low, difference), np.maximum(high, difference)
     if len(first) == 1:
         return Differences(first, second, difference, low, high, low, high)
     centre, spread = drawn.mean(axis=0), drawn.std(axis=0)
