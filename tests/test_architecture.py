@@ -28,6 +28,7 @@ MAY_KNOW = {
     "core.measure": {"core.backend", "core.losses", *ROWS},
     "core.resampling": set(),
     "core.paired": {"core.measure", "core.resampling"},
+    "core.metrics": {"errors", "core.backend", "core.losses", "core.resampling"},
     # Shares nothing with the solver, on purpose.
     "core._certified_rows": {"errors", "core.backend", *ROWS},
     "core.certificate": {"errors", "core.losses", "core._certified_rows", "data.terms"},

@@ -39,3 +39,10 @@ def test_the_spread_of_a_mean_is_its_standard_error():
     low, high = percentile_interval(means)
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.06)
     np.testing.assert_allclose(percentile_interval(np.append(means, np.nan)), (low, high))
+
+
+def test_however_many_are_drawn_at_a_time_the_resamples_are_the_same():
+    whole = np.concatenate(list(resample_counts(50, times=20, seed=7)))
+    pieces = list(resample_counts(50, times=20, seed=7, at_a_time=6))
+    assert [len(piece) for piece in pieces] == [6, 6, 6, 2]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)

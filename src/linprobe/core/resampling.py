@@ -11,7 +11,12 @@ COUNTS = 2**24  # kept at a time: 64 MiB
 
 
 def resample_counts(
-    n: int, *, groups: np.ndarray | None = None, times: int = RESAMPLES, seed: int = 0
+    n: int,
+    *,
+    groups: np.ndarray | None = None,
+    times: int = RESAMPLES,
+    seed: int = 0,
+    at_a_time: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Draw examples with replacement, as many as there are; or groups, with all of their examples.
 
@@ -25,6 +30,8 @@ def resample_counts(
         Resamples.
     seed : int
         The same resamples for the same seed, `n` and `groups`, so that what is compared on them is paired.
+    at_a_time : int, optional
+        Resamples that are yielded together; the resamples are the same for any number.
 
     Yields
     ------
@@ -38,7 +45,7 @@ def resample_counts(
     rng = np.random.default_rng(seed)
     of_example = None if groups is None else np.unique(groups, return_inverse=True)[1].reshape(-1)
     units = n if of_example is None else int(of_example.max(initial=-1)) + 1
-    at_a_time = max(1, min(times, COUNTS // max(n, 1)))
+    at_a_time = max(1, min(times, COUNTS // max(n, 1) if at_a_time is None else at_a_time))
     for start in range(0, times, at_a_time):
         some = min(at_a_time, times - start)
         drawn = rng.integers(units, size=(some, units)) + units * np.arange(some)[:, None]
