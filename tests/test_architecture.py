@@ -52,16 +52,18 @@ MAY_KNOW = {
         *(*ROWS, "data.columns", "data.moments", "data.prepare", "data.weights"),
     },
     # Makes estimators, which save themselves as models.
-    "model": {"_moved", "errors", "publish", "core.measure", "core.losses", "data", "estimators"},
-    "results": {"errors", "compare.comparison", "compare.settings", "core.measure"},
+    "model": {"_moved", "errors", "publish", "core.measure", "core.metrics", "core.losses", "data", "estimators"},
+    "results": {"errors", "compare.comparison", "compare.settings", "core.measure", "core.metrics", "core.resampling"},
     "tasks.tune": {"errors", "data", "core", "compare", "model", "results"},
-    "tasks.evaluate": {"errors", "data", "core.measure", "core.certificate", "model", "results.steps", "tasks.tune"},
+    "tasks.evaluate": {
+        *("errors", "data", "core.measure", "core.metrics", "core.certificate", "model", "results", "tasks.tune"),
+    },
     "tasks.predict": {"errors", "core.backend", "core.finite", "model", "data"},
     "tasks.batch": {"errors", "publish", "core.backend", "model", "data", "tasks.predict"},
     "tasks.describe": {"errors", "data", "core", "compare.defaults", "results.steps", "tasks.tune.options"},
     "tasks.compare_runs": {"errors", "core.measure", "core.paired", "model.predictions", "results"},
     "report": {
-        *("errors", "publish", "core.losses", "core.measure", "compare", "model", "results"),
+        *("errors", "publish", "core.losses", "core.measure", "core.metrics", "compare", "model", "results"),
         *("tasks.compare_runs", "tasks.tune"),
     },
 }

@@ -32,7 +32,7 @@ from linprobe.report.page.pictures import mistake_pictures, template_pictures
 from linprobe.report.run import write_evidence
 from linprobe.report.settings import Settings, settings_of
 from linprobe.results import FieldError, Results, Tried, of_json, to_json
-from linprobe.results.steps import TITLES
+from linprobe.results.steps import TITLES, number
 from runs import HOSTILE, KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
 
 PAGES: dict[str, "Page"] = {}
@@ -727,3 +727,13 @@ def test_whatever_is_wrong_in_run_json_is_said_before_the_page_is_made(kind):
             figures_of(changed, ROOM)
             facts_of(changed, ROOM)
     assert refused > 5
+
+
+def test_the_metrics_stand_in_a_table_of_the_runs_figures():
+    page, test = page_of("tune"), run_of("tune").numbers.test
+    assert test.metrics is not None
+    for name in ("balanced_accuracy", "auroc", "log_loss", "calibration_error_scaled"):
+        assert f"{test.metrics[name].value:.4f}" in page.text, name
+    assert f"at temperature {number(test.temperature)}" in page.text
+    assert "in each of 15 bins" in page.text
+    assert "How good it is on test" not in page_of("worksheet").text

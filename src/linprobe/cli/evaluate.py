@@ -27,6 +27,7 @@ __all__ = ["evaluate"]
 
 FINGERPRINT, LONGEST = 15, 200  # characters that are shown of a fingerprint and of a source
 
+METRICS = ("groups", "temperature", "metrics")  # as run.json has them beside the accuracy
 CLASSES = 20  # in the table; of more, those with the lowest recall
 
 
@@ -76,6 +77,8 @@ def evaluate(
         if not trained_on(classifier, dataset):
             print_step(console, _other_data(classifier, dataset))
         print_step(console, _accuracy(classifier, dataset, found))
+        if found.measured.metrics:
+            print_step(console, _metrics(found))
         if proof is not None:
             print_step(console, _certificate(proof))
         require_output()
@@ -86,6 +89,7 @@ def evaluate(
 def _json(model: str, classifier: "Model", dataset: "Dataset", found: "Assessment", proof: "Proof | None") -> str:
     """Everything, as --json prints it."""
     from linprobe.core.measure import per_class
+    from linprobe.results import to_json
     from linprobe.tasks.evaluate import trained_on
 
     origin = classifier.provenance
@@ -102,6 +106,7 @@ def _json(model: str, classifier: "Model", dataset: "Dataset", found: "Assessmen
         "accuracy": found.accuracy,
         "interval": list(found.interval),
         "n": found.n,
+        **{name: value for name, value in to_json(found.measured).items() if name in METRICS},
         "classes": [
             {
                 "class": one.name,
@@ -153,6 +158,13 @@ def _accuracy(classifier: "Model", dataset: "Dataset", found: "Assessment") -> "
     table = Table(header, ("word", "number", "number", "word"), cells)
     rows = accuracy_rows("accuracy", found.accuracy, found.interval, found.n)
     return Step(None, f"Accuracy on {dataset.name}: {found.rows}", rows, notes, table)
+
+
+def _metrics(found: "Assessment") -> "Step":
+    from linprobe.results.steps import Step
+    from linprobe.results.steps.metrics import metrics_notes, metrics_table
+
+    return Step(None, "Other metrics", (), metrics_notes(found.measured), metrics_table(found.measured))
 
 
 def _certificate(proof: "Proof") -> "Step":

@@ -38,6 +38,17 @@ __all__ = ["tune"]
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Solver = Literal["exact", "sgd"]
 Loss = Literal["softmax", "squared_hinge", "hinge"]
+Metric = Literal[
+    "accuracy",
+    "top5",
+    "balanced_accuracy",
+    "mean_per_class_recall",
+    "macro_f1",
+    "auroc",
+    "average_precision",
+    "log_loss",
+    "calibration_error",
+]
 
 
 def tune(
@@ -66,6 +77,12 @@ def tune(
         str | None,
         typer.Option(metavar="AXIS", help="Learning rates of --solver sgd, likewise.", rich_help_panel=SETTINGS),
     ] = None,
+    metric: Annotated[
+        Metric,
+        typer.Option(
+            help="What decides, on validation or over the folds; test shows all of them.", rich_help_panel=SETTINGS
+        ),
+    ] = "accuracy",
     folds: Annotated[
         int | None,
         typer.Option(min=2, help="Choose by cross-validation, not on a validation split.", rich_help_panel=SPLITS),
@@ -124,6 +141,7 @@ def tune(
         train_size,
         val_size,
         test_size,
+        metric,
     )
     may_use = resources(device, of_sgd(precision) if solver == "sgd" else "float32", memory)
     console = Console(quiet=as_json, highlight=False)

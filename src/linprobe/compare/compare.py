@@ -14,6 +14,7 @@ from linprobe.compare.held_out import HeldOut, some_of
 from linprobe.compare.settings import Space
 from linprobe.compare.solver import Judged, Progress, Resources, Solver, Task, Trained
 from linprobe.core.backend import Array, to_numpy
+from linprobe.core.metrics import METRICS, NamedMetric
 from linprobe.core.sgd.plan import Plan
 from linprobe.errors import OutputError
 
@@ -44,10 +45,11 @@ def compare(
     solver: Solver,
     *,
     classes: int,
+    metric: NamedMetric = METRICS["accuracy"],
     judge: Judge | None = None,
     control: Control | None = None,
 ) -> Comparison:
-    """Train every setting on every split, and judge it on what the split holds out, by accuracy unless told otherwise.
+    """Train every setting on every split, and judge it on what the split holds out, by a metric unless told otherwise.
 
     rows (n, D), labels (n,) int in [0, classes). SGD that was interrupted goes on in the stacks that it had and ends in
     the same bits; the exact solver trains no finished head again, and the others from where they stood. Raises
@@ -78,16 +80,16 @@ def compare(
         found = replace(found, **saved["found"])
     begun = None if saved is None else saved.pop("run")
 
-    def accuracy(W: Array, b: Array, members: np.ndarray, *, whole: bool) -> Judged:
-        return held_out.judge(X, y, W, b, of_split[members], solver.loss, whole=whole)
+    def accuracy(W: Array, b: Array, members: np.ndarray) -> np.ndarray:
+        return held_out.judge(X, y, W, b, of_split[members], solver.loss, whole=False).score
 
     def judged(trained: Trained) -> Judged:
         members = trained.members
         if judge is None:
-            return accuracy(trained.W, trained.b, members, whole=True)
+            return held_out.judge(X, y, trained.W, trained.b, of_split[members], solver.loss, metric=metric)
         return judge(trained, of_split[members])
 
-    rate = _Rates(lambda *of_heads: accuracy(*of_heads, whole=False).score, lambda trained: judged(trained).score)
+    rate = _Rates(accuracy, lambda trained: judged(trained).score)
     watch = _Watch(control, found, plan, solver, solver.work(task, plan), [] if begun is None else [begun], rate)
     del saved, begun
     with contextlib.nullcontext() if control.checkpoint is None else control.checkpoint.stopping_at_offers():
@@ -135,7 +137,7 @@ class _Found:
         """Take in a trained stack; keep its best head's weights if those are asked for, and it is the best of all."""
         members = trained.members
         self.stopped[members], self.score[members] = trained.stopped, judged.score
-        others = {name: getattr(judged, name) for name in ("loss", "train_score")}
+        others = {name: getattr(judged, name) for name in ("loss", "train_score", "accuracy")}
         others |= {name: getattr(trained, name) for name in ("gap", "iterations", "failed")}
         for name, values in others.items():
             if values is not None:
@@ -176,6 +178,7 @@ class _Found:
                 failed=of_splits("failed"),
             ),
             losses=of_splits("loss"),
+            accuracies=of_splits("accuracy"),
             shares=shares,
             axes=space.axes,
             drawn=space.drawn,

@@ -1,7 +1,7 @@
 """What was compared: the settings, how each of them ended on every split, and how it did on what it did not see."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -47,7 +47,8 @@ class Comparison:
     """Settings (G) and how they did on the splits (F) that none of them was trained on.
 
     settings: the values (G,) of each by name; kind (G,): whatever else tells them apart, as numbers, all alike unless
-    given. scores (G, F), the higher the better, NaN where there is none; losses (G, F), or None; fits, on the examples
+    given. scores (G, F), the higher the better, NaN where there is none; losses (G, F), or None; accuracies
+    (G, F), where they are not the scores; fits, on the examples
     trained on. shares (F,): what each split counts in mean scores and losses, all the same unless given. axes: those of
     the whole space that the settings were taken from, if they are not all of it; drawn: at random, from the ranges
     among the axes. W (D, K), b (K,): weights of the best setting, if there is one split. plan: the stacks.
@@ -60,6 +61,7 @@ class Comparison:
     fits: Fits
     _: KW_ONLY
     losses: np.ndarray | None = None
+    accuracies: np.ndarray | None = None
     shares: np.ndarray | None = None
     kind: np.ndarray | None = None
     axes: Mapping[str, Axis] = field(default_factory=dict)
@@ -89,6 +91,11 @@ class Comparison:
             return self.scores @ self.shares
         known = scored(self.scores)
         return known.mean(axis=1) if known.size else np.full(len(self), np.nan)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """The mean accuracy (G,): the score, unless that is another metric."""
+        return self.score if self.accuracies is None else replace(self, scores=self.accuracies, accuracies=None).score
 
     @property
     def loss(self) -> np.ndarray:

@@ -1,12 +1,14 @@
 """Which examples train each setting and which it is judged on: held out, or in folds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from linprobe.compare.solver import Judged
-from linprobe.core.backend import Array
-from linprobe.core.measure import score_stack
+from linprobe.core.backend import Array, to_numpy
+from linprobe.core.losses import Loss, find_loss
+from linprobe.core.measure import score_rows, score_stack
+from linprobe.core.metrics import METRICS, NamedMetric, Sample, value_of
 from linprobe.data.draw import grouped
 from linprobe.data.rows import StoredRows
 from linprobe.data.weights import Weights
@@ -15,6 +17,7 @@ from linprobe.errors import UsageError
 __all__ = ["HeldOut", "make_folds", "some_of"]
 
 Part = slice | np.ndarray
+SCORES = 2**24  # of a metric at a time
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,9 +66,18 @@ class HeldOut:
         return self.trains.shape[1]
 
     def judge(
-        self, X: Array, y: Array, W: Array, b: Array, split: np.ndarray, loss: str, *, whole: bool = True
+        self,
+        X: Array,
+        y: Array,
+        W: Array,
+        b: Array,
+        split: np.ndarray,
+        loss: str,
+        *,
+        metric: NamedMetric = METRICS["accuracy"],
+        whole: bool = True,
     ) -> Judged:
-        """Accuracy and mean loss of heads W (D, K, h) and b (K, h), each of its split (h,), on what that held out.
+        """A metric and the mean loss of heads W (D, K, h) and b (K, h), each of its split (h,), on what that held out.
 
         whole: and on the rows that each was trained on.
         """
@@ -81,7 +93,33 @@ class HeldOut:
         if not whole:
             return Judged(score=score, loss=mean_loss)
         train_score, train_loss = (_mean(values, sizes, trains) for values in (accuracy, losses))
-        return Judged(score=score, loss=mean_loss, train_score=train_score, train_loss=train_loss)
+        found = Judged(score=score, loss=mean_loss, train_score=train_score, train_loss=train_loss)
+        if metric is METRICS["accuracy"]:
+            return found
+        return replace(found, score=self._by_metric(X, y, W, b, split, find_loss(loss), metric), accuracy=score)
+
+    def _by_metric(
+        self, X: Array, y: Array, W: Array, b: Array, split: np.ndarray, loss: Loss, metric: NamedMetric
+    ) -> np.ndarray:
+        """A metric of every head (h,) on what its split holds out, of several parts the mean, as a score."""
+        trains, classes = self.trains[:, split], W.shape[1]
+        values, sizes = np.full(trains.shape, np.nan), np.array([len(y[part]) for part in self.parts])
+        for number, part in enumerate(self.parts):
+            heads = np.flatnonzero(~trains[number])
+            few = max(1, SCORES // (classes * int(sizes[number])))
+            rows, labels = (some_of(X, part), to_numpy(y[part])) if len(heads) else (X, y)
+            for some in (heads[start : start + few] for start in range(0, len(heads), few)):
+                scores = score_rows(rows, W[:, :, some], b[:, some])
+                for place, head in enumerate(some.tolist()):
+                    of_head = scores[:, :, place]
+                    if np.isfinite(of_head).all():
+                        values[number, head] = value_of(metric, Sample(of_head, labels, loss.probabilities))
+        return _mean(metric.score(values), sizes, ~trains)
+
+    def defines(self, metric: NamedMetric, y: np.ndarray, classes: int) -> bool:
+        """Whether a metric can be had of what every split holds out, by its labels: y (n,), in [0, classes)."""
+        held_out = [y[part] for part, trained in zip(self.parts, self.trains, strict=True) if not trained.all()]
+        return all(np.isfinite(value_of(metric, Sample(np.zeros((len(of), classes)), of, True))) for of in held_out)
 
 
 def some_of(X: Array, rows: Part) -> Array:

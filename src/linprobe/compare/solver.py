@@ -84,9 +84,11 @@ class Judged:
     """How good heads (h,) are on what their splits held out, and on what they were trained on: NaN where they diverged.
 
     score, the higher the better; loss, the mean of what is minimised. Both on the training rows only where asked for.
+    accuracy, where it is not the score.
     """
 
     score: np.ndarray
+    accuracy: np.ndarray | None = None
     loss: np.ndarray | None = None
     train_score: np.ndarray | None = None
     train_loss: np.ndarray | None = None

@@ -19,6 +19,7 @@ __all__ = [
     "confusion",
     "highest",
     "per_class",
+    "score_rows",
     "score_stack",
     "wilson_interval",
     "wilson_share",
@@ -78,6 +79,31 @@ class _Score:
         labels, scores = xp.astype(chunk.labels, xp.int64, copy=False), chunk.scores(self.W, self.b, self.shape)
         correct = xp.sum(highest(scores) == labels[:, None], axis=0)
         return correct, xp.sum(self.loss.value_and_slope(scores, labels)[0], axis=0, dtype=xp.float64)
+
+
+def score_rows(X: Array | Rows, W: Array, b: Array | None) -> np.ndarray:
+    """The scores (n, K, H) of all rows, in this memory: X, W and b as `score_stack` takes them, computed where W is."""
+    device, (features, classes, heads), rows = device_of(W), W.shape, rows_of(X)
+    xp = namespace(W)
+    dtype = xp.result_type(move(rows.read(slice(0, 1)), device), W)
+    flat = xp.astype(W.reshape(features, classes * heads), dtype, copy=False)
+    with quiet(W):
+        (found,) = rows.map(
+            _Scores(flat, b, (classes, heads)), flat, size=max(1, min(CHUNK_ROWS, CHUNK_SCORES // (classes * heads)))
+        )
+    return to_numpy(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Those of heads W (D, K·H) and b (K, H)."""
+
+    W: Array
+    b: Array | None
+    shape: tuple[int, int]
+
+    def __call__(self, chunk: Chunk) -> tuple[Array]:
+        return (chunk.scores(self.W, self.b, self.shape),)
 
 
 def highest(scores: Array) -> Array:

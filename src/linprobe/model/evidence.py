@@ -1,17 +1,19 @@
-"""What one look at the test split leaves of a classifier: its confusions, its calibration, its worst mistakes."""
+"""What one look at the test split leaves of a classifier: confusions, calibration, the worst mistakes, its metrics."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from linprobe.core.losses import LOSSES
 from linprobe.core.measure import confusion
+from linprobe.core.metrics import Figure, Sample, available, measure
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
 from linprobe.model.model import Model
 from linprobe.model.predictions import Predictions
 
-__all__ = ["Evidence", "Mistakes", "Reliability", "measure_reliability", "observe"]
+__all__ = ["Evidence", "Mistakes", "Reliability", "look", "measure_reliability", "observe"]
 
 CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more
@@ -77,9 +79,37 @@ class Mistakes:
 
 def observe(classifier: Model, examples: Examples) -> Evidence:
     """Look at examples once, in chunks of rows."""
+    return _evidence(classifier, examples, *_seen(classifier, examples, scores=False))
+
+
+def look(
+    classifier: Model, examples: Examples, *, temperature: float | None = None
+) -> tuple[Evidence, dict[str, Figure]]:
+    """The same, and every metric of a model that says which loss it was trained with, by its name.
+
+    Accuracy is among them only where the examples are in groups, of which its interval must know: the others stand in
+    the evidence. temperature: to give the calibration error after scaling too.
+    """
+    predicted, confidence, scores = _seen(classifier, examples, scores=True)
+    evidence = _evidence(classifier, examples, predicted, confidence)
+    if (loss := LOSSES.get(str(classifier.provenance.loss))) is None:
+        return evidence, {}
+    groups = examples.groups
+    if groups is not None and len(np.unique(groups)) < 2:
+        groups = None
+    asked = [one for one in available(loss, len(classifier.classes)) if groups is not None or one.name != "accuracy"]
+    sample = Sample(scores, examples.y, loss.probabilities)
+    return evidence, measure(sample, asked, temperature=temperature if loss.probabilities else None, groups=groups)
+
+
+def _seen(classifier: Model, examples: Examples, *, scores: bool) -> list[np.ndarray]:
+    """What is predicted of each example (n,), how sure the classifier is (n,), and if asked for its scores (n, K)."""
     chunk = max(1, min(CHUNK_ROWS, CHUNK_SCORES // len(classifier.classes)))
-    seen = rows_of(examples.X).map(_Look(classifier), None, size=chunk, labels=examples.y)
-    predicted, confidence = (of_all[:] for of_all in seen)
+    seen = rows_of(examples.X).map(_Look(classifier, scores), None, size=chunk, labels=examples.y)
+    return [of_all[:] for of_all in seen]
+
+
+def _evidence(classifier: Model, examples: Examples, predicted: np.ndarray, confidence: np.ndarray) -> Evidence:
     wrong = np.flatnonzero(predicted != examples.y)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")[:MISTAKES]]
     right = predicted == examples.y
@@ -93,18 +123,20 @@ def observe(classifier: Model, examples: Examples) -> Evidence:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """The predicted class (m,) and how sure of it the classifier is (m,)."""
+    """The predicted class (m,), how sure of it the classifier is (m,), and where they are kept its scores (m, K)."""
 
     classifier: Model
+    scores: bool
 
-    def __call__(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, chunk: Chunk) -> tuple[np.ndarray, ...]:
         scores = self.classifier.decision_function(chunk.X)
+        kept = (scores,) if self.scores else ()
         predicted, rows = self.classifier.decide(scores), np.arange(len(scores))
         if self.classifier.probabilistic:
-            return predicted, self.classifier.probabilities(scores)[rows, predicted]
+            return predicted, self.classifier.probabilities(scores)[rows, predicted], *kept
         with np.errstate(over="ignore"):
             lead = scores[rows, predicted].astype(np.float64) - scores[rows, chunk.labels]
-        return predicted, np.minimum(lead, np.finfo(np.float64).max)
+        return predicted, np.minimum(lead, np.finfo(np.float64).max), *kept
 
 
 def measure_reliability(confidence: np.ndarray, right: np.ndarray) -> Reliability:

@@ -16,7 +16,8 @@ class Provenance:
     """How a model was trained, and on what; None where nothing is said of it.
 
     solver, loss, reg; tol and precision of the exact solver; learning_rate and all down to intercept of SGD; folds of
-    the cross-validation; features: what was done to them; seed. data: the source's name; fingerprint: of its content;
+    the cross-validation; features: what was done to them; seed; temperature, by which scores are divided for
+    calibrated probabilities, which the model itself does not. data: the source's name; fingerprint: of its content;
     asked: the options that the source was read by; rows: which of them; absent: classes of which none was an example;
     version: of linprobe. more: what else a file says, JSON-ready, of which linprobe makes no use. Raises DataError for
     what no training leaves.
@@ -41,6 +42,7 @@ class Provenance:
     momentum: float | None = None
     batch_size: float | None = None
     features: str | None = None
+    temperature: float | None = None
     data: str | None = None
     fingerprint: str | None = None
     asked: Mapping[str, str] = field(default_factory=dict)

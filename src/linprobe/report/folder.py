@@ -25,7 +25,7 @@ from linprobe.results import Compared, Results, Tried
 __all__ = ["Found", "views", "write_results", "write_run"]
 
 COLUMNS = ("learning_rate", "reg", "train_accuracy", "val_accuracy", "objective", "gap", "status")
-FIGURES = ("train_accuracy", "val_accuracy", "objective", "gap")
+FIGURES = ("train_accuracy", "val_accuracy", "val_metric", "objective", "gap")
 MOST_CURVES, MOST_VALUES = 300, 1000  # of a picture; results.csv has all, and the page what it has room for
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "plotly", "safetensors")
@@ -104,10 +104,12 @@ def _version(library: str) -> str | None:
 def write_results(path: Path, grid: Compared, rows: Sequence[Tried]) -> None:
     """A row per setting, in the order of the space; a figure that it does not have, as a gap without a proof, is empty.
 
-    Momentum and batch size come as further columns where they are not the same for all; the exact solver's iterations.
+    Momentum and batch size come as further columns where they are not the same for all; the exact solver's iterations;
+    what the setting was chosen by, if not by accuracy.
     """
     extra = [name for name in ("momentum", "batch_size") if len(grid.axes.get(name, ())) > 1]
     extra += ["iterations"] * (rows[0].iterations is not None)
+    extra += ["val_metric"] * (grid.metric is not None)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *extra])

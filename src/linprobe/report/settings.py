@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from linprobe.core.metrics import METRICS, NamedMetric
 from linprobe.report.labels import short_number
 from linprobe.report.run import Run
 from linprobe.results import Tried
@@ -18,12 +19,16 @@ FOLDS_LISTED = 10
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """What was tried, the best's place among them, their columns, and n, the validation examples behind each."""
+    """What was tried, the best's place among them, their columns, and n, the validation examples behind each.
+
+    metric: what they were chosen by.
+    """
 
     rows: Sequence[Tried]
     best: int
     columns: tuple[str, ...]
     n: int
+    metric: NamedMetric = METRICS["accuracy"]
 
     @cached_property
     def varied(self) -> list[str]:
@@ -35,14 +40,25 @@ class Settings:
         accuracy = self.rows[k].val_accuracy
         return math.nan if accuracy is None else accuracy
 
+    @property
+    def by_accuracy(self) -> bool:
+        """Whether that is what they were chosen by."""
+        return self.metric is METRICS["accuracy"]
+
+    def figure(self, k: int) -> float:
+        """What a row was chosen by, NaN where it diverged."""
+        figure = self.rows[k].val_accuracy if self.by_accuracy else self.rows[k].val_metric
+        return math.nan if figure is None else figure
+
     @cached_property
     def order(self) -> list[int]:
-        """Rows from the best on: the chosen one, then by validation accuracy, of equals by validation loss."""
+        """Rows from the best on: the chosen one, then by what they were chosen by, of equals by validation loss."""
 
         def place(k: int) -> tuple[bool, bool, float, float]:
-            row = self.rows[k]
-            accuracy, loss = row.val_accuracy, row.val_loss
-            return k != self.best, accuracy is None, -(accuracy or 0), float("inf") if loss is None else loss
+            figure, loss = self.figure(k), self.rows[k].val_loss
+            lost = math.isnan(figure)
+            score = 0.0 if lost else self.metric.score(figure)
+            return k != self.best, lost, -score, float("inf") if loss is None else loss
 
         return sorted(range(len(self.rows)), key=place)
 
@@ -79,7 +95,7 @@ def _settings(run: Run, rows: Sequence[Tried], best: int) -> Settings:
     several = {name for name in AXES if len({row.setting.get(name) for row in rows}) > 1} | {"learning_rate", "reg"}
     told = [name for name in TITLES if any(getattr(row, name) is not None for row in rows)]
     columns = tuple(name for name in told if name not in AXES or name in several)
-    return Settings(rows, best, columns, run.numbers.validated)
+    return Settings(rows, best, columns, run.numbers.validated, run.numbers.grid.chosen_by)
 
 
 def cell(name: str, value: Any) -> str:
@@ -97,6 +113,8 @@ def cell(name: str, value: Any) -> str:
         return f"{value:,.0f}"
     if name == "gap":
         return at_most(value)
+    if name == "val_metric":
+        return f"{value:.4f}"
     if name in ("val_loss", "objective"):  # with as many digits in every row, zeros too
         return format(value, "#.4g" if name == "val_loss" else "#.6g").rstrip(".")
     return short_number(value)

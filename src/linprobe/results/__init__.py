@@ -1,5 +1,6 @@
 """What a run found, as types, and run.json, which they are written to and read from."""
 
+from linprobe.results.accuracy import Accuracy, Measured
 from linprobe.results.exercise import (
     CheckedCoordinate,
     FirstLoss,
@@ -12,7 +13,7 @@ from linprobe.results.exercise import (
     SvmUnchanged,
     Vectorized,
 )
-from linprobe.results.records import Accuracy, Compared, Refit, Results, Screened, SourceData, Tried, tried
+from linprobe.results.records import Compared, Refit, Results, Screened, SourceData, Tried, tried
 from linprobe.results.tables import FieldError, Json, of_json, to_json
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "GradientChecks",
     "Json",
     "LowestObjective",
+    "Measured",
     "Questions",
     "Refit",
     "Results",

@@ -11,8 +11,9 @@ import numpy as np
 
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.settings import NAMES
-from linprobe.core.measure import wilson_interval
+from linprobe.core.metrics import METRICS, NamedMetric
 from linprobe.errors import DataError, short
+from linprobe.results.accuracy import Accuracy
 from linprobe.results.exercise import FirstLoss, GradientChecks, LowestObjective, Questions, Skipped, Vectorized
 from linprobe.results.tables import (
     Count,
@@ -29,7 +30,6 @@ from linprobe.results.tables import (
 )
 
 __all__ = [
-    "Accuracy",
     "Compared",
     "Refit",
     "Results",
@@ -73,7 +73,8 @@ class SourceData:
 class Tried:
     """A setting, its figures on train and validation, None where it diverged, and why its training ended.
 
-    Of several folds, figures are means, and fold_accuracy has each, of a setting that diverged on none.
+    Of several folds, figures are means, and fold_accuracy has each, of a setting that diverged on none. val_metric is
+    what settings were chosen by, if not by accuracy.
     """
 
     learning_rate: Number | None = None
@@ -82,6 +83,7 @@ class Tried:
     batch_size: Number | None = None
     train_accuracy: Share | None = field(metadata=null(beside="status"))
     val_accuracy: Share | None = field(metadata=null(beside="status"))
+    val_metric: Number | None = None
     val_loss: Number | None = field(default=None, metadata=null(beside="status"))
     objective: Number | None = field(default=None, metadata=null(beside="status"))
     gap: Number | None = field(default=None, metadata=null())
@@ -96,10 +98,15 @@ class Tried:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def tried(found: Comparison) -> tuple[Tried, ...]:
-    """A row for each of the settings that were compared."""
-    means = (found.train_score, found.score, found.loss, found.objective)
-    figures = dict(zip(("train_accuracy", "val_accuracy", "val_loss", "objective"), means, strict=True))
+def tried(found: Comparison, metric: NamedMetric = METRICS["accuracy"]) -> tuple[Tried, ...]:
+    """A row for each of the settings that were compared, by a metric."""
+    means = (found.train_score, found.accuracy, found.loss, found.objective)
+    figures: dict[str, np.ndarray] = dict(
+        zip(("train_accuracy", "val_accuracy", "val_loss", "objective"), means, strict=True)
+    )
+    if found.accuracies is not None:
+        figures["val_metric"] = metric.score(found.score)
+    accuracies = found.scores if found.accuracies is None else found.accuracies
     gap, iterations, several = found.gap, found.iterations, found.scores.shape[1] > 1
     status, lost = np.where(found.failed, "failed", found.stopped), np.logical_or.reduce(np.isnan(found.scores), axis=1)
     return tuple(
@@ -109,7 +116,7 @@ def tried(found: Comparison) -> tuple[Tried, ...]:
             gap=None if iterations is None else gap[number].item(),
             iterations=None if iterations is None else iterations[number].item(),
             status=str(status[number]),
-            fold_accuracy=tuple(found.scores[number].tolist()) if several and not lost[number] else None,
+            fold_accuracy=tuple(accuracies[number].tolist()) if several and not lost[number] else None,
         )
         for number in range(len(found))
     )
@@ -134,7 +141,8 @@ class Screened:
 class Compared:
     """All settings that were compared, along which axes, the one that was chosen, and on which axes' ends it lies.
 
-    solver, loss, tol and precision or iterations and schedule, folds: of a tuning; trials, how many random settings,
+    metric: that it was chosen by, None for accuracy. solver, loss, tol and precision or iterations and schedule, folds:
+    of a tuning; trials, how many random settings,
     training, the planned memory, the stacks and the settings that diverged: of a worksheet.
     """
 
@@ -145,6 +153,7 @@ class Compared:
     iterations: Count | None = None
     schedule: str | None = None
     folds: Count | None = field(default=None, metadata=null(beside="solver"))
+    metric: str | None = None
     settings: Count
     axes: dict[str, Many[Number]]
     trials: Count | None = field(default=None, metadata=null(beside="training"))
@@ -159,6 +168,20 @@ class Compared:
     screening: Screened | None = None
     published_val_accuracy: Share | None = field(default=None, metadata=null())
 
+    @property
+    def chosen_by(self) -> NamedMetric:
+        """The metric that it was chosen by."""
+        return METRICS[self.metric or "accuracy"]
+
+    def figure(self, row: Tried) -> float | None:
+        """That metric of a setting on validation, None where it diverged."""
+        return row.val_accuracy if self.metric is None else row.val_metric
+
+    def score(self, row: Tried) -> float:
+        """The same as a score: the higher, the better, and below all where it diverged."""
+        figure = self.figure(row)
+        return -math.inf if figure is None else self.chosen_by.score(figure)
+
     def check(self, place: str) -> None:
         """Raise FieldError where the parts do not fit together."""
         best = self.best.setting
@@ -170,6 +193,8 @@ class Compared:
             raise FieldError(f"{place}.best: is none of {place}.rows")
         if self.best.val_accuracy is None or self.best.train_accuracy is None:
             raise FieldError(f"{place}.best: has no accuracy")
+        if self.metric is not None and (self.metric not in METRICS or self.best.val_metric is None):
+            raise FieldError(f"{place}.metric: is unknown, or {place}.best has none")
         for name in self.edges:
             if name not in self.axes or name not in best:
                 raise FieldError(f"{place}.edges: names {name[:40]!r}, which is not an axis")
@@ -204,20 +229,6 @@ class Refit:
         """Raise FieldError where the parts do not fit together."""
         if self.gap is not None and self.relative_gap is None:
             raise FieldError(f"{place}.relative_gap: is missing")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """The share of n examples that is right, with its 95 % interval (Wilson)."""
-
-    accuracy: Share
-    interval: tuple[Share, Share]
-    n: Count
-
-    @classmethod
-    def of(cls, correct: int, n: int) -> "Accuracy":
-        """So many right of n."""
-        return cls(accuracy=correct / n, interval=wilson_interval(correct, n), n=n)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from typing import cast, get_args
 import numpy as np
 
 from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
-from linprobe.core.measure import wilson_interval
 from linprobe.data.dataset import Dataset, Examples, Splits
 from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import Features, Preparation
@@ -16,7 +15,8 @@ from linprobe.data.reading import show
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
 from linprobe.errors import DataError, UsageError
 from linprobe.model import Model
-from linprobe.model.evidence import observe
+from linprobe.model.evidence import look
+from linprobe.results import Accuracy
 from linprobe.results.steps import at_most, brief, number
 from linprobe.tasks.tune.options import TOLERANCE
 
@@ -33,7 +33,7 @@ MEAN_TOLERANCE = 1e-6
 class Assessment:
     """Accuracy with its 95 % interval (Wilson) on n examples, which `rows` says in words; counts (K, K) of them.
 
-    counts: a row per true class, a column per predicted class.
+    counts: a row per true class, a column per predicted class. measured: the same accuracy, with all other metrics.
     """
 
     rows: str
@@ -41,6 +41,7 @@ class Assessment:
     accuracy: float
     interval: tuple[float, float]
     counts: np.ndarray
+    measured: Accuracy
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,11 @@ def assess(classifier: Model, dataset: Dataset) -> Assessment:
     numbers = _class_numbers(classifier, dataset)
     refuse_what_is_not_finite(dataset)
     rows, examples = _rows_to_judge(classifier, dataset)
-    seen = observe(classifier, Examples(examples.X, numbers[examples.y]))
-    return Assessment(rows, seen.n, seen.correct / seen.n, wilson_interval(seen.correct, seen.n), seen.counts)
+    temperature = classifier.provenance.temperature
+    examples = Examples(examples.X, numbers[examples.y], examples.groups)
+    seen, figures = look(classifier, examples, temperature=temperature)
+    found = Accuracy.of(seen.correct, seen.n).with_metrics(figures, temperature, examples.groups)
+    return Assessment(rows, seen.n, found.accuracy, found.interval, seen.counts, found)
 
 
 def open_as_trained(classifier: Model, source: str, given: dict[str, str]) -> Dataset:

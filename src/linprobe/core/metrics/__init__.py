@@ -6,7 +6,7 @@ import numpy as np
 
 from linprobe.core.losses import LOSSES, Loss
 from linprobe.core.metrics._classes import accuracy, balanced_accuracy, macro_f1, top5
-from linprobe.core.metrics._probabilities import calibration_error, log_loss
+from linprobe.core.metrics._probabilities import BINS, calibration_error, log_loss
 from linprobe.core.metrics._ranking import auroc, average_precision
 from linprobe.core.metrics.record import Figure, NamedMetric
 from linprobe.core.metrics.sample import Counted, Sample
@@ -15,6 +15,7 @@ from linprobe.core.resampling import RESAMPLES, percentile_interval, resample_co
 from linprobe.errors import IncompatibleError, UsageError
 
 __all__ = [
+    "BINS",
     "METRICS",
     "SCALED",
     "Counted",
@@ -68,7 +69,7 @@ METRICS: dict[str, NamedMetric] = {
             name="log_loss",
             label="log-loss",
             of=log_loss,
-            about="mean -log of the label's probability",
+            about="mean −log of the label's probability",
             larger_is_better=False,
             probabilities=True,
         ),
@@ -76,7 +77,7 @@ METRICS: dict[str, NamedMetric] = {
             name="calibration_error",
             label="calibration error",
             of=calibration_error,
-            about="confidence less accuracy, in 15 bins",
+            about="|confidence − accuracy|, in 15 bins",
             larger_is_better=False,
             probabilities=True,
             also=("ece",),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from linprobe.core.losses import Loss
 from linprobe.core.metrics.sample import Counted
 
 __all__ = ["Figure", "NamedMetric"]
+
+Values = TypeVar("Values", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class NamedMetric:
             return f"needs {self.least_classes} classes or more, and there are {classes}"
         return None
 
-    def score(self, values: np.ndarray) -> np.ndarray:
+    def score(self, values: Values) -> Values:
         """The values as scores: the higher, the better."""
         return values if self.larger_is_better else -values
 

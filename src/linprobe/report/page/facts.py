@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import wilson_interval
+from linprobe.core.metrics import METRICS
 from linprobe.report.labels import percent
 from linprobe.report.page import failures, settings
 from linprobe.report.page.names import class_names, shown
 from linprobe.report.page.parts import (
     AccuracyInterval,
     Card,
+    MetricsFacts,
     PageFacts,
     ReproduceFacts,
     SettingsFacts,
@@ -32,6 +34,7 @@ from linprobe.results.steps.exercise import (
     proven_lowest,
     vectorized_step,
 )
+from linprobe.results.steps.metrics import metrics_notes, metrics_table
 from linprobe.tasks.tune.steps import refit_step
 
 __all__ = ["facts_of"]
@@ -56,6 +59,7 @@ def facts_of(run: Run, room: dict[str, int]) -> PageFacts:
         notes=_notes(run),
         cards=[_accuracy(run), _winner(run, found), done, failures.weakest(run, names)],
         settings=_settings(run, found, room),
+        metrics=_metrics(run),
         solver=solver,
         templates=_templates(run, names, room["templates"]),
         classes=len(names),
@@ -134,10 +138,23 @@ def _accuracy(run: Run) -> Card:
     )
 
 
+def _metrics(run: Run) -> MetricsFacts | None:
+    test = run.numbers.test
+    if (table := metrics_table(test, about=True)) is None:
+        return None
+    metric, (low, high) = METRICS["accuracy"], test.interval
+    accuracy = ("accuracy", metric.say(test.accuracy), f"{metric.say(low)} to {metric.say(high)}", metric.about)
+    return MetricsFacts(
+        table=replace(table, rows=(accuracy, *table.rows)),
+        sentences=metrics_notes(test),
+    )
+
+
 def _winner(run: Run, found: Settings) -> Card:
-    best = found.rows[found.best]
     brief = settings.lead_in_brief(found)
-    sentence = f"Validation accuracy {best.val_accuracy:.4f} on {counted(found.n, 'example')}, {brief}."
+    metric = run.numbers.grid.chosen_by
+    what = f"Validation {metric.label} {metric.say(found.figure(found.best))}"
+    sentence = f"{what} on {counted(found.n, 'example')}, {brief}."
     if run.numbers.grid.edges:
         sentence += " It lies at the edge of what was tried."
     return Card(section="settings", label="Chosen", parts=found.parts(found.best), sentences=[sentence])
@@ -165,6 +182,8 @@ def _settings(run: Run, found: Settings, room: dict[str, int]) -> SettingsFacts:
     best = found.rows[found.best]
     return SettingsFacts(
         chosen=found.named(found.best),
+        metric=(metric := grid.chosen_by).label,
+        figure=metric.say(found.figure(found.best)),
         accuracy=f"{best.val_accuracy:.4f}",
         train=f"{best.train_accuracy:.4f}",
         on=counted(found.n, "example"),
@@ -181,7 +200,7 @@ def _solver(run: Run) -> SolverFacts:
     numbers, refit = run.numbers, run.numbers.refit
     if refit is not None:
         tol, gap = numbers.grid.tol, refit.gap
-        step = refit_step(refit, numbers.grid.best, numbers.loss, tol)
+        step = refit_step(refit, numbers.grid.best, numbers.loss, tol, numbers.grid.chosen_by)
         if gap is None:
             value = "Not known"
         elif within(gap, refit.objective, tol):

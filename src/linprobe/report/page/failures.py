@@ -3,6 +3,7 @@
 import numpy as np
 
 from linprobe.core.measure import per_class, wilson_interval
+from linprobe.core.metrics import BINS, METRICS, SCALED
 from linprobe.report.figures import reliability
 from linprobe.report.labels import percent, short_number
 from linprobe.report.page.names import isolated
@@ -18,7 +19,7 @@ from linprobe.report.page.parts import (
 )
 from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
-from linprobe.results.steps import counted
+from linprobe.results.steps import counted, number
 
 __all__ = ["calibration", "mistakes", "pairs", "recall", "weakest"]
 
@@ -111,6 +112,22 @@ def mistakes(run: Run, names: list[str], room: int) -> MistakeFacts:
     )
 
 
+def _error(run: Run, of_bars: float, bins: int) -> str:
+    """The expected calibration error in sentences; of the figure's bins where the run measured no other."""
+    measured, temperature = run.numbers.test.metrics or {}, run.numbers.test.temperature
+    found, scaled = measured.get(METRICS["calibration_error"].name), measured.get(SCALED.name)
+    apart = "the difference of the two in each of {} bins, averaged over the examples, is {:.4f}"
+    if found is None:
+        return f"The expected calibration error, {apart.format(bins, of_bars)}."
+    sentence = f"The expected calibration error, {apart.format(BINS, found.value)}"
+    if scaled is None or temperature is None:
+        return f"{sentence}."
+    return (
+        f"{sentence}; with scores divided by {number(temperature)}, the temperature that suits validation best, it "
+        f"would be {scaled.value:.4f}."
+    )
+
+
 def calibration(run: Run) -> CalibrationFacts:
     """Whether its confidence can be believed: the expected calibration error and its bins, or why there are none."""
     found, bars = run.evidence.reliability, reliability(run)
@@ -139,8 +156,7 @@ def calibration(run: Run) -> CalibrationFacts:
     ]
     return CalibrationFacts(
         sentence=f"On average it gives its answers a probability of {percent(sure)}, and {percent(right)} of them "
-        f"are right: {lean}. The expected calibration error, the difference of the two in each of {bars.bins} bins, "
-        f"averaged over the examples, is {found.error:.4f}.",
+        f"are right: {lean}. {_error(run, found.error, bars.bins)}",
         rows=rows,
         absent=bars.bins - len(rows),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from linprobe.core.measure import ClassScore
-from linprobe.results.steps import Row
+from linprobe.results.steps import Row, Table
 
 __all__ = [
     "AccuracyInterval",
@@ -13,6 +13,7 @@ __all__ = [
     "Card",
     "ClassRecall",
     "Confused",
+    "MetricsFacts",
     "MistakeFacts",
     "MistakeTile",
     "PageFacts",
@@ -80,12 +81,14 @@ class SettingsTable:
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsFacts:
-    """Which setting was chosen, with what accuracy, by how much, and all of them; screening: those at a low rank.
+    """Which setting was chosen, by which metric, its figures, by how much, and all of them; screening: at a low rank.
 
     edges: a sentence for each axis on whose end it lies, and what to type, if anything.
     """
 
     chosen: str
+    metric: str
+    figure: str
     accuracy: str
     train: str
     on: str
@@ -94,6 +97,14 @@ class SettingsFacts:
     notes: list[str]
     table: SettingsTable
     screening: SettingsTable | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsFacts:
+    """All metrics of the test split in words, and how their intervals come about."""
+
+    table: Table
+    sentences: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -218,7 +229,7 @@ class ReproduceFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class PageFacts:
-    """Everything but the figures and the model; classes: how many; worksheet: None of a tuning."""
+    """Everything but the figures and the model; classes: how many; metrics, worksheet: None where the run has none."""
 
     title: str
     kind: str
@@ -227,6 +238,7 @@ class PageFacts:
     notes: list[str]
     cards: list[Card]
     settings: SettingsFacts
+    metrics: MetricsFacts | None
     solver: SolverFacts
     templates: TemplateFacts
     classes: int

@@ -25,8 +25,9 @@ def table(settings: Settings, room: int) -> SettingsTable:
             break
         rows.append(SettingRow(cells, k == settings.best, settings.rows[k].status == "diverged"))
     kinds = {"status": "word", "fold_accuracy": "word"}
-    header = [SettingColumn(TITLES[name], kinds.get(name, "number")) for name in settings.columns]
-    sorted_by = settings.columns.index("val_accuracy")
+    titles = TITLES | {"val_metric": settings.metric.label}
+    header = [SettingColumn(titles[name], kinds.get(name, "number")) for name in settings.columns]
+    sorted_by = settings.columns.index("val_accuracy" if settings.by_accuracy else "val_metric")
     return SettingsTable(header=header, rows=rows, all=len(settings.rows), sorted_by=sorted_by)
 
 
@@ -66,6 +67,10 @@ def lead(settings: Settings) -> list[str]:
             "There was no other." if not lost else "The other one diverged." if lost == 1 else ALL_LOST.format(lost)
         ]
     second = settings.named(found.second)
+    if not settings.by_accuracy:
+        theirs, ours = (settings.figure(k) for k in (found.second, settings.best))
+        decided = f"; {_decided(settings, found.second)}" if theirs == ours else ""
+        return [f"The runner-up ({second}) has {settings.metric.say(theirs)}{decided}."]
     if found.examples < 0:
         failed = settings.rows[found.second].status == "failed"
         why = "nothing is proven of it" if failed else "it was left out of the choice"
@@ -106,6 +111,8 @@ def lead_in_brief(settings: Settings) -> str:
     found = standing(settings)
     if found.second is None:
         return "without another to compare with"
+    if not settings.by_accuracy:
+        return f"and the runner-up's {settings.metric.say(settings.figure(found.second))}"
     if found.examples == 0:
         return f"which the runner-up has too; {_decided(settings, found.second)}"
     if found.examples < 0:

@@ -15,6 +15,7 @@ AXES = {"learning_rate": "learning rate", "reg": "reg", "momentum": "momentum", 
 TITLES = AXES | {
     "train_accuracy": "train",
     "val_accuracy": "validation",
+    "val_metric": "chosen by",
     "fold_accuracy": "folds",
     "val_loss": "validation loss",
     "objective": "objective",

@@ -10,14 +10,16 @@ from linprobe.compare.comparison import Comparison
 from linprobe.compare.defaults import RATES, REGS, default_rates, default_regs
 from linprobe.compare.descent import Descent, data_of, penalty
 from linprobe.compare.exact import BYTES, Exact
-from linprobe.compare.held_out import HeldOut, make_folds
+from linprobe.compare.held_out import HeldOut, make_folds, some_of
 from linprobe.compare.settings import Grid, Path
-from linprobe.compare.solver import Resources
+from linprobe.compare.solver import Judged, Resources, Trained
 from linprobe.core.backend import to_numpy
 from linprobe.core.certificate import certify, certify_bytes
 from linprobe.core.exact.problem import solve_bytes
 from linprobe.core.exact.solver import Precision, solve
-from linprobe.core.measure import CHUNK_ROWS, score_stack
+from linprobe.core.losses import LOSSES
+from linprobe.core.measure import CHUNK_ROWS, score_rows, score_stack
+from linprobe.core.metrics import find_metric, fit_temperature
 from linprobe.core.sgd.plan import Plan, Work, results_bytes, stack_bytes
 from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import StackRun
@@ -123,6 +125,13 @@ class Tuning:
             held_out = HeldOut.after(self.train)
         else:
             held_out = HeldOut.in_folds(make_folds(pool.y, folds, self.options.seed, self.classes, pool.groups))
+        metric = find_metric(self.options.metric, self.options.loss, len(self.classes))
+        if not held_out.defines(metric, pool.y, len(self.classes)):
+            where = "validation" if folds is None else "a fold"
+            raise IncompatibleError(
+                f"--metric {self.options.metric}: is not defined on {where}, all of whose examples are of one class; "
+                "choose by accuracy, or on more examples"
+            )
         learned = pool.take(held_out.learned).X
         regs = values_of(self.options.regs)
         regs = default_regs(learned) if regs is None else regs
@@ -136,9 +145,12 @@ class Tuning:
                 about["batches"] = "in blocks"
         where = {name: getattr(self.control.resources.products, name) for name in ("device", "precision")}
         about = {"solver": self.options.solver, **about, "folds": folds, "reg": regs.tolist(), "on": where}
+        if metric.name != "accuracy":
+            about["metric"] = metric.name
         return compare(
             *(pool.X, pool.y, space, held_out, solver),
             classes=len(self.classes),
+            metric=metric,
             control=replace(
                 self.control,
                 on_plan=self._on_plan if isinstance(solver, Exact) else self.control.on_plan,
@@ -157,6 +169,44 @@ class Tuning:
             )
         if self.control.on_plan is not None:
             self.control.on_plan(replace(plan, bytes=max(plan.bytes, after)))
+
+    def temperature(self, found: Comparison) -> float | None:
+        """What the chosen setting's scores are to be divided by, of rows that it was not trained on; None without
+        probabilities, and where no temperature is the best.
+        """
+        if not LOSSES[self.options.loss].probabilities:
+            return None
+        scores, labels = self._held_out(found)
+        return fit_temperature(scores, labels) if np.isfinite(scores).all() else None
+
+    def _held_out(self, found: Comparison) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (m, K) of the chosen setting on what its splits hold out, and the labels (m,)."""
+        pool, folds, solver = self.pool, self.options.folds, self.solver()
+        if folds is None:
+            rows = pool.take(slice(self.train, None))
+            return score_rows(rows.X, found.W[:, :, None], found.b[:, None])[:, :, 0], rows.y
+        # Nobody keeps the weights of all settings on all folds: the chosen one is trained on these again.
+        best, trained = found.setting(found.best), list[tuple[Trained, np.ndarray]]()
+
+        def keep(these: Trained, split: np.ndarray) -> Judged:
+            trained.append((these, split))
+            return Judged(score=np.zeros(len(split)))
+
+        fold = make_folds(pool.y, folds, self.options.seed, self.classes, pool.groups)
+        reg = np.array([best["reg"]])
+        compare(
+            *(pool.X, pool.y, Path(reg) if isinstance(solver, Exact) else Grid(np.array([best["learning_rate"]]), reg)),
+            *(HeldOut.in_folds(fold), solver),
+            classes=len(self.classes),
+            judge=keep,
+            control=Control(resources=self.control.resources),
+        )
+        scores = np.empty((len(pool), len(self.classes)), np.float32)
+        for these, splits in trained:
+            for place, split in enumerate(splits.tolist()):
+                held_out, W, b = fold == split, these.W[:, :, [place]], these.b[:, [place]]
+                scores[held_out] = score_rows(some_of(pool.X, held_out), W, b)[:, :, 0]
+        return scores, pool.y
 
     def refit(self, best: dict[str, float]) -> Refitted:
         """The chosen setting on the whole pool."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from linprobe.compare.settings import Axis
 from linprobe.core.losses import find_loss, smooth_loss
+from linprobe.core.metrics import find_metric
 from linprobe.core.sgd.settings import check_seed
 from linprobe.data.dataset import Dataset
 from linprobe.data.prepare import Features
@@ -24,11 +25,12 @@ TOLERANCE = 1e-6
 class Options:
     """solver: "exact", the proven optimum for each value of reg, or "sgd", Engine 1 on a grid of learning rates x regs.
 
-    None: values that fit the data. folds: choose by cross-validation in so many parts, not on a validation split; train
-    is then the number of examples that are split into folds. tol: the gap to prove, as a share of the objective.
-    precision: of the exact solver's products; that of SGD's is one of the resources. train, val, test: examples; else
-    for validation and for test the source's own splits or a tenth each, and the rest to train on. Raises UsageError
-    for what makes no sense, IncompatibleError for what makes none together.
+    None: values that fit the data. folds: choose by cross-validation in so many parts, not on a validation split;
+    train is then the number of examples that are split into folds. metric: what decides, on what was not trained
+    on. tol: the gap to prove, as a share of the objective. precision: of the exact solver's products; that of SGD's
+    is one of the resources. train, val, test: examples; else for validation and for test the source's own splits or
+    a tenth each, and the rest to train on. Raises UsageError for what makes no sense, IncompatibleError for what
+    makes none together.
     """
 
     solver: Solver = "exact"
@@ -43,9 +45,11 @@ class Options:
     train: int | None = None
     val: int | None = None
     test: int | None = None
+    metric: str = "accuracy"
 
     def __post_init__(self) -> None:
         find_loss(self.loss)
+        find_metric(self.metric, self.loss)
         check_seed(self.seed)
         if self.solver not in ("exact", "sgd"):
             raise UsageError(f"--solver {self.solver}: is unknown; use exact or sgd")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from linprobe.core.certificate import no_certificate
 from linprobe.core.losses import LOSSES
+from linprobe.core.metrics import METRICS, NamedMetric
 from linprobe.results import Accuracy, Compared, Refit, SourceData, Tried
 from linprobe.results.steps import (
     AXES,
@@ -24,6 +25,7 @@ from linprobe.results.steps import (
     within,
     without_examples,
 )
+from linprobe.results.steps.metrics import metrics_notes, metrics_table
 from linprobe.tasks.tune.options import Options
 
 __all__ = ["SHOWN", "data_step", "refit_step", "settings_step", "test_step"]
@@ -81,18 +83,29 @@ def settings_step(grid: Compared) -> Step:
         lost = sum(row.status == "diverged" for row in rows)
         if lost:
             lines.append(Row("diverged", f"{lost} of {len(rows)}", "none; left out of the choice"))
+    if grid.metric is not None:
+        best_is = "highest" if grid.chosen_by.larger_is_better else "lowest"
+        lines.append(Row("chosen by", f"the {best_is} {grid.chosen_by.label} on {_judged_on(grid)}"))
     names = list(grid.axes)
     shown = rows
     if len(rows) > SHOWN:
-        shown = sorted(rows, key=lambda row: (row is not best, -(row.val_accuracy or 0)))[:SHOWN]
+        shown = sorted(rows, key=lambda row: (row is not best, -grid.score(row)))[:SHOWN]
         notes.insert(0, f"The best {SHOWN} of {len(rows)}; all of them are in results.csv.")
     notes += [_edge(name, best.setting[name], grid.axes[name]) for name in grid.edges]
-    proof = ("gap", "iterations") if exact else ()
-    columns = (*names, "train_accuracy", "val_accuracy", "objective", *proof, "status")
-    header = tuple(TITLES[name] for name in columns)
-    cells = tuple(_cells(row, names, exact=exact) for row in shown)
+    metric = None if grid.metric is None else grid.chosen_by
+    proof = ("gap", *(("iterations",) if metric is None else ())) if exact else ()
+    # No more columns than a narrow terminal has room for: results.csv has all.
+    by = ("train_accuracy", "val_accuracy") if metric is None else ("val_accuracy", "val_metric")
+    columns = (*names, *by, "objective", *proof, "status")
+    titles = TITLES if metric is None else TITLES | {"val_accuracy": "accuracy", "val_metric": metric.label}
+    header = tuple(titles[name] for name in columns)
+    cells = tuple(_cells(row, names, metric, exact=exact) for row in shown)
     table = Table(header, ("number",) * (len(header) - 1) + ("word",), cells, shown.index(best))
     return Step(2, "Path" if exact else "Grid", tuple(lines), tuple(notes), table)
+
+
+def _judged_on(grid: Compared) -> str:
+    return "validation" if grid.folds is None else "the folds, their mean"
 
 
 def _short(short: Sequence[Tried], rows: Sequence[Tried]) -> str:
@@ -118,17 +131,20 @@ def _say(value: float | None) -> str:
     return "-" if value is None else number(value)
 
 
-def _cells(row: Tried, names: list[str], *, exact: bool) -> tuple[str, ...]:
+def _cells(row: Tried, names: list[str], metric: NamedMetric | None, *, exact: bool) -> tuple[str, ...]:
     def say(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
+    if metric is None:
+        figures = (say(row.train_accuracy, ".4f"), say(row.val_accuracy, ".4f"))
+    else:
+        figures = (say(row.val_accuracy, ".4f"), "-" if row.val_metric is None else metric.say(row.val_metric))
     proof = ("-" if row.gap is None else at_most(row.gap), say(row.iterations, ",")) if exact else ()
     return (
         *(number(row.setting[name]) for name in names),
-        say(row.train_accuracy, ".4f"),
-        say(row.val_accuracy, ".4f"),
+        *figures,
         say(row.objective, ".6g"),
-        *proof,
+        *(proof if metric is None else proof[:1]),
         ENDED.get(row.status, str(row.status)),
     )
 
@@ -142,13 +158,19 @@ def _edge(name: str, best: float, values: Sequence[float]) -> str:
     )
 
 
-def refit_step(refit: Refit, best: Tried, loss: str, tol: float | None = None) -> Step:
-    """Step 3: the chosen setting on all training rows, and how near to its optimum it is; tol: what was asked for."""
+def refit_step(
+    refit: Refit, best: Tried, loss: str, tol: float | None = None, metric: NamedMetric = METRICS["accuracy"]
+) -> Step:
+    """Step 3: the chosen setting on all training rows, and how near to its optimum it is.
+
+    tol: what was asked for; metric: what the setting was chosen by.
+    """
     setting = ", ".join(
         f"{AXES[name]} {number(best.setting[name])}" for name in ("learning_rate", "reg") if name in best.setting
     )
+    figure = (best.val_accuracy if best.val_metric is None else best.val_metric) or 0.0
     rows = [
-        Row("chosen", setting, f"validation accuracy {best.val_accuracy:.4f}"),
+        Row("chosen", setting, f"validation {metric.label} {metric.say(figure)}"),
         Row("trained on", counted(refit.n, "example"), "train + validation"),
         Row("time", f"{refit.seconds:.1f} s", timed=True),
         Row("objective", f"{refit.objective:.6g}", f"mean {loss} loss + reg x ΣW²"),
@@ -173,5 +195,6 @@ def _why(status: str) -> str:
 
 
 def test_step(test: Accuracy, classes: int) -> Step:
-    """Step 4: test accuracy and its interval."""
-    return Step(4, "Test", accuracy_rows("accuracy, measured once", test.accuracy, test.interval, test.n, classes))
+    """Step 4: test accuracy and its interval, and all other metrics."""
+    rows = accuracy_rows("accuracy, measured once", test.accuracy, test.interval, test.n, classes)
+    return Step(4, "Test", rows, metrics_notes(test), metrics_table(test))

@@ -12,12 +12,13 @@ from linprobe.compare.checkpoint import MakeCheckpoint
 from linprobe.compare.compare import Control
 from linprobe.compare.comparison import Comparison
 from linprobe.compare.solver import Progress, Resources
+from linprobe.core.metrics import find_metric
 from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset, Splits
 from linprobe.data.duplicates import identical_examples
 from linprobe.data.splits import Part, Rule, TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
 from linprobe.model import Model, Proven, Provenance
-from linprobe.model.evidence import Evidence, observe
+from linprobe.model.evidence import Evidence, look
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
 from linprobe.results.steps import Step
 from linprobe.tasks.tune.engines import Tuning, kept
@@ -59,6 +60,7 @@ def tune(
     """
     options = options or Options()
     on_step = on_step or (lambda _: None)
+    metric = find_metric(options.metric, options.loss, len(dataset.classes))
     refuse_what_is_not_finite(dataset)
     rule: Rule = "stratified" if dataset.train.groups is None else "grouped"
     splits = make_splits(dataset, seed=options.seed, rule=rule, **options.sizes(dataset))
@@ -100,7 +102,7 @@ def tune(
     keep = None if checkpoint is None else lambda settings: checkpoint({**work, **settings})
     found, seconds = _timed(lambda: tuning.compare(keep))
     said = tuning.said()
-    settings = tried(found)
+    settings = tried(found, metric)
     best = settings[found.best]
     names = [name for name in ("learning_rate", "reg") if name in best.setting]
     grid = Compared(
@@ -111,6 +113,7 @@ def tune(
         iterations=said.iterations,
         schedule=said.schedule,
         folds=options.folds,
+        metric=None if metric.name == "accuracy" else metric.name,
         settings=len(settings),
         axes={name: tuple(sorted({row.setting[name] for row in settings})) for name in names},
         seconds=seconds,
@@ -130,7 +133,8 @@ def tune(
         iterations=refitted.iterations,
         status=refitted.status,
     )
-    on_step(refit_step(refit, best, options.loss, grid.tol))
+    on_step(refit_step(refit, best, options.loss, grid.tol, metric))
+    temperature = tuning.temperature(found)
 
     provenance = Provenance(
         solver=options.solver,
@@ -143,6 +147,7 @@ def tune(
         learning_rate=best.learning_rate,
         reg=best.reg,
         features=options.features,
+        temperature=temperature,
         seed=options.seed,
         data=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -158,8 +163,8 @@ def tune(
     )
     classifier = Model(refitted.W, refitted.b, dataset.classes, preparation, provenance, proven, dataset.white, columns)
     # The one place that reads the test split; the choice is made.
-    evidence = observe(classifier, splits.test)
-    test = Accuracy.of(evidence.correct, evidence.n)
+    evidence, figures = look(classifier, splits.test, temperature=temperature)
+    test = Accuracy.of(evidence.correct, evidence.n).with_metrics(figures, temperature, splits.test.groups)
     on_step(test_step(test, len(dataset.classes)))
     options_said = {**provenance.tell(), "white": dataset.white}
     numbers = Results(options=options_said, data=data, grid=grid, refit=refit, test=test)
