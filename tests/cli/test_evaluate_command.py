@@ -63,7 +63,8 @@ def test_json_is_the_only_output_and_has_every_figure(run, tuned):
     status, out, err = run("evaluate", "run/model.safetensors", "digits", "--certify", "--json")
     assert (status, err) == (0, "")
     numbers = json.loads(out)
-    assert {name: numbers[name] for name in ("accuracy", "interval", "n")} == tuned["test"]
+    told = ("accuracy", "interval", "n", "temperature", "metrics")
+    assert {name: numbers[name] for name in told} == tuned["test"]
     assert numbers["data"]["fingerprint"] == tuned["data"]["fingerprint"]
     splits = make_splits(linprobe.open_dataset("digits"), train=1439, val=179, test=179, rule="stratified")
     counts = [int((splits.test.y == k).sum()) for k in range(10)]

@@ -38,6 +38,7 @@ __all__ = ["tune"]
 # The library's own choices, said again: importing them here would load NumPy before `--help` is answered.
 Solver = Literal["exact", "sgd"]
 Loss = Literal["softmax", "squared_hinge", "hinge"]
+ClassWeight = Literal["balanced"]
 Metric = Literal[
     "accuracy",
     "top5",
@@ -93,6 +94,15 @@ def tune(
             help="The gap to prove, as a share of the objective.", show_default="1e-6", rich_help_panel=TRAINING
         ),
     ] = None,
+    class_weight: Annotated[
+        ClassWeight | None,
+        typer.Option(
+            help="Let every class count the same in training, however many examples it has; validation and test count "
+            "each example once.",
+            show_default="each example once",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     prepare: PrepareOption = "centred",
     seed: SeedOption = 0,
     train_size: TrainSizeOption = None,
@@ -142,6 +152,7 @@ def tune(
         val_size,
         test_size,
         metric,
+        class_weight,
     )
     may_use = resources(device, of_sgd(precision) if solver == "sgd" else "float32", memory)
     console = Console(quiet=as_json, highlight=False)

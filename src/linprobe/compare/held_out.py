@@ -62,6 +62,18 @@ class HeldOut:
         """Every split trains on what it gives a weight; what judges is known to whoever judges."""
         return cls(learned=slice(None), weights=weights, parts=(), trains=np.empty((0, weights.heads), bool))
 
+    def balanced(self, y: np.ndarray, classes: int) -> "HeldOut":
+        """The same, but that in each split all classes count the same in training; y (n,) of all rows."""
+        part = np.empty(len(y), np.int64)
+        for number, rows in enumerate(self.parts):
+            part[rows] = number
+        of_row = (part * classes + y)[self.learned]
+        many = np.bincount(of_row, minlength=len(self.parts) * classes).reshape(-1, classes)
+        table = np.zeros((*many.shape, len(self)))
+        for split, trained in enumerate(self.trains.T):
+            table[trained, :, split] = 1 / np.maximum(many[trained].sum(axis=0), 1)
+        return replace(self, weights=Weights.of_parts(of_row, table.reshape(-1, len(self))))
+
     def __len__(self) -> int:
         return self.trains.shape[1]
 

@@ -89,13 +89,13 @@ def score_rows(X: Array | Rows, W: Array, b: Array | None) -> np.ndarray:
     flat = xp.astype(W.reshape(features, classes * heads), dtype, copy=False)
     with quiet(W):
         (found,) = rows.map(
-            _Scores(flat, b, (classes, heads)), flat, size=max(1, min(CHUNK_ROWS, CHUNK_SCORES // (classes * heads)))
+            _RowScores(flat, b, (classes, heads)), flat, size=max(1, min(CHUNK_ROWS, CHUNK_SCORES // (classes * heads)))
         )
     return to_numpy(found)
 
 
 @dataclass(frozen=True, eq=False)
-class _Scores:
+class _RowScores:
     """Those of heads W (D, K·H) and b (K, H)."""
 
     W: Array

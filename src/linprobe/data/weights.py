@@ -3,13 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Literal
 
 import numpy as np
 
 from linprobe.core.backend import Array, device_of, move, to_numpy
 from linprobe.errors import UsageError
 
-__all__ = ["Weights"]
+__all__ = ["ClassWeight", "Weights", "balanced"]
+
+ClassWeight = Literal["balanced"]
+
+
+def balanced(y: np.ndarray, classes: int) -> np.ndarray:
+    """What every example counts (n,) float64 if each class that has some counts the same, with a mean of 1.
+
+    y (n,), int in [0, classes). As scikit-learn's class_weight="balanced".
+    """
+    counts = np.bincount(y, minlength=classes)
+    return (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
 
 
 @dataclass(frozen=True, eq=False)

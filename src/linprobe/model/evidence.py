@@ -6,7 +6,7 @@ import numpy as np
 
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import confusion
-from linprobe.core.metrics import Figure, Sample, available, measure
+from linprobe.core.metrics import MetricValue, Sample, available, measure
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
@@ -84,7 +84,7 @@ def observe(classifier: Model, examples: Examples) -> Evidence:
 
 def look(
     classifier: Model, examples: Examples, *, temperature: float | None = None
-) -> tuple[Evidence, dict[str, Figure]]:
+) -> tuple[Evidence, dict[str, MetricValue]]:
     """The same, and every metric of a model that says which loss it was trained with, by its name.
 
     Accuracy is among them only where the examples are in groups, of which its interval must know: the others stand in

@@ -203,6 +203,7 @@ class Model:
                 solver=best.solver,
                 loss="softmax" if isinstance(best, SoftmaxClassifier) else best.loss,
                 tol=float(best.tol) if exact else None,
+                class_weight="balanced" if best.class_weight == "balanced" else None,
                 iterations=best.n_iter_,
                 intercept="none" if not best.fit_intercept else None if exact else "penalized",
                 folds=getattr(estimator, "n_splits_", None),
@@ -229,6 +230,7 @@ class Model:
         options: dict[str, Any] = {"reg": said.reg, "tol": said.tol}
         options["prepare"] = prepare if prepare in get_args(Features) else None
         options = {name: value for name, value in options.items() if value is not None}
+        options |= {"class_weight": said.class_weight} if said.class_weight == "balanced" else {}
         options |= {"fit_intercept": said.intercept != "none"} | ({"solver": "sgd"} if said.solver == "sgd" else {})
         loss = self._loss()
         estimator = SoftmaxClassifier(**options) if loss == "softmax" else LinearSVM(**options, loss=loss)

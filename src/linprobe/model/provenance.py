@@ -15,18 +15,19 @@ __all__ = ["Proven", "Provenance"]
 class Provenance:
     """How a model was trained, and on what; None where nothing is said of it.
 
-    solver, loss, reg; tol and precision of the exact solver; learning_rate and all down to intercept of SGD; folds of
-    the cross-validation; features: what was done to them; seed; temperature, by which scores are divided for
-    calibrated probabilities, which the model itself does not. data: the source's name; fingerprint: of its content;
-    asked: the options that the source was read by; rows: which of them; absent: classes of which none was an example;
-    version: of linprobe. more: what else a file says, JSON-ready, of which linprobe makes no use. Raises DataError for
-    what no training leaves.
+    solver, loss, reg; tol and precision of the exact solver; class_weight, "balanced" where classes counted the same;
+    learning_rate and all down to intercept of SGD; folds of the cross-validation; features: what was done to them;
+    seed; temperature, by which scores are divided for calibrated probabilities, which the model itself does not. data:
+    the source's name; fingerprint: of its content; asked: the options that the source was read by; rows: which of them;
+    absent: classes of which none was an example; version: of linprobe. more: what else a file says, JSON-ready, of
+    which linprobe makes no use. Raises DataError for what no training leaves.
     """
 
     solver: str | None = None
     loss: str | None = None
     tol: float | None = None
     precision: str | None = None
+    class_weight: str | None = None
     iterations: int | None = None
     epochs: float | None = None
     schedule: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from linprobe.core.measure import wilson_interval
-from linprobe.core.metrics import Figure
+from linprobe.core.metrics import MetricValue
 from linprobe.results.tables import Count, Number, Share, null
 
 __all__ = ["Accuracy", "Measured"]
@@ -41,7 +41,7 @@ class Accuracy:
         return cls(accuracy=correct / n, interval=wilson_interval(correct, n), n=n)
 
     def with_metrics(
-        self, figures: Mapping[str, Figure], temperature: float | None, groups: np.ndarray | None
+        self, figures: Mapping[str, MetricValue], temperature: float | None, groups: np.ndarray | None
     ) -> "Accuracy":
         """The same with other metrics of the same examples, which are in groups (n,) or in none."""
         metrics = {name: Measured(value=one.value, interval=one.interval) for name, one in figures.items()}

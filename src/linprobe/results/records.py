@@ -141,15 +141,16 @@ class Screened:
 class Compared:
     """All settings that were compared, along which axes, the one that was chosen, and on which axes' ends it lies.
 
-    metric: that it was chosen by, None for accuracy. solver, loss, tol and precision or iterations and schedule, folds:
-    of a tuning; trials, how many random settings,
-    training, the planned memory, the stacks and the settings that diverged: of a worksheet.
+    metric: that it was chosen by, None for accuracy. solver, loss, tol and precision or iterations and schedule,
+    class_weight, folds: of a tuning; trials, how many random settings, training, the planned memory, the stacks and the
+    settings that diverged: of a worksheet.
     """
 
     solver: str | None = None
     loss: str | None = None
     tol: Number | None = None
     precision: str | None = None
+    class_weight: str | None = None
     iterations: Count | None = None
     schedule: str | None = None
     folds: Count | None = field(default=None, metadata=null(beside="solver"))

@@ -13,6 +13,7 @@ from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import Features, Preparation
 from linprobe.data.reading import show
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
+from linprobe.data.weights import balanced
 from linprobe.errors import DataError, UsageError
 from linprobe.model import Model
 from linprobe.model.evidence import look
@@ -240,8 +241,13 @@ def prove(classifier: Model, dataset: Dataset) -> Proof:
     if reg == 0:
         return Proof(*told, why="reg is 0, and without a penalty there is no certificate; train with a small reg")
     advice = _advice(origin.solver)
+    labels, weight = numbers[examples.y], None
+    if origin.class_weight is not None:
+        if origin.class_weight != "balanced":
+            raise DataError("the model's file has a class_weight that is unknown; train it again, with linprobe tune")
+        weight = balanced(labels, len(classifier.classes))
     try:
-        found = certify(examples.X, numbers[examples.y], W[:, :, None], classifier.b[:, None], [reg], loss)
+        found = certify(examples.X, labels, W[:, :, None], classifier.b[:, None], [reg], loss, sample_weight=weight)
     except UsageError as error:
         # What it ends with is advice to whoever called it.
         finding, *_ = str(error).removeprefix("certify: ").rpartition("; ")

@@ -127,9 +127,9 @@ def imbalanced(n=600):
 
 @pytest.mark.parametrize("folds", [None, 3])
 def test_another_metric_chooses_another_setting(folds):
-    options = Options(regs=np.array([1e-4, 100.0]), folds=folds)
+    weak, strong = 1e-4, 100.0
+    options = Options(regs=np.array([weak, strong]), folds=folds)
     names = ("accuracy", "mean_per_class_recall", "log_loss")
-    weak, strong = options.regs.tolist()
     found = {name: tune(imbalanced(), replace(options, metric=name)).numbers.grid for name in names}
     assert {name: grid.best.reg for name, grid in found.items()} == {
         "accuracy": strong,

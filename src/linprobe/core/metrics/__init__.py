@@ -8,7 +8,7 @@ from linprobe.core.losses import LOSSES, Loss
 from linprobe.core.metrics._classes import accuracy, balanced_accuracy, macro_f1, top5
 from linprobe.core.metrics._probabilities import BINS, calibration_error, log_loss
 from linprobe.core.metrics._ranking import auroc, average_precision
-from linprobe.core.metrics.record import Figure, NamedMetric
+from linprobe.core.metrics.record import MetricValue, NamedMetric
 from linprobe.core.metrics.sample import Counted, Sample
 from linprobe.core.metrics.temperature import fit_temperature
 from linprobe.core.resampling import RESAMPLES, percentile_interval, resample_counts
@@ -19,7 +19,7 @@ __all__ = [
     "METRICS",
     "SCALED",
     "Counted",
-    "Figure",
+    "MetricValue",
     "NamedMetric",
     "Sample",
     "available",
@@ -139,7 +139,7 @@ def measure(
     groups: np.ndarray | None = None,
     times: int = RESAMPLES,
     seed: int = 0,
-) -> dict[str, Figure]:
+) -> dict[str, MetricValue]:
     """Metrics of examples with their 95 % intervals, by the bootstrap's percentiles; all on the same resamples.
 
     Parameters
@@ -184,5 +184,5 @@ def measure(
         if drawn.get(name):
             low, high = percentile_interval(np.concatenate(drawn[name]))
             interval = (float(low), float(high))
-        figures[name] = Figure(values[name], interval)
+        figures[name] = MetricValue(values[name], interval)
     return figures

@@ -9,13 +9,13 @@ import numpy as np
 from linprobe.core.losses import Loss
 from linprobe.core.metrics.sample import Counted
 
-__all__ = ["Figure", "NamedMetric"]
+__all__ = ["MetricValue", "NamedMetric"]
 
 Values = TypeVar("Values", float, np.ndarray)
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricValue:
     """A metric's value, and its 95 % interval where there is one."""
 
     value: float

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from linprobe.core.backend import row_chunks
 
-__all__ = ["Counted", "Ranked", "Sample", "Steps"]
+__all__ = ["Counted", "InOrder", "Sample", "Steps"]
 
 CHUNK_SCORES = 2**20  # at a time, in float64: 8 MiB
 TOP = 5
@@ -104,10 +104,10 @@ class Sample:
         return own - self.scores[:, 1 - k] if self.classes == 2 else own
 
     @cached_property
-    def by_class(self) -> "tuple[Ranked, ...]":
+    def by_class(self) -> "tuple[InOrder, ...]":
         """The examples in the order of each class; of two classes, of the second alone."""
         classes = (1,) if self.classes == 2 else range(self.classes)
-        return tuple(Ranked.of(self.ranks(k), self.labels == k) for k in classes)
+        return tuple(InOrder.of(self.ranks(k), self.labels == k) for k in classes)
 
     def at(self, temperature: float) -> "Sample":
         """The same with scores divided by a temperature."""
@@ -118,7 +118,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class InOrder:
     """Examples from the highest rank down, cut into steps, each of which ends with all that share a positive's rank.
 
     Sums over steps and cumulative sums over them are all that ranking metrics need; as matrices of ones (steps, n), so
@@ -131,7 +131,7 @@ class Ranked:
     tied: csr_array | None
 
     @classmethod
-    def of(cls, ranks: np.ndarray, positive: np.ndarray) -> "Ranked":
+    def of(cls, ranks: np.ndarray, positive: np.ndarray) -> "InOrder":
         """From what they are put in order by (n,), and which are of the class (n,)."""
         order = np.argsort(-ranks, kind="stable").astype(np.int32)
         in_order, of_class, n = ranks[order], positive[order], len(ranks)
@@ -199,7 +199,7 @@ class Counted:
         """For each class that examples are put in order by."""
         return tuple(map(self._steps, self.sample.by_class))
 
-    def _steps(self, ranked: Ranked) -> Steps:
+    def _steps(self, ranked: InOrder) -> Steps:
         positive = ranked.positive @ self.counts
         return Steps(
             positive,

@@ -199,8 +199,8 @@ def _solver(run: Run) -> SolverFacts:
     """Whether the solver is done: in a word, in sentences, and by which figures."""
     numbers, refit = run.numbers, run.numbers.refit
     if refit is not None:
-        tol, gap = numbers.grid.tol, refit.gap
-        step = refit_step(refit, numbers.grid.best, numbers.loss, tol, numbers.grid.chosen_by)
+        tol, gap, weighted = numbers.grid.tol, refit.gap, numbers.grid.class_weight is not None
+        step = refit_step(refit, numbers.grid.best, numbers.loss, tol, numbers.grid.chosen_by, weighted=weighted)
         if gap is None:
             value = "Not known"
         elif within(gap, refit.objective, tol):

@@ -25,6 +25,7 @@ from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import StoredRows
+from linprobe.data.weights import balanced
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
 
@@ -125,6 +126,7 @@ class Tuning:
             held_out = HeldOut.after(self.train)
         else:
             held_out = HeldOut.in_folds(make_folds(pool.y, folds, self.options.seed, self.classes, pool.groups))
+        held_out = self._weighted(held_out)
         metric = find_metric(self.options.metric, self.options.loss, len(self.classes))
         if not held_out.defines(metric, pool.y, len(self.classes)):
             where = "validation" if folds is None else "a fold"
@@ -147,6 +149,8 @@ class Tuning:
         about = {"solver": self.options.solver, **about, "folds": folds, "reg": regs.tolist(), "on": where}
         if metric.name != "accuracy":
             about["metric"] = metric.name
+        if self.options.class_weight is not None:
+            about["class_weight"] = self.options.class_weight
         return compare(
             *(pool.X, pool.y, space, held_out, solver),
             classes=len(self.classes),
@@ -157,6 +161,10 @@ class Tuning:
                 checkpoint=None if checkpoint is None else checkpoint(about),
             ),
         )
+
+    def _weighted(self, held_out: HeldOut) -> HeldOut:
+        """With the weights of the classes."""
+        return held_out if self.options.class_weight is None else held_out.balanced(self.pool.y, len(self.classes))
 
     def _on_plan(self, plan: Plan) -> None:
         """Count what comes after training too; IncompatibleError where the memory is short of it."""
@@ -196,7 +204,7 @@ class Tuning:
         reg = np.array([best["reg"]])
         compare(
             *(pool.X, pool.y, Path(reg) if isinstance(solver, Exact) else Grid(np.array([best["learning_rate"]]), reg)),
-            *(HeldOut.in_folds(fold), solver),
+            *(self._weighted(HeldOut.in_folds(fold)), solver),
             classes=len(self.classes),
             judge=keep,
             control=Control(resources=self.control.resources),
@@ -216,10 +224,12 @@ class Tuning:
     def _proven(self, solver: Exact, best: dict[str, float]) -> Refitted:
         X, y, reg, resources = self.pool.X, self.pool.y, np.array([best["reg"]]), self.control.resources
         progress = self.control.progress
+        weight = None if self.options.class_weight is None else balanced(y, len(self.classes))
         found = solve(
             *(X, y, reg),
             loss=solver.loss,
             classes=len(self.classes),
+            sample_weight=weight,
             tol=solver.tol,
             precision=solver.precision,
             device=resources.products.device,
@@ -227,7 +237,7 @@ class Tuning:
             progress=None if progress is None else lambda done, of: progress(done, of, np.empty(0)),
         )
         try:
-            proof = certify(X, y, found.W, found.b, reg, self.options.loss)
+            proof = certify(X, y, found.W, found.b, reg, self.options.loss, sample_weight=weight)
             objective, gap = float(proof.objective[0]), float(proof.gap[0])
         except IncompatibleError:  # a head that stopped short may have a bias of which nothing follows
             objective, gap = float(found.objective[0]), None

@@ -11,6 +11,7 @@ from linprobe.core.metrics import find_metric
 from linprobe.core.sgd.settings import check_seed
 from linprobe.data.dataset import Dataset
 from linprobe.data.prepare import Features
+from linprobe.data.weights import ClassWeight
 from linprobe.errors import IncompatibleError, UsageError
 
 __all__ = ["TOLERANCE", "Options", "Solver", "values_of"]
@@ -46,6 +47,7 @@ class Options:
     val: int | None = None
     test: int | None = None
     metric: str = "accuracy"
+    class_weight: ClassWeight | None = None
 
     def __post_init__(self) -> None:
         find_loss(self.loss)
@@ -56,6 +58,8 @@ class Options:
         if self.precision not in get_args(Precision):
             words = ", ".join(get_args(Precision))
             raise UsageError(f"--precision {self.precision}: is unknown; use {words}")
+        if self.class_weight not in (None, "balanced"):
+            raise UsageError(f"--class-weight {self.class_weight}: is unknown; use balanced, or leave it out")
         if self.solver == "exact":
             self._check_exact()
         else:
@@ -87,6 +91,10 @@ class Options:
             )
 
     def _check_sgd(self) -> None:
+        if self.class_weight is not None:
+            raise IncompatibleError(
+                f"--class-weight {self.class_weight}: is for the exact solver; leave it out, or use --solver exact"
+            )
         if self.tol is not None:
             raise IncompatibleError("--tol: is for the exact solver; leave it out, or use --solver exact")
         if self.precision == "float64":

@@ -83,6 +83,10 @@ def settings_step(grid: Compared) -> Step:
         lost = sum(row.status == "diverged" for row in rows)
         if lost:
             lines.append(Row("diverged", f"{lost} of {len(rows)}", "none; left out of the choice"))
+    if grid.class_weight is not None:
+        lines.append(
+            Row("class weight", grid.class_weight, "in training; validation and test count every example once")
+        )
     if grid.metric is not None:
         best_is = "highest" if grid.chosen_by.larger_is_better else "lowest"
         lines.append(Row("chosen by", f"the {best_is} {grid.chosen_by.label} on {_judged_on(grid)}"))
@@ -159,11 +163,17 @@ def _edge(name: str, best: float, values: Sequence[float]) -> str:
 
 
 def refit_step(
-    refit: Refit, best: Tried, loss: str, tol: float | None = None, metric: NamedMetric = METRICS["accuracy"]
+    refit: Refit,
+    best: Tried,
+    loss: str,
+    tol: float | None = None,
+    metric: NamedMetric = METRICS["accuracy"],
+    *,
+    weighted: bool = False,
 ) -> Step:
     """Step 3: the chosen setting on all training rows, and how near to its optimum it is.
 
-    tol: what was asked for; metric: what the setting was chosen by.
+    tol: what was asked for; metric: what the setting was chosen by; weighted: whether examples were.
     """
     setting = ", ".join(
         f"{AXES[name]} {number(best.setting[name])}" for name in ("learning_rate", "reg") if name in best.setting
@@ -173,7 +183,7 @@ def refit_step(
         Row("chosen", setting, f"validation {metric.label} {metric.say(figure)}"),
         Row("trained on", counted(refit.n, "example"), "train + validation"),
         Row("time", f"{refit.seconds:.1f} s", timed=True),
-        Row("objective", f"{refit.objective:.6g}", f"mean {loss} loss + reg x ΣW²"),
+        Row("objective", f"{refit.objective:.6g}", f"{'weighted ' * weighted}mean {loss} loss + reg x ΣW²"),
     ]
     if refit.iterations is None:
         way = "--solver exact" + ("" if LOSSES[loss].dual else " --loss squared_hinge")

@@ -110,6 +110,7 @@ def tune(
         loss=options.loss,
         tol=said.tol,
         precision=said.precision,
+        class_weight=options.class_weight,
         iterations=said.iterations,
         schedule=said.schedule,
         folds=options.folds,
@@ -133,7 +134,7 @@ def tune(
         iterations=refitted.iterations,
         status=refitted.status,
     )
-    on_step(refit_step(refit, best, options.loss, grid.tol, metric))
+    on_step(refit_step(refit, best, options.loss, grid.tol, metric, weighted=grid.class_weight is not None))
     temperature = tuning.temperature(found)
 
     provenance = Provenance(
@@ -141,6 +142,7 @@ def tune(
         loss=options.loss,
         tol=said.tol,
         precision=said.precision,
+        class_weight=options.class_weight,
         iterations=said.iterations,
         schedule=said.schedule,
         folds=options.folds,

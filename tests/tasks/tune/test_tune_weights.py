@@ -1,0 +1,103 @@
+"""Tuning in which every class counts the same: against scikit-learn, and proven again from the file."""
+
+# A figure of a run may be None, which fails the tests that compare it.
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false, reportOptionalOperand=false
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_sample_weight
+
+from linprobe.compare.held_out import HeldOut, make_folds
+from linprobe.data.dataset import Dataset, Examples
+from linprobe.data.splits import make_splits, part_of
+from linprobe.data.weights import balanced
+from linprobe.errors import DataError, IncompatibleError, UsageError
+from linprobe.tasks.evaluate import prove
+from linprobe.tasks.tune import Options, tune
+
+REG = np.array([0.05, 1.0])
+
+
+def draw(n=500):
+    rng = np.random.default_rng(0)
+    y = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 2])[np.arange(n) % 10]
+    X = (rng.standard_normal((n, 4)) + rng.standard_normal((3, 4))[y]).astype(np.float32)
+    return Dataset("drawn", Examples(X, y), None, ("many", "some", "few"))
+
+
+def objective(X, y, reg):
+    """scikit-learn's, at its optimum, in our units: the weights sum to n."""
+    model = LogisticRegression(C=1 / (2 * len(X) * reg), tol=1e-8, max_iter=2000, class_weight="balanced").fit(X, y)
+    losses = -model.predict_log_proba(X)[np.arange(len(X)), y]
+    weight = compute_sample_weight("balanced", y)
+    return model, float((weight * losses).sum() / weight.sum() + reg * np.sum(model.coef_**2))
+
+
+def test_the_weights_are_scikit_learns():
+    y = draw().train.y
+    np.testing.assert_allclose(balanced(y, 3), compute_sample_weight("balanced", y))
+    np.testing.assert_allclose(balanced(y, 5), compute_sample_weight("balanced", y))  # two classes without examples
+    assert balanced(y, 3).mean() == pytest.approx(1)
+
+
+def test_in_every_split_the_classes_count_the_same_in_what_trains():
+    y = draw().train.y
+    fold = np.random.default_rng(0).integers(0, 3, len(y))
+    found = HeldOut.in_folds(fold).balanced(y, 3).weights.of(slice(None))
+    for split in range(3):
+        rows = fold != split
+        known = np.zeros(len(y))
+        known[rows] = compute_sample_weight("balanced", y[rows])
+        np.testing.assert_allclose(found[:, split], known / known.mean())
+    after = HeldOut.after(300).balanced(y, 3).weights.of(slice(None))
+    np.testing.assert_allclose(after[:, 0], compute_sample_weight("balanced", y[:300]))
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_the_optimum_is_scikit_learns(folds):
+    dataset = draw()
+    result = tune(dataset, Options(regs=REG, folds=folds, class_weight="balanced"))
+    splits = make_splits(dataset, val=50, test=50, rule="stratified")
+    pool = part_of(splits, "train + validation")
+    centre = part_of(splits, "train" if folds is None else "train + validation").X[:].mean(axis=0)
+    X = pool.X[:] - centre
+    for row in result.numbers.grid.rows:
+        if folds is None:
+            known = objective(splits.train.X[:] - centre, splits.train.y, row.reg)[1]
+        else:
+            fold = make_folds(pool.y, 3, 0, dataset.classes)
+            known = np.mean([objective(X[fold != k], pool.y[fold != k], row.reg)[1] for k in range(3)])
+        assert row.objective == pytest.approx(known, rel=1e-5)
+    model, known = objective(X, pool.y, result.numbers.grid.best.reg)
+    assert result.numbers.refit.objective == pytest.approx(known, rel=1e-5)
+    assert result.numbers.refit.relative_gap <= 1e-6
+    W = result.classifier.W - result.classifier.W.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(W, (model.coef_ - model.coef_.mean(axis=0)).T, atol=2e-3)
+    assert result.numbers.grid.class_weight == result.classifier.provenance.class_weight == "balanced"
+
+
+def test_the_rare_class_is_found_more_often():
+    plain, weighted = (tune(draw(), Options(regs=np.array([1.0]), class_weight=each)) for each in (None, "balanced"))
+    assert weighted.evidence.counts[2, 2] > plain.evidence.counts[2, 2]
+    assert plain.numbers.grid.class_weight is None
+
+
+def test_it_is_proven_again_from_the_file_and_only_with_its_weights():
+    dataset = draw()
+    model = tune(dataset, Options(regs=REG, class_weight="balanced")).classifier
+    assert prove(model, dataset).proven
+    unweighted = replace(model, provenance=replace(model.provenance, class_weight=None))
+    assert not prove(unweighted, dataset).proven
+    with pytest.raises(DataError, match="has a class_weight that is unknown"):
+        prove(replace(model, provenance=replace(model.provenance, class_weight="odd")), dataset)
+    assert model.to_estimator().class_weight == "balanced"
+
+
+def test_what_makes_no_sense_is_refused():
+    with pytest.raises(IncompatibleError, match="--class-weight balanced: is for the exact solver"):
+        Options("sgd", class_weight="balanced")
+    with pytest.raises(UsageError, match="--class-weight odd: is unknown; use balanced"):
+        Options(class_weight="odd")
