@@ -2,8 +2,8 @@
 
 The optimum's weights lie in the span of the rows. In an orthonormal basis of it a pass costs n² instead of n D numbers,
 and no rounding error can lie outside, where the penalty alone would hold it back, and a weak one hardly does. Along the
-principal axes of the rows the metric is diagonal, too. Where the inner products of the rows tell the axes well, they do,
-in half the time of an orthonormal basis.
+principal axes of the rows the metric is diagonal, too. These are found from the inner products of the rows, where their
+squares tell them from rounding: in half the time that an orthonormal basis takes.
 """
 
 from dataclasses import dataclass, replace
@@ -48,8 +48,9 @@ class Span:
 
 
 def turned(problem: Problem, weight: np.ndarray | None) -> tuple[Array, Span, Metric]:
-    """The rows in at most n coordinates each, the way back, and the metric of rows of this weight (n,), all alike unless
-    given; all float64.
+    """The rows in at most n coordinates each, the way back, and the metric of rows of this weight (n,).
+
+    All float64. Rows count alike unless weight is given.
     """
     n, D = problem.X.shape
     like = problem.array([])
