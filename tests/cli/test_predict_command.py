@@ -218,6 +218,18 @@ WRONG = {
     "no model file": (["a.png", "a.png"], 1, "give a model file that linprobe wrote"),
     "no file": (["model"], 2, "INPUT is missing"),
     "no class": (["model", "a.png", "--top", "0"], 2, "--top"),
+    "top in a table": (
+        ["model", "a.png", "--top", "5", "--out", "p.csv"],
+        2,
+        "--top: the table of --out has all classes",
+    ),
+    "x of a picture": (["model", "a.png", "--x", "f"], 2, "--x: says how a source is read, and a.png is a picture or"),
+    "label of arrays": (
+        ["model", "x.npy", "a.png", "--label", "y"],
+        2,
+        "--label: says how a source is read, and x.npy",
+    ),
+    "both": (["model", "a.png", "--label", "y", "--x", "f", "--out", "p.csv"], 2, "--x and --label: say how a source"),
 }
 
 

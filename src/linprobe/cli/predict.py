@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 
+TOP = 5  # classes that are named
+
+
 class _RowJson(TypedDict):
     """What a row of a source is called."""
 
@@ -72,7 +75,7 @@ def predict(
     ],
     x: XOption = None,
     label: LabelOption = None,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
+    top: Annotated[int | None, typer.Option(min=1, help="How many classes to name.", show_default="5")] = None,
     invert: Annotated[bool, typer.Option("--invert", help="Light for dark: for dark ink on light paper.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="A .csv or .parquet to write the class and all probabilities of each row to.")
@@ -100,12 +103,36 @@ def predict(
         raise UsageError(f"--invert: {model} was not trained on pictures, there is nothing light or dark; leave it out")
     if force and out is None:
         raise UsageError("--force: replaces the file of --out only; give --out, or leave it out")
+    if top is not None and out is not None:
+        raise UsageError("--top: the table of --out has all classes; leave --top out")
+    _refuse_options_of_sources(classifier, inputs, {"--x": x, "--label": label})
     asked = _Wanted(str(model), classifier, tuple(inputs), {"x": x, "label": label}, invert, as_json)
     console = Console(highlight=False)
-    failed = _show(console, asked, top) if out is None else _write(console, asked, out, force)
+    failed = _show(console, asked, top or TOP) if out is None else _write(console, asked, out, force)
     require_output()
     if failed:
         raise typer.Exit(1)
+
+
+def _refuse_options_of_sources(model: "Model", inputs: list[str], given: "dict[str, str | None]") -> None:
+    """Raise UsageError where an option says how sources are read, and none of the inputs is one."""
+    from linprobe.errors import DataError, UsageError
+    from linprobe.tasks.batch import is_source
+
+    names = [name for name, value in given.items() if value is not None]
+    if not names:
+        return
+    for one in inputs:
+        try:
+            if is_source(model, one):
+                return
+        except DataError:  # which is said when its turn comes
+            return
+    say, them = ("say", "them") if len(names) > 1 else ("says", "it")
+    raise UsageError(
+        f"{' and '.join(names)}: {say} how a source is read, and {inputs[0]} is a picture or an array of examples; "
+        f"leave {them} out"
+    )
 
 
 @dataclass(frozen=True)
