@@ -74,9 +74,9 @@ def test_a_mapped_array_is_read_in_chunks_and_keeps_its_order(model, tmp_path, s
     source = open_array(model, tmp_path / "x.npy")
     assert isinstance(source.parts[0].X, np.memmap)
     with prediction_table(tmp_path / f"p.{ending}", model) as write:
-        for batch in source.batches(model):
-            write("x.npy", batch)
+        classes = [write("x.npy", batch) for batch in source.batches(model)]
     assert small_chunks == [7] * 7 + [1]
+    np.testing.assert_array_equal(np.concatenate(classes), model.decision_function(X, np.float64).argmax(axis=1))
     table = written(model, tmp_path / "x.npy", tmp_path / f"q.{ending}")
     check(model, X, table, range(N))
     assert ending == "csv" or table["id"] == list(range(N))

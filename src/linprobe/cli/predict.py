@@ -236,8 +236,7 @@ def _write(console: "Console", asked: _Wanted, out: Path, force: bool) -> bool:
                 fail(one.given, error)
                 continue
             for batch in batches:
-                write(one.given, batch.within(one.name))
-                counts.update(classifier.decide(batch.scores).tolist())
+                counts.update(write(one.given, batch.within(one.name)).tolist())
                 advance(*((batch.rows.stop, len(source)) if one.name is None else (one.number, one.count)))
     predicted = {name: counts[k] for k, name in enumerate(classifier.classes)}
     rows, columns = counts.total(), header(classifier, several=several)

@@ -173,8 +173,10 @@ def _read(model: Model, source: str, x: str | None, label: str | None) -> Datase
 @contextlib.contextmanager
 def prediction_table(
     path: Path, model: Model, *, several: bool = False, replace: bool = False
-) -> Generator[Callable[[str, Batch], None]]:
+) -> Generator[Callable[[str, Batch], np.ndarray]]:
     """A table to which batches are written, by their input: .csv or .parquet; it appears whole, or not at all.
+
+    What writes a batch gives back which class (m,) each of its rows was given.
 
     Columns: input, where there are several; id; label, the class with the highest score; and for every class its
     probability, or its score where the model has no probabilities. Nothing appears where nothing was written. Raises
@@ -210,15 +212,16 @@ class _PredictionTable:
     def __init__(self, model: Model, several: bool) -> None:
         self.model, self.several, self.rows = model, several, 0
 
-    def columns(self, given: str, batch: Batch) -> tuple[list[Sequence[object]], np.ndarray]:
-        """The columns before those of numbers, and the numbers (m, K)."""
+    def columns(self, given: str, batch: Batch) -> tuple[list[Sequence[object]], np.ndarray, np.ndarray]:
+        """The columns before those of numbers, the numbers (m, K), and the classes (m,)."""
         self.rows += len(batch.scores)
         numbers = self.model.probabilities(batch.scores) if self.model.probabilistic else batch.scores
-        names = [self.model.classes[k] for k in self.model.decide(batch.scores)]
+        classes = self.model.decide(batch.scores)
+        names = [self.model.classes[k] for k in classes]
         ids = batch.ids if isinstance(batch.ids, list) else batch.ids.tolist()
         if not self.several:
-            return [ids, names], numbers
-        return [[given] * len(ids), [str(one) for one in ids], names], numbers
+            return [ids, names], numbers, classes
+        return [[given] * len(ids), [str(one) for one in ids], names], numbers, classes
 
 
 class _CsvTable(_PredictionTable):
@@ -228,9 +231,10 @@ class _CsvTable(_PredictionTable):
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(header(model, several=several))
 
-    def write(self, given: str, batch: Batch) -> None:
-        words, numbers = self.columns(given, batch)
+    def write(self, given: str, batch: Batch) -> np.ndarray:
+        words, numbers, classes = self.columns(given, batch)
         self._writer.writerows([*row[:-1], *row[-1]] for row in zip(*words, numbers.tolist(), strict=True))
+        return classes
 
     def close(self) -> None:
         self._file.close()
@@ -242,9 +246,9 @@ class _ParquetTable(_PredictionTable):
         self._file, self._writer = path.open("wb"), None
         self._pending, self._waiting = list[Any](), 0
 
-    def write(self, given: str, batch: Batch) -> None:
+    def write(self, given: str, batch: Batch) -> np.ndarray:
         pa = require("pyarrow", "parquet")
-        words, numbers = self.columns(given, batch)
+        words, numbers, classes = self.columns(given, batch)
         table = pa.table(
             [*map(pa.array, words), *(pa.array(column) for column in np.ascontiguousarray(numbers.T))],
             names=header(self.model, several=self.several),
@@ -253,6 +257,7 @@ class _ParquetTable(_PredictionTable):
         self._waiting += table.num_rows
         if self._waiting >= GROUP_ROWS:
             self._flush()
+        return classes
 
     def _flush(self) -> None:
         """Write what has come so far as one group of rows; of single pictures, each would be one."""
