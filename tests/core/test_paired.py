@@ -29,7 +29,7 @@ def test_without_groups_it_is_the_interval_of_scipys_paired_bootstrap():
     found = paired_differences(right)
     pairs = right[:, 0].astype(float), right[:, 1].astype(float)
     known = stats.bootstrap(
-        pairs, lambda a, b: np.mean(a - b, axis=-1), paired=True, vectorized=False, n_resamples=4_000, random_state=1,
+        pairs, lambda a, b: np.mean(a - b, axis=-1), paired=True, vectorized=False, n_resamples=4_000, random_state=1,  # pyright: ignore[reportCallIssue]
         method="percentile",
     ).confidence_interval  # fmt: skip
     width = known.high - known.low
@@ -79,6 +79,15 @@ def test_the_interval_of_an_accuracy_by_groups_is_that_of_the_effective_number()
     assert low < first.mean() < high
     plain = wilson_interval(int(first.sum()), len(first))
     assert high - low > 1.5 * (plain[1] - plain[0])
+
+
+def test_a_group_that_outweighs_the_others_leaves_little_to_go_by():
+    right, groups = in_groups(seed=6)
+    one_large = np.where(groups < 30, 0, groups)
+    even, uneven = (grouped_interval(right[:, 0], one) for one in (groups, one_large))
+    assert uneven[1] - uneven[0] > 3 * (even[1] - even[0])
+    assert 0 <= uneven[0] < right[:, 0].mean() < uneven[1] <= 1
+    assert np.isfinite(grouped_interval(right[:, 0], np.arange(480) == 7)).all()
 
 
 def test_groups_that_are_all_right_count_once_each():

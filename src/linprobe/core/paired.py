@@ -43,8 +43,9 @@ class Differences:
 def grouped_interval(right: np.ndarray, groups: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """The interval of an accuracy of examples that come in groups, such as pictures of patients.
 
-    Wilson's, of as many independent examples as tell as much as these do: the variance between groups says how many
-    that is, with Student's t in place of the normal quantile, as few groups say that badly.
+    Wilson's, of as many independent examples as tell as much as these do: how much leaving out each group changes the
+    accuracy says how many that is. As few groups say that badly, Student's t stands in place of the normal quantile,
+    with the degrees of freedom of as many groups of one size as weigh as much as these.
 
     Parameters
     ----------
@@ -60,17 +61,17 @@ def grouped_interval(right: np.ndarray, groups: np.ndarray, level: float = 0.95)
 
     References
     ----------
-    Dean and Pagano (2015), Evaluating confidence interval methods for binomial proportions in clustered surveys:
-    the Wilson interval with an effective sample size.
+    Dean and Pagano (2015), Evaluating confidence interval methods for binomial proportions in clustered surveys: the
+    Wilson interval with an effective sample size. MacKinnon, Nielsen and Webb (2023), Cluster-robust inference: the
+    variance by leaving out each group. Kish (1965), Survey sampling: the number of groups that weigh as much.
     """
     sizes, correct = _sums(groups, right[:, None])
-    units, n = len(sizes), len(right)
-    share = float(right.mean())
-    spread = correct[:, 0] - share * sizes
-    variance = units / (units - 1) * float(spread @ spread) / n**2
+    share, n = float(right.mean()), len(right)
+    changes = (correct[:, 0] - share * sizes) / (n - sizes)
+    variance, units = float(changes @ changes), n**2 / float(sizes @ sizes)
     # Where all groups are alike, as of one that is always right, they count as one example each.
-    effective = min(float(n), share * (1 - share) / variance) if variance > 0 else float(units)
-    return wilson_share(share, effective, float(stdtrit(units - 1, 0.5 + level / 2)))
+    effective = min(float(n), share * (1 - share) / variance) if variance > 0 else units
+    return wilson_share(share, effective, float(stdtrit(max(1.0, units - 1), 0.5 + level / 2)))
 
 
 def paired_differences(
