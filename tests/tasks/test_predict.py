@@ -139,7 +139,7 @@ WRONG = {
     "another shape": (np.zeros((3, 5, 6, 3)), "has the shape 3 x 5 x 6 x 3, this model was trained on 6 x 5 x 3"),
     "flat rows": (np.zeros((3, 90)), "one such example, or n of them along a first axis"),
     "no rows": (np.zeros((0, *SHAPE)), "has the shape 0 x 6 x 5 x 3"),
-    "a number": (np.float64(3), "a single number"),
+    "a number": (np.float64(3), "has the shape () (a single number), this model was trained on 6 x 5 x 3"),
     "words": (np.full(SHAPE, "white"), "holds <U5, integers or floats are expected"),
     "complex": (np.zeros(SHAPE, complex), "holds complex128"),
     "booleans": (np.zeros(SHAPE, bool), "holds bool"),

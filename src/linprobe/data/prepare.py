@@ -10,7 +10,7 @@ from linprobe.data.moments import moments
 from linprobe.data.rows import Rows
 from linprobe.errors import DataError
 
-__all__ = ["CHUNK_ROWS", "Features", "Preparation", "fit_preparation"]
+__all__ = ["CHUNK_ROWS", "Features", "Preparation", "fit_preparation", "times"]
 
 Features = Literal["centred", "standardised", "normalised"]
 
@@ -38,8 +38,8 @@ class Preparation:
         """
         if X.shape[1:] != self.shape:
             raise DataError(
-                f"examples have the shape {_times(X.shape[1:])}, this model was trained on "
-                f"{_times(self.shape)}; give it examples of that shape"
+                f"examples have the shape {times(X.shape[1:])}, this model was trained on "
+                f"{times(self.shape)}; give it examples of that shape"
             )
         dtype = self.mean.dtype if dtype is None else np.dtype(dtype)
         if is_sparse(X):
@@ -92,5 +92,6 @@ def fit_preparation(
     return Preparation(mean.astype(dtype), tuple(X.shape[1:]), scale, features == "normalised", X.dtype)
 
 
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "a single number"
+def times(shape: tuple[int, ...]) -> str:
+    """The shape of an example, as errors name it."""
+    return " x ".join(map(str, shape)) or "() (a single number)"

@@ -12,6 +12,7 @@ import numpy as np
 from linprobe.core.backend import Array, row_chunks
 from linprobe.core.finite import first_not_finite
 from linprobe.data.pictures import FORMAT_NAMES, MOST_BYTES
+from linprobe.data.prepare import times
 from linprobe.data.reading import readable, require_file, show
 from linprobe.data.sight import see
 from linprobe.errors import DataError
@@ -121,7 +122,7 @@ def examples(classifier: Model, path: Path) -> tuple[np.ndarray, bool]:
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise DataError(
             f"{path}: is not a .npy array, and this model takes only those: it was trained on examples of the shape "
-            f"{_times(shape)}, not on pictures with 1 or 3 channels; save them with numpy.save"
+            f"{times(shape)}, not on pictures with 1 or 3 channels; save them with numpy.save"
         )
     require_file(path, MOST_BYTES, f"give a {FORMAT_NAMES} picture, or a .npy array")
     with readable(path):
@@ -154,7 +155,7 @@ def _open_array(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, bool]:
         return array[None], True
     if array.shape[1:] != shape or len(array) == 0:
         raise DataError(
-            f"{path}: has the shape {_times(array.shape)}, this model was trained on {_times(shape)}; give it one such "
+            f"{path}: has the shape {times(array.shape)}, this model was trained on {times(shape)}; give it one such "
             "example, or n of them along a first axis"
         )
     return array, False
@@ -186,7 +187,3 @@ def rank(classifier: Model, scores: np.ndarray, top: int) -> Iterator[tuple[tupl
         # Half of each, so that what leads by more than float64 can hold leads by the most that it can.
         lead = min(values[classes[0]] / 2 - values[classes[1]] / 2, MOST / 2) * 2 if len(classes) > 1 else None
         yield ranked, None if lead is None else float(lead)
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "() (a single number)"
