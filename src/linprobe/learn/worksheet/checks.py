@@ -1,9 +1,5 @@
 """The exercise's own checks, in float64: the first loss, the gradient, and the loops against the matrix form."""
 
-import time
-from collections.abc import Callable
-from typing import TypeVar
-
 import numpy as np
 
 from linprobe.core.losses import find_loss
@@ -11,12 +7,11 @@ from linprobe.core.objective import loss_and_gradient
 from linprobe.learn.gradient_check import check_gradient
 from linprobe.learn.loops import LOOPS
 from linprobe.results import CheckedCoordinate, FirstLoss, GradientChecks, Vectorized
+from linprobe.results.timing import timed
 
 __all__ = ["TAUGHT", "first_loss", "gradient_check", "vectorized"]
 
 TAUGHT = ("softmax", "hinge")  # the losses of the exercise
-
-T = TypeVar("T")
 
 
 def first_loss(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> FirstLoss:
@@ -59,8 +54,8 @@ def gradient_check(
 def vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> Vectorized:
     """Loss and gradient by loops and in matrix form: how much they differ, and how long they take, in seconds."""
     reg = 5e-6
-    (naive, naive_gradient), naive_seconds = _timed(lambda: LOOPS[loss](W, X, y, reg))
-    runs = [_timed(lambda: loss_and_gradient(W, X, y, reg, loss)) for _ in range(5)]
+    (naive, naive_gradient), naive_seconds = timed(lambda: LOOPS[loss](W, X, y, reg))
+    runs = [timed(lambda: loss_and_gradient(W, X, y, reg, loss)) for _ in range(5)]
     (value, gradient), _ = runs[0]
     return Vectorized(
         naive_seconds=naive_seconds,
@@ -71,9 +66,3 @@ def vectorized(W: np.ndarray, X: np.ndarray, y: np.ndarray, loss: str) -> Vector
         loss_difference=abs(float(naive) - float(value)),
         gradient_difference=float(np.linalg.norm(naive_gradient - gradient)),
     )
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    started = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - started

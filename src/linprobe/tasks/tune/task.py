@@ -1,9 +1,7 @@
 """Tuning, start to end: four steps, the last of which is the only one that reads the test split."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,13 +19,12 @@ from linprobe.model import Model, Proven, Provenance
 from linprobe.model.evidence import Evidence, look
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
 from linprobe.results.steps import Step
+from linprobe.results.timing import timed
 from linprobe.tasks.tune.engines import Tuning, kept
 from linprobe.tasks.tune.options import Options
 from linprobe.tasks.tune.steps import data_step, refit_step, settings_step, test_step
 
 __all__ = ["TuneResult", "tune"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +97,7 @@ def tune(
         "features": options.features,
     }
     keep = None if checkpoint is None else lambda settings: checkpoint({**work, **settings})
-    found, seconds = _timed(lambda: tuning.compare(keep))
+    found, seconds = timed(lambda: tuning.compare(keep))
     said = tuning.said()
     settings = tried(found, metric)
     best = settings[found.best]
@@ -124,7 +121,7 @@ def tune(
     )
     on_step(settings_step(grid))
 
-    refitted, seconds = _timed(lambda: tuning.refit(found.setting(found.best)))
+    refitted, seconds = timed(lambda: tuning.refit(found.setting(found.best)))
     refit = Refit(
         n=len(pool),
         seconds=seconds,
@@ -183,9 +180,3 @@ def _groups(splits: Splits, folds: int | None) -> dict[str, int]:
 def _only_in(val: np.ndarray, train: np.ndarray, classes: tuple[str, ...]) -> tuple[str, ...]:
     """The classes of which validation has examples and train none."""
     return tuple(classes[number] for number in np.setdiff1d(val, train))
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    started = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - started
