@@ -737,3 +737,19 @@ def test_the_metrics_stand_in_a_table_of_the_runs_figures():
     assert f"at temperature {number(test.temperature)}" in page.text
     assert "in each of 15 bins" in page.text
     assert "How good it is on test" not in page_of("worksheet").text
+
+
+def test_settings_that_another_metric_chose_are_in_its_order():
+    run = run_of("tune")
+    rows = tuple(
+        replace(row, val_metric=figure) for row, figure in zip(run.numbers.grid.rows, (0.3, 0.2, 0.7), strict=True)
+    )
+    grid = replace(run.numbers.grid, rows=rows, best=rows[1], metric="log_loss", edges=())
+    found = replace(run, numbers=replace(run.numbers, grid=grid))
+    facts = facts_of(found, dict.fromkeys(("table", "templates", "classes", "mistakes"), 10**6)).settings
+    assert (facts.metric, facts.figure) == ("log-loss", "0.2000")
+    place = [column.title for column in facts.table.header].index("log-loss")
+    assert [row.cells[place] for row in facts.table.rows] == ["0.2000", "0.3000", "0.7000"]
+    assert (facts.table.sorted_by, facts.table.ascending) == (place, True)
+    assert facts.lead == [f"The runner-up (reg {rows[0].reg:g}) has 0.3000."]
+    assert 'aria-sort="ascending"><button type="button">log-loss' in render(found)

@@ -41,6 +41,7 @@ __all__ = [
     "TrainSizeOption",
     "ValOption",
     "ValSizeOption",
+    "WeightsOption",
     "XOption",
     "address_space",
     "complete_source",
@@ -122,6 +123,14 @@ GroupsOption = Annotated[
     typer.Option(
         metavar="KEY|COLUMN|FILE",
         help="The group of each row, such as its patient: a group is never in two splits or folds.",
+        rich_help_panel=DATA,
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY|COLUMN|FILE",
+        help="What each row counts in training, 0 or more; validation and test count each row once.",
         rich_help_panel=DATA,
     ),
 ]

@@ -14,6 +14,7 @@ from linprobe.cli.arguments import (
     SplitColumnOption,
     TestOption,
     ValOption,
+    WeightsOption,
     XOption,
 )
 
@@ -40,6 +41,7 @@ def evaluate(
     test: TestOption = None,
     split_column: SplitColumnOption = None,
     groups: GroupsOption = None,
+    weights: WeightsOption = None,
     certify: Annotated[
         bool,
         typer.Option("--certify", help="Prove how near the model is to the optimum of the rows it was trained on."),
@@ -66,6 +68,7 @@ def evaluate(
 
     classifier = load(model)
     given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
+    given["weights"] = weights
     dataset = opened(source, given, lambda choice: open_as_trained(classifier, source, choice))
     # First what may be refused, so that nothing is printed then.
     proof = prove(classifier, dataset) if certify else None

@@ -30,6 +30,7 @@ from linprobe.cli.arguments import (
     TrainSizeOption,
     ValOption,
     ValSizeOption,
+    WeightsOption,
     XOption,
 )
 
@@ -60,6 +61,7 @@ def tune(
     test: TestOption = None,
     split_column: SplitColumnOption = None,
     groups: GroupsOption = None,
+    weights: WeightsOption = None,
     size: SizeOption = None,
     solver: Annotated[
         Solver, typer.Option(help="The proven optimum for each reg, or SGD for each learning rate and reg.")
@@ -168,7 +170,7 @@ def tune(
             publish_folder(folder, replace=force, holding="run.json") as partial,
         ):
             given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
-            given["size"] = size
+            given |= {"weights": weights, "size": size}
             dataset = opened(source, given)
             with (path_progress if solver == "exact" else search_progress)(console) as progress:
                 result = run_tuning(

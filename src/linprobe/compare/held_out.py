@@ -11,7 +11,7 @@ from linprobe.core.measure import score_rows, score_stack
 from linprobe.core.metrics import METRICS, NamedMetric, Sample, value_of
 from linprobe.data.draw import grouped
 from linprobe.data.rows import StoredRows
-from linprobe.data.weights import Weights
+from linprobe.data.weights import ClassWeight, Weights
 from linprobe.errors import UsageError
 
 __all__ = ["HeldOut", "make_folds", "some_of"]
@@ -62,17 +62,25 @@ class HeldOut:
         """Every split trains on what it gives a weight; what judges is known to whoever judges."""
         return cls(learned=slice(None), weights=weights, parts=(), trains=np.empty((0, weights.heads), bool))
 
-    def balanced(self, y: np.ndarray, classes: int) -> "HeldOut":
-        """The same, but that in each split all classes count the same in training; y (n,) of all rows."""
+    def weighted(
+        self, y: np.ndarray, classes: int, own: np.ndarray | None, class_weight: ClassWeight | None
+    ) -> "HeldOut":
+        """The same with what every example counts in training, own (n,), y (n,) of all rows; all classes the same in
+        each split, where they are to be balanced.
+        """
+        if own is None and class_weight is None:
+            return self
         part = np.empty(len(y), np.int64)
         for number, rows in enumerate(self.parts):
             part[rows] = number
-        of_row = (part * classes + y)[self.learned]
-        many = np.bincount(of_row, minlength=len(self.parts) * classes).reshape(-1, classes)
-        table = np.zeros((*many.shape, len(self)))
+        of_row, own = (part * classes + y)[self.learned], None if own is None else own[self.learned]
+        share = np.bincount(of_row, own, len(self.parts) * classes).reshape(-1, classes)
+        table = np.zeros((*share.shape, len(self)))
         for split, trained in enumerate(self.trains.T):
-            table[trained, :, split] = 1 / np.maximum(many[trained].sum(axis=0), 1)
-        return replace(self, weights=Weights.of_parts(of_row, table.reshape(-1, len(self))))
+            of_class = share[trained].sum(axis=0)
+            even = class_weight is None
+            table[trained, :, split] = 1 if even else np.divide(1, of_class, where=of_class > 0, out=np.zeros(classes))
+        return replace(self, weights=Weights.of_parts(of_row, table.reshape(-1, len(self)), own=own))
 
     def __len__(self) -> int:
         return self.trains.shape[1]

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from linprobe.data.joined import Joined
 from linprobe.data.rows import StoredRows
 from linprobe.errors import DataError
 
-__all__ = ["Columns", "Dataset", "Examples", "Splits"]
+__all__ = ["Columns", "Dataset", "Examples", "Splits", "joined"]
 
 FINGERPRINT_ROWS = 4096  # at a time, so that what lies in a file is never loaded whole
 
@@ -27,13 +27,15 @@ class Examples:
     X uint8 (n, height, width, channels) images, or (n, D) features, integers or floating, of up to 64 bits: an array,
     which may be mapped from a file, or Rows of one; also a tensor, a data frame of numbers, a column of vectors, and a
     list of matrices or .npy files, which follow each other and are not copied; y (n,) int64, any other integer type is
-    converted; groups (n,), if any: rows of one group (a patient, a speaker) belong together. Raises DataError for other
+    converted; groups (n,), if any: rows of one group (a patient, a speaker) belong together; weights (n,), if any: what
+    each counts in training. Raises DataError for other
     types and shapes and for lengths that differ, UsageError for columns of vectors that are no matrix.
     """
 
     X: Array
     y: np.ndarray
     groups: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         X, y = self.X if isinstance(self.X, StoredRows) else as_stored(self.X), np.asarray(on_host(self.y))
@@ -52,6 +54,8 @@ class Examples:
             raise DataError(f"examples: {len(X):,} rows, but {len(y):,} labels; give one label for each row")
         if self.groups is not None and np.shape(self.groups) != y.shape:
             raise DataError(f"examples: {len(X):,} rows, but groups {np.shape(self.groups)}; give one for each row")
+        if self.weights is not None and np.shape(self.weights) != y.shape:
+            raise DataError(f"examples: {len(X):,} rows, but weights {np.shape(self.weights)}; give one for each row")
         # Views, so that the caller's own arrays stay as writable as they were.
         y = y.astype(np.int64, copy=False).view()
         y.setflags(write=False)
@@ -62,11 +66,13 @@ class Examples:
         object.__setattr__(self, "y", y)
 
     @classmethod
-    def labelled(cls, X: Array, y: np.ndarray, groups: np.ndarray | None = None) -> "Examples":
+    def labelled(
+        cls, X: Array, y: np.ndarray, groups: np.ndarray | None = None, weights: np.ndarray | None = None
+    ) -> "Examples":
         """Those of which there is a label: in y (n,), -1 is none. Nothing is copied where all have one."""
         if (y >= 0).all():
-            return cls(X, y, groups)
-        return cls(X, np.maximum(y, 0), groups).lazily().take(y >= 0)
+            return cls(X, y, groups, weights)
+        return cls(X, np.maximum(y, 0), groups, weights).lazily().take(y >= 0)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -74,11 +80,12 @@ class Examples:
     def take(self, rows: slice | np.ndarray) -> "Examples":
         """The examples of these rows: a view for a slice, a copy for an array of indices or of booleans."""
         X = self.X.take(rows) if isinstance(self.X, StoredRows) else self.X[rows]
-        return Examples(X, self.y[rows], None if self.groups is None else self.groups[rows])
+        groups, weights = (None if each is None else each[rows] for each in (self.groups, self.weights))
+        return Examples(X, self.y[rows], groups, weights)
 
     def lazily(self) -> "Examples":
         """The same, as Rows: taking some of them copies nothing."""
-        return self if isinstance(self.X, StoredRows) else Examples(StoredRows(self.X), self.y, self.groups)
+        return self if isinstance(self.X, StoredRows) else replace(self, X=StoredRows(self.X))
 
 
 class Columns(NamedTuple):
@@ -171,10 +178,8 @@ class Dataset:
             return self.train.lazily()
         parts = (self.train, self.val)
         X = StoredRows(Joined([part.X for part in parts]))
-        groups = [part.groups for part in parts if part.groups is not None]
-        return Examples(
-            X, np.concatenate([part.y for part in parts]), np.concatenate(groups) if len(groups) == 2 else None
-        )
+        y, groups, weights = (joined([getattr(part, name) for part in parts]) for name in ("y", "groups", "weights"))
+        return Examples(X, y, groups, weights)
 
     def splits(self) -> list[tuple[str, Examples]]:
         """The splits that the source has, by name: train, and its own test and val."""
@@ -196,6 +201,12 @@ class Splits:
     dev: Examples
     fingerprint: str
     sizes: Mapping[str, int]
+
+
+def joined(parts: Sequence[np.ndarray | None]) -> Any:
+    """One after the other what every part has; None where one has none."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
 
 
 def _check_labels(place: str, examples: Examples, classes: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from linprobe.core.finite import count_not_finite, first_not_finite
-from linprobe.data.dataset import Dataset, Examples, Splits
+from linprobe.data.dataset import Dataset, Examples, Splits, joined
 from linprobe.data.draw import grouped, in_one, mixed, numbered_groups, some, stratified
 from linprobe.data.prepare import Features, Preparation, fit_preparation
 from linprobe.errors import DataError, UsageError
@@ -121,14 +121,14 @@ def part_of(splits: Splits, part: Part) -> Examples:
     train, val = splits.train.lazily(), splits.val.lazily()
     if part == "train":
         return train
-    groups = None if train.groups is None or val.groups is None else np.concatenate([train.groups, val.groups])
-    return Examples(train.X.followed_by(val.X), np.concatenate([train.y, val.y]), groups)
+    groups, weights = (joined([getattr(each, name) for each in (train, val)]) for name in ("groups", "weights"))
+    return Examples(train.X.followed_by(val.X), np.concatenate([train.y, val.y]), groups, weights)
 
 
 def prepared(examples: Examples, preparation: Preparation) -> Examples:
     """Examples as Rows (n, D) float32, prepared when they are read."""
     rows = examples.lazily()
-    return Examples(rows.X.prepared(preparation), rows.y, rows.groups)
+    return replace(rows, X=rows.X.prepared(preparation))
 
 
 def absent_classes(y: np.ndarray, classes: tuple[str, ...]) -> list[str]:

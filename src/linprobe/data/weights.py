@@ -10,18 +10,27 @@ import numpy as np
 from linprobe.core.backend import Array, device_of, move, to_numpy
 from linprobe.errors import UsageError
 
-__all__ = ["ClassWeight", "Weights", "balanced"]
+__all__ = ["ClassWeight", "Weights", "balanced", "in_training"]
 
 ClassWeight = Literal["balanced"]
 
 
-def balanced(y: np.ndarray, classes: int) -> np.ndarray:
+def balanced(y: np.ndarray, classes: int, own: np.ndarray | None = None) -> np.ndarray:
     """What every example counts (n,) float64 if each class that has some counts the same, with a mean of 1.
 
-    y (n,), int in [0, classes). As scikit-learn's class_weight="balanced".
+    y (n,), int in [0, classes); own (n,): what it counts within its class. As scikit-learn's class_weight="balanced".
     """
-    counts = np.bincount(y, minlength=classes)
-    return (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
+    share = np.bincount(y, own, classes).astype(np.float64)
+    of_class = np.divide(1, share, out=np.zeros(classes), where=share > 0)[y]
+    found = of_class if own is None else of_class * own
+    return found * (len(y) / found.sum())
+
+
+def in_training(
+    y: np.ndarray, classes: int, own: np.ndarray | None, class_weight: ClassWeight | None
+) -> np.ndarray | None:
+    """What every example counts (n,) where a model is trained on all of them; None where all count 1."""
+    return own if class_weight is None else balanced(y, classes, own)
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,8 +142,8 @@ class Compared:
     """All settings that were compared, along which axes, the one that was chosen, and on which axes' ends it lies.
 
     metric: that it was chosen by, None for accuracy. solver, loss, tol and precision or iterations and schedule,
-    class_weight, folds: of a tuning; trials, how many random settings, training, the planned memory, the stacks and the
-    settings that diverged: of a worksheet.
+    class_weight, weights, where they were read, folds: of a tuning; trials, how many random settings, training, the
+    planned memory, the stacks and the settings that diverged: of a worksheet.
     """
 
     solver: str | None = None
@@ -151,6 +151,7 @@ class Compared:
     tol: Number | None = None
     precision: str | None = None
     class_weight: str | None = None
+    weights: str | None = None
     iterations: Count | None = None
     schedule: str | None = None
     folds: Count | None = field(default=None, metadata=null(beside="solver"))
@@ -168,6 +169,11 @@ class Compared:
     rows: Many[Tried]
     screening: Screened | None = None
     published_val_accuracy: Share | None = field(default=None, metadata=null())
+
+    @property
+    def weighted(self) -> bool:
+        """Whether some examples counted more than others in training."""
+        return self.weights is not None or self.class_weight is not None
 
     @property
     def chosen_by(self) -> NamedMetric:

@@ -13,7 +13,7 @@ from linprobe.data.formats import open_dataset
 from linprobe.data.prepare import Features, Preparation
 from linprobe.data.reading import show
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
-from linprobe.data.weights import balanced
+from linprobe.data.weights import in_training
 from linprobe.errors import DataError, UsageError
 from linprobe.model import Model
 from linprobe.model.evidence import look
@@ -24,7 +24,7 @@ from linprobe.tasks.tune.options import TOLERANCE
 __all__ = ["Assessment", "Proof", "assess", "open_as_trained", "prove", "trained_on"]
 
 # What `open_dataset` can be told; what comes last is the first that other data than the training's is read without.
-READ_BY = ("x", "label", "split_column", "groups", "test", "val")
+READ_BY = ("x", "label", "split_column", "groups", "weights", "test", "val")
 
 # The mean in the file is that of the rows it was fitted on, but for how another machine rounds.
 MEAN_TOLERANCE = 1e-6
@@ -99,14 +99,15 @@ def assess(classifier: Model, dataset: Dataset) -> Assessment:
 def open_as_trained(classifier: Model, source: str, given: dict[str, str]) -> Dataset:
     """A source, read with the options that are given, and else as the model's training read its own.
 
-    Other data than that of the training has its own validation and test splits, and need not have groups, a column of
-    splits, or the features and labels by these names; a note says without which of the last four options it was read.
+    Other data than that of the training has its own validation and test splits, and need not have weights, groups, a
+    column of splits, or the features and labels by these names; a note says without which options that may matter it
+    was read.
     Raises what `open_dataset` raises.
     """
     told = classifier.provenance.asked
     known = {name: told[name] for name in READ_BY if name in told and name not in given}
     tried: dict[str, str] = {}
-    for names in (READ_BY, READ_BY[:4], READ_BY[:3], READ_BY[:2]):
+    for names in (READ_BY, *(READ_BY[:many] for many in (5, 4, 3, 2))):
         used = {name: known[name] for name in names if name in known}
         others = [used[split] for split in ("val", "test") if split in used]
         # A model names files that are there, and sends nobody for others.
@@ -241,11 +242,16 @@ def prove(classifier: Model, dataset: Dataset) -> Proof:
     if reg == 0:
         return Proof(*told, why="reg is 0, and without a penalty there is no certificate; train with a small reg")
     advice = _advice(origin.solver)
-    labels, weight = numbers[examples.y], None
-    if origin.class_weight is not None:
-        if origin.class_weight != "balanced":
-            raise DataError("the model's file has a class_weight that is unknown; train it again, with linprobe tune")
-        weight = balanced(labels, len(classifier.classes))
+    labels = numbers[examples.y]
+    if origin.class_weight not in (None, "balanced"):
+        raise DataError("the model's file has a class_weight that is unknown; train it again, with linprobe tune")
+    if "weights" in origin.asked and examples.weights is None:
+        raise DataError(
+            f"{dataset.name}: the model was trained on weighted examples, and there are no weights here; give their "
+            "column, with --weights"
+        )
+    class_weight = None if origin.class_weight is None else "balanced"
+    weight = in_training(labels, len(classifier.classes), examples.weights, class_weight)
     try:
         found = certify(examples.X, labels, W[:, :, None], classifier.b[:, None], [reg], loss, sample_weight=weight)
     except UsageError as error:

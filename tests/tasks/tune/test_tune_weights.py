@@ -2,6 +2,7 @@
 
 # A figure of a run may be None, which fails the tests that compare it.
 # pyright: reportOptionalMemberAccess=false, reportArgumentType=false, reportOptionalOperand=false
+# pyright: reportOptionalSubscript=false
 
 from dataclasses import replace
 
@@ -46,13 +47,13 @@ def test_the_weights_are_scikit_learns():
 def test_in_every_split_the_classes_count_the_same_in_what_trains():
     y = draw().train.y
     fold = np.random.default_rng(0).integers(0, 3, len(y))
-    found = HeldOut.in_folds(fold).balanced(y, 3).weights.of(slice(None))
+    found = HeldOut.in_folds(fold).weighted(y, 3, None, "balanced").weights.of(slice(None))
     for split in range(3):
         rows = fold != split
         known = np.zeros(len(y))
         known[rows] = compute_sample_weight("balanced", y[rows])
         np.testing.assert_allclose(found[:, split], known / known.mean())
-    after = HeldOut.after(300).balanced(y, 3).weights.of(slice(None))
+    after = HeldOut.after(300).weighted(y, 3, None, "balanced").weights.of(slice(None))
     np.testing.assert_allclose(after[:, 0], compute_sample_weight("balanced", y[:300]))
 
 
@@ -101,3 +102,54 @@ def test_what_makes_no_sense_is_refused():
         Options("sgd", class_weight="balanced")
     with pytest.raises(UsageError, match="--class-weight odd: is unknown; use balanced"):
         Options(class_weight="odd")
+
+
+def weighing(n=500):
+    dataset = draw(n)
+    weights = np.random.default_rng(1).exponential(size=n)
+    return replace(dataset, train=replace(dataset.train, weights=weights), asked={"weights": "count"})
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("folds", [None, 3])
+def test_weights_of_examples_are_scikit_learns(folds, class_weight):
+    dataset = weighing()
+    result = tune(dataset, Options(regs=REG, folds=folds, class_weight=class_weight))
+    splits = make_splits(dataset, val=50, test=50, rule="stratified")
+    pool = part_of(splits, "train + validation")
+    X = pool.X[:] - part_of(splits, "train" if folds is None else "train + validation").X[:].mean(axis=0)
+
+    def known(rows, reg):
+        y, weight = pool.y[rows], pool.weights[rows]
+        if class_weight is not None:
+            weight = weight / np.bincount(y, weight)[y]
+        weight = weight / weight.mean()
+        model = LogisticRegression(C=1 / (2 * len(y) * reg), tol=1e-8, max_iter=2000).fit(X[rows], y, weight)
+        losses = -model.predict_log_proba(X[rows])[np.arange(len(y)), y]
+        return float((weight * losses).mean() + reg * np.sum(model.coef_**2))
+
+    fold = np.where(np.arange(len(pool)) < len(splits.train), 1, 0)
+    if folds is not None:
+        fold = make_folds(pool.y, 3, 0, dataset.classes)
+    for row in result.numbers.grid.rows:
+        each = [known(fold != number, row.reg) for number in range(folds or 1)]
+        assert row.objective == pytest.approx(np.mean(each), rel=1e-5)
+    best = result.numbers.grid.best.reg
+    assert result.numbers.refit.objective == pytest.approx(known(np.full(len(pool), True), best), rel=1e-5)
+    assert result.numbers.grid.weights == "count"
+    assert prove(result.classifier, dataset).proven
+    with pytest.raises(DataError, match="was trained on weighted examples, and there are no weights here"):
+        prove(result.classifier, draw())
+
+
+def test_weights_that_training_cannot_go_by_are_refused():
+    dataset = weighing()
+    with pytest.raises(IncompatibleError, match="--weights: is for the exact solver"):
+        tune(dataset, Options("sgd"))
+    only = replace(dataset.train, weights=(dataset.train.y == 1).astype(float))
+    with pytest.raises(DataError, match="examples of a single class have a weight above 0"):
+        tune(replace(dataset, train=only))
+    with pytest.raises(DataError, match="train has weights, and validation has none"):
+        tune(replace(dataset, val=draw(40).train))
+    with pytest.raises(DataError, match="500 rows, but weights "):
+        replace(dataset.train, weights=np.ones(3))

@@ -29,7 +29,7 @@ __all__ = [
     "value_of",
 ]
 
-COUNTS = 2**20  # kept at a time: they stay near the processor, and other arrays of this size are few
+COUNTS = 2**18  # kept at a time: ten times their 2 MiB is all the memory, and fewer take longer
 MANY_CLASSES = 100  # above which sorting by every class again and again takes longer than anybody waits
 
 METRICS: dict[str, NamedMetric] = {

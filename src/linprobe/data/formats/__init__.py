@@ -133,6 +133,7 @@ def open_dataset(
     test: Source | None = None,
     split_column: str | None = None,
     groups: str | None = None,
+    weights: str | None = None,
     size: str | int | Sequence[int] | None = None,
 ) -> Dataset:
     """Read a source, given by its name or its path.
@@ -156,6 +157,8 @@ def open_dataset(
         The column that says train, val or test of each row; one called split that says nothing else is found.
     groups : str, optional
         The column, key or file with the group of each row, such as a patient: a group is never in two splits or folds.
+    weights : str, optional
+        The column, key or file with what each row counts in training, 0 or more.
     size : int, str or sequence of int, optional
         The size in pixels that all pictures are cut and resized to: 64 for a square, (48, 64) or "48x64" for another,
         height first, and a third number for grey (1) or colour (3). By default the most frequent size; validation and
@@ -179,7 +182,7 @@ def open_dataset(
         Where a format needs a library that is not installed.
     """
     wanted = None if size is None else read_size(size)
-    dataset = read_source(source, Selection(x, label, split_column, groups, size=wanted))
+    dataset = read_source(source, Selection(x, label, split_column, groups, size=wanted, weights=weights))
     if wanted is not None:
         _refuse_other_size(called(source), dataset, wanted)
     shape = dataset.train.X.shape[1:]
@@ -191,9 +194,14 @@ def open_dataset(
                 f"--{split} {show(called(other), 200)}: --split-column {show(split_column)} says which rows are "
                 f"{split}; give one of the two"
             )
-        theirs = read_source(other, Selection(x, label, None, groups, dataset.columns, theirs_like))
+        theirs = read_source(
+            other,
+            Selection(
+                x, label, None, groups, dataset.columns, theirs_like, weights=weights if split == "val" else None
+            ),
+        )
         dataset = with_split(dataset, split, theirs, called(other))
-    asked = {"x": x, "label": label, "split_column": split_column, "groups": groups}
+    asked = {"x": x, "label": label, "split_column": split_column, "groups": groups, "weights": weights}
     asked["size"] = None if wanted is None else str(wanted)
     asked |= {split: os.fspath(other) for split, other in others.items() if isinstance(other, str | os.PathLike)}
     return replace(dataset, asked={name: text for name, text in asked.items() if text is not None})

@@ -33,7 +33,7 @@ def belonging(
                 f"--split-column {show(named.train.name)}: {place} has {' and '.join(own)} apart already; leave it out"
             )
         return named, _places_of(named.train)
-    asked = {name for name in (selection.x, selection.label, selection.groups) if name is not None}
+    asked = {name for name in (selection.x, selection.label, selection.groups, selection.weights) if name is not None}
     found = None if len(own) > 1 else _said([column for column in columns if column.train.name not in asked])
     if found is None:
         return None, None
@@ -120,11 +120,45 @@ def grouping(column: Column, told: Mapping[str, Told], places: Places | None) ->
     return alike(found)
 
 
-def _refuse_length(entry: Entry, groups: np.ndarray, rows: int) -> None:
-    if len(groups) != rows:
+def weighing(column: Column, told: Mapping[str, Told], places: Places | None) -> dict[str, np.ndarray]:
+    """What each example of each split counts (n,) float64; told: the labels, of which there must be as many.
+
+    A test split may have none: there every example counts once anyway.
+    """
+    sizes = {split: len(each.values) for split, each in told.items()}
+    if places is not None:
+        every = _weights(column.train)
+        _refuse_length(column.train, every, sum(sizes.values()), "weight")
+        return {split: every[where] for split, where in places.items()}
+    found = {split: _weights(column.splits[split]) for split in sizes if split in column.splits}
+    if "val" in sizes.keys() - found.keys():
+        name = show(column.train.name)
         raise DataError(
-            f"{entry.place}: --groups {show(entry.name)} has {len(groups):,} rows, and there are {rows:,} labels; give "
-            "one group for each row"
+            f"{column.train.place}: val has no {name}, which train has; give it one, or leave --weights out"
+        )
+    for split, weights in found.items():
+        _refuse_length(column.splits[split], weights, sizes[split], "weight")
+    return found
+
+
+def _weights(entry: Entry) -> np.ndarray:
+    """The weight of each row (n,). Raises DataError for what is not one."""
+    values = _values(entry)
+    for row, value in enumerate(values):
+        if not (_number(value) and 0 <= value < np.inf):
+            what = "no weight" if _missing(value) else f"the weight {show(_shown(value))}"
+            raise DataError(
+                f"--weights {show(entry.name)}: row {row:,} has {what}, and a number of 0 or more is expected; mend it "
+                f"in {show(entry.place, 200)}"
+            )
+    return np.array(values, np.float64)
+
+
+def _refuse_length(entry: Entry, found: np.ndarray, rows: int, what: str = "group") -> None:
+    if len(found) != rows:
+        raise DataError(
+            f"{entry.place}: --{what}s {show(entry.name)} has {len(found):,} rows, and there are {rows:,} labels; give "
+            f"one {what} for each row"
         )
 
 

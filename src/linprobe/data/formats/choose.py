@@ -2,21 +2,21 @@
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from linprobe.core.backend import Array
 from linprobe.data.dataset import Columns, Dataset, Examples
 from linprobe.data.formats.asked import named
-from linprobe.data.formats.belonging import Places, alone, belonging, grouping, ids_of, like_train, parts_of
+from linprobe.data.formats.belonging import alone, belonging, grouping, ids_of, like_train, parts_of, weighing
 from linprobe.data.formats.class_names import class_names_beside
-from linprobe.data.formats.entries import Column, Entry, Selection, array_of, columns_of, listed, one_naming, streamed
+from linprobe.data.formats.entries import Column, Entry, Selection, columns_of, listed, one_naming
+from linprobe.data.formats.matrices import examples_of, matrix_of
 from linprobe.data.formats.naming import read_name
-from linprobe.data.labels import Labels, Told, read_labels, unknown_labels
+from linprobe.data.labels import Told, read_labels, unknown_labels
 from linprobe.data.reading import show
-from linprobe.data.rows import StoredRows, rows_of
+from linprobe.data.rows import rows_of
 from linprobe.errors import DataError, UsageError
 
 __all__ = ["dataset_of"]
@@ -40,11 +40,16 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
         if selection.groups is None
         else _beside(place, columns, selection, selection.groups, "--groups", selection.like)
     )
+    weights = (
+        None
+        if selection.weights is None
+        else _beside(place, columns, selection, selection.weights, "--weights", selection.like)
+    )
     remarks: list[str] = []
     asked_split = selection.split_column
     said = None if asked_split is None else _beside(place, columns, selection, asked_split, "--split-column")
     said, places = belonging(place, columns, selection, said, remarks) if selection.labelled else (None, None)
-    columns = [column for column in columns if column not in (groups, said)]
+    columns = [column for column in columns if column not in (groups, weights, said)]
     asked = _asked_label(place, columns, selection, like)
     if like.table:
         features = [like_train(place, columns, name) for name in like.features]
@@ -81,7 +86,9 @@ def dataset_of(name: str, place: str, entries: Sequence[Entry], selection: Selec
         told = parts_of(told["train"], places)
     labels = read_labels(told, one_naming(label.splits.values()) or class_names_beside(columns, label, told, remarks))
     remarks += labels.notes
-    examples = _examples(features, labels, places, {} if groups is None else grouping(groups, told, places))
+    belongs = {} if groups is None else grouping(groups, told, places)
+    counts = {} if weights is None else weighing(weights, told, places)
+    examples = examples_of(features, labels, places, belongs, counts)
     table = _is_table(features)
     return Dataset.of_splits(
         name,
@@ -114,7 +121,7 @@ def _unlabelled(
     labels = unknown_labels({split: entry.shape[0] for split, entry in features[0].splits.items()})
     used = list(labels.numbers)
     examples = {
-        split: Examples(rows_of(_matrix(features, split, used, once=True)), y) for split, y in labels.numbers.items()
+        split: Examples(rows_of(matrix_of(features, split, used, once=True)), y) for split, y in labels.numbers.items()
     }
     ids, notes = ids_of(columns, labels)
     return Dataset.of_splits(
@@ -297,34 +304,3 @@ def _lengths(x: Entry, y: Entry) -> DataError:
         f"{x.place}: {features}has {x.shape[0]:,} rows, its labels {show(y.name)} are {y.shape[0]:,}{where}; give one "
         "label for each row"
     )
-
-
-def _examples(
-    features: Sequence[Column], labels: Labels, places: Places | None, groups: Mapping[str, np.ndarray]
-) -> dict[str, Examples]:
-    """Of each split X, as it lies in its file, and the labels; without the rows that have none."""
-    used = list(labels.numbers) if places is None else ["train"]
-    matrices = {split: _matrix(features, split, used) for split in used}
-    examples: dict[str, Examples] = {}
-    for split, y in labels.numbers.items():
-        X = matrices[split if places is None else "train"]
-        if places is not None:
-            where = places[split]
-            X = X[where] if isinstance(X, np.ndarray) and isinstance(where, slice) else StoredRows(X, where)
-        examples[split] = Examples.labelled(X if isinstance(X, np.ndarray) else rows_of(X), y, groups.get(split))
-    return examples
-
-
-def _matrix(features: Sequence[Column], split: str, used: Sequence[str], *, once: bool = False) -> Array:
-    """The features (n, *shape) of a split; used: all splits, which have them in one type.
-
-    once: to be read once and in order, and not held as a whole.
-    """
-    entries = [column.splits[split] for column in features]
-    if (table := entries[0].table) is None or len(entries[0].shape) > 1:
-        return streamed(entries[0]) if once else array_of(entries[0])
-    # Text has no types: a column may look like one of integers in one file, and not in another.
-    kinds = [column.splits[each].dtype for column in features for each in used]
-    names = [entry.name for entry in entries]
-    X = table.stream(names) if once else table.matrix(names)
-    return X.astype(np.result_type(X.dtype, *(kind for kind in kinds if kind is not None)), copy=False)

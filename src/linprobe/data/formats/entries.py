@@ -32,10 +32,10 @@ MOST_LISTED = 12
 
 
 class Selection(NamedTuple):
-    """What the user chose with --x, --label, --split-column and --groups: a key, a column or a file; None where the
-    source should say. like: what was chosen in the source to which this one belongs, as its validation or test split.
-    size: that encoded pictures are given. labelled: whether examples need labels; else all rows are there, in the order
-    of their file, under `unknown_labels`, and with the names that the source has for them.
+    """What the user chose with --x, --label, --split-column, --groups and --weights: a key, a column or a file; None
+    where the source should say. like: what was chosen in the source to which this one belongs, as its validation or
+    test split. size: that encoded pictures are given. labelled: whether examples need labels; else all rows are there,
+    in the order of their file, under `unknown_labels`, and with the names that the source has for them.
     """
 
     x: str | None = None
@@ -45,6 +45,7 @@ class Selection(NamedTuple):
     like: Columns | None = None
     size: PictureSize | None = None
     labelled: bool = True
+    weights: str | None = None
 
 
 def refuse_selection(source: str, selection: Selection) -> None:
@@ -52,7 +53,8 @@ def refuse_selection(source: str, selection: Selection) -> None:
     for option, asked in (("--x", selection.x), ("--label", selection.label)):
         if asked is not None:
             raise UsageError(f"{option} {show(asked)}: {source} has one kind of features and of labels; leave it out")
-    for option, asked in (("--split-column", selection.split_column), ("--groups", selection.groups)):
+    beside = {"--split-column": selection.split_column, "--groups": selection.groups, "--weights": selection.weights}
+    for option, asked in beside.items():
         if asked is not None:
             raise UsageError(f"{option} {show(asked)}: {source} has no columns; leave it out")
 

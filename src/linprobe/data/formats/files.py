@@ -234,6 +234,7 @@ def _with_files(folder: Path, entries: list[Entry], selection: Selection, format
         "label": selection.label,
         "split-column": selection.split_column,
         "groups": selection.groups,
+        "weights": selection.weights,
     }
     for option, asked in named.items():
         if asked is None or any(entry.name == asked for entry in entries):

@@ -37,7 +37,7 @@ def with_split(dataset: Dataset, split: Split, other: Dataset, source: str) -> D
     if given.X.shape[1:] != dataset.train.X.shape[1:]:
         what = "pictures" if len(given.X.shape) == len(dataset.train.X.shape) == 4 else "features"
         raise DataError(f"{option}: its {what} are {shapes[0]}, those of train are {shapes[1]}; make them alike")
-    given = Examples(given.X, _numbers(option, dataset, other, given), given.groups)
+    given = replace(given, y=_numbers(option, dataset, other, given))
     notes = [f"{show(source, 200)}: {note}" for note in other.notes]
     if split in own:
         notes.append(
@@ -48,7 +48,9 @@ def with_split(dataset: Dataset, split: Split, other: Dataset, source: str) -> D
     kind = np.result_type(dataset.train.X.dtype, given.X.dtype)
     groups = alike({name: part.groups for name, part in parts.items() if part.groups is not None})
     parts = {
-        name: Examples(_as(part.X, kind), part.y, groups.get(name)) if name in groups or part.X.dtype != kind else part
+        name: replace(part, X=_as(part.X, kind), groups=groups.get(name))
+        if name in groups or part.X.dtype != kind
+        else part
         for name, part in parts.items()
     }
     return replace(

@@ -199,7 +199,7 @@ def _solver(run: Run) -> SolverFacts:
     """Whether the solver is done: in a word, in sentences, and by which figures."""
     numbers, refit = run.numbers, run.numbers.refit
     if refit is not None:
-        tol, gap, weighted = numbers.grid.tol, refit.gap, numbers.grid.class_weight is not None
+        tol, gap, weighted = numbers.grid.tol, refit.gap, numbers.grid.weighted
         step = refit_step(refit, numbers.grid.best, numbers.loss, tol, numbers.grid.chosen_by, weighted=weighted)
         if gap is None:
             value = "Not known"

@@ -77,6 +77,7 @@ class SettingsTable:
     rows: list[SettingRow]
     all: int
     sorted_by: int
+    ascending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,13 @@ def table(settings: Settings, room: int) -> SettingsTable:
     titles = TITLES | {"val_metric": settings.metric.label}
     header = [SettingColumn(titles[name], kinds.get(name, "number")) for name in settings.columns]
     sorted_by = settings.columns.index("val_accuracy" if settings.by_accuracy else "val_metric")
-    return SettingsTable(header=header, rows=rows, all=len(settings.rows), sorted_by=sorted_by)
+    return SettingsTable(
+        header=header,
+        rows=rows,
+        all=len(settings.rows),
+        sorted_by=sorted_by,
+        ascending=not settings.metric.larger_is_better,
+    )
 
 
 @dataclass(frozen=True)

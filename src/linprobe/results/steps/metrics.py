@@ -34,7 +34,7 @@ def metrics_notes(test: Accuracy) -> tuple[str, ...]:
     """How their intervals come about, and what to think of accuracy's where examples are in groups."""
     if not test.metrics:
         return ()
-    of = counted(test.n, "example") if test.groups is None else f"{counted(test.groups, 'group')}, drawn whole"
+    of = counted(test.n, "example") if test.groups is None else f"{counted(test.groups, 'group')}"
     notes = (f"Accuracy's interval is Wilson's; all others are from {RESAMPLES:,} bootstrap resamples of the {of}.",)
     if "accuracy" in test.metrics:
         notes += ("Wilson's interval takes examples of one group for independent, and is too narrow if they are not.",)

@@ -25,7 +25,7 @@ from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import StoredRows
-from linprobe.data.weights import balanced
+from linprobe.data.weights import in_training
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
 
@@ -48,7 +48,7 @@ def kept(pool: Examples, classes: int, options: Options, resources: Resources) -
             room = _sgd_bytes(shape, size, classes, options, rounded=resources.products.rounded)
         if resources.held + size * shape[0] * shape[1] + room > resources.memory:
             return pool
-    return Examples(pool.X.kept(), pool.y, pool.groups)
+    return replace(pool, X=pool.X.kept())
 
 
 def _sgd_bytes(shape: tuple[int, int], size: int, classes: int, options: Options, *, rounded: bool) -> int:
@@ -163,8 +163,8 @@ class Tuning:
         )
 
     def _weighted(self, held_out: HeldOut) -> HeldOut:
-        """With the weights of the classes."""
-        return held_out if self.options.class_weight is None else held_out.balanced(self.pool.y, len(self.classes))
+        """With what every example counts in training."""
+        return held_out.weighted(self.pool.y, len(self.classes), self.pool.weights, self.options.class_weight)
 
     def _on_plan(self, plan: Plan) -> None:
         """Count what comes after training too; IncompatibleError where the memory is short of it."""
@@ -224,7 +224,7 @@ class Tuning:
     def _proven(self, solver: Exact, best: dict[str, float]) -> Refitted:
         X, y, reg, resources = self.pool.X, self.pool.y, np.array([best["reg"]]), self.control.resources
         progress = self.control.progress
-        weight = None if self.options.class_weight is None else balanced(y, len(self.classes))
+        weight = in_training(y, len(self.classes), self.pool.weights, self.options.class_weight)
         found = solve(
             *(X, y, reg),
             loss=solver.loss,

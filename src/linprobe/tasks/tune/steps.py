@@ -84,9 +84,9 @@ def settings_step(grid: Compared) -> Step:
         if lost:
             lines.append(Row("diverged", f"{lost} of {len(rows)}", "none; left out of the choice"))
     if grid.class_weight is not None:
-        lines.append(
-            Row("class weight", grid.class_weight, "in training; validation and test count every example once")
-        )
+        lines.append(Row("class weight", f"{grid.class_weight}, in training alone"))
+    if grid.weights is not None:
+        lines.append(Row("weights", f"{grid.weights}, in training alone"))
     if grid.metric is not None:
         best_is = "highest" if grid.chosen_by.larger_is_better else "lowest"
         lines.append(Row("chosen by", f"the {best_is} {grid.chosen_by.label} on {_judged_on(grid)}"))

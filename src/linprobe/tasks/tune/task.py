@@ -15,6 +15,7 @@ from linprobe.core.sgd.plan import Plan
 from linprobe.data.dataset import Dataset, Splits
 from linprobe.data.duplicates import identical_examples
 from linprobe.data.splits import Part, Rule, TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
+from linprobe.errors import DataError, IncompatibleError
 from linprobe.model import Model, Proven, Provenance
 from linprobe.model.evidence import Evidence, look
 from linprobe.results import Accuracy, Compared, Refit, Results, SourceData, tried
@@ -59,6 +60,7 @@ def tune(
     on_step = on_step or (lambda _: None)
     metric = find_metric(options.metric, options.loss, len(dataset.classes))
     refuse_what_is_not_finite(dataset)
+    weighted = _check_weights(dataset, options)
     rule: Rule = "stratified" if dataset.train.groups is None else "grouped"
     splits = make_splits(dataset, seed=options.seed, rule=rule, **options.sizes(dataset))
     # With folds there is one pool of rows from the start; else the preparation must not see validation either.
@@ -108,6 +110,7 @@ def tune(
         tol=said.tol,
         precision=said.precision,
         class_weight=options.class_weight,
+        weights=dataset.asked.get("weights", "") if weighted else None,
         iterations=said.iterations,
         schedule=said.schedule,
         folds=options.folds,
@@ -131,7 +134,7 @@ def tune(
         iterations=refitted.iterations,
         status=refitted.status,
     )
-    on_step(refit_step(refit, best, options.loss, grid.tol, metric, weighted=grid.class_weight is not None))
+    on_step(refit_step(refit, best, options.loss, grid.tol, metric, weighted=weighted or grid.class_weight is not None))
     temperature = tuning.temperature(found)
 
     provenance = Provenance(
@@ -168,6 +171,23 @@ def tune(
     options_said = {**provenance.tell(), "white": dataset.white}
     numbers = Results(options=options_said, data=data, grid=grid, refit=refit, test=test)
     return TuneResult(classifier, found, evidence, numbers)
+
+
+def _check_weights(dataset: Dataset, options: Options) -> bool:
+    """Whether examples have weights. Raises IncompatibleError for SGD, DataError where training can't go by them."""
+    weights = dataset.train.weights
+    if weights is None:
+        return False
+    if options.solver == "sgd":
+        raise IncompatibleError("--weights: is for the exact solver; leave it out, or use --solver exact")
+    if dataset.val is not None and dataset.val.weights is None:
+        raise DataError(f"{dataset.name}: train has weights, and validation has none; give both, or leave them out")
+    if len(np.unique(dataset.train.y[weights > 0])) < 2:
+        raise DataError(
+            f"{dataset.name}: examples of a single class have a weight above 0, and a classifier needs two; mend the "
+            "weights"
+        )
+    return True
 
 
 def _groups(splits: Splits, folds: int | None) -> dict[str, int]:
