@@ -12,7 +12,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from linprobe.core.losses import LOSSES
-from linprobe.core.metrics import METRICS, Counted, Sample, available, find_metric, fit_temperature, value_of
+from linprobe.core.metrics import METRICS, Counted, Sample, available, find_metric, fit_temperature, measure, value_of
 from linprobe.errors import IncompatibleError, UsageError
 
 truth: Any = metrics  # as users call it
@@ -172,6 +172,19 @@ def test_the_temperature_has_the_lowest_log_loss(seed):
     lowest: Any = minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-8})
     found = fit_temperature(scores.astype(np.float32), y)
     assert found == pytest.approx(np.exp(lowest.x), rel=1e-4)
+
+
+@pytest.mark.parametrize("largest", [1e30, 3.4e38, 1e308])
+@pytest.mark.parametrize("K", [2, 7])
+def test_scores_as_large_as_their_type_leave_numbers(K, largest):
+    sample = drawn(0, 60, K, ties=False)
+    scores = sample.scores.astype(np.float64 if largest > 1e300 else np.float32)
+    scores[:20] = np.sign(scores[:20]) * largest
+    found = measure(Sample(scores, sample.labels, True), available("softmax", K), temperature=0.3, times=5)
+    assert set(found) == {metric.name for metric in available("softmax", K)} | {"calibration_error_scaled"}
+    assert np.isfinite([figure.value for figure in found.values()]).all()
+    assert set(measure(Sample(scores, sample.labels, False), available("hinge", K), times=5)) < set(found)
+    fit_temperature(scores, sample.labels)
 
 
 def test_no_temperature_where_every_answer_is_right_or_none_tells_anything():

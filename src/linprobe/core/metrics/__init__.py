@@ -126,11 +126,13 @@ def find_metric(name: str, loss: str | Loss | None = None, classes: int | None =
     return metric
 
 
+@np.errstate(over="ignore")  # of scores as large as their type
 def value_of(metric: NamedMetric, sample: Sample) -> float:
     """A metric of examples that count 1 each."""
     return float(metric.of(Counted(sample, np.ones((len(sample), 1))))[0])
 
 
+@np.errstate(over="ignore")
 def measure(
     sample: Sample,
     metrics: Iterable[NamedMetric],

@@ -101,7 +101,7 @@ class Sample:
         if self.probabilistic:
             return self.probability(self.scores[:, k])
         own = self.scores[:, k].astype(np.float64)
-        return own - self.scores[:, 1 - k] if self.classes == 2 else own
+        return np.nan_to_num(own - self.scores[:, 1 - k]) if self.classes == 2 else own  # finite, as large as they are
 
     @cached_property
     def by_class(self) -> "tuple[InOrder, ...]":
@@ -110,8 +110,9 @@ class Sample:
         return tuple(InOrder.of(self.ranks(k), self.labels == k) for k in classes)
 
     def at(self, temperature: float) -> "Sample":
-        """The same with scores divided by a temperature."""
-        return Sample(self.scores / temperature, self.labels, self.probabilistic)
+        """The same with scores divided by a temperature, and the highest of each example at 0."""
+        below = self.scores.astype(np.float64) - self.highest[:, None]
+        return Sample((below / temperature).astype(np.float32), self.labels, self.probabilistic)
 
     def _chunks(self) -> Iterable[slice]:
         return row_chunks(len(self), max(1, CHUNK_SCORES // self.classes))

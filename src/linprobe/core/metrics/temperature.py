@@ -15,6 +15,7 @@ LOWEST, HIGHEST = 1e-3, 1e3  # of temperatures; beyond, there is nothing left of
 CHUNK_SCORES = 2**20
 
 
+@np.errstate(over="ignore")
 def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float | None:
     """The temperature with the lowest mean log-loss.
 
@@ -49,7 +50,7 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float | None:
         total = 0.0
         for rows in chunks:
             each = scores[rows].astype(np.float64)
-            each -= each.max(axis=1, keepdims=True)
+            each = np.maximum(each - each.max(axis=1, keepdims=True), NEVER)  # or 0 times infinity would be no number
             expected = np.einsum("nk,nk->n", softmax(inverse * each, axis=1), each)
             total += float((expected - np.take_along_axis(each, labels[rows, None], axis=1)[:, 0]).sum())
         return total

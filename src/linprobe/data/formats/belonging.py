@@ -14,7 +14,7 @@ from linprobe.data.labels import Labels, Told
 from linprobe.data.reading import show
 from linprobe.errors import DataError, UsageError
 
-__all__ = ["Places", "alike", "alone", "belonging", "grouping", "ids_of", "like_train", "parts_of"]
+__all__ = ["Places", "alike", "alone", "belonging", "grouping", "ids_of", "like_train", "parts_of", "weighing"]
 
 SPLIT_NAMES = ("split", "splits", "subset", "subsets", "partition", "set", "dataset_split", "data_split")
 MOST_SHOWN = 5
