@@ -32,6 +32,10 @@ def test_what_an_older_linprobe_did_not_record_is_none():
     del told["data"]["absent"], told["data"]["only_in_validation"], told["grid"]["precision"]
     found = of_json(Results, told)
     assert (found.data.absent, found.data.only_in_validation, found.grid.precision) == ((), None, None)
+    for name in ("metrics", "temperature"):
+        del told["test"][name]
+    found = of_json(Results, told)
+    assert (found.test.metrics, found.test.temperature, found.grid.chosen_by.name) == (None, None, "accuracy")
     told = to_json(run_of("worksheet").numbers)
     for name in ("tol", "schedule"):
         del told["optimum"][name]
