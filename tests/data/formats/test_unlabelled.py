@@ -116,7 +116,7 @@ def test_tables_are_read_in_order_without_holding_all_of_them(tmp_path, kind, mo
     source = table_of(kind, tmp_path, X)
     monkeypatch.setattr("linprobe.data.formats.columnar.ROWS_AT_ONCE", 7)
     # What would hold all rows asks here whether there is room.
-    monkeypatch.setattr("linprobe.data.formats.tables.TableFile._room", lambda *_: pytest.fail("all rows at once"))
+    monkeypatch.setattr("linprobe.data.formats.tables.TableFile._all", lambda *_: pytest.fail("all rows at once"))
     found = read_source(source, UNLABELLED).train.X
     assert found.shape == (50, 4)
     for step in (50, 1, 6, 7, 13, 30):

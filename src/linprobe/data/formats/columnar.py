@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ArrowFile", "entries_of_arrow", "entries_of_parquet"]
 
 LARGEST_FILE = 2**44
-ROWS_AT_ONCE = 16_384
+ROWS_AT_ONCE, BYTES_AT_ONCE = 16_384, 2**23
 MARK = b"ARROW1"  # of the file, which has an index; the stream has none
 
 
@@ -29,11 +29,13 @@ def entries_of_parquet(path: Path) -> list[Entry]:
         metadata, schema = file.metadata, file.schema_arrow
         unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
         refuse_unfolding(str(path), size, unpacked, "tables", AGAIN)
+    at_once = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE * metadata.num_rows // max(1, unpacked)))
 
     def batches(numbers: Sequence[int]) -> "Generator[pa.RecordBatch]":
         names = [schema.names[number] for number in numbers]
-        with pq.ParquetFile(path, pre_buffer=False) as again:
-            for batch in again.iter_batches(ROWS_AT_ONCE, columns=names):
+        # Mapped, or the library would read a whole group of rows, which may be all of them, before the first one.
+        with pq.ParquetFile(path, pre_buffer=False, memory_map=True) as again:
+            for batch in again.iter_batches(at_once, columns=names):
                 yield batch.select(names)
 
     return TableFile(path, "parquet", schema, metadata.num_rows, batches).entries()

@@ -6,13 +6,13 @@ import zipfile
 import zlib
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from linprobe.data.formats.bounds import refuse_unfolding
 from linprobe.data.formats.entries import Entry
 from linprobe.data.formats.npy import Header, broken, entries_of, read_header
+from linprobe.data.formats.unpacked import unpacked
 from linprobe.data.reading import readable, require_file, show
 from linprobe.errors import DataError, UnsafeFileError
 
@@ -63,9 +63,8 @@ def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> li
             if member.compress_type == zipfile.ZIP_STORED:
                 start = _start(path, member) + header.offset
                 return np.memmap(path, header.dtype, "r", start, header.shape, "F" if header.fortran else "C")
-            with zipfile.ZipFile(path) as again, again.open(member) as packed:
-                packed.read(header.offset)
-                return _unpacked(packed, header)
+            values = unpacked((header.size,), np.dtype(np.uint8), lambda: _pieces(path, member, header))
+            return values.view(header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
 
     def pickled() -> bytes:
         with _intact(path), readable(path), zipfile.ZipFile(path) as again, again.open(member) as packed:
@@ -84,18 +83,18 @@ def _start(path: Path, member: zipfile.ZipInfo) -> int:
     return member.header_offset + _LOCAL.size + name + extra
 
 
-def _unpacked(packed: IO[bytes], header: Header) -> np.ndarray:
-    """An array, unpacked piece by piece into memory of its size."""
-    values = np.empty(header.size, np.uint8)
+def _pieces(path: Path, member: zipfile.ZipInfo, header: Header) -> Generator[np.ndarray]:
+    """The bytes of an array, unpacked piece by piece: as many as its header announces."""
     place = 0
-    while piece := packed.read(2**20):
-        if place + len(piece) > len(values):
-            raise ValueError("more bytes than announced")
-        values[place : place + len(piece)] = np.frombuffer(piece, np.uint8)
-        place += len(piece)
-    if place < len(values):
+    with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
+        packed.read(header.offset)
+        while piece := packed.read(2**20):
+            place += len(piece)
+            if place > header.size:
+                raise ValueError("more bytes than announced")
+            yield np.frombuffer(piece, np.uint8)
+    if place < header.size:
         raise EOFError("fewer bytes than announced")
-    return values.view(header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from linprobe.data.formats.bounds import refuse_too_large
 from linprobe.data.formats.entries import Entry
 from linprobe.data.formats.lazy import Lazy, in_order
 from linprobe.data.formats.naming import read_name
+from linprobe.data.formats.unpacked import unpacked
 from linprobe.data.reading import class_names, readable, show
 from linprobe.errors import DataError, require
 
@@ -221,30 +222,33 @@ class TableFile:
             raise self._other_rows()
 
     def _all(self, features: _Features) -> np.ndarray:
-        found = self._room((self.rows, features.width), features.dtype)
-        for start, batch in self._parts(features):
-            features.put(batch, start, found[start : start + len(batch)])
+        shape = (self.rows, features.width)
+        self._refuse_too_large(shape, features.dtype)
+        found = unpacked(shape, features.dtype, lambda: self._unpacking(features))
         features.check()
         return found
 
     def _in_order(self, features: _Features) -> Lazy:
         def parts() -> Generator[np.ndarray]:
-            for start, batch in self._parts(features):
-                part = np.empty((len(batch), features.width), features.dtype)
-                features.put(batch, start, part)
+            for part in self._unpacking(features):
                 features.check()
                 yield part
 
         return in_order((self.rows, features.width), features.dtype, parts)
 
+    def _unpacking(self, features: _Features) -> Generator[np.ndarray]:
+        for start, batch in self._parts(features):
+            part = np.empty((len(batch), features.width), features.dtype)
+            features.put(batch, start, part)
+            yield part
+
     def _other_rows(self) -> DataError:
         return DataError(f"{self.path}: does not have the {self.rows:,} rows that it announces; {AGAIN}")
 
-    def _room(self, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    def _refuse_too_large(self, shape: tuple[int, int], dtype: np.dtype) -> None:
         needed = math.prod(shape) * dtype.itemsize
         what = f"{shape[0]:,} rows of {shape[1]:,} numbers"
         refuse_too_large(str(self.path), needed, what, "take fewer, or save them with numpy.save, which is not loaded")
-        return np.empty(shape, dtype)
 
 
 @contextlib.contextmanager

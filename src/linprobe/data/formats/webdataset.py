@@ -8,7 +8,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from linprobe.data.formats.naming import Split, read_name
 from linprobe.data.formats.npy import broken, read_header
 from linprobe.data.formats.picture_files import ENDINGS, read_bounded
 from linprobe.data.formats.tar_files import Member, members
+from linprobe.data.formats.unpacked import unpacked
 from linprobe.data.labels import Told, read_labels, unknown_labels
 from linprobe.data.reading import readable, show
 from linprobe.errors import DataError, UnsafeFileError, UsageError
@@ -253,29 +254,36 @@ def _picture(example: _Example, kinds: set[str]) -> Picture:
 
 def _arrays(examples: Sequence[_Example]) -> np.ndarray:
     """The arrays of all examples, which must be alike, in one."""
-    found: np.ndarray | None = None
-    for row, example in enumerate(examples):
-        place = f"{example.place}.npy"
-        raw = example.read("npy", LONGEST_ARRAY)
-        with broken(place, AGAIN):
-            header = read_header(io.BytesIO(raw))
-        if header.dtype.kind not in "biuf":
-            raise DataError(f"{place}: holds {show(str(header.dtype))}, and numbers are expected; convert them")
-        if header.size != len(raw) - header.offset:
-            raise DataError(
-                f"{place}: announces {header.dtype} {header.shape}, {header.size:,} bytes, and has "
-                f"{len(raw) - header.offset:,}; {AGAIN}"
-            )
-        if found is None:
-            found = np.empty((len(examples), *header.shape), header.dtype)
-        if (header.shape, header.dtype) != (found.shape[1:], found.dtype):
-            raise DataError(
-                f"{place}: is {header.dtype} {header.shape}, where those before it are {found.dtype} "
-                f"{found.shape[1:]}; make them alike"
-            )
-        values = np.frombuffer(raw, header.dtype, offset=header.offset)
-        found[row] = values.reshape(header.shape, order="F" if header.fortran else "C")
-    assert found is not None  # noqa: S101  # train has examples, or read_labels refuses
-    X: Array = array_of(Entry("npy", examples[0].place, found.shape, found.dtype, lambda: found))
+    first = _array(examples[0])  # train has examples, or read_labels refuses
+
+    def rows() -> Generator[np.ndarray]:
+        for example in examples:
+            values = _array(example)
+            if (values.shape, values.dtype) != (first.shape, first.dtype):
+                raise DataError(
+                    f"{example.place}.npy: is {values.dtype} {values.shape}, where those before it are {first.dtype} "
+                    f"{first.shape}; make them alike"
+                )
+            yield values[None]
+
+    shape = (len(examples), *first.shape)
+    found = Entry("npy", examples[0].place, shape, first.dtype, lambda: unpacked(shape, first.dtype, rows))
+    X: Array = array_of(found)
     assert isinstance(X, np.ndarray)  # noqa: S101  # as the array is one
     return X
+
+
+def _array(example: _Example) -> np.ndarray:
+    place = f"{example.place}.npy"
+    raw = example.read("npy", LONGEST_ARRAY)
+    with broken(place, AGAIN):
+        header = read_header(io.BytesIO(raw))
+    if header.dtype.kind not in "biuf":
+        raise DataError(f"{place}: holds {show(str(header.dtype))}, and numbers are expected; convert them")
+    if header.size != len(raw) - header.offset:
+        raise DataError(
+            f"{place}: announces {header.dtype} {header.shape}, {header.size:,} bytes, and has "
+            f"{len(raw) - header.offset:,}; {AGAIN}"
+        )
+    values = np.frombuffer(raw, header.dtype, offset=header.offset)
+    return values.reshape(header.shape, order="F" if header.fortran else "C")
