@@ -19,6 +19,7 @@ WINDOW = 60  # rows, of blocks of 4
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(feed, "WINDOW", WINDOW * D)
+    monkeypatch.setattr(feed, "BLOCKS", 16)
 
 
 def make(seed=0):

@@ -10,8 +10,9 @@ from linprobe.core.backend import row_chunks
 __all__ = ["Feed", "Streamed", "feed_bytes", "window_rows"]
 
 # Numbers of the rows that are shuffled among each other: the same whatever memory there is, so that a seed has the same
-# bits with more of it. They are of so many blocks from anywhere in the data, which may come sorted by class.
-WINDOW, BLOCKS = 2**23, 16
+# bits with more of it. They are of so many blocks from anywhere in the data, which may come sorted by class: then a
+# window has each class in its share but for chance, and of 16 blocks that cost a hundredth of accuracy.
+WINDOW, BLOCKS = 2**23, 128
 READ_ROWS = 1024  # at a time
 
 
