@@ -60,3 +60,14 @@ def test_the_path_of_the_gpu_benchmark_runs_on_the_cpu(run):
     assert [line.split()[-1] for line in out.splitlines()[-6:]] == ["gap"] * 6
     for line in ("6 λ at once", "bare products of its passes", "peak memory", "passes over the data"):
         assert line in out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_streaming_benchmark_tunes_what_it_makes_and_reads_it(run):
+    out = run("streaming.py", "--rows=3000", "--features=8", "--memory=600MiB", "--tol=1e-2")
+    assert "3,000 x 8 float16, 0.00 GiB; 10 classes, 2 λ" in out
+    held = re.search(r"^tune within 600MiB: the most held, MiB +(\d+)$", out, re.MULTILINE)
+    assert held is not None
+    assert 40 < int(held[1]) < 600
+    assert len(re.findall(r"^(?:the disk|streaming|float32).* \d+\.\d\d +\d+ +\d+\.\d\d$", out, re.MULTILINE)) == 4

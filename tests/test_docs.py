@@ -147,6 +147,7 @@ def write_sources(folder):
 
 # What a page takes for granted that the reader has.
 PREPARED = {
+    "docs/how-to/machine.md": write_embeddings,
     "README.md": write_photo,
     "docs/how-to/embeddings.md": write_embeddings,
     "docs/how-to/compare.md": write_layers,

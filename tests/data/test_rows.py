@@ -121,6 +121,8 @@ def clouds(n=3 * CHUNK_ROWS, D=20, K=4, dtype="float32"):
     rng = np.random.default_rng(5)
     y = rng.integers(0, K, n)
     X = rng.standard_normal((n, D)) * np.geomspace(1, 10, D) + rng.standard_normal((K, D))[y] + 3
+    if np.dtype(dtype).kind == "u":
+        X = np.abs(X)
     return Dataset("clouds", Examples(X.astype(dtype), y), None, tuple("abcd"))
 
 
@@ -144,13 +146,16 @@ def test_rows_that_do_not_fit_are_read_in_every_pass_and_end_in_the_same_model(f
     np.testing.assert_allclose(parts.classifier.W, whole.classifier.W, atol=1e-3 * np.abs(whole.classifier.W).max())
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float64", "int16"])
-def test_features_of_another_type_are_those_of_float32(dtype):
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int16", "int8", "uint8"])
+def test_features_of_another_type_are_those_of_float32(dtype, streamed):
     dataset = clouds(600, dtype=dtype)
+    assert dataset.train.X.dtype == dtype
     options = Options(regs=np.array([1e-3, 1e-1]))
     X = dataset.train.X.astype(np.float32)
     same = tune(Dataset("clouds", Examples(X, dataset.train.y), None, tuple("abcd")), options)
-    found = tune(dataset, options)
+    memory = sum(solve_bytes(dataset.train.X.shape, 4, 1, 8)) + 600 * 20 * 2 if streamed else None
+    found = tune(dataset, options, resources=lambda: Resources(memory=memory))
     np.testing.assert_allclose(found.found.objective, same.found.objective, rtol=1e-6)
     assert found.numbers.test == same.numbers.test
 
