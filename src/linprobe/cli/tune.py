@@ -40,17 +40,6 @@ __all__ = ["tune"]
 Solver = Literal["exact", "sgd"]
 Loss = Literal["softmax", "squared_hinge", "hinge"]
 ClassWeight = Literal["balanced"]
-Metric = Literal[
-    "accuracy",
-    "top5",
-    "balanced_accuracy",
-    "mean_per_class_recall",
-    "macro_f1",
-    "auroc",
-    "average_precision",
-    "log_loss",
-    "calibration_error",
-]
 
 
 def tune(
@@ -81,9 +70,12 @@ def tune(
         typer.Option(metavar="AXIS", help="Learning rates of --solver sgd, likewise.", rich_help_panel=SETTINGS),
     ] = None,
     metric: Annotated[
-        Metric,
+        str,
         typer.Option(
-            help="What decides, on validation or over the folds; test shows all of them.", rich_help_panel=SETTINGS
+            metavar="METRIC",
+            help="What decides, on validation or over the folds: accuracy, top5, balanced_accuracy, "
+            "mean_per_class_recall, macro_f1, auroc, average_precision, log_loss or calibration_error; test shows all.",
+            rich_help_panel=SETTINGS,
         ),
     ] = "accuracy",
     folds: Annotated[

@@ -4,15 +4,19 @@
 # pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false, reportArgumentType=false
 # pyright: reportOptionalOperand=false, reportOperatorIssue=false
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
+from linprobe.cli import app
 from linprobe.compare.held_out import make_folds
 from linprobe.core.metrics import METRICS
 from linprobe.data.dataset import Dataset, Examples
@@ -170,3 +174,10 @@ def test_every_metric_can_choose():
         if name != "accuracy":
             assert METRICS[name].label in step.table.header
             assert any(row.what == "chosen by" and METRICS[name].label in row.found for row in step.rows)
+
+
+def test_the_help_of_the_command_names_every_metric():
+    group: Any = typer.main.get_command(app)
+    option = next(one for one in group.commands["tune"].params if one.name == "metric")
+    known = {name for metric in METRICS.values() for name in (metric.name, *metric.also)} - {"ece"}
+    assert known <= set(re.findall(r"\w+", option.help))
