@@ -173,7 +173,7 @@ class StoredRows(Rows):
         return self.values * self.dtype.itemsize
 
     def read(self, rows: slice | np.ndarray, like: Array | None = None) -> Array:  # noqa: D102
-        part = self[rows]
+        part: Array = self[rows]
         if like is None:
             return part
         if is_sparse(part):
