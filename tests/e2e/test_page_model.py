@@ -18,9 +18,10 @@ from PIL import Image
 from linprobe.cli import main
 from linprobe.data.sight import see
 from linprobe.errors import DataError
-from linprobe.report.page import ASSETS, render, write_page
+from linprobe.report.page import render, write_page
 from linprobe.report.page.model import model_of as payload
 from linprobe.report.page.names import class_names, isolated
+from linprobe.report.page.template import ASSETS
 from makers import picture  # pyright: ignore[reportMissingImports]
 from runs import HOSTILE, made_up, run_of  # pyright: ignore[reportMissingImports]
 
