@@ -160,6 +160,12 @@ def test_other_groups_and_a_single_group_are_refused(make):
         compare_runs([make("c", right([1])), make("d", right([1]), groups=np.array(["x"] * N, object))])
 
 
+def test_a_single_test_example_is_refused(make):
+    folders = [make(name, right(wrong, 1)) for name, wrong in (("a", []), ("b", [0]))]
+    with pytest.raises(IncompatibleError, match="a: was tested on a single example"):
+        compare_runs(folders)
+
+
 def test_one_run_and_the_same_twice_are_refused(make):
     folder = make("a", right([1]))
     with pytest.raises(UsageError, match="give two or more runs"):

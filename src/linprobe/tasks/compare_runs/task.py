@@ -109,6 +109,11 @@ def compare_runs(folders: Sequence[Path]) -> RunsComparison:
     names, runs = _names(folders), [_read(folder) for folder in folders]
     for folder, (_, predictions) in zip(folders[1:], runs[1:], strict=True):
         _require_same_rows(folders[0], runs[0][1], folder, predictions)
+    if len(runs[0][1].rows) < 2:
+        raise IncompatibleError(
+            f"{folders[0]}: was tested on a single example, which says nothing of how much they differ; make the runs "
+            "with a larger --test-size"
+        )
     groups = _common_groups(folders, [predictions for _, predictions in runs])
     right = np.stack([predictions.right for _, predictions in runs], axis=1)
     order = np.argsort(-right.sum(axis=0), kind="stable")
