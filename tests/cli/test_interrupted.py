@@ -14,7 +14,10 @@ import pytest
 from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from safetensors import safe_open
 
+from alike import assert_same_test  # pyright: ignore[reportMissingImports]
 from linprobe.compare.checkpoint import Checkpoint
+from linprobe.results import Accuracy
+from linprobe.results.tables import of_json
 
 SMALL = ["--train-size", "300", "--dev", "50", "--batch-size", "32", "--learning-rate", "1e-4:1e-2:4:log",
          "--reg", "0.01:1:3:log"]  # fmt: skip
@@ -241,7 +244,7 @@ def test_ctrl_c_keeps_the_fits_that_are_proven_and_the_others_go_on(interrupted,
     found = json.loads((tmp_path / "run" / "run.json").read_text())
     for name in ("reg", "val_accuracy", "train_accuracy", "status"):
         assert found["grid"]["best"][name] == expected["grid"]["best"][name]
-    assert found["test"] == expected["test"]
+    assert_same_test(*(of_json(Accuracy, numbers["test"]) for numbers in (found, expected)))
 
 
 @pytest.mark.slow
@@ -257,9 +260,9 @@ def test_sigterm_ends_it_at_once_and_the_next_run_goes_on_and_sweeps(tmp_path):
 
 @pytest.mark.parametrize("work", ["worksheet", "tune"])
 def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatch, tmp_path):
-    places = {"worksheet": "learn.worksheet.exercise.find_optimum", "tune": "tasks.tune.task.observe"}
+    places = {"worksheet": "learn.worksheet.exercise.find_optimum", "tune": "tasks.tune.task.look"}
     with monkeypatch.context() as patch:
-        patch.setattr(f"linprobe.{places[work]}", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(f"linprobe.{places[work]}", lambda *_, **__: signal.raise_signal(signal.SIGINT))
         status, _, err, _ = interrupted(QUICK[work])
     assert status == 130
     assert re.search(r"interrupted; the work so far \(([0-9,]+) of \1 iterations\) is kept in run.checkpoint", err)

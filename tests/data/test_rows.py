@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alike import assert_same_test  # pyright: ignore[reportMissingImports]
 from linprobe.compare.solver import Resources
 from linprobe.core.exact.problem import solve_bytes
 from linprobe.data.dataset import Dataset, Examples
@@ -142,7 +143,7 @@ def test_rows_that_do_not_fit_are_read_in_every_pass_and_end_in_the_same_model(f
     for name in ("objective", "loss"):
         np.testing.assert_allclose(getattr(parts.found, name), getattr(whole.found, name), rtol=2e-6)
     assert parts.found.best == whole.found.best
-    assert parts.numbers.test == whole.numbers.test
+    assert_same_test(parts.numbers.test, whole.numbers.test)
     np.testing.assert_allclose(parts.classifier.W, whole.classifier.W, atol=1e-3 * np.abs(whole.classifier.W).max())
 
 
@@ -157,7 +158,7 @@ def test_features_of_another_type_are_those_of_float32(dtype, streamed):
     memory = sum(solve_bytes(dataset.train.X.shape, 4, 1, 8)) + 600 * 20 * 2 if streamed else None
     found = tune(dataset, options, resources=lambda: Resources(memory=memory))
     np.testing.assert_allclose(found.found.objective, same.found.objective, rtol=1e-6)
-    assert found.numbers.test == same.numbers.test
+    assert_same_test(found.numbers.test, same.numbers.test)
 
 
 MEASURED = """
