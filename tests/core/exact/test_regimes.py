@@ -1,5 +1,6 @@
 """Where probes live: few rows, many features, weak penalties; and what is done with heads that fail there."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,8 @@ from linprobe.core.exact.solver import solve
 from linprobe.core.exact.span import turned
 from linprobe.core.losses import smooth_loss
 from linprobe.core.losses.curvature import total_curvature
+from linprobe.errors import DataError
+from linprobe.estimators.probe_search import EdgeOfGridWarning, ProbeSearch
 
 BOTH = pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 
@@ -106,6 +109,31 @@ def test_rows_that_occur_twice_have_fewer_coordinates():
     inside, _, _ = turned(problem, None)
     assert inside.shape == (80, 59)
     np.testing.assert_allclose(inside[60:], inside[:20], atol=1e-10)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_few_rows_with_a_number_that_is_not_finite_are_refused_without_a_warning(bad):
+    X, y = wide()
+    X[7, 5] = bad
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match="row 7, column 5"):
+            solve(X.astype(np.float32), y, np.ones(1))
+
+
+def test_a_search_of_features_whose_squares_single_precision_has_not_is_in_double():
+    X, y = wide()
+    C = np.array([1e-2, 1.0, 1e2])
+    found = []
+    for scale in (1.0, 1e30):
+        search = ProbeSearch(param_grid={"C": C / scale**2}, cv=3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            warnings.simplefilter("ignore", EdgeOfGridWarning)
+            found.append(search.fit((X * scale).astype(np.float32), y))
+    scores = [search.cv_results_["mean_test_score"] for search in found]
+    np.testing.assert_allclose(*scores, atol=1 / len(y))
+    assert found[0].best_index_ == found[1].best_index_
 
 
 def test_rows_stay_as_they_are_where_memory_is_short(monkeypatch):

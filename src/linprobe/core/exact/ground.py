@@ -27,12 +27,14 @@ class Ground:
 
     def turned(self, problem: Problem, dtype: str) -> tuple[Problem, Span]:
         """The problem in the coordinates of the span of its rows, of this type, and the way back."""
-        if self._turned is None:
-            self._turned = turned(problem, self.weight)
-        coordinates, span, metric = self._turned
-        if dtype not in self._rows:
-            rows = namespace(coordinates).astype(coordinates, getattr(namespace(coordinates), dtype), copy=False)
-            self._rows[dtype], self._metrics[dtype] = StoredRows(rows), metric.like(rows)
+        # Numbers that are not finite are refused later, and too large a variance is for double precision.
+        with quiet(problem.array([])):
+            if self._turned is None:
+                self._turned = turned(problem, self.weight)
+            coordinates, span, metric = self._turned
+            if dtype not in self._rows:
+                rows = namespace(coordinates).astype(coordinates, getattr(namespace(coordinates), dtype), copy=False)
+                self._rows[dtype], self._metrics[dtype] = StoredRows(rows), metric.like(rows)
         return problem.on(self._rows[dtype]), span
 
     def metric(self, problem: Problem, like: Array) -> Metric:

@@ -61,34 +61,36 @@ def turned(problem: Problem, weight: np.ndarray | None) -> tuple[Array, Span, Me
     (rows,) = problem.X.map(_About(centre), like, size=CHUNK_ROWS)
     columns = xp.asarray(rows[:].T, copy=True)
     del rows
-    by_rows = _along_own_axes(columns) if weight is None else None
-    coordinates, span, metric = by_rows or _along_features(columns, weight, centred=problem.intercept)
-    return coordinates, replace(span, centre=centre), metric
+    by_rows = _along_own_axes(columns, centre) if weight is None else None
+    return by_rows or _along_features(columns, centre, weight, centred=problem.intercept)
 
 
-def _along_own_axes(columns: Array) -> tuple[Array, Span, Metric] | None:
-    """Coordinates (n, r) of rows, columns (D, n), all of one weight, along the axes of their inner products.
+def _along_own_axes(columns: Array, centre: Array) -> tuple[Array, Span, Metric] | None:
+    """Coordinates (n, r) of rows less a centre, columns (D, n), all of one weight, along the axes of their products.
 
     None where these, squares of what the features are, do not tell the stillest axes from rounding.
     """
     xp, n = namespace(columns), columns.shape[1]
     inner = xp.zeros((n, n), dtype=xp.float64, device=columns.device)
-    squares, axes = principal_axes(add_gram(inner, columns))
+    add_gram(inner, columns)
+    if not bool(xp.all(xp.isfinite(xp.linalg.diagonal(inner)))):
+        return None
+    squares, axes = principal_axes(inner)
     highest = float(squares[-1])
     lost = int(xp.count_nonzero(squares <= ROUNDING * highest))
     if not highest > 0 or int(xp.count_nonzero(squares > SOUND * highest)) < n - lost:
         return None
     squares, axes = squares[lost:], axes[:, lost:]
     lengths = squares**0.5
-    centre = xp.zeros(0, dtype=xp.float64, device=columns.device)
     metric = Metric(squares * 0, None, squares[:0], squares / n)
     return axes * lengths, Span(centre, columns, axes / lengths), metric
 
 
-def _along_features(columns: Array, weight: np.ndarray | None, *, centred: bool) -> tuple[Array, Span, Metric]:
-    """The same in an orthonormal basis, whatever there is, of rows of this weight."""
+def _along_features(
+    columns: Array, centre: Array, weight: np.ndarray | None, *, centred: bool
+) -> tuple[Array, Span, Metric]:
+    """The same of any rows, of this weight, in an orthonormal basis."""
     xp = namespace(columns)
-    centre = xp.zeros(0, dtype=xp.float64, device=columns.device)
     basis, coordinates = orthonormal(columns)
     coordinates = xp.asarray(coordinates.T, copy=True)
     metric = fit_metric(coordinates, columns[:, :0], weight, centred=centred)
