@@ -124,7 +124,7 @@ def test_few_rows_with_a_number_that_is_not_finite_are_refused_without_a_warning
 def test_a_search_of_features_whose_squares_single_precision_has_not_is_in_double():
     X, y = wide()
     C = np.array([1e-2, 1.0, 1e2])
-    found = []
+    found: list[Any] = []
     for scale in (1.0, 1e30):
         search = ProbeSearch(param_grid={"C": C / scale**2}, cv=3)
         with warnings.catch_warnings():
@@ -132,7 +132,7 @@ def test_a_search_of_features_whose_squares_single_precision_has_not_is_in_doubl
             warnings.simplefilter("ignore", EdgeOfGridWarning)
             found.append(search.fit((X * scale).astype(np.float32), y))
     scores = [search.cv_results_["mean_test_score"] for search in found]
-    np.testing.assert_allclose(*scores, atol=1 / len(y))
+    np.testing.assert_allclose(scores[0], scores[1], atol=1 / len(y))
     assert found[0].best_index_ == found[1].best_index_
 
 
