@@ -126,7 +126,7 @@ def test_a_search_of_features_whose_squares_single_precision_has_not_is_in_doubl
     C = np.array([1e-2, 1.0, 1e2])
     found: list[Any] = []
     for scale in (1.0, 1e30):
-        search = ProbeSearch(param_grid={"C": C / scale**2}, cv=3)
+        search = ProbeSearch(param_grid={"C": (C / scale**2).tolist()}, cv=3)
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
             warnings.simplefilter("ignore", EdgeOfGridWarning)
