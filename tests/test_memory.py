@@ -110,6 +110,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     "batches of several sizes": {"n": 5_000, "features": 40, "classes": 4, "heads": 500, "batch_sizes": [10, 5_000]},
     "rows of the batch": {"n": 4_000, "features": 6_000, "classes": 10, "heads": 5, "batch_sizes": [4_000]},
     "two classes": {"n": 5_000, "features": 20, "classes": 2, "heads": 1_000, "batch_sizes": [5_000]},
+    "weights of two classes": {"n": 50, "features": 10_000, "classes": 2, "heads": 900},
+    "momentum and average of two classes": {
+        "n": 50, "features": 8_000, "classes": 2, "heads": 900, "momenta": [0.9], "average": 0.5,
+    },
+    "patience with two classes": {
+        "n": 50, "features": 6_000, "classes": 2, "heads": 900, "patience": 2, "iterations": 5,
+    },
     "many classes": {"n": 5_000, "features": 100, "classes": 1_000, "heads": 2, "batch_sizes": [5_000]},
     "many curves": {"n": 50, "features": 10, "classes": 2, "heads": 5_000, "iterations": 119, "batch_sizes": [2]},
     "epochs": {"n": 2_000_000, "features": 4, "classes": 2, "heads": 5, "epochs": 0.03, "batch_sizes": [20_000]},

@@ -10,7 +10,8 @@ from linprobe.core import measure as evaluate
 from linprobe.core.backend import Products, backend_on, device_of, move, namespace, to_numpy
 from linprobe.core.losses import find_loss
 from linprobe.core.measure import highest, score_stack
-from linprobe.core.sgd.stack import Stack, idle_table
+from linprobe.core.sgd.stack import Stack
+from linprobe.core.sgd.tables import idle_table
 from linprobe.core.sgd.training import Data, Heads, StackRun, Start, Training
 from stacks import follow
 

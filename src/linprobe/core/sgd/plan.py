@@ -7,6 +7,7 @@ import numpy as np
 
 from linprobe.core.backend import SWEEP_ELEMENTS
 from linprobe.core.losses import find_loss
+from linprobe.core.sgd.columns import columns_of
 from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import STEPS_AHEAD, record_interval
 from linprobe.errors import IncompatibleError
@@ -102,6 +103,7 @@ def stack_bytes(count: int, heads: Heads, training: Training, work: Work) -> int
     itemsize, columns, batch = work.itemsize, count * work.classes, int(heads.batch_size.max())
     weights = work.features * columns * itemsize
     arrays = 1 + bool(heads.momentum.any()) + bool(training.average)
+    arrays += columns_of(work.classes) < work.classes  # at the end, what is made of the columns
 
     def scores(rows: int) -> int:
         # Numbers per example and head: in softmax its sums, in the highest score a running maximum and two labels of 8

@@ -7,30 +7,36 @@ import numpy as np
 
 from linprobe.core.backend import Array, Products, move, namespace, sweep_rows, take_rows, to_numpy
 from linprobe.core.losses import find_loss
+from linprobe.core.sgd.columns import columns_of, join, part
 from linprobe.core.sgd.settings import Data, Heads, Training
 from linprobe.core.sgd.state import HeadStatus, Parameters, Start, State
+from linprobe.core.sgd.tables import (
+    AFTER,
+    DECAY,
+    DOUBLE_REG,
+    FACTOR,
+    MOMENTUM,
+    RATE,
+    RESCALE,
+    SCALE,
+    SHARE,
+    step_tables,
+)
 from linprobe.errors import UsageError
 
-__all__ = ["Stack", "idle_table", "initial_weights", "shares"]
+__all__ = ["Stack", "initial_weights", "shares"]
 
 # A head has diverged when its objective is not finite, or is this many times its first one. Plain SGD can wander far
 # and come back, but not from six orders of magnitude: the float32 digits that made the difference are gone by then.
 EXPLOSION = 1e6
 
-# W is held as scale · V. Float32 keeps its relative precision at any size; only its exponent may run out,
-# and sooner in the squares of the penalty.
-SCALE_RANGE = (1e-9, 1e9)
-
-# The rows of the table that a step is given, one number per head: see `Stack.tables`.
-SCALE, RESCALE, FACTOR, AFTER, DECAY, RATE, DOUBLE_REG, MOMENTUM = range(8)
-
 
 class Stack:
     """H heads on the same features: W = scale · V, so that weight decay is a multiplication per head.
 
-    V (D, K·H) and b (K, H) are in the type and on the device of X. What depends on the settings alone (rates, decay,
-    scales) is computed in float64 NumPy and handed to each step as a small table; the step itself never needs the host,
-    so a CUDA device can replay it as one graph.
+    V (D, C·H) and b (K, H) are in the type and on the device of X; C is K, or of two classes 1, as `columns` says. What
+    depends on the settings alone (rates, decay, scales) is computed in float64 NumPy and handed to each step as a small
+    table; the step itself never needs the host, so a CUDA device can replay it as one graph.
     """
 
     def __init__(
@@ -44,8 +50,12 @@ class Stack:
         self.dtype = to_numpy(X[:1]).dtype
         self.has_bias = training.intercept != "none"
         like = {"dtype": X.dtype, "device": X.device}
-        flat = (self.shape[0], self.shape[1] * self.shape[2])
+        self.columns = columns_of(data.classes)
+        self.parted = self.columns < data.classes
+        flat = (self.shape[0], self.columns * self.shape[2])
         if isinstance(start, State):
+            if self.parted and start.parameters.common is None:
+                start = start.parted(data.classes)
             if start.parameters.V.shape != flat:
                 raise UsageError(f"the state is of a stack of other shape: {start.parameters.V.shape}, not {flat}")
             self.standing = start.standing
@@ -56,21 +66,25 @@ class Stack:
             else:
                 W, b = np.array(start.W, self.dtype, order="C"), np.zeros(self.shape[1:], self.dtype)
                 b[...] = 0 if start.b is None else start.b
-            self.standing = HeadStatus.of(heads)
+            self.standing = HeadStatus.of(heads, parted=self.parted)
+            V, common = part(W) if self.parted else (W, None)
             # Plain SGD and SGD with momentum are different steps; a search puts their heads into different stacks.
             self.parameters = Parameters(
-                V=move(W.reshape(flat), products.device),
+                V=move(np.ascontiguousarray(V).reshape(flat), products.device),
                 b=move(b, products.device),
                 M=xp.zeros(flat, **like) if np.any(heads.momentum) else None,
                 M_bias=xp.zeros(self.shape[1:], **like),
                 mean=xp.zeros(flat, **like) if training.average else None,
                 mean_bias=xp.zeros(self.shape[1:], **like),
+                common=None if common is None else move(common, products.device),
+                mean_share=xp.zeros(len(heads), **like) if training.average and self.parted else None,
             )
 
         self.batch_size = int(np.max(heads.batch_size))
         self.batch = xp.empty((self.batch_size, self.shape[0]), **like)
         self.labels = xp.empty((self.batch_size,), dtype=data.y.dtype, device=X.device)
         self.scores = xp.empty((self.batch_size, *self.shape[1:]), **like)
+        self.moved = xp.empty((self.batch_size, self.columns, len(heads)), **like) if self.parted else self.scores
         self.losses = xp.empty((len(heads),), **like)
         self.weight = None
         if data.weight is not None:
@@ -85,53 +99,25 @@ class Stack:
         self.X, self.y, self.weight = X, y, weight
 
     def tables(self, rates: np.ndarray) -> tuple[np.ndarray, list[bool]]:
-        """The numbers (S, 8, H) for steps at these rates (S,) of the schedule, and in which of them one rescales;
-        moves the scales on.
-
-        With the scale s before a step and s' after it: SCALE s, RESCALE what V is multiplied by, FACTOR lr / s', AFTER
-        s', DECAY 1 - 2 λ lr. Momentum mixes two arrays whose scales would differ, so its weights have none, and it
-        takes RATE lr, DOUBLE_REG 2 λ and MOMENTUM μ instead.
+        """The tables of steps at these rates (S,) of the schedule, and in which of them one rescales; moves on where
+        the heads stand.
         """
-        tables = np.repeat(idle_table(self.shape[2])[None], len(rates), axis=0)
-        tables[:, RATE] = self.standing.learning_rate * rates[:, None]
-        tables[:, DOUBLE_REG], tables[:, MOMENTUM] = 2 * self.standing.reg, self.momentum
-        tables[:, DECAY] = 1 - tables[:, RATE] * tables[:, DOUBLE_REG]
-        rescales = np.zeros(len(rates), bool)
-        if self.parameters.M is None:
-            rescales = self._scales(tables)
-            tables[:, FACTOR] = tables[:, RATE] / tables[:, AFTER]
-        else:
-            tables[:, FACTOR] = 1
+        momentum = None if self.parameters.M is None else self.momentum
+        tables, rescales, self.standing = step_tables(self.standing, rates, momentum, nesterov=self.training.nesterov)
         if self.shares is None:
             tables[:, FACTOR] /= self.batch_size
         return tables.astype(self.dtype), rescales.tolist()
-
-    def _scales(self, tables: np.ndarray) -> np.ndarray:
-        """Fill SCALE, RESCALE and AFTER from DECAY, move the scales on; in which steps (S,) one rescales."""
-        rescales, start, scale = np.zeros(len(tables), bool), 0, self.standing.scale
-        while start < len(tables):
-            scales = np.cumprod(np.concatenate([scale[None], tables[start:, DECAY]]), axis=0)
-            outside = ~((np.abs(scales[1:]) >= SCALE_RANGE[0]) & (np.abs(scales[1:]) <= SCALE_RANGE[1]))
-            folding = np.flatnonzero(outside.any(axis=1))
-            stop = start + folding[0] + 1 if len(folding) else len(tables)
-            tables[start:stop, SCALE], tables[start:stop, AFTER] = scales[: stop - start], scales[1 : stop - start + 1]
-            if len(folding):
-                # Each head decides for itself, and multiplying by one changes no bit, so one pass over V serves the
-                # heads that rescale and those that do not.
-                last, heads = tables[stop - 1], outside[folding[0]]
-                last[RESCALE], last[AFTER] = np.where(heads, last[AFTER], 1), np.where(heads, 1, last[AFTER])
-                rescales[stop - 1] = True
-            scale, start = tables[stop - 1, AFTER].copy(), stop
-        self.standing = replace(self.standing, scale=scale)
-        return rescales
 
     def step(self, rows: Array, table: Array, rescale: bool) -> None:
         """One step of all heads on these examples (B,); the mean losses (H,) of the batch are left in `losses`."""
         take_rows(self.X, rows, self.batch)
         take_rows(self.y, rows, self.labels)
-        self.products.scores(self.batch, self.parameters.V, self.scores)
+        self.products.scores(self.batch, self.parameters.V, self.moved)
         if self.parameters.M is None:
-            self.scores *= table[SCALE]
+            self.moved *= table[SCALE]
+        if self.parted:  # a number added to the scores of all classes changes nothing
+            self.scores[:, :-1] = self.moved
+            self.scores[:, -1] = self.xp.zeros_like(self.losses)
         if self.has_bias:
             self.scores += self.parameters.b
         losses, slope = self.loss(self.scores, self.labels)
@@ -145,6 +131,10 @@ class Stack:
         else:
             self.losses[...] = self.xp.sum(losses * self.shares, axis=0)
             slope *= self.shares[:, None, :]
+        if self.parted:
+            self.xp.subtract(slope[:, :-1], slope[:, -1:], out=self.moved)
+        else:
+            self.moved = slope
         if self.parameters.M is None:
             self._descend(slope, table, rescale)
         else:
@@ -156,7 +146,7 @@ class Stack:
         if rescale:
             by_head = self._by_head(V)
             by_head *= table[RESCALE]
-        self.products.accumulate(V, self.batch, slope, -1.0)
+        self.products.accumulate(V, self.batch, self.moved, -1.0)
         if self.has_bias:
             b *= table[DECAY]
             b -= table[AFTER] * self.xp.sum(slope, axis=0)
@@ -181,7 +171,7 @@ class Stack:
                 m += w * double_reg
                 if before is not None:
                     w += before
-        self.products.accumulate(momenta, self.batch, slope, 1.0)
+        self.products.accumulate(momenta, self.batch, self.moved, 1.0)
         momenta_of_bias += self.xp.sum(slope, axis=0)
         for W, M in pairs:
             for rows in sweep_rows(W):
@@ -200,36 +190,62 @@ class Stack:
             part += self._by_head(now.V[rows]) * factor
         mean_bias *= 1 - 1 / count
         mean_bias += now.b / count
+        if now.mean_share is not None:
+            share = now.mean_share
+            share *= 1 - 1 / count
+            share += table[SHARE] / count
 
     def penalty(self) -> Callable[[], np.ndarray]:
         """λ ΣW² of every head (H,) as of now, the bias included; the device is asked for it only on the call."""
-        xp, shape, V, standing = self.xp, self.shape[1:], self.parameters.V, self.standing
-        squares = xp.zeros(V.shape[1], dtype=xp.float64, device=V.device)
-        for rows in sweep_rows(V):
-            squares += xp.sum(V[rows] ** 2, axis=0)
-        bias = xp.sum(xp.astype(self.parameters.b, xp.float64) ** 2, axis=0)
-        return lambda: (
-            standing.reg * (to_numpy(squares).reshape(shape).sum(axis=0) * standing.scale**2 + to_numpy(bias))
-        )
+        xp, now, standing = self.xp, self.parameters, self.standing
+        squares, common = (xp.zeros(self.shape[2], dtype=xp.float64, device=now.V.device) for _ in range(2))
+        for rows in sweep_rows(now.V):
+            V = self._by_head(now.V[rows])
+            squares += xp.sum(V**2, axis=(0, 1), dtype=xp.float64)
+            if now.common is not None:
+                squares -= xp.sum(xp.sum(V, axis=1) ** 2, axis=0, dtype=xp.float64) / self.shape[1]
+                common += xp.sum(now.common[rows] ** 2, axis=0, dtype=xp.float64)
+        bias = xp.sum(xp.astype(now.b, xp.float64) ** 2, axis=0)
+
+        def found() -> np.ndarray:
+            total = to_numpy(squares) * standing.scale**2 + to_numpy(bias)
+            if standing.share is not None:
+                total += self.shape[1] * standing.share**2 * to_numpy(common)
+            return standing.reg * total
+
+        return found
 
     def weights(self) -> tuple[Array, Array]:
-        """W (D, K, H) and b (K, H) as they are now, to be read only: W is a new array where there is a scale."""
-        W, scale = self._by_head(self.parameters.V), self.standing.scale
-        return W if (scale == 1).all() else W * self._factors(scale), self.parameters.b
+        """W (D, K, H) and b (K, H) as they are now, to be read only: W may be the stack's memory or a new array."""
+        V, scale = self._by_head(self.parameters.V), self.standing.scale
+        W = V if (scale == 1).all() else V * self._factors(scale)
+        return self._joined(W, slice(None)), self.parameters.b
+
+    def mean_weights(self) -> tuple[Array, Array]:
+        """The running means of W (D, K, H) and b (K, H)."""
+        now = self.parameters
+        mean = self._by_head(now.mean)
+        return mean if now.common is None else join(mean, now.common, now.mean_share), now.mean_bias
 
     def copy_weights(self, which: np.ndarray, W: Array, b: Array) -> None:
         """Write the weights of some of the heads (H,) as they are now into W (D, K, H) and b (K, H)."""
-        heads, factors = move(which, self.products.device), self._factors(self.standing.scale[which])
+        heads, factors = move(which, self.products.device), self._factors(self.standing.scale)
         for rows in sweep_rows(self.parameters.V):  # what is picked out of an array is a copy
-            W[rows][..., heads] = self._by_head(self.parameters.V[rows])[..., heads] * factors
+            part = self._by_head(self.parameters.V[rows]) * factors
+            W[rows][..., heads] = self._joined(part, rows)[..., heads]
         b[..., heads] = self.parameters.b[..., heads]
 
     def take_weights(self) -> tuple[Array, Array]:
-        """W (D, K, H) and b (K, H) in the stack's own memory, which is in training no longer."""
+        """W (D, K, H) and b (K, H) of a stack that is in training no longer, in its own memory where they have room."""
         W = self._by_head(self.parameters.V)
         W *= self._factors(self.standing.scale)
         self.standing = replace(self.standing, scale=np.ones(self.shape[2]))
-        return W, self.parameters.b
+        return self._joined(W, slice(None)), self.parameters.b
+
+    def _joined(self, W: Array, rows: slice) -> Array:
+        """Some rows of W (r, K, H), of what is trained of it, with its scale: the same array where it is all."""
+        common, share = self.parameters.common, self.standing.share
+        return W if common is None or share is None else join(W, common[rows], self._factors(share))
 
     def _factors(self, scale: np.ndarray) -> Array:
         return move(scale.astype(self.dtype), self.products.device)
@@ -249,20 +265,14 @@ class Stack:
         self.standing = self.standing.stop(which, reason)
         # Zeros are the idle state: nothing overflows, nothing turns denormal and slow, and no other column notices.
         idle, now = move(which, self.products.device), self.parameters
-        for array in (now.V, now.M, now.b[None], now.M_bias[None]):
+        common = None if now.common is None else now.common[:, None]
+        for array in (now.V, now.M, now.b[None], now.M_bias[None], common):
             if array is not None:
                 self._by_head(array)[:, :, idle] = 0
 
     def _by_head(self, array: Array) -> Array:
-        """Rows of a matrix (r, K·H) or (r, K, H) as (r, K, H), the same memory."""
-        return array.reshape(-1, *self.shape[1:])
-
-
-def idle_table(heads: int) -> np.ndarray:
-    """The table of a step that changes nothing."""
-    table = np.ones((8, heads))
-    table[[FACTOR, RATE, DOUBLE_REG]] = 0
-    return table
+        """Rows of a matrix (r, C·H) or (r, C, H) as (r, C, H), the same memory."""
+        return array.reshape(array.shape[0], -1, self.shape[2])
 
 
 def shares(batch_size: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from linprobe.core.backend import Array, to_numpy
 from linprobe.core.sgd.batches import Place
+from linprobe.core.sgd.columns import part
 from linprobe.core.sgd.settings import Heads
 
 __all__ = ["HeadStatus", "PackedPlace", "PackedRun", "Parameters", "Start", "State", "on_host"]
@@ -25,8 +26,9 @@ class Start:
 class Parameters:
     """What a step changes, in the same memory from the first step to the last.
 
-    V (D, K·H) and b (K, H); M and M_bias, their momenta; mean and mean_bias, their running means. M is None where no
-    head has momentum, mean where nothing is averaged.
+    V (D, C·H) and b (K, H); M and M_bias, their momenta; mean and mean_bias, their running means. M is None where no
+    head has momentum, mean where nothing is averaged. Where classes are one column less, common (D, H) is what they had
+    in common at the start, and mean_share (H,) the running mean of what is left of it; else None.
     """
 
     V: Array
@@ -35,6 +37,8 @@ class Parameters:
     M_bias: Array
     mean: Array | None
     mean_bias: Array
+    common: Array | None = None
+    mean_share: Array | None = None
 
     def map(self, function: Callable[[Array], Array]) -> "Parameters":
         """The function's result for each of the arrays that there are."""
@@ -45,9 +49,11 @@ class Parameters:
 class HeadStatus:
     """How each head goes on: NumPy arrays (H,) that nobody writes to.
 
-    learning_rate and reg are 0 for a head that has stopped; scale is that of V. stopped is "max_iter" while it is in
-    training, else why it ended. limit is the objective above which it has diverged, None before the first one is known.
-    best is its highest validation accuracy so far, since the number of validations after that.
+    learning_rate and reg are 0 for a head that has stopped; scale is that of V; where classes are one column less,
+    share is what is left of what they had in common, and drift its momentum, in shares too, else None. stopped is
+    "max_iter" while it is in training, else why it ended. limit is the objective above which it has diverged, None
+    before the first one is known. best is its highest validation accuracy so far, since the number of validations
+    after that.
     """
 
     learning_rate: np.ndarray
@@ -57,10 +63,12 @@ class HeadStatus:
     limit: np.ndarray | None
     best: np.ndarray
     since: np.ndarray
+    share: np.ndarray | None = None
+    drift: np.ndarray | None = None
 
     @classmethod
-    def of(cls, heads: Heads) -> "HeadStatus":
-        """That of heads before their first step."""
+    def of(cls, heads: Heads, *, parted: bool = False) -> "HeadStatus":
+        """That of heads before their first step; parted, where classes are one column less."""
         return cls(
             learning_rate=heads.learning_rate.copy(),
             reg=heads.reg.copy(),
@@ -69,6 +77,8 @@ class HeadStatus:
             limit=None,
             best=np.full(len(heads), -1.0),
             since=np.zeros(len(heads), np.int64),
+            share=np.ones(len(heads)) if parted else None,
+            drift=np.zeros(len(heads)) if parted else None,
         )
 
     @property
@@ -144,6 +154,39 @@ class State:
         kept = self.kept and Start(*(np.array(array) for array in vars(self.kept).values()))
         return replace(self, parameters=self.parameters.map(np.array), kept=kept)
 
+    def parted(self, classes: int) -> "State":
+        """The same of a stack in which all classes were columns, as earlier ones were, for one that has one less."""
+        now, standing = self.parameters, self.standing
+        heads = len(standing.scale)
+
+        def parts(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return part(array.reshape(len(array), classes, heads))
+
+        def flat(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else np.ascontiguousarray(parts(array)[0]).reshape(len(array), -1)
+
+        _, common = parts(now.V)
+        squares = np.maximum((common**2).sum(axis=0, dtype=np.float64), np.finfo(np.float64).tiny)
+
+        def share(array: np.ndarray | None) -> np.ndarray:
+            """How much of what is common now an array has, all of which are multiples of it."""
+            return (
+                np.zeros(heads) if array is None else (parts(array)[1] * common).sum(axis=0, dtype=np.float64) / squares
+            )
+
+        return replace(
+            self,
+            parameters=replace(
+                now,
+                V=flat(now.V),
+                M=flat(now.M),
+                mean=flat(now.mean),
+                common=common,
+                mean_share=None if now.mean is None else share(now.mean).astype(common.dtype),
+            ),
+            standing=replace(standing, share=standing.scale.copy(), drift=share(now.M)),
+        )
+
     def pack(self) -> PackedRun:
         """The same as a checkpoint takes it; no array is copied."""
         heads = dict(vars(self.standing))
@@ -179,6 +222,8 @@ class State:
                 M_bias=stack["M_bias"],
                 mean=stack.get("mean"),
                 mean_bias=stack["mean_bias"],
+                common=stack.get("common"),
+                mean_share=stack.get("mean_share"),
             ),
             standing=HeadStatus(
                 learning_rate=stack["learning_rate"],
@@ -188,6 +233,8 @@ class State:
                 limit=stack.get("limit"),
                 best=packed["best"],
                 since=packed["since"],
+                share=stack.get("share"),
+                drift=stack.get("drift"),
             ),
             recorded=packed["recorded"],
             objectives=packed["objectives"],

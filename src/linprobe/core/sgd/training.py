@@ -9,8 +9,9 @@ from linprobe.core.backend import Array, Products, capture, move, namespace, qui
 from linprobe.core.sgd.batches import Batches, BlockBatches
 from linprobe.core.sgd.feed import Feed, Streamed
 from linprobe.core.sgd.settings import Data, Heads, Training
-from linprobe.core.sgd.stack import Stack, idle_table
+from linprobe.core.sgd.stack import Stack
 from linprobe.core.sgd.state import Start, State, on_host
+from linprobe.core.sgd.tables import idle_table
 from linprobe.errors import UsageError
 
 __all__ = [
@@ -190,7 +191,7 @@ class StackRun:
             if self.kept is not None:
                 W, b = self.kept
             elif mean is not None and self.step > self._first_averaged:
-                W, b = mean.reshape(stack.shape), stack.parameters.mean_bias
+                W, b = stack.mean_weights()
             else:
                 W, b = stack.take_weights()
             finite = np.isfinite(to_numpy(stack.xp.sum(W, axis=(0, 1)) + stack.xp.sum(b, axis=0)))
