@@ -326,16 +326,41 @@ def test_the_curvature_of_examples_that_are_sure_of_their_label(loss, sure):
         np.testing.assert_allclose(double, truth.astype(float), rtol=1e-9)
 
 
-def test_a_metric_of_some_rows_knows_how_all_of_them_vary(monkeypatch):
-    # A sample of few rows varies more along its own directions than all rows do, and so far too short steps follow.
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_sketch_of_all_rows_is_below_their_variances_and_near_them(dtype, monkeypatch):
+    # Taken for stiller than they are, directions are stepped along too far; for livelier, too short.
     monkeypatch.setattr(metric, "FULL_FEATURES", 10)
     monkeypatch.setattr(metric, "ROWS", 100)
-    X = np.random.default_rng(0).standard_normal((3000, 300)) + 2
-    found = metric.fit_metric(X, X)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 300)) * np.geomspace(10, 0.1, 300) @ np.linalg.qr(rng.normal(size=(300, 300)))[0] + 2
+    weight = rng.random(3000)
+    found = metric.fit_metric(X.astype(dtype), np.zeros(0, dtype), weight)
     assert found.basis is not None
     assert found.rest is not None
-    centred = X - X.mean(0)
-    np.testing.assert_allclose(found.variance, ((centred @ found.basis) ** 2).mean(0), rtol=1e-10)
-    rank = found.basis.shape[1]
-    assert rank * 1.0 + found.rest[0] * (300 - rank) == pytest.approx(centred.var(0).sum(), rel=0.1)
-    assert found.variance.max() < 1.6
+    assert found.basis.shape == (300, 75)
+    centred = X - np.average(X, axis=0, weights=weight)
+    G = (centred * weight[:, None] / weight.sum()).T @ centred
+    rounding = 1e-5 if dtype is np.float32 else 1e-12
+    np.testing.assert_allclose(found.basis.T @ found.basis, np.eye(75), atol=100 * rounding)
+    seen = (found.basis * found.variance) @ found.basis.T
+    highest = np.linalg.eigvalsh(G)[-1]
+    assert np.linalg.eigvalsh(G - seen)[0] >= -rounding * highest
+    along = np.einsum("dr,de,er->r", found.basis, G, found.basis)
+    assert (found.variance[-40:] >= 0.7 * along[-40:]).all()
+    assert found.variance.sum() + found.rest[0] * (300 - 75) == pytest.approx(np.trace(G), rel=1e-5)
+
+
+@BOTH
+def test_a_path_of_wide_rows_is_walked_where_the_metric_is_a_sketch(loss, monkeypatch):
+    monkeypatch.setattr(metric, "FULL_FEATURES", 60)
+    monkeypatch.setattr(exact, "FULL_FEATURES", 60)
+    monkeypatch.setattr(metric, "ROWS", 100)
+    monkeypatch.setattr(metric, "FEWEST", 20)
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((1200, 120)) * np.geomspace(3, 0.05, 120)
+    y = (X[:, :4] + rng.standard_normal((1200, 4))).argmax(1)
+    reg = np.geomspace(1e-2, 1e-4, 5) * X.var(0).mean()
+    found = solve(X, y, reg, loss=loss, tol=1e-8)
+    assert (found.stopped == "gap").all()
+    monkeypatch.undo()
+    np.testing.assert_allclose(found.objective, solve(X, y, reg, loss=loss, tol=1e-10).objective, rtol=2e-8)

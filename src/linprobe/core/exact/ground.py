@@ -41,7 +41,8 @@ class Ground:
         """That of the problem's rows, of the type and on the device of `like`."""
         kind = str(like.dtype)
         if kind not in self._metrics:
+            columns = len(problem.heads) * len(problem.heads.shares)
             with quiet(like):
-                found = fit_metric(problem.X, like, self.weight, centred=problem.intercept)
+                found = fit_metric(problem.X, like, self.weight, centred=problem.intercept, columns=columns)
             self._metrics[kind] = found
         return self._metrics[kind]

@@ -7,17 +7,20 @@ import numpy as np
 from linprobe.core.backend import Array, add_gram, add_product, namespace, principal_axes, product
 from linprobe.data.moments import feature_mean, feature_variance
 from linprobe.data.rows import Rows, rows_of
-from linprobe.data.terms import Chunk, Gram
+from linprobe.data.terms import Chunk, Gram, Outer
 
-__all__ = ["CHUNK_ROWS", "FULL_FEATURES", "ROWS", "Metric", "fit_metric", "turn"]
+__all__ = ["CHUNK_ROWS", "FULL_FEATURES", "Metric", "directions", "fit_metric", "turn"]
 
 # Up to so many features, all principal directions are found: two matrices of 256 MiB, and at most half a minute.
 FULL_FEATURES = 8192
 
-# Beyond, the directions that so many examples span. Their number is also what a basis in memory allows.
-ROWS = 2048
+# Beyond, what is seen of XᵀX through SKETCHED random directions for every column of a pass: with so many, the sketch
+# costs no more than a few dozen passes. Their number is also what a basis in memory allows.
+SKETCHED = 50
+FEWEST, SHARE = 512, 4  # at the least, and of so many features one at the most
 BASIS_NUMBERS = 2**28
-FEWEST_DIRECTIONS = 64
+FEWEST_DIRECTIONS = 64  # with fewer, the features' own variances say as much
+ROWS = 2048  # so few rows span what there is, and are their own basis
 
 CHUNK_ROWS = 2048
 
@@ -98,12 +101,15 @@ def turn(array: Array, axes: Array, *, back: bool = False) -> Array:
     return found
 
 
-def fit_metric(X: Array | Rows, like: Array, weight: np.ndarray | None = None, *, centred: bool = True) -> Metric:
+def fit_metric(
+    X: Array | Rows, like: Array, weight: np.ndarray | None = None, *, centred: bool = True, columns: int = 1000
+) -> Metric:
     """The metric of features X (n, D), Rows or what they can be made of, as arrays of the dtype and device of `like`.
 
     weight (n,) >= 0, one per example unless given; centred: whether variances are about the mean (they are about zero
-    for heads without an intercept). All directions up to FULL_FEATURES features; beyond, those that ROWS of the
-    examples span, drawn evenly, or only each feature's own variance, where most of the numbers are zeros.
+    for heads without an intercept); columns: of a pass, for which it is made. All directions up to FULL_FEATURES
+    features; beyond, those that few rows span, or that a sketch of all rows shows, or only each feature's own variance,
+    where most of the numbers are zeros.
     """
     rows, xp = rows_of(X), namespace(like)
     n, D = rows.shape
@@ -119,32 +125,77 @@ def fit_metric(X: Array | Rows, like: Array, weight: np.ndarray | None = None, *
         return Metric(mean, basis, _at_least(variance, _noise(variance)), None)
 
     variances = feature_variance(rows, shares, mean)
-    most = min(n, ROWS, BASIS_NUMBERS // D)
+    few, most = n <= min(ROWS, BASIS_NUMBERS // D), directions((n, D), columns)
     hollow = rows.values < n * D  # with all their zeros, so many rows might not fit into the memory
     if hollow or most < min(n, FEWEST_DIRECTIONS) or not bool(xp.all(xp.isfinite(variances))):
         return Metric(mean, None, variances[:0], variances)
-    chosen = np.unique(np.linspace(0, n - 1, most).astype(np.int64))
-    of_chosen = shares / shares[chosen].sum()
-    (of_rows,) = rows.map(_Rooted(mean), like, size=len(chosen), weights=of_chosen, rows=chosen)
-    some = of_rows[:]
-    G = xp.zeros((len(chosen), len(chosen)), dtype=like.dtype, device=like.device)
-    add_gram(G, xp.asarray(some.T, copy=True))
-    variance, axes = principal_axes(G)
-    held = variance > max(0.0, float(variance[-1]) * 1e-6)
-    if not bool(xp.any(held)):  # all examples are alike
+    if few:
+        (of_rows,) = rows.map(_Rooted(mean), like, size=n, weights=shares)
+        found = _axes_of(xp.asarray(of_rows[:].T, copy=True))
+    else:
+        found = _sketched(rows, mean, shares, most)
+    if found is None:  # all examples are alike
         return Metric(mean, None, variances[:0], variances)
-    variance, axes = variance[held], axes[:, held] / variance[held] ** 0.5
-    basis = xp.zeros((D, axes.shape[1]), dtype=like.dtype, device=like.device)
-    add_product(basis, some, axes, 1.0)
-    if len(chosen) < n:
-        # A sample varies more along its own directions than all examples do.
-        (along,) = rows.reduce(_Along(basis, mean), like, size=CHUNK_ROWS, weights=shares)
-        variance = xp.astype(along, like.dtype)
-    # Of all examples nothing is left outside; of a sample, what the whole varies by more than the directions found.
-    left = 0.0 if len(chosen) == n else max(0.0, float(xp.sum(variances) - xp.sum(variance))) / (D - len(variance))
+    variance, basis = found
+    # Of a few rows nothing is left outside; of a sketch, what the features vary by more than the directions found.
+    left = 0.0 if few else max(0.0, float(xp.sum(variances) - xp.sum(variance))) / (D - len(variance))
     noise = _noise(variance)
     rest = xp.full((1,), max(left, noise), dtype=like.dtype, device=like.device)
     return Metric(mean, basis, _at_least(variance, noise), rest)
+
+
+def directions(shape: tuple[int, int], columns: int) -> int:
+    """How many of the directions of dense rows (n, D) the metric knows, for passes of so many columns."""
+    n, D = shape
+    if D <= FULL_FEATURES:
+        return min(n, D)
+    if n <= min(ROWS, BASIS_NUMBERS // D):
+        return n
+    return min(n, max(FEWEST, SKETCHED * columns), max(1, D // SHARE), BASIS_NUMBERS // D)
+
+
+def _sketched(rows: Rows, mean: Array, shares: np.ndarray, count: int) -> tuple[Array, Array] | None:
+    """Variances (r,) and directions (D, r), r <= count, of G = XᵀX as Nyström's approximation has them, which is never
+    above G: G Ω (Ωᵀ G Ω)⁻¹ Ωᵀ G, of random Ω (D, count), in one pass.
+
+    None where nothing varies. Frangella, Tropp and Udell (2023), Randomized Nyström preconditioning, algorithm 2.1.
+    """
+    xp, D = namespace(mean), len(mean)
+    drawn = np.random.default_rng(0).standard_normal((D, count), dtype=np.float32) / D**0.5
+    omega = xp.asarray(drawn, dtype=mean.dtype, device=mean.device)
+    (sketch,) = rows.reduce(_Sketch(omega, mean), mean, size=CHUNK_ROWS, weights=shares)
+    sketch = xp.astype(sketch, mean.dtype, copy=False)
+    # What rounding may have done to the sketch would make the inner matrix indefinite: G is seen with as much added.
+    shift = float(xp.max(xp.abs(sketch))) * D**0.5 * float(xp.finfo(mean.dtype).eps)
+    sketch += shift * omega
+    inner = xp.zeros((count, count), dtype=mean.dtype, device=mean.device)
+    add_product(inner, omega, sketch, 1.0)
+    values, axes = principal_axes((inner + inner.T) / 2)
+    held = values > max(0.0, float(values[-1]) * 1e-6)
+    if not bool(xp.any(held)):
+        return None
+    half = xp.zeros((D, int(xp.count_nonzero(held))), dtype=mean.dtype, device=mean.device)
+    product(sketch, xp.asarray(axes[:, held] / values[held] ** 0.5, copy=True), half)
+    found = _axes_of(half)
+    if found is None:
+        return None
+    variance, basis = found
+    return _at_least(variance - shift, 0.0), basis
+
+
+def _axes_of(half: Array) -> tuple[Array, Array] | None:
+    """Variances (r,), ascending, and orthonormal directions (D, r) of half halfᵀ, of half (D, m), m < D."""
+    xp = namespace(half)
+    inner = xp.zeros((half.shape[1], half.shape[1]), dtype=half.dtype, device=half.device)
+    add_gram(inner, half)
+    variance, axes = principal_axes(inner)
+    held = variance > max(0.0, float(variance[-1]) * 1e-6)
+    if not bool(xp.any(held)):
+        return None
+    variance = variance[held]
+    basis = xp.zeros((half.shape[0], len(variance)), dtype=half.dtype, device=half.device)
+    product(half, xp.asarray(axes[:, held] / variance**0.5, copy=True), basis)
+    return variance, basis
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,16 +219,15 @@ class _Rooted:
 
 
 @dataclass(frozen=True, eq=False)
-class _Along:
-    """Weighted variance about a mean (D,) along the columns of a basis (D, r)."""
+class _Sketch:
+    """XᵀX times the columns of a matrix omega (D, r), of features about a mean (D,)."""
 
-    basis: Array
+    omega: Array
     mean: Array
 
-    def __call__(self, chunk: Chunk) -> tuple[Array]:
+    def __call__(self, chunk: Chunk) -> tuple[Outer]:
         part = _centred(chunk, self.mean)
-        turned = product(part, self.basis, chunk.empty(self.basis.shape[1]))
-        return (namespace(turned).sum(turned * turned, axis=0),)
+        return (Outer(part, product(part, self.omega, chunk.empty(self.omega.shape[1]))),)
 
 
 def _centred(chunk: Chunk, mean: Array) -> Array:

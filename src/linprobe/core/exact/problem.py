@@ -8,7 +8,7 @@ import numpy as np
 
 from linprobe.core.backend import Array, device_of, move, to_numpy
 from linprobe.core.exact._pairs import PAIRS
-from linprobe.core.exact.metric import FULL_FEATURES, Metric
+from linprobe.core.exact.metric import FULL_FEATURES, Metric, directions
 from linprobe.core.exact.newton import newton_bytes
 from linprobe.core.exact.null import null_model
 from linprobe.core.exact.optimum import Optimum
@@ -204,7 +204,7 @@ def solve_bytes(
         # The rows, their basis and its copy in the order of rows; the weights of all features.
         fixed, each = solve_bytes((n, n), K, heads, 8, device)
         return fixed + 3 * 8 * n * D, each + 2 * 8 * D * K
-    chunk, rank = default_chunk(K, heads, device), min(D, n)
+    chunk, rank = default_chunk(K, heads, device), directions((n, D), K * heads)
     # XᵀX, its principal axes, LAPACK's workspace of twice their size and a copy; a chunk of X, centred; BLAS's panels.
     # Losses and weights of a chunk, in float64. Curvatures of a loss in the scores: one at a time with its axes and
     # LAPACK's workspace, and five of every head.

@@ -13,7 +13,7 @@ from linprobe.core.exact._progress import Keep, Progress, Teller
 from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.lbfgs import Iterates, Oracle
-from linprobe.core.exact.metric import Metric
+from linprobe.core.exact.metric import FULL_FEATURES, Metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import UNDERWAY, Loosely, Optimum, Unfinished
@@ -121,11 +121,14 @@ def _small(posed: Problem, search: Search | None) -> bool:
 
 
 def _worth_walking(problem: Problem) -> bool:
-    """Whether the penalties are many enough, and the heads of one wide enough, to be walked through one by one."""
+    """Whether the penalties are many enough, and the heads of one wide enough, to be walked through one by one.
+
+    Where the metric does not know all directions, weak penalties need twice the passes from anywhere else.
+    """
     before = problem.neighbours()
     first = before < 0
     long = len(before) >= PATH_PENALTIES * first.sum()
-    return long and int(first.sum()) * len(problem.heads.shares) >= WIDE
+    return long and (int(first.sum()) * len(problem.heads.shares) >= WIDE or problem.X.shape[1] > FULL_FEATURES)
 
 
 def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Ground) -> Optimum:

@@ -15,7 +15,7 @@ import psutil
 
 from linprobe.compare.defaults import REGS
 from linprobe.core.backend import add_gram
-from linprobe.core.exact.metric import FULL_FEATURES, ROWS
+from linprobe.core.exact.metric import FULL_FEATURES, directions
 from linprobe.core.exact.problem import solve_bytes, spans
 from linprobe.core.losses import find_loss
 from linprobe.core.objective import default_chunk, objective_and_gradient
@@ -57,11 +57,11 @@ def estimate(dataset: Dataset, opened: float) -> Cost:
     gram = np.zeros((min(r, FULL_FEATURES),) * 2, dtype)
     few = chunk[:, : len(gram)].copy()
     of_gram = _timed(lambda: add_gram(gram, few, 1.0))
-    # A solve: directions of the features, or of some of the rows; then passes, and as much again for each direction.
-    rows = n if r <= FULL_FEATURES else ROWS
-    directions = min(r, FULL_FEATURES if r <= FULL_FEATURES else ROWS)
-    begin = of_gram / m * (rows + DECOMPOSITION * directions)
-    passes = (PASSES * together + REFIT_PASSES * alone) / m * (n + directions)
+    # A solve: directions of the features, all or what a sketch shows of them; then passes, and as much again for each.
+    known = directions((n, r), K * H)
+    rows = n if r <= FULL_FEATURES else n * 4 * r * known / len(gram) ** 2
+    begin = of_gram / m * (rows + DECOMPOSITION * known)
+    passes = (PASSES * together + REFIT_PASSES * alone) / m * (n + known)
     turning = of_gram / m / len(gram) * n * D * 4 if span else 0.0
     shown = SHOW + (OF_PICTURES if dataset.train.X.ndim == 4 else 0.0)
     fixed, each = solve_bytes((n, D), K, H, 8 if span else 4)
