@@ -13,7 +13,7 @@ from linprobe.compare.solver import Monitor, Resources, Task, Trained
 from linprobe.core.backend import Array
 from linprobe.core.exact import solver
 from linprobe.core.exact.optimum import Optimum, Unfinished
-from linprobe.core.exact.problem import groups, newton_room, solve_bytes, takes_span
+from linprobe.core.exact.problem import by_part_bytes, groups, newton_room, solve_bytes, takes_span
 from linprobe.core.exact.solver import Ground, Precision, Search
 from linprobe.core.sgd.plan import Plan
 from linprobe.errors import IncompatibleError
@@ -74,7 +74,8 @@ class Exact:
         widest = len(stacks[0])
         most = max(fixed + widest * each for fixed, each in rooms) + newton_room(shape, K)
         results = 3 * 8 * shape[1] * K * heads if len(stacks) > 1 else 0
-        needed = held + most + results
+        copied = by_part_bytes(task.X, task.weights, max(BYTES[self.precision]), device)
+        needed = held + most + results + copied
         return Plan(stacks=stacks, bytes=needed if memory is None else min(needed, memory), held=held, width=widest)
 
     def train(self, task: Task, plan: Plan, resources: Resources, watch: Monitor) -> Iterator[Trained]:

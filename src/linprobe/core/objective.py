@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.core.backend import Array, device_of, namespace, row_chunks
+from linprobe.core.backend import Array, device_of, namespace, row_chunks, to_numpy
 from linprobe.core.losses import Loss, find_loss
 from linprobe.data.rows import Rows, rows_of
-from linprobe.data.terms import Chunk, Outer
+from linprobe.data.terms import Addend, Chunk, Outer, OuterOfSome
 from linprobe.data.weights import Weights
 from linprobe.errors import UsageError
 
@@ -57,12 +57,14 @@ def objective_and_gradient(
         raise UsageError(f"chunk_rows is {chunk_rows}; it must be at least 1")
 
     columns, bias = _columns(W, b)
+    weights = Weights.read(sample_weight, n, H)
+    apart = weights is not None and len(weights.borders) > 0
     objective, dW, *of_bias = rows.reduce(
-        _Pass(columns, bias, find_loss(loss), (K, H), n),
+        _Pass(columns, bias, find_loss(loss), (K, H), n, apart),
         W,
         size=chunk_rows,
         labels=y,
-        weights=Weights.read(sample_weight, n, H),
+        weights=weights,
     )
     db = of_bias[0] if of_bias else None
     if K == 2:
@@ -99,7 +101,7 @@ def _columns(W: Array, b: Array | None) -> tuple[Array, Array | None]:
 class _Pass:
     """Of heads whose `_columns` are W and b, on some of n rows: the mean loss (H,), and n times its gradient in these.
 
-    shape: classes and heads (K, H).
+    shape: classes and heads (K, H). apart: chunks are such that many of them count nothing for some of the heads.
     """
 
     W: Array
@@ -107,10 +109,41 @@ class _Pass:
     loss: Loss
     shape: tuple[int, int]
     n: int
+    apart: bool = False
 
-    def __call__(self, chunk: Chunk) -> tuple[Array | Outer, ...]:
-        xp, (K, H) = namespace(self.W), self.shape
-        scores = chunk.scores(self.W, self.b, (1 if K == 2 else K, H))
+    def __call__(self, chunk: Chunk) -> tuple[Array | Addend, ...]:
+        trained = self._trained(chunk) if self.apart else None
+        if trained is None:
+            losses, slope, *of_bias = self._of(chunk, self.W, self.b, self.shape[1], chunk.weights)
+            return losses, Outer(chunk.X, slope), *of_bias
+        # The heads that hold these rows out need no products.
+        xp, H, W, b = namespace(self.W), self.shape[1], self.W, self.b
+        heads = xp.asarray(trained, device=W.device)
+        columns = xp.asarray((np.arange(W.shape[1] // H)[:, None] * H + trained).reshape(-1), device=W.device)
+        weights = xp.take(chunk.weights, heads, axis=1)
+        W, b = xp.take(W, columns, axis=1), None if b is None else xp.take(b, heads, axis=1)
+        losses, slope, *of_bias = self._of(chunk, W, b, len(trained), weights)
+
+        def spread(values: Array) -> Array:
+            found = xp.zeros((*values.shape[:-1], H), dtype=xp.float64, device=values.device)
+            found[..., heads] = values
+            return found
+
+        placed = OuterOfSome(chunk.X, slope, columns, self.W.shape[1])
+        return spread(losses), placed, *(spread(values) for values in of_bias)
+
+    def _trained(self, chunk: Chunk) -> np.ndarray | None:
+        """The heads (h,) for which any row of a chunk counts; None for all, or where none or all of them are such."""
+        weights, H = chunk.weights, self.shape[1]
+        if weights is None or weights.shape[1] != H:
+            return None
+        found = np.flatnonzero(to_numpy(namespace(weights).any(weights > 0, axis=0)))
+        return found if 0 < len(found) < H else None
+
+    def _of(self, chunk: Chunk, W: Array, b: Array | None, heads: int, weights: Array | None) -> tuple[Array, ...]:
+        """Of so many heads, whose columns are W and b: losses (h,), slope in the scores (m, k·h), and in b (k, h)."""
+        xp, K = namespace(W), self.shape[0]
+        scores = chunk.scores(W, b, (1 if K == 2 else K, heads))
         if K == 2:
             scores = xp.concat((xp.zeros_like(scores), scores), axis=1)
         losses, slope = self.loss.value_and_slope(scores, chunk.labels)
@@ -118,11 +151,11 @@ class _Pass:
             slope = slope[:, 1:]
         losses = xp.astype(losses, xp.float64)
         losses /= self.n
-        if chunk.weights is not None:
-            losses *= chunk.weights
-            slope *= xp.astype(chunk.weights, self.W.dtype)[:, None, :]
-        found = xp.sum(losses, axis=0), Outer(chunk.X, xp.reshape(slope, (-1, self.W.shape[1])))
-        return found if self.b is None else (*found, xp.sum(slope, axis=0, dtype=xp.float64))
+        if weights is not None:
+            losses *= weights
+            slope *= xp.astype(weights, W.dtype)[:, None, :]
+        found = xp.sum(losses, axis=0), xp.reshape(slope, (-1, W.shape[1]))
+        return found if b is None else (*found, xp.sum(slope, axis=0, dtype=xp.float64))
 
 
 def default_chunk(classes: int, heads: int, device: str) -> int:

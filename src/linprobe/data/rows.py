@@ -110,13 +110,13 @@ class Rows(ABC):
         rows: np.ndarray | None,
     ) -> Iterator[tuple[slice, Chunk]]:
         """Chunks in order, each with its place among the rows that are asked for; an empty one where there are none."""
-        n = len(self) if rows is None else len(rows)
+        n, borders = len(self) if rows is None else len(rows), getattr(weights, "borders", ()) if rows is None else ()
         device = _device_of(self.read(slice(0, 0)) if like is None else like)
         room = Room(min(n, size), like)
         of = getattr(weights, "of", None)
         if weights is not None and of is not None:
             of = weights.on(device).of
-        for place in row_chunks(n, size) if n else (slice(0, 0),):
+        for place in row_chunks(n, size, borders) if n else (slice(0, 0),):
             which = place if rows is None else rows[place]
             yield (
                 place,

@@ -14,7 +14,20 @@ import numpy as np
 
 from linprobe.core.backend import Array, add_gram, add_product, is_sparse, namespace, product
 
-__all__ = ["FLUSH_ROWS", "Addend", "Chunk", "Gram", "Outer", "PerRow", "Room", "Sums", "Term", "TermOfRows", "Weighs"]
+__all__ = [
+    "FLUSH_ROWS",
+    "Addend",
+    "Chunk",
+    "Gram",
+    "Outer",
+    "OuterOfSome",
+    "PerRow",
+    "Room",
+    "Sums",
+    "Term",
+    "TermOfRows",
+    "Weighs",
+]
 
 # Products add up in the dtype of their factors over so many rows, then in float64: often enough that sums of float32
 # keep their digits, seldom enough that adding a matrix of the size of W costs nothing beside the products.
@@ -111,6 +124,31 @@ class Outer(Addend):
 
     def add_to(self, total: Array) -> None:  # noqa: D102
         add_product(total, self.left, self.right, 1.0)
+
+    def product(self) -> Array:
+        """What it adds, as an array of its own."""
+        return add_product(self.zeros(), self.left, self.right, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class OuterOfSome(Addend):
+    """The same, of some of the columns of a sum (k, width), numbered by columns (n,); the others get nothing."""
+
+    flushed: ClassVar[bool] = True
+
+    left: Array
+    right: Array
+    columns: Array
+    width: int
+
+    def zeros(self) -> Array:  # noqa: D102
+        right, shape = self.right, (self.left.shape[1], self.width)
+        return namespace(right).zeros(shape, dtype=right.dtype, device=right.device)
+
+    def add_to(self, total: Array) -> None:  # noqa: D102
+        whole = self.zeros()  # to set columns takes a sixth of the time of adding to them
+        whole[:, self.columns] = Outer(self.left, self.right).product()
+        total += whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,13 +41,15 @@ class Weights:
     class weights are parts: examples of one part count alike, but for their own weights.
 
     own (n,) float64, or None where it is 1; part (n,) int; table (P, S) float64; column (H,) int, in [0, S): heads of
-    one column see the same weighted examples.
+    one column see the same weighted examples. borders: the first example of every part but the first, where each part's
+    examples follow one another and are read apart from the others'; else empty.
     """
 
     own: Array | None
     part: Array
     table: Array
     column: np.ndarray
+    borders: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, sample_weight: "Array | Weights | None", n: int, heads: int) -> "Weights | None":
@@ -143,6 +145,17 @@ class Weights:
             return found
         return found * self.own[rows if isinstance(rows, slice) else move(rows, device_of(self.own))][:, None]
 
+    def by_part(self) -> "tuple[np.ndarray, Weights]":
+        """The order (n,) in which each part's examples follow one another, and the weights of examples so ordered."""
+        order = np.argsort(self.part, kind="stable")
+        part = self.part[order]
+        borders = tuple((np.flatnonzero(np.diff(part)) + 1).tolist())
+        return order, replace(self, own=None if self.own is None else self.own[order], part=part, borders=borders)
+
+    def leaves_out(self) -> float:
+        """The share of examples that do not count for a head, on the average."""
+        return 1 - float(self.counted().mean()) / len(self)
+
     def take(self, heads: np.ndarray) -> "Weights":
         """Those of some of the heads."""
         return replace(self, column=self.column[heads])
@@ -153,7 +166,11 @@ class Weights:
             return self
         part = move(to_numpy(self.part).astype(np.int64), device)  # to torch, places of 8 bits would be a mask
         return Weights(
-            None if self.own is None else move(self.own, device), part, move(self.table, device), self.column
+            None if self.own is None else move(self.own, device),
+            part,
+            move(self.table, device),
+            self.column,
+            self.borders,
         )
 
     def mean(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Rows taken piece by piece."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from linprobe.core.backend.operations import device_of
 from linprobe.core.backend.protocol import Array
@@ -10,10 +11,11 @@ __all__ = ["SWEEP_ELEMENTS", "row_chunks", "sweep_rows"]
 SWEEP_ELEMENTS = 2**18
 
 
-def row_chunks(rows: int, size: int) -> Iterator[slice]:
-    """Slices of at most `size` rows that cover range(rows), in order."""
-    for start in range(0, rows, size):
-        yield slice(start, min(start + size, rows))
+def row_chunks(rows: int, size: int, borders: Sequence[int] = ()) -> Iterator[slice]:
+    """Slices of at most `size` rows that cover range(rows), in order; none is on both sides of a border."""
+    for first, stop in pairwise((0, *borders, rows)):
+        for start in range(first, stop, size):
+            yield slice(start, min(start + size, stop))
 
 
 def sweep_rows(array: Array) -> Iterator[slice]:

@@ -18,7 +18,15 @@ from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import UNDERWAY, Loosely, Optimum, Unfinished
 from linprobe.core.exact.path import LOOSE, follow, lawful, walk
-from linprobe.core.exact.problem import Problem, groups, pose, refuse_what_is_not_finite, solve_bytes, takes_span
+from linprobe.core.exact.problem import (
+    Problem,
+    by_part_bytes,
+    groups,
+    pose,
+    refuse_what_is_not_finite,
+    solve_bytes,
+    takes_span,
+)
 from linprobe.core.exact.search import Search, Searching
 from linprobe.core.exact.state import HeadProblem
 from linprobe.core.objective import objective_and_gradient
@@ -142,6 +150,8 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
     phases = ["float64"] if double else ["float32"] if precision == "single" else ["float32", "float64"]
     if few:
         problem, span = ground.turned(posed, phases[0])
+    else:
+        problem, memory = _by_part(posed, phases, asked)
 
     def seen(found: Optimum) -> Optimum:
         return found if span is None else span.back(found, intercept=posed.intercept)
@@ -170,7 +180,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
             problem, _ = ground.turned(posed, phase)
         if metric is None or (result.stopped[heads] != "gap").any():
             # What single precision knows of the curvature does not do for what it could not finish.
-            metric = ground.metric(problem, like)
+            metric = ground.metric(problem if few else posed, like)  # which knows its rows' weights by their order
             if phase == "float32" and len(phases) > 1 and not SINGLE_RANGE[0] < metric.highest() < SINGLE_RANGE[1]:
                 # Squares of such features, or of the gradient, leave the range of float32.
                 metric = None
@@ -211,6 +221,24 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
     reason = np.where(result.iterations < max_iter, "stalled", "max_iter")
     result = replace(result, stopped=np.where(short, reason, result.stopped))
     return seen(result)
+
+
+def _by_part(posed: Problem, phases: list[str], asked: _Asked) -> tuple[Problem, int | None]:
+    """The problem with a copy of its rows, those of each fold together, where that is worth it and there is room; and
+    the memory that is left.
+    """
+    X, memory = posed.X, asked.memory
+    whole = X.dtype.itemsize > 2 and "float32" not in str(X.dtype)  # single precision might not hold what they are
+    like = posed.array([], phases[-1] if whole else phases[0])
+    copied = by_part_bytes(X, posed.weights, like.dtype.itemsize, asked.device)
+    if not copied:
+        return posed, memory
+    if memory is not None:
+        room = solve_bytes(X.shape, len(posed.heads.shares), len(posed.heads), 8, asked.device)
+        if room[0] + len(posed.heads) * room[1] + copied > memory:
+            return posed, memory
+        memory -= copied
+    return posed.by_part(str(like.dtype)), memory
 
 
 @dataclass
