@@ -61,3 +61,19 @@ def published_grid(shared) -> Callable:
 
     dataset = open_dataset(shared / "data" / "cifar10")
     return functools.cache(lambda seed: (dataset, run_worksheet(dataset, WorksheetOptions(Training(seed=seed)))))
+
+
+@pytest.fixture(scope="session")
+def workers():
+    """A Dask cluster of two processes here, and its client."""
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(workers):
+    """The same, as the active client of a test."""
+    with workers.as_current():
+        yield workers

@@ -20,7 +20,7 @@ MAY_KNOW = {
     "_moved": set(),
     "publish": {"errors"},
     "core.backend": {"errors"},
-    "core.finite": {"core.backend", "data.rows"},
+    "core.finite": {"core.backend", *ROWS},
     "core.heads": {"core.backend"},
     "core.losses": {"errors", "core.backend"},
     # Of `data` the engines know how rows are asked for, and what these count.
@@ -49,7 +49,7 @@ MAY_KNOW = {
     "learn.notebook": {"errors", "publish"},
     "estimators": {
         *("errors", "core", "compare", "model", "results.steps"),
-        *(*ROWS, "data.columns", "data.moments", "data.prepare", "data.weights"),
+        *(*ROWS, "data.columns", "data.dask_rows", "data.dask_sources", "data.moments", "data.prepare", "data.weights"),
     },
     # Makes estimators, which save themselves as models.
     "model": {"_moved", "errors", "publish", "core.measure", "core.metrics", "core.losses", "data", "estimators"},
@@ -76,7 +76,7 @@ SCIKIT_LEARNS = {
     for name in ("classifiers", "probe_search", "_exchange", "_folds", "_grid", "_routing", "_scoring")
 }
 HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "h5py", "jax", "dask", "jinja2", "plotly"}
-HEAVY |= {"onnx", "onnxruntime", "skops"}
+HEAVY |= {"onnx", "onnxruntime", "skops", "distributed", "fsspec", "pandas"}
 
 
 def modules() -> list[Path]:

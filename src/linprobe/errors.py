@@ -8,6 +8,7 @@
     ├── DownloadError             a file could not be fetched and verified
     ├── OutputError               a result could not be written
     ├── MissingDependencyError    an optional library is not installed
+    ├── ClusterError              a Dask cluster failed, or lost what it can't make again
     ├── DivergedError             no setting of a search ended with finite weights
     └── InterruptedWorkError      Ctrl-C, with a checkpoint to go on from          exit status 130
 
@@ -20,6 +21,7 @@ import importlib
 from types import ModuleType
 
 __all__ = [
+    "ClusterError",
     "DataError",
     "DivergedError",
     "DownloadError",
@@ -70,6 +72,10 @@ class OutputError(LinprobeError):
 
 class MissingDependencyError(LinprobeError, ImportError):
     """An optional library is not installed; the message says how to install it."""
+
+
+class ClusterError(LinprobeError):
+    """A Dask cluster can't be reached, failed, or lost data that no task can make again."""
 
 
 class DivergedError(LinprobeError):

@@ -128,6 +128,13 @@ class _Shares:
         del device  # there is one only
         return self
 
+    @property
+    def by_row(self) -> tuple[Any, ...]:
+        return (self.weight,)
+
+    def with_rows(self, by_row: tuple[Any, ...]) -> "_Shares":
+        return _Shares(by_row[0], self.total)
+
 
 class Margins:
     """Some rows as a stack sees them: features (m, D), labels (m,), weights (m, H)."""

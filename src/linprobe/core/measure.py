@@ -91,7 +91,7 @@ def score_rows(X: Array | Rows, W: Array, b: Array | None) -> np.ndarray:
         (found,) = rows.map(
             _RowScores(flat, b, (classes, heads)), flat, size=max(1, min(CHUNK_ROWS, CHUNK_SCORES // (classes * heads)))
         )
-    return to_numpy(found)
+    return to_numpy(found[:])
 
 
 @dataclass(frozen=True, eq=False)

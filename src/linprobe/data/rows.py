@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from linprobe.core.backend import Array, device_of, is_sparse, move, namespace, 
 from linprobe.data.terms import Chunk, PerRow, Room, Sums, Term, TermOfRows, Weighs
 from linprobe.errors import IncompatibleError
 
-__all__ = ["Prepares", "Rows", "StoredRows", "rows_of"]
+__all__ = ["Prepares", "Rows", "StoredRows", "chosen", "rows_of"]
 
 CHUNK_ROWS = 1024  # at a time, where all are read into memory
 
@@ -155,7 +155,7 @@ class StoredRows(Rows):
         self, source: Array, places: slice | np.ndarray = slice(None), preparation: Prepares | None = None
     ) -> None:
         self._source, self._preparation = source, preparation
-        self._places = _of(slice(0, source.shape[0], 1), places)
+        self._places = chosen(slice(0, source.shape[0], 1), places)
         size = len(range(source.shape[0])[self._places]) if isinstance(self._places, slice) else len(self._places)
         self.shape = (size, *(source.shape[1:] if preparation is None else preparation.mean.shape))
         self.dtype = source.dtype if preparation is None else preparation.mean.dtype
@@ -206,35 +206,38 @@ class StoredRows(Rows):
             return self[rows][tuple(rest) if isinstance(rows, int | np.integer) else (slice(None), *rest)]
         if isinstance(rows, int | np.integer):
             return self[np.array([rows])][0]
-        part = self._source[_of(self._places, rows)]
+        part = self._source[chosen(self._places, rows)]
         return part if self._preparation is None else self._preparation.apply(part)
 
     def __array__(self, dtype: np.typing.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """All of them, for what asks for all at once."""
         del copy  # it always is one
-        return self.kept().astype(dtype or self.dtype, copy=False)
+        return self._here().astype(dtype or self.dtype, copy=False)
 
-    def take(self, rows: slice | np.ndarray) -> "StoredRows":
+    def take(self, rows: slice | np.ndarray) -> Self:
         """Some of them, in the order asked for."""
-        return StoredRows(self._source, _of(self._places, rows), self._preparation)
+        return type(self)(self._source, chosen(self._places, rows), self._preparation)
 
-    def followed_by(self, other: "StoredRows") -> "StoredRows":
+    def followed_by(self, other: "StoredRows") -> Self:
         """These and then others of the same source."""
         one, two = self._places, other._places
         if isinstance(one, slice) and isinstance(two, slice) and (one.stop, one.step, two.step) == (two.start, 1, 1):
-            return StoredRows(self._source, slice(one.start, two.stop), self._preparation)
-        return StoredRows(self._source, np.concatenate([self.places(), other.places()]), self._preparation)
+            return type(self)(self._source, slice(one.start, two.stop), self._preparation)
+        return type(self)(self._source, np.concatenate([self.places(), other.places()]), self._preparation)
 
     def places(self) -> np.ndarray:
         """Which rows of the source they are (n,)."""
         return np.arange(self._source.shape[0])[self._places] if isinstance(self._places, slice) else self._places
 
-    def prepared(self, preparation: Prepares) -> "StoredRows":
+    def prepared(self, preparation: Prepares) -> Self:
         """The same, prepared as they are read."""
-        return StoredRows(self._source, self._places, preparation)
+        return type(self)(self._source, self._places, preparation)
 
-    def kept(self) -> np.ndarray:
-        """All of them, read once, in memory of their own."""
+    def kept(self) -> "np.ndarray | StoredRows":
+        """All of them, read once, in memory of their own, where they are computed with."""
+        return self._here()
+
+    def _here(self) -> np.ndarray:
         found = np.empty(self.shape, self.dtype)
         for rows in row_chunks(len(self), CHUNK_ROWS):
             found[rows] = self[rows]
@@ -256,7 +259,7 @@ def _some(numbers: Array | None, rows: slice | np.ndarray, device: str) -> Array
     return move(numbers[rows if isinstance(rows, slice) else move(rows, device_of(numbers))], device)
 
 
-def _of(places: slice | np.ndarray, rows: Any) -> slice | np.ndarray:
+def chosen(places: slice | np.ndarray, rows: Any) -> slice | np.ndarray:
     """Some of the places, as rows of the source: a slice of a slice is one, all else an array of indices."""
     if isinstance(places, np.ndarray):
         return places[rows]

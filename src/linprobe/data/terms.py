@@ -187,11 +187,23 @@ class Weighs(Protocol):
         """The same on a device."""
         ...
 
+    @property
+    def by_row(self) -> tuple[Array | None, ...]:
+        """What of it belongs to rows, arrays (n, ...): all that has to be where these are."""
+        ...
+
+    def with_rows(self, by_row: tuple[Array | None, ...]) -> "Weighs":
+        """The same for other rows, by what belongs to them, as `by_row` has it."""
+        ...
+
 
 class PerRow(Protocol):
     """Results for each row, which stay where the rows live until some are asked for: an array, where that is here."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all of them, rows first."""
+        ...
 
     def __getitem__(self, rows: slice | np.ndarray) -> Array:
         """Those of some rows, here."""

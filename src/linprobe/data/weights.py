@@ -173,6 +173,22 @@ class Weights:
             self.borders,
         )
 
+    @property
+    def by_row(self) -> tuple[Array | None, ...]:
+        """What belongs to examples: own, part, and the table where each of them is a part of its own, without part."""
+        if len(self.table) < len(self.part) or not np.array_equal(self.part, np.arange(len(self.table))):
+            return self.own, self.part, None
+        return self.own, None, self.table
+
+    def with_rows(self, by_row: tuple[Array | None, ...]) -> "Weights":
+        """The same of other examples, or of none yet, by what belongs to them."""
+        own, part, table = by_row
+        if table is not None:
+            part = np.arange(len(table))
+        elif part is None:  # to be sent, and what follows it
+            return replace(self, own=None, part=None, table=self.table if self.by_row[2] is None else None)
+        return replace(self, own=own, part=part, table=self.table if table is None else table)
+
     def mean(self) -> np.ndarray:
         """The mean over all heads, of every example (n,), in this memory."""
         return self._each(to_numpy(self._table()).mean(axis=1))

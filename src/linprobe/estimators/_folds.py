@@ -18,6 +18,8 @@ from linprobe.core.exact.null import NEVER
 from linprobe.core.measure import highest
 from linprobe.core.objective import default_chunk
 from linprobe.data.columns import as_matrix
+from linprobe.data.dask_rows import DaskRows
+from linprobe.data.dask_sources import dask_rows, is_dask
 from linprobe.data.prepare import Preparation
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
@@ -63,7 +65,7 @@ def read_examples(search: Any, X: Any, y: Any, sample_weight: Any) -> TrainingDa
     """Checked examples; the search learns the number and names of the features."""
     from sklearn.utils import indexable
 
-    X = as_matrix(X)
+    X = dask_rows(X) if is_dask(X) else X if isinstance(X, DaskRows) else as_matrix(X)
     features = check_features(search, X, reset=True)
     classes, codes = check_labels(y, features.shape[0])
     weight = check_weights(sample_weight, None, classes, codes)

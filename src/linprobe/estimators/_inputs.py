@@ -12,6 +12,8 @@ import scipy.sparse as sp
 from linprobe.core.backend import on_host
 from linprobe.core.finite import first_not_finite
 from linprobe.data.columns import as_matrix
+from linprobe.data.dask_rows import DaskRows
+from linprobe.data.dask_sources import dask_rows, is_dask, labels_here
 from linprobe.errors import DataError, UsageError
 
 __all__ = [
@@ -28,11 +30,12 @@ __all__ = [
 # 0.06 s so, and 0.6 to 2 s in chunks of 4 MiB.
 LARGEST_EXACT = 2**24  # integers up to here are float32 numbers
 
-Features = Any  # a NumPy matrix or a SciPy CSR array
+Features = Any  # a NumPy matrix, a SciPy CSR array, or DaskRows
 
 
 def check_features(estimator: Any, X: Any, *, reset: bool) -> Features:
     """Features (n, D) as the solvers read them: a matrix, or a CSR array; in the caller's own memory where it can be.
+    Those of Dask stay on its workers, as DaskRows.
 
     X: what scikit-learn takes, or a column of vectors. float16, float32, float64, integers and bool stay as they are
     (bool is read as uint8); integers beyond 2^24, which float32 would round, become float64, and so do objects and
@@ -42,6 +45,11 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> Features:
     """
     from sklearn.utils.validation import validate_data
 
+    if is_dask(X):
+        X = dask_rows(X)
+    if isinstance(X, DaskRows):
+        rows: Any = X  # of which scikit-learn is shown the number of features
+        return validate_data(estimator, rows, reset=reset, skip_check_array=True)
     _check_files(X)
     X = validate_data(estimator, as_matrix(X), reset=reset, accept_sparse="csr", ensure_all_finite=False)
     if X.dtype.kind not in "buif":
@@ -76,7 +84,7 @@ def check_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.utils import assert_all_finite, column_or_1d
     from sklearn.utils.multiclass import check_classification_targets
 
-    y = column_or_1d(on_host(y), warn=True)
+    y = column_or_1d(on_host(labels_here(y)), warn=True)
     assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     if len(y) != n:
@@ -103,7 +111,7 @@ def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, co
         return None
     weight = np.ones(len(codes))
     if sample_weight is not None:
-        given = np.asarray(on_host(sample_weight), np.float64)
+        given = np.asarray(on_host(labels_here(sample_weight)), np.float64)
         if given.shape not in ((), (len(codes),)):
             raise UsageError(f"sample_weight has the shape {given.shape}; {len(codes):,} examples need {(len(codes),)}")
         weight *= given

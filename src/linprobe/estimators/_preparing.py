@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from linprobe.core.backend import is_sparse
+from linprobe.data.dask_rows import DaskRows
 from linprobe.data.prepare import Features as PreparedFeatures
 from linprobe.data.prepare import Preparation, fit_preparation
 from linprobe.data.rows import StoredRows
@@ -24,6 +25,11 @@ def prepared_for(estimator: Any, X: Features, weight: np.ndarray | None) -> tupl
     """
     if estimator.prepare is None:
         return None, X
+    if isinstance(X, DaskRows) and X.sparse:
+        raise IncompatibleError(
+            f"prepare={estimator.prepare!r} takes a sparse X in this process alone; give a dense Dask array, or scale "
+            "its features with Dask first"
+        )
     if is_sparse(X) and (estimator.prepare == "normalised" or not estimator.fit_intercept):
         raise IncompatibleError(
             f"prepare={estimator.prepare!r} takes the mean off, which fills a sparse X; use prepare='standardised' "
@@ -32,6 +38,8 @@ def prepared_for(estimator: Any, X: Features, weight: np.ndarray | None) -> tupl
     double = X.dtype == np.float64 or estimator.precision == "double"
     dtype = np.float64 if double else np.float32
     preparation = fit_preparation(X, estimator.prepare, weight=weight, dtype=dtype)
+    if isinstance(X, DaskRows):
+        return preparation, X.prepared(preparation).kept()
     return preparation, StoredRows(X).prepared(preparation)
 
 

@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from linprobe.compare.solver import Trained
+from linprobe.data.dask_rows import DaskRows
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators._folds import JointFit, TrainingData
 from linprobe.estimators._inputs import check_weights
@@ -168,7 +169,8 @@ class Scores:
                 scores = stack.accuracies(examples, trained, place, rows, params.get("sample_weight"))
                 self._table(part, measure.name)[stack.numbers, split.number] = scores
                 continue
-            X = _safe_indexing(examples.X, rows) if X is None else X
+            if X is None:
+                X = examples.X.take(rows) if isinstance(examples.X, DaskRows) else _safe_indexing(examples.X, rows)
             scorer, of_all = over_all(measure.scorer, examples.classes)
             models = stack.estimators(examples, trained, place, of_all)
             # It may have had a score before its training was resumed.

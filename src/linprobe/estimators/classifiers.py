@@ -16,9 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from linprobe.core.backend import Device, choose_device, is_sparse, on_host, to_numpy
 from linprobe.core.exact import solver as exact
+from linprobe.data.dask_rows import DaskRows
+from linprobe.data.dask_sources import labels_here
 from linprobe.data.moments import moments, rows_at_once
 from linprobe.data.prepare import Preparation
-from linprobe.data.rows import StoredRows, rows_of
+from linprobe.data.rows import StoredRows
 from linprobe.data.terms import Chunk
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators._descent import descend
@@ -82,7 +84,8 @@ class _LinearClassifier(Kept, ClassifierMixin, BaseEstimator):
         """Train on examples X (n, D) with labels y (n,) and weights (n,) >= 0, all the same unless given.
 
         X: a matrix of float16, float32, float64, integers or bool, mapped from a file or not; a SciPy sparse matrix; a
-        data frame, or one column whose cells are vectors of one length; a torch tensor on any device. The exact solver
+        data frame, or one column whose cells are vectors of one length; a torch tensor on any device; an array, a data
+        frame or a column of Dask under an active client, on whose workers the exact solver computes. The exact solver
         reads a matrix where it lies, in row chunks. A mapped file must neither be cut nor written to until `fit` is
         done: a file that was cut before is refused, one that was written to meanwhile is found at the end; one that is
         cut meanwhile ends the process (SIGBUS).
@@ -97,6 +100,11 @@ class _LinearClassifier(Kept, ClassifierMixin, BaseEstimator):
         check_parameters(self, loss)
         stamps = file_stamps(X)
         data = check_features(self, X, reset=True)
+        if self.solver == "sgd" and isinstance(data, DaskRows):
+            raise IncompatibleError(
+                "solver='sgd' draws its batches from all rows, which a Dask cluster would send one by one; use "
+                "solver='exact', which asks the workers for sums alone"
+            )
         classes, codes = check_labels(y, data.shape[0])
         weight = check_weights(sample_weight, self.class_weight, classes, codes)
         preparation, data = prepared_for(self, data, weight)
@@ -131,9 +139,11 @@ class _LinearClassifier(Kept, ClassifierMixin, BaseEstimator):
         if self.preparation_ is not None and is_sparse(X):
             raise IncompatibleError("rows of unit length about the mean are not sparse; use X.toarray()")
         dtype = np.result_type(np.float32, self.coef_, X.dtype if X.dtype.kind == "f" else np.float32)
-        rows = rows_of(X) if self.preparation_ is None else StoredRows(X).prepared(self.preparation_)
+        rows = X if isinstance(X, StoredRows) else StoredRows(X)
+        rows = rows if self.preparation_ is None else rows.prepared(self.preparation_)
         with np.errstate(over="ignore", invalid="ignore"):
-            (scores,) = rows.map(_Scores(self.coef_.T.astype(dtype)), np.zeros(0, dtype), size=rows_at_once(rows))
+            (found,) = rows.map(_Scores(self.coef_.T.astype(dtype)), np.zeros(0, dtype), size=rows_at_once(rows))
+            scores = found[:]
             scores += self.intercept_
         if not np.isfinite(scores).all():
             raise UsageError(
@@ -148,7 +158,7 @@ class _LinearClassifier(Kept, ClassifierMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of examples X (n, D) whose label y (n,) is predicted, by their weights (n,) where given."""
-        return super().score(X, on_host(y), on_host(sample_weight))
+        return super().score(X, on_host(labels_here(y)), on_host(labels_here(sample_weight)))
 
     def _loss(self) -> str:
         raise NotImplementedError

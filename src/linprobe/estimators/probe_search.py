@@ -17,6 +17,7 @@ from linprobe.compare.comparison import Comparison, Fits
 from linprobe.core.backend import on_host
 from linprobe.core.exact.optimum import EXPECTED
 from linprobe.data.columns import as_matrix
+from linprobe.data.dask_sources import is_dask, labels_here
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators import LinearSVM, SoftmaxClassifier
 from linprobe.estimators._exchange import Kept, refitted
@@ -233,7 +234,8 @@ class ProbeSearch(Kept, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         name = str(self.refit) if several else THE_SCORE
         given = route_score(self, name, sample_weight, params)
         scorer = over_all(scorers[name] if several else scorers, self.classes_)[0]
-        score = scorer(self.best_estimator_, as_matrix(X), on_host(y), **given)
+        X = X if is_dask(X) else as_matrix(X)
+        score = scorer(self.best_estimator_, X, on_host(labels_here(y)), **given)
         return score[self.refit] if self.multimetric_ and not several else score
 
     @refitted("predict")
