@@ -60,6 +60,7 @@ MAY_KNOW = {
     },
     "tasks.predict": {"errors", "core.backend", "core.finite", "model", "data"},
     "tasks.batch": {"errors", "publish", "core.backend", "model", "data", "tasks.predict"},
+    "tasks.partitioned": {"errors", "data", "model", "tasks.predict", "tasks.batch"},
     "tasks.describe": {"errors", "data", "core", "compare.defaults", "results.steps", "tasks.tune.options"},
     "tasks.compare_runs": {"errors", "core.measure", "core.paired", "model.predictions", "results"},
     "report": {

@@ -22,6 +22,7 @@ __all__ = [
     "SOURCES",
     "SPLITS",
     "TRAINING",
+    "ClusterOption",
     "DeviceOption",
     "ForceOption",
     "GroupsOption",
@@ -158,6 +159,14 @@ TrainSizeOption = Annotated[int | None, typer.Option(min=1, help="Training examp
 ValSizeOption = Annotated[int | None, typer.Option(min=1, help="Validation examples.", rich_help_panel=SPLITS)]
 TestSizeOption = Annotated[int | None, typer.Option(min=1, help="Test examples.", rich_help_panel=SPLITS)]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=MACHINE)]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS|local:N",
+        help="A Dask cluster to read the source and compute on: tcp://HOST:PORT, or local:N for N processes here.",
+        rich_help_panel=MACHINE,
+    ),
+]
 MemoryOption = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linprobe.cli.arguments import (
+    ClusterOption,
     GroupsOption,
     LabelOption,
     ModelArgument,
@@ -42,6 +43,7 @@ def evaluate(
     split_column: SplitColumnOption = None,
     groups: GroupsOption = None,
     weights: WeightsOption = None,
+    cluster: ClusterOption = None,
     certify: Annotated[
         bool,
         typer.Option("--certify", help="Prove how near the model is to the optimum of the rows it was trained on."),
@@ -60,19 +62,26 @@ def evaluate(
     """
     from rich.console import Console
 
+    from linprobe.cli.cluster import on_cluster
     from linprobe.cli.output import answer, require_output
     from linprobe.cli.screen import print_step
-    from linprobe.cli.source import opened
+    from linprobe.cli.source import opened, opened_on
     from linprobe.model import load
     from linprobe.tasks.evaluate import assess, open_as_trained, prove, trained_on
 
     classifier = load(model)
     given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
     given["weights"] = weights
-    dataset = opened(source, given, lambda choice: open_as_trained(classifier, source, choice))
-    # First what may be refused, so that nothing is printed then.
-    proof = prove(classifier, dataset) if certify else None
-    found = assess(classifier, dataset)
+    with on_cluster(cluster) as client:
+        if client is None:
+            dataset = opened(source, given, lambda choice: open_as_trained(classifier, source, choice))
+        else:
+            told = classifier.provenance.asked
+            known = {name: given[name] or told.get(name) for name in given}
+            dataset = opened_on(client, source, known)
+        # First what may be refused, so that nothing is printed then.
+        proof = prove(classifier, dataset) if certify else None
+        found = assess(classifier, dataset)
     if as_json:
         answer(_json(str(model), classifier, dataset, found, proof))
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, NotRequired, TypedDict
 
 import typer
 
-from linprobe.cli.arguments import LabelOption, ModelArgument, XOption
+from linprobe.cli.arguments import ClusterOption, LabelOption, ModelArgument, XOption
 from linprobe.cli.messages import complain
 from linprobe.cli.output import answer, require_output
 from linprobe.cli.predicted import ROWS, folder_step, source_step, step_of, written_step
@@ -81,6 +81,7 @@ def predict(
         Path | None, typer.Option(help="A .csv or .parquet to write the class and all probabilities of each row to.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    cluster: ClusterOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, only that.")] = False,
 ) -> None:
     """Predict the classes of pictures, arrays and whole sources with a saved model.
@@ -90,6 +91,9 @@ def predict(
 
     With --out, any number of examples is predicted part by part, and each keeps its id: the name of its file, its value
     in a column such as id, or its row number.
+
+    With --cluster, INPUT is a file, a folder, a pattern or a URL of files that the workers read, and --out a folder, in
+    which each of these gets a parquet file.
 
     A file that cannot be read gets a line on standard error; the others are still predicted, and the exit status is 1.
     """
@@ -105,6 +109,11 @@ def predict(
         raise UsageError("--force: replaces the file of --out only; give --out, or leave it out")
     if top is not None and out is not None:
         raise UsageError("--top: the table of --out has all classes; leave --top out")
+    if cluster is not None:
+        if out is None or len(inputs) > 1 or invert or label is not None:
+            raise UsageError("--cluster: predicts one INPUT into the folder --out, with --x alone; give it these")
+        _write_on_cluster(classifier, cluster, inputs[0], x, out, force, str(model) if as_json else None)
+        return
     _refuse_options_of_sources(classifier, inputs, {"--x": x, "--label": label})
     asked = _Wanted(str(model), classifier, tuple(inputs), {"x": x, "label": label}, invert, as_json)
     console = Console(highlight=False)
@@ -246,6 +255,29 @@ def _write(console: "Console", asked: _Wanted, out: Path, force: bool) -> bool:
     elif rows:
         print_step(console, written_step(out, columns, predicted))
     return bool(errors)
+
+
+def _write_on_cluster(
+    classifier: "Model", cluster: str, source: str, x: str | None, out: Path, force: bool, as_json: str | None
+) -> None:
+    """Write the predictions of files on a cluster to a folder; as_json: the model's file, to print JSON."""
+    from rich.console import Console
+
+    from linprobe.cli.cluster import connected
+    from linprobe.cli.screen import print_step
+    from linprobe.publish import publish_folder
+    from linprobe.tasks.batch import header
+    from linprobe.tasks.partitioned import predict_partitions
+
+    with publish_folder(out, replace=force, holding="part-00000.parquet") as partial, connected(cluster) as client:
+        counts = predict_partitions(client, classifier, source, partial, x=x)
+    predicted = dict(zip(classifier.classes, counts.tolist(), strict=True))
+    if as_json is not None:
+        told = {"model": as_json, "out": str(out), "rows": int(counts.sum()), "columns": header(classifier)}
+        answer(json.dumps({**told, "predicted": predicted, "errors": []}, indent=2))
+    else:
+        print_step(Console(highlight=False), written_step(out, header(classifier), predicted))
+    require_output()
 
 
 class _Piece(NamedTuple):

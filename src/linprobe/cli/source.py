@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 from linprobe.errors import UsageError
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from linprobe.data.dataset import Dataset
 
-__all__ = ["opened"]
+__all__ = ["opened", "opened_on"]
 
 Asked = dict[str, str]
 
@@ -49,5 +51,15 @@ def opened(source: str, options: Mapping[str, str | None], how: Callable[[Asked]
         # An error begins with the place that it is about.
         about = next((each for each in reversed(sources) if str(error).startswith(each)), source)
         raise UsageError(f"{error}; linprobe describe {shlex.quote(about)} shows what is in it") from error
+    print_notes(dataset.notes)
+    return dataset
+
+
+def opened_on(client: "Client", source: str, options: Mapping[str, str | None]) -> "Dataset":
+    """The same, read by the workers of a cluster."""
+    from linprobe.cli.screen import print_notes
+    from linprobe.data.formats.on_cluster import open_on_cluster
+
+    dataset = open_on_cluster(client, source, **{name: each for name, each in options.items() if each is not None})
     print_notes(dataset.notes)
     return dataset

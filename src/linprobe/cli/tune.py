@@ -1,5 +1,6 @@
 """`linprobe tune`: compare, choose, refit, measure test once, and the folder that it leaves behind."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from linprobe.cli.arguments import (
     SETTINGS,
     SPLITS,
     TRAINING,
+    ClusterOption,
     DeviceOption,
     ForceOption,
     GroupsOption,
@@ -105,6 +107,7 @@ def tune(
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     memory: MemoryOption = None,
+    cluster: ClusterOption = None,
     out: OutOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -116,16 +119,19 @@ def tune(
 
     With --folds, --train-size is the number of examples that are split into folds.
 
+    With --cluster, SOURCE is a file, a folder, a pattern such as "emb-*.parquet" or a URL of these, a partition a file.
+
     Interrupted, it goes on when the same command is run again: SGD where it was, the exact solver with every fit that
     it had proven.
     """
     from rich.console import Console
 
     from linprobe.cli.arguments import of_sgd, resources
+    from linprobe.cli.cluster import on_cluster
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
     from linprobe.cli.screen import path_progress, print_step, search_progress
-    from linprobe.cli.source import opened
+    from linprobe.cli.source import opened, opened_on
     from linprobe.compare.settings import parse_axis
     from linprobe.publish import claimed, publish_folder, sweep
     from linprobe.report.folder import views, write_run
@@ -151,7 +157,8 @@ def tune(
     may_use = resources(device, of_sgd(precision) if solver == "sgd" else "float32", memory)
     console = Console(quiet=as_json, highlight=False)
     # A name of its own for each solver: neither goes on from the checkpoint that the other has left beside the folder.
-    default = Path("runs") / f"tune-{Path(source).stem}-{loss}{'' if solver == 'exact' else '-sgd'}"
+    name = re.sub(r"[^\w.=-]+", "_", Path(source).stem) if cluster else Path(source).stem  # of a pattern
+    default = Path("runs") / f"tune-{name}-{loss}{'' if solver == 'exact' else '-sgd'}"
     with claimed(out or default, or_next=out is None) as folder:
         saved = folder.with_name(f"{folder.name}.checkpoint")
         for path in (folder, saved):
@@ -160,10 +167,11 @@ def tune(
             resumable(saved, every=30.0) as checkpoint,
             # The folder is made before the work, so that a place that cannot be written is found out at once.
             publish_folder(folder, replace=force, holding="run.json") as partial,
+            on_cluster(cluster) as client,
         ):
             given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
             given |= {"weights": weights, "size": size}
-            dataset = opened(source, given)
+            dataset = opened(source, given) if client is None else opened_on(client, source, given)
             with (path_progress if solver == "exact" else search_progress)(console) as progress:
                 result = run_tuning(
                     dataset,

@@ -53,6 +53,19 @@ class DaskRows(StoredRows):
         source = self._source
         return source.values * len(self) // len(source) if source.sparse else math.prod(self.shape)
 
+    @classmethod
+    def joined(cls, parts: "Sequence[DaskRows]") -> "DaskRows":
+        """Several, not prepared, one after the other, nothing of which is moved."""
+        sources, starts = [part._source for part in parts], np.cumsum([0, *(len(part._source) for part in parts)])
+        source = Partitions(
+            sources[0].client,
+            [future for each in sources for future in each.parts],
+            [told for each in sources for told in each.about],
+        )
+        if all(len(part) == len(of) for part, of in zip(parts, sources, strict=True)):
+            return cls(source)
+        return cls(source, np.concatenate([part.places() + start for part, start in zip(parts, starts, strict=False)]))
+
     @property
     def sparse(self) -> bool:
         """Whether they are CSR matrices."""
@@ -104,6 +117,14 @@ class DaskRows(StoredRows):
             _Elsewhere((n, *shape), dtype, self._source, places, found, which)
             for which, (shape, dtype) in enumerate(shapes)
         )
+
+    def each(self, task: Callable[..., Any], **shared: Any) -> list[Any]:
+        """What a task makes of every partition, its number and the number of its first row, here; of rows that are all
+        of their source, and as it has them.
+        """
+        source = self._source
+        numbers = list(range(len(source.parts)))
+        return source.gather(source.map(task, source.parts, numbers, source.starts[:-1].tolist(), **shared))
 
     def kept(self) -> "DaskRows":
         """The same, prepared once, in the memory of the workers."""

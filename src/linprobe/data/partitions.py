@@ -64,19 +64,19 @@ class Constant(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A partition in the memory of its worker: examples X (m, *shape), an array or CSR, labels (m,) where its file has
-    them, and what its content is told by.
+    """A partition in the memory of its worker: examples X (m, *shape), an array or CSR, what its content is told by,
+    and what its file has beside them, labels and so on, arrays (m,), which the client takes.
     """
 
     name: str
     X: Array
-    labels: np.ndarray | None
     digest: str
+    beside: tuple[np.ndarray | None, ...] = ()
 
     def __sizeof__(self) -> int:
         # Dask sends tasks to where the largest of what they need is, and spills by this.
         arrays = (self.X.data, self.X.indices, self.X.indptr) if is_sparse(self.X) else (self.X,)
-        return 200 + sum(array.nbytes for array in arrays) + (0 if self.labels is None else self.labels.nbytes)
+        return 200 + sum(array.nbytes for array in (*arrays, *self.beside) if array is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +244,7 @@ def _itself(wrapped: _Wrapped) -> Any:
     return wrapped.value
 
 
-def part_of(name: str, X: Array, labels: np.ndarray | None = None) -> Part:
+def part_of(name: str, X: Array, beside: tuple[np.ndarray | None, ...] = ()) -> Part:
     """A partition, read. Raises DataError, naming it and the row, for a value that is not finite."""
     X = sparse.csr_array(X) if is_sparse(X) else np.ascontiguousarray(X)
     values = X.data if is_sparse(X) else X
@@ -258,7 +258,7 @@ def part_of(name: str, X: Array, labels: np.ndarray | None = None) -> Part:
     digest = hashlib.sha256(repr((X.shape, X.dtype.str)).encode())
     for array in (X.data, X.indices, X.indptr) if is_sparse(X) else (X,) if X.size else ():
         digest.update(np.ascontiguousarray(array).reshape(-1).data)
-    return Part(name, X, labels, digest.hexdigest())
+    return Part(name, X, digest.hexdigest(), beside)
 
 
 def _first_wrong(X: Any, wrong: np.ndarray) -> tuple[int, int]:
@@ -302,7 +302,7 @@ def _rows_of(part: Part, digest: str, local: slice | np.ndarray) -> Array:
 def kept_part(part: Part, digest: str, local: slice | np.ndarray, *, call: Call) -> Part:
     """Some rows of a partition, prepared."""
     rows = StoredRows(_checked(part, digest).X, local, call.preparation)
-    return replace(part, X=rows.read(slice(None)), labels=None)
+    return replace(part, X=rows.read(slice(None)), beside=())
 
 
 def summed(part: Part, digest: str, local: Any, labels: Any, *by_row: Any, call: Call) -> tuple[Array, ...]:

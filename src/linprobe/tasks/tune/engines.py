@@ -23,6 +23,7 @@ from linprobe.core.metrics import find_metric, fit_temperature
 from linprobe.core.sgd.plan import Plan, Work, results_bytes, stack_bytes
 from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import StackRun
+from linprobe.data.dask_rows import DaskRows
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import StoredRows
 from linprobe.data.weights import in_training
@@ -37,8 +38,10 @@ PRODUCTS: dict[str, Precision] = {"auto": "auto", "float32": "single", "float64"
 def kept(pool: Examples, classes: int, options: Options, resources: Resources) -> Examples:
     """The pool's Rows read once and kept, where they and the work fit into the memory; else as they are.
 
-    A device reads from its own memory, so there they are always kept.
+    Those on a cluster are kept there. A device reads from its own memory, so there they are always kept.
     """
+    if isinstance(pool.X, DaskRows):
+        return replace(pool, X=pool.X.kept())
     shape, size, device = pool.X.shape, pool.X.dtype.itemsize, resources.products.device
     streams = device == "numpy" if options.solver == "exact" else device != "cuda"
     if streams and resources.memory is not None:
