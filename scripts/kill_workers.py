@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from linprobe.core.exact.solver import solve
 from linprobe.data.formats.on_cluster import open_on_cluster
 from linprobe.errors import ClusterError
 
-__all__ = ["Outcome", "kill_workers"]
+__all__ = ["Outcome", "kill_workers", "processes"]
 
 REG = np.array([1e-3, 1e-1])
 ROWS, FEATURES, CLASSES, FILES = 6_000, 24, 4, 6
@@ -34,6 +35,11 @@ class Outcome:
     right: int = 0
     wrong: int = 0
     errors: int = 0
+
+
+def processes(client: Any) -> list[int]:
+    """The numbers of the workers' processes."""
+    return list(client.run(os.getpid, on_error="ignore").values())
 
 
 def kill_workers(kills: int, seed: int) -> Outcome:
@@ -55,7 +61,7 @@ def kill_workers(kills: int, seed: int) -> Outcome:
         length = time.perf_counter() - started
         while found.kills < kills:
             client.wait_for_workers(2)
-            victim = rng.choice(list(client.run(os.getpid).values()))
+            victim = rng.choice(processes(client))
             killer = threading.Timer(rng.uniform(0, length), os.kill, (victim, signal.SIGKILL))
             killer.start()
             try:
@@ -67,7 +73,7 @@ def kill_workers(kills: int, seed: int) -> Outcome:
                 found.errors += 1
             killer.join()
             found.kills += 1
-            while victim in client.run(os.getpid, on_error="ignore").values():
+            while victim in processes(client):
                 time.sleep(0.05)
     return found
 

@@ -145,9 +145,23 @@ def write_sources(folder):
         (folder / f"idx/{split}-labels-idx1-ubyte").write_bytes(labels)
 
 
+def write_shards(folder):
+    """Embeddings and labels in parquet files of unequal length."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("distributed")
+    rng, place = np.random.default_rng(0), folder / "shards"
+    y = rng.integers(0, 4, 4000)
+    X = (rng.normal(size=(4000, 16)) + 2.5 * np.eye(4, 16)[y]).astype(np.float32)
+    place.mkdir()
+    for number, (start, stop) in enumerate(((0, 1500), (1500, 2100), (2100, 4000))):
+        frame = pd.DataFrame({"embedding": list(X[start:stop]), "label": y[start:stop]})
+        frame.to_parquet(place / f"emb-{number}.parquet")
+
+
 # What a page takes for granted that the reader has.
 PREPARED = {
     "docs/how-to/machine.md": write_embeddings,
+    "docs/how-to/cluster.md": write_shards,
     "README.md": write_photo,
     "docs/how-to/embeddings.md": write_embeddings,
     "docs/how-to/compare.md": write_layers,

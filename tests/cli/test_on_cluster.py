@@ -63,6 +63,8 @@ def test_folds_groups_and_weights_are_those_of_one_machine(client, tmp_path):
             open_dataset(tmp_path / "whole.parquet", **asked),
         )
     )
+    assert found.refit is not None
+    assert expected.refit is not None
     assert found.refit.objective == pytest.approx(expected.refit.objective, rel=1e-6)
     assert (found.test.accuracy, found.test.interval) == (expected.test.accuracy, expected.test.interval)
     assert [row.fold_accuracy for row in found.grid.rows] == [row.fold_accuracy for row in expected.grid.rows]
@@ -81,6 +83,8 @@ def test_validation_and_test_are_files_of_their_own(client, tmp_path):
             open_dataset(tmp_path / "whole.parquet", **asked),
         )
     )
+    assert found.refit is not None
+    assert expected.refit is not None
     assert found.refit.objective == pytest.approx(expected.refit.objective, rel=1e-6)
     assert (found.data.train, found.data.val, found.data.test) == (320, 60, 60)
     assert found.test.accuracy == expected.test.accuracy
