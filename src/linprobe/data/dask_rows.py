@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linprobe.core.backend import Array
-from linprobe.data.partitions import Call, Constant, Partitions, Place, added, kept_part, layout, mapped, one_of, summed
+from linprobe.data.partition_tasks import Call, Constant, added, kept_part, mapped, one_of, summed
+from linprobe.data.partitions import Partitions, Place, layout
 from linprobe.data.rows import Prepares, StoredRows, chosen
 from linprobe.data.terms import PerRow, Term, TermOfRows, Weighs
 from linprobe.errors import IncompatibleError

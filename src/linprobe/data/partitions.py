@@ -3,15 +3,13 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from linprobe.core.backend import Array, is_sparse
-from linprobe.data.rows import Prepares, StoredRows
-from linprobe.data.terms import Weighs
 from linprobe.errors import ClusterError, DataError
 
 if TYPE_CHECKING:
@@ -19,19 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "About",
-    "Call",
-    "Constant",
     "Part",
     "Partitions",
     "Place",
     "about",
-    "added",
-    "kept_part",
     "layout",
-    "mapped",
-    "one_of",
     "part_of",
-    "summed",
 ]
 
 
@@ -55,13 +46,6 @@ class About(NamedTuple):
     digest: str
 
 
-class Constant(NamedTuple):
-    """An array all of whose numbers are the same."""
-
-    value: Any
-    shape: tuple[int, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class Part:
     """A partition in the memory of its worker: examples X (m, *shape), an array or CSR, what its content is told by,
@@ -78,18 +62,14 @@ class Part:
         arrays = (self.X.data, self.X.indices, self.X.indptr) if is_sparse(self.X) else (self.X,)
         return 200 + sum(array.nbytes for array in (*arrays, *self.beside) if array is not None)
 
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """What is the same for all partitions in a pass: the term, the dtype of `like`, the most rows of a chunk, the
-    preparation, and the weights without what belongs to rows.
-    """
-
-    term: Any
-    dtype: np.dtype | None
-    size: int
-    preparation: Prepares | None
-    weights: Weighs | None
+    def checked(self, digest: str) -> "Part":
+        """Itself, if it has the content that it had when the work began; another one would be a wrong result."""
+        if self.digest != digest:
+            raise DataError(
+                f"{self.name}: was read again after a worker was lost, and has another content than before; leave the "
+                "data as it is while it is trained on, and start again"
+            )
+        return self
 
 
 class Partitions:
@@ -285,68 +265,5 @@ def _kind(found: About) -> str:
     return f"{found.dtype} {found.shape}{' (sparse)' if found.sparse else ''}"
 
 
-def _checked(part: Part, digest: str) -> Part:
-    """A partition that has the content that it had when the work began; another one would be a wrong result."""
-    if part.digest != digest:
-        raise DataError(
-            f"{part.name}: was read again after a worker was lost, and has another content than before; leave the "
-            "data as it is while it is trained on, and start again"
-        )
-    return part
-
-
 def _rows_of(part: Part, digest: str, local: slice | np.ndarray) -> Array:
-    return _checked(part, digest).X[local]
-
-
-def kept_part(part: Part, digest: str, local: slice | np.ndarray, *, call: Call) -> Part:
-    """Some rows of a partition, prepared."""
-    rows = StoredRows(_checked(part, digest).X, local, call.preparation)
-    return replace(part, X=rows.read(slice(None)), beside=())
-
-
-def summed(part: Part, digest: str, local: Any, labels: Any, *by_row: Any, call: Call) -> tuple[Array, ...]:
-    """The sums of a term over some rows of a partition."""
-    rows, given = _given(part, digest, local, labels, by_row, call)
-    return rows.reduce(call.term, **given)
-
-
-def mapped(part: Part, digest: str, local: Any, labels: Any, *by_row: Any, call: Call) -> tuple[Array, ...]:
-    """What a term makes of some rows of a partition."""
-    rows, given = _given(part, digest, local, labels, by_row, call)
-    return tuple(np.array(each[:]) for each in rows.map(call.term, **given))
-
-
-_Options = dict[str, Any]
-
-
-def _given(
-    part: Part, digest: str, local: Any, labels: Any, by_row: Sequence[Any], call: Call
-) -> tuple[StoredRows, _Options]:
-    rows = StoredRows(_checked(part, digest).X, local, call.preparation)
-    beside = tuple(map(_whole, by_row))
-    given = {
-        "like": None if call.dtype is None else np.zeros(0, call.dtype),
-        "size": call.size,
-        "labels": None if labels is None else _whole(labels).astype(np.int64, copy=False),
-        "weights": beside[0] if call.weights is None else call.weights.with_rows(beside),
-    }
-    return rows, given
-
-
-def _whole(numbers: Any) -> Any:
-    return np.full(numbers.shape, numbers.value) if isinstance(numbers, Constant) else numbers
-
-
-def added(sums: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
-    """The sums of several partitions."""
-    found = [np.array(each) for each in sums[0]]
-    for others in sums[1:]:
-        for total, other in zip(found, others, strict=True):
-            total += other
-    return tuple(found)
-
-
-def one_of(found: Sequence[Array], *, which: int) -> Array:
-    """One of the arrays that a task has made."""
-    return found[which]
+    return part.checked(digest).X[local]
