@@ -14,7 +14,7 @@ import numpy as np
 
 from linprobe.core.backend import Array
 from linprobe.data.partition_tasks import Call, Constant, added, kept_part, mapped, one_of, summed
-from linprobe.data.partitions import Partitions, Place, layout
+from linprobe.data.partitions import Partitions, Within, layout
 from linprobe.data.rows import Prepares, StoredRows, chosen
 from linprobe.data.terms import PerRow, Term, TermOfRows, Weighs
 from linprobe.errors import IncompatibleError
@@ -46,7 +46,7 @@ class DaskRows(StoredRows):
         self, source: Partitions, places: slice | np.ndarray = slice(None), preparation: Prepares | None = None
     ) -> None:
         super().__init__(source, places, preparation)
-        self._all: list[Place] | None = None
+        self._all: list[Within] | None = None
         self._sent = _Sent(source)
 
     @property
@@ -140,12 +140,12 @@ class DaskRows(StoredRows):
         back[order] = np.arange(len(order))
         return DaskRows(source, back)
 
-    def _layout(self) -> list[Place]:
+    def _layout(self) -> list[Within]:
         if self._all is None:
             self._all = layout(self._source.starts, self._places)
         return self._all
 
-    def _of_parts(self, places: Sequence[Place], local: Sequence[Any]) -> tuple[list[Any], ...]:
+    def _of_parts(self, places: Sequence[Within], local: Sequence[Any]) -> tuple[list[Any], ...]:
         """What tasks are given of the partitions that rows are in."""
         source = self._source
         parts = [source.parts[place.part] for place in places]
@@ -160,7 +160,7 @@ class DaskRows(StoredRows):
         labels: Array | None,
         weights: Any,
         rows: np.ndarray | None,
-    ) -> "tuple[list[Place], list[Future]]":
+    ) -> "tuple[list[Within], list[Future[Any]]]":
         """A term on all partitions that the rows are in, and where their rows are among those asked for."""
         split = hasattr(weights, "by_row")
         by_row = [labels, *(weights.by_row if split else (weights,))]
@@ -188,14 +188,14 @@ class _Sent:
         self._local: list[Any] | None = None
         self._known: dict[int, tuple[Any, list[Any]]] = {}
 
-    def locals(self, places: Sequence[Place]) -> list[Any]:
+    def locals(self, places: Sequence[Within]) -> list[Any]:
         if self._local is None:
             arrays = [place.local for place in places]
             small = all(isinstance(each, slice) for each in arrays)
             self._local = arrays if small else self._source.hold(arrays)
         return self._local
 
-    def pieces(self, numbers: Array | None, places: Sequence[Place]) -> list[Any]:
+    def pieces(self, numbers: Array | None, places: Sequence[Within]) -> list[Any]:
         if numbers is None:
             return [None] * len(places)
         key = id(numbers)
@@ -207,7 +207,7 @@ class _Sent:
         return known[1]
 
 
-def _pieces(numbers: Array | None, places: Sequence[Place]) -> list[Any]:
+def _pieces(numbers: Array | None, places: Sequence[Within]) -> list[Any]:
     """Numbers of the rows of each partition, in as few bytes as hold them."""
     return [None if numbers is None else _small(numbers[place.here]) for place in places]
 
@@ -229,8 +229,8 @@ class _Elsewhere:
     shape: tuple[int, ...]
     dtype: np.dtype
     source: Partitions
-    places: list[Place]
-    found: "list[Future]"
+    places: list[Within]
+    found: "list[Future[Any]]"
     which: int
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from linprobe.core.backend import is_sparse
 from linprobe.data.columns import as_stored
 from linprobe.data.dask_rows import DaskRows
-from linprobe.data.partitions import Part, Partitions, about, gathered, part_of
+from linprobe.data.partitions import Partition, Partitions, about, gathered, part_of
 from linprobe.errors import UsageError, require
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def labels_here(y: Any) -> Any:
     return np.asarray(y.compute()) if is_dask(y) else y
 
 
-def _numbers(name: str, block: Any) -> Part:
+def _numbers(name: str, block: Any) -> Partition:
     X = block if is_sparse(block) else as_stored(block)
     kind, size = X.dtype.kind, X.dtype.itemsize
     if X.shape[0] and kind not in "buif":

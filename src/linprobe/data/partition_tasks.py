@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from linprobe.core.backend import Array
-from linprobe.data.partitions import Part
+from linprobe.data.partitions import Partition
 from linprobe.data.rows import Prepares, StoredRows
 from linprobe.data.terms import Weighs
 
@@ -34,19 +34,19 @@ class Call:
     weights: Weighs | None
 
 
-def kept_part(part: Part, digest: str, local: slice | np.ndarray, *, call: Call) -> Part:
+def kept_part(part: Partition, digest: str, local: slice | np.ndarray, *, call: Call) -> Partition:
     """Some rows of a partition, prepared."""
     rows = StoredRows(part.checked(digest).X, local, call.preparation)
     return replace(part, X=rows.read(slice(None)), beside=())
 
 
-def summed(part: Part, digest: str, local: Any, labels: Any, *by_row: Any, call: Call) -> tuple[Array, ...]:
+def summed(part: Partition, digest: str, local: Any, labels: Any, *by_row: Any, call: Call) -> tuple[Array, ...]:
     """The sums of a term over some rows of a partition."""
     rows, given = _given(part, digest, local, labels, by_row, call)
     return rows.reduce(call.term, **given)
 
 
-def mapped(part: Part, digest: str, local: Any, labels: Any, *by_row: Any, call: Call) -> tuple[Array, ...]:
+def mapped(part: Partition, digest: str, local: Any, labels: Any, *by_row: Any, call: Call) -> tuple[Array, ...]:
     """What a term makes of some rows of a partition."""
     rows, given = _given(part, digest, local, labels, by_row, call)
     return tuple(np.array(each[:]) for each in rows.map(call.term, **given))
@@ -56,7 +56,7 @@ _Options = dict[str, Any]
 
 
 def _given(
-    part: Part, digest: str, local: Any, labels: Any, by_row: Sequence[Any], call: Call
+    part: Partition, digest: str, local: Any, labels: Any, by_row: Sequence[Any], call: Call
 ) -> tuple[StoredRows, _Options]:
     rows = StoredRows(part.checked(digest).X, local, call.preparation)
     beside = tuple(map(_whole, by_row))

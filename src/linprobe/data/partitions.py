@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "About",
-    "Part",
+    "Partition",
     "Partitions",
-    "Place",
+    "Within",
     "about",
+    "gathered",
     "layout",
     "part_of",
 ]
 
 
-class Place(NamedTuple):
+class Within(NamedTuple):
     """A partition, by number, which rows of it are asked for, and their places among all that are."""
 
     part: int
@@ -47,7 +48,7 @@ class About(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Partition:
     """A partition in the memory of its worker: examples X (m, *shape), an array or CSR, what its content is told by,
     and what its file has beside them, labels and so on, arrays (m,), which the client takes.
     """
@@ -62,7 +63,7 @@ class Part:
         arrays = (self.X.data, self.X.indices, self.X.indptr) if is_sparse(self.X) else (self.X,)
         return 200 + sum(array.nbytes for array in (*arrays, *self.beside) if array is not None)
 
-    def checked(self, digest: str) -> "Part":
+    def checked(self, digest: str) -> "Partition":
         """Itself, if it has the content that it had when the work began; another one would be a wrong result."""
         if self.digest != digest:
             raise DataError(
@@ -78,7 +79,7 @@ class Partitions:
     Parameters
     ----------
     client : distributed.Client
-    parts : list of Future of Part
+    parts : list of Future of Partition
     about : list of About
         Of each; those without rows are left out.
 
@@ -88,7 +89,7 @@ class Partitions:
         Where there are no rows, or parts of different shapes or types.
     """
 
-    def __init__(self, client: "Client", parts: "Sequence[Future]", about: Sequence[About]) -> None:
+    def __init__(self, client: "Client", parts: "Sequence[Future[Any]]", about: Sequence[About]) -> None:
         some = [(part, each) for part, each in zip(parts, about, strict=True) if each.rows]
         if not some:
             raise DataError(f"{about[0].name if about else 'X'}: no partition has rows; give it at least one row")
@@ -126,15 +127,15 @@ class Partitions:
         order = np.argsort(np.concatenate([np.r_[place.here] for place in places]))
         return sparse.csr_array(sparse.vstack(found))[order] if self.sparse else np.concatenate(found)[order]
 
-    def replaced(self, parts: "Sequence[Future]", numbers: Sequence[int]) -> "Partitions":
+    def replaced(self, parts: "Sequence[Future[Any]]", numbers: Sequence[int]) -> "Partitions":
         """Others, made of those of these numbers."""
         of_parts = [
-            replace_about(self.about[number], told)
+            _renamed(self.about[number], told)
             for number, told in zip(numbers, self.gather(self.map(about, parts)), strict=True)
         ]
         return Partitions(self.client, parts, of_parts)
 
-    def map(self, function: Callable[..., Any], *arguments: Sequence[Any], **shared: Any) -> "list[Future]":
+    def map(self, function: Callable[..., Any], *arguments: Sequence[Any], **shared: Any) -> "list[Future[Any]]":
         """A task for each of the arguments."""
         with warnings.catch_warnings():
             # Labels and weights go out once, W once a pass; Dask would rather have them scattered, and lost.
@@ -142,16 +143,16 @@ class Partitions:
             futures: Any = self.client.map(function, *arguments, pure=False, **shared)
             return futures
 
-    def hold(self, values: Sequence[Any]) -> "list[Future]":
+    def hold(self, values: Sequence[Any]) -> "list[Future[Any]]":
         """Values on the cluster, each one that a task has made, so that a lost one is made again."""
         return self.map(_itself, [_Wrapped(value) for value in values])
 
-    def gather(self, futures: "Sequence[Future]") -> list[Any]:
+    def gather(self, futures: "Sequence[Future[Any]]") -> list[Any]:
         """What tasks have made, here. Raises what they raised, ClusterError where the cluster failed."""
         return gathered(self.client, futures)
 
 
-def gathered(client: "Client", futures: "Sequence[Future]") -> list[Any]:
+def gathered(client: "Client", futures: "Sequence[Future[Any]]") -> list[Any]:
     """What tasks have made, here; if that ends otherwise, they are cancelled.
 
     Raises what a task raised, and ClusterError where the cluster lost a worker or what it held.
@@ -179,7 +180,7 @@ def gathered(client: "Client", futures: "Sequence[Future]") -> list[Any]:
         raise
 
 
-def layout(starts: np.ndarray, rows: slice | np.ndarray) -> list[Place]:
+def layout(starts: np.ndarray, rows: slice | np.ndarray) -> list[Within]:
     """The partitions, which begin at starts, that some rows are in; of rows by number, in any order."""
     n = int(starts[-1])
     if isinstance(rows, slice):
@@ -191,7 +192,7 @@ def layout(starts: np.ndarray, rows: slice | np.ndarray) -> list[Place]:
             low, high = max(first, int(starts[part])), min(stop, int(starts[part + 1]))
             if low < high:
                 begin = int(starts[part])
-                found.append(Place(part, slice(low - first, high - first), slice(low - begin, high - begin)))
+                found.append(Within(part, slice(low - first, high - first), slice(low - begin, high - begin)))
         return found
     rows = np.arange(n)[rows] if rows.dtype == bool else np.asarray(rows, np.int64)
     belongs = np.searchsorted(starts, rows, side="right") - 1
@@ -203,7 +204,7 @@ def layout(starts: np.ndarray, rows: slice | np.ndarray) -> list[Place]:
         if low < high:
             here = slice(low, high) if ordered else order[low:high]
             local = rows[here] - starts[part]
-            found.append(Place(part, here, _as_slice(local)))
+            found.append(Within(part, here, _as_slice(local)))
     return found
 
 
@@ -224,7 +225,7 @@ def _itself(wrapped: _Wrapped) -> Any:
     return wrapped.value
 
 
-def part_of(name: str, X: Array, beside: tuple[np.ndarray | None, ...] = ()) -> Part:
+def part_of(name: str, X: Array, beside: tuple[np.ndarray | None, ...] = ()) -> Partition:
     """A partition, read. Raises DataError, naming it and the row, for a value that is not finite."""
     X = sparse.csr_array(X) if is_sparse(X) else np.ascontiguousarray(X)
     values = X.data if is_sparse(X) else X
@@ -238,7 +239,7 @@ def part_of(name: str, X: Array, beside: tuple[np.ndarray | None, ...] = ()) -> 
     digest = hashlib.sha256(repr((X.shape, X.dtype.str)).encode())
     for array in (X.data, X.indices, X.indptr) if is_sparse(X) else (X,) if X.size else ():
         digest.update(np.ascontiguousarray(array).reshape(-1).data)
-    return Part(name, X, digest.hexdigest(), beside)
+    return Partition(name, X, digest.hexdigest(), beside)
 
 
 def _first_wrong(X: Any, wrong: np.ndarray) -> tuple[int, int]:
@@ -249,14 +250,14 @@ def _first_wrong(X: Any, wrong: np.ndarray) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def about(part: Part) -> About:
+def about(part: Partition) -> About:
     """What the client is told of a partition."""
     X, hollow = part.X, is_sparse(part.X)
     values = X.nnz if hollow else X.size
     return About(part.name, X.shape[0], tuple(X.shape[1:]), X.dtype, values, hollow, part.digest)
 
 
-def replace_about(before: About, now: About) -> About:
+def _renamed(before: About, now: About) -> About:
     """What is known of a partition that was made of another, whose content it is still told by."""
     return now._replace(digest=before.digest, name=before.name)
 
@@ -265,5 +266,5 @@ def _kind(found: About) -> str:
     return f"{found.dtype} {found.shape}{' (sparse)' if found.sparse else ''}"
 
 
-def _rows_of(part: Part, digest: str, local: slice | np.ndarray) -> Array:
+def _rows_of(part: Partition, digest: str, local: slice | np.ndarray) -> Array:
     return part.checked(digest).X[local]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linprobe.data.formats.on_cluster import rows_on_cluster
-from linprobe.data.partitions import Part
+from linprobe.data.partitions import Partition
 from linprobe.model import Model
 from linprobe.tasks.batch import Batch, prediction_table
 from linprobe.tasks.predict import scored
@@ -49,7 +49,7 @@ def predict_partitions(
     return np.sum(counts, axis=0)
 
 
-def _written(part: Part, number: int, start: int, *, classifier: Model, folder: str) -> np.ndarray:
+def _written(part: Partition, number: int, start: int, *, classifier: Model, folder: str) -> np.ndarray:
     """Write the predictions of a partition, which begins at a row; gives the counts of the classes."""
     counts = np.zeros(len(classifier.classes), np.int64)
     # Replaced, if another worker was lost while it wrote the same.

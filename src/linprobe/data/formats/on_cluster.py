@@ -20,7 +20,7 @@ from linprobe.data.formats import read_source
 from linprobe.data.formats.entries import Selection
 from linprobe.data.formats.other_sources import with_split
 from linprobe.data.labels import Told, read_labels
-from linprobe.data.partitions import About, Part, Partitions, about, gathered, part_of
+from linprobe.data.partitions import About, Partition, Partitions, about, gathered, part_of
 from linprobe.data.reading import at_home, show
 from linprobe.errors import DataError, UsageError, require
 
@@ -35,7 +35,7 @@ _PATTERN, _WHOLE = re.compile(r"[*?\[]"), re.compile(r"[+-]?[0-9]{1,18}")
 NOTE = "Rows that are the same in two splits are not looked for on a cluster."
 
 
-class Stamp(NamedTuple):
+class _Stamp(NamedTuple):
     """A file, and what is known of it without reading it."""
 
     url: str
@@ -124,7 +124,7 @@ def _parts(client: "Client", source: str, selection: Selection) -> tuple[list[An
     return parts, gathered(client, client.map(about, parts, pure=False))
 
 
-def _files(source: str) -> list[Stamp]:
+def _files(source: str) -> list[_Stamp]:
     """The files of a source, in the order of their names."""
     fsspec = require("fsspec.core", "dask")
     place = show(source, 200)
@@ -148,15 +148,15 @@ def _files(source: str) -> list[Stamp]:
     return stamps
 
 
-def _stamp(system: Any, path: str) -> Stamp:
+def _stamp(system: Any, path: str) -> _Stamp:
     known = system.info(path)
     time = next(
         (known[name] for name in ("ETag", "etag", "mtime", "LastModified", "updated", "created") if name in known), ""
     )
-    return Stamp(system.unstrip_protocol(path), int(known["size"]), str(time))
+    return _Stamp(system.unstrip_protocol(path), int(known["size"]), str(time))
 
 
-def _read(stamp: Stamp, *, selection: Selection) -> Part:
+def _read(stamp: _Stamp, *, selection: Selection) -> Partition:
     """A file, on a worker; its labels are the names of their classes."""
     fsspec = require("fsspec.core", "dask")
     try:
@@ -175,7 +175,7 @@ def _read(stamp: Stamp, *, selection: Selection) -> Part:
         ) from error
 
 
-def _part(name: str, path: Path, selection: Selection) -> Part:
+def _part(name: str, path: Path, selection: Selection) -> Partition:
     dataset = read_source(str(path), selection)
     if len(dataset.splits()) > 1:
         several = " and ".join(split for split, _ in dataset.splits())
@@ -189,5 +189,5 @@ def _part(name: str, path: Path, selection: Selection) -> Part:
     return part_of(name, X, (names, found.groups, found.weights))
 
 
-def _beside(part: Part) -> _Beside:
+def _beside(part: Partition) -> _Beside:
     return _Beside(*part.beside)
