@@ -15,6 +15,7 @@ from pageless import COMMAND  # pyright: ignore[reportMissingImports]
 from safetensors import safe_open
 
 from alike import assert_same_test  # pyright: ignore[reportMissingImports]
+from linprobe.cli.screen import PathWatch
 from linprobe.compare.checkpoint import Checkpoint
 from linprobe.results import Accuracy
 from linprobe.results.tables import of_json
@@ -190,8 +191,9 @@ def interrupted(run, monkeypatch):
             if calls == at:
                 signal.raise_signal(number)
 
-        for bar in ("search_progress", "path_progress"):
-            monkeypatch.setattr(f"linprobe.cli.screen.{bar}", lambda _: contextlib.nullcontext(advance))
+        monkeypatch.setattr("linprobe.cli.screen.search_progress", lambda _: contextlib.nullcontext(advance))
+        fits = PathWatch(advance)
+        monkeypatch.setattr("linprobe.cli.screen.path_progress", lambda _: contextlib.nullcontext(fits))
         monkeypatch.setattr("linprobe.report.folder.views", lambda *_: {})
         return *run(*arguments, "--out", "run"), calls
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,23 @@ from linprobe.compare.solver import Progress as Watch
 from linprobe.results.steps import Step
 from linprobe.results.steps import Table as Figures
 
-__all__ = ["path_progress", "print_notes", "print_step", "rows_progress", "search_progress"]
+__all__ = [
+    "KEPT",
+    "PathWatch",
+    "path_progress",
+    "print_notes",
+    "print_step",
+    "rows_progress",
+    "search_progress",
+    "time_left",
+]
+
+# What Ctrl-C leaves, by solver.
+KEPT = {
+    "exact": "Ctrl-C keeps the fits that are done: run the same command again to go on.",
+    "sgd": "Ctrl-C keeps what is done: run the same command again to go on.",
+}
+SURE = 0.05  # of the work: before that the passes of most heads are a guess
 
 
 def print_step(console: Console, step: Step) -> None:
@@ -116,19 +133,54 @@ def rows_progress(console: Console, *, quiet: bool) -> Generator[Callable[[int, 
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@dataclass(frozen=True)
+class PathWatch:
+    """Who is told of fits that have ended, and about what share of all passes is made; None where nobody watches."""
+
+    fits: Watch | None = None
+    share: Callable[[float], None] | None = None
+
+
 @contextlib.contextmanager
-def path_progress(console: Console) -> Generator[Watch | None]:
-    """A bar of the heads that have ended, at their optimum or short of it; None where nobody watches."""
+def path_progress(console: Console) -> Generator[PathWatch]:
+    """A bar of the passes, with the heads that have ended, at their optimum or short of it, and the time left."""
     if not console.is_terminal or console.quiet:
-        yield None
+        yield PathWatch()
         return
     columns = (
         TextColumn("   solving"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("fits done"),
+        TextColumn("{task.fields[done]} fits done"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, visible=False)
-        yield lambda done, total, _: bar.update(task, completed=done, total=total, visible=done < total)
+        task = bar.add_task("", total=1.0, visible=False, done="", left="")
+        farthest = 0.0
+
+        def fits(done: int, total: int, _: np.ndarray) -> None:
+            nonlocal farthest
+            if done == total:  # what comes next is another solve
+                farthest = 0.0
+                bar.reset(task, total=1.0, visible=False, done="", left="")
+            else:
+                bar.update(task, done=f"{done:,}/{total:,}", visible=True)
+
+        def share(made: float) -> None:
+            nonlocal farthest
+            farthest = max(farthest, made)  # the estimate may fall, a bar that goes back is none
+            elapsed = bar.tasks[0].elapsed or 0.0
+            bar.update(task, completed=farthest, left=time_left(elapsed, made), visible=True)
+
+        yield PathWatch(fits, share)
+
+
+def time_left(elapsed: float, made: float) -> str:
+    """About how long the rest will take, after so many seconds for this share of the work; "" while that is vague."""
+    if made < SURE or elapsed < 1:
+        return ""
+    seconds = round(elapsed * (1 - made) / made)
+    if seconds < 90:
+        return f"about {seconds} s left"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min left" if minutes < 90 else f"about {round(minutes / 60)} h left"

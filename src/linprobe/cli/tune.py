@@ -1,10 +1,11 @@
 """`linprobe tune`: compare, choose, refit, measure test once, and the folder that it leaves behind."""
 
+import contextlib
 import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,6 +36,9 @@ from linprobe.cli.arguments import (
     WeightsOption,
     XOption,
 )
+
+if TYPE_CHECKING:
+    from linprobe.core.sgd.plan import Plan
 
 __all__ = ["tune"]
 
@@ -130,7 +134,7 @@ def tune(
     from linprobe.cli.cluster import on_cluster
     from linprobe.cli.finish import close, show
     from linprobe.cli.resume import resumable
-    from linprobe.cli.screen import path_progress, print_step, search_progress
+    from linprobe.cli.screen import KEPT, PathWatch, path_progress, print_step, search_progress
     from linprobe.cli.source import opened, opened_on
     from linprobe.compare.settings import parse_axis
     from linprobe.publish import claimed, publish_folder, sweep
@@ -156,6 +160,12 @@ def tune(
     )
     may_use = resources(device, of_sgd(precision) if solver == "sgd" else "float32", memory)
     console = Console(quiet=as_json, highlight=False)
+
+    def on_plan(plan: "Plan") -> None:
+        console.print(f"\n   [dim]{plan.describe()}[/]")
+        if console.is_terminal:
+            console.print(f"   [dim]{KEPT[solver]}[/]")
+
     # A name of its own for each solver: neither goes on from the checkpoint that the other has left beside the folder.
     name = re.sub(r"[^\w.=-]+", "_", Path(source).stem) if cluster else Path(source).stem  # of a pattern
     default = Path("runs") / f"tune-{name}-{loss}{'' if solver == 'exact' else '-sgd'}"
@@ -172,14 +182,19 @@ def tune(
             given = {"x": x, "label": label, "val": val, "test": test, "split_column": split_column, "groups": groups}
             given |= {"weights": weights, "size": size}
             dataset = opened(source, given) if client is None else opened_on(client, source, given)
-            with (path_progress if solver == "exact" else search_progress)(console) as progress:
+            with contextlib.ExitStack() as bars:
+                if solver == "exact":
+                    watch = bars.enter_context(path_progress(console))
+                else:
+                    watch = PathWatch(bars.enter_context(search_progress(console)))
                 result = run_tuning(
                     dataset,
                     options,
                     resources=may_use,
                     on_step=lambda step: print_step(console, step),
-                    on_plan=lambda plan: console.print(f"\n   [dim]{plan.describe()}[/]"),
-                    progress=progress,
+                    on_plan=on_plan,
+                    progress=watch.fits,
+                    on_share=watch.share,
                     checkpoint=checkpoint,
                 )
             found = write_run(partial, result, result.found.curves, command=shlex.join(["linprobe", *sys.argv[1:]]))

@@ -27,13 +27,15 @@ Judge = Callable[[Trained, np.ndarray], Judged]  # of trained heads, and the spl
 class Control:
     """What comparing may use, and who is told and asked in between.
 
-    on_plan is told the stacks and the memory before any work. With a checkpoint, work that was interrupted goes on from
+    on_plan is told the stacks and the memory before any work, and on_share after every pass of the exact solver about
+    what share of its passes is made. With a checkpoint, work that was interrupted goes on from
     there; Ctrl-C waits until what there is has been kept.
     """
 
     resources: Resources = field(default_factory=Resources)
     on_plan: Callable[[Plan], None] | None = None
     progress: Progress | None = None
+    on_share: Callable[[float], None] | None = None
     checkpoint: Checkpoint | Part | None = None
 
 
@@ -226,6 +228,11 @@ class _Watch:
         """Tell whoever waits."""
         if self.control.progress is not None:
             self.control.progress(done, self.work, objective)
+
+    @property
+    def on_share(self) -> Callable[[float], None] | None:
+        """Whoever waits and is told about what share of the passes is made."""
+        return self.control.on_share
 
     def judge(self, W: Array, b: Array, members: np.ndarray) -> np.ndarray:
         """The accuracy of heads as they are now on what their splits hold out."""

@@ -111,6 +111,7 @@ class Exact:
             start=start,
             keep=lambda state: watch.keep(lambda: state().pack(), done),
             ground=self.ground,
+            estimate=watch.on_share,
             search=None if self.search_tol is None else Search(self.search_tol, _Contending(task, watch)),
         )
         return _trained(found)

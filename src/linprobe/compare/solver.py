@@ -110,6 +110,11 @@ class Monitor(Protocol):
         """So much of the work is done."""
         ...
 
+    @property
+    def on_share(self) -> Callable[[float], None] | None:
+        """Who is told about what share of the passes is made, where their number cannot be known; None for nobody."""
+        ...
+
     def keep(self, state: Callable[[], Mapping[str, object]], done: int) -> None:
         """What a stack can go on from, if it is time to keep it; an interruption comes here."""
         ...

@@ -56,7 +56,8 @@ class Iterates:
 
     start: where each begins, and the passes that it has already made; instead: where those begin that are higher at
     their start than there; goal: the proven relative gap to reach, or where a search stops; keep: called after a pass,
-    with what gives where all of them stand.
+    with what gives where all of them stand; watch: told after a pass which places made it, and their gaps relative to
+    their scales.
     """
 
     def __init__(
@@ -72,8 +73,9 @@ class Iterates:
         tell: Callable[[int], None] | None,
         keep: Callable[[Callable[[], Optimum]], None] | None = None,
         instead: Optimum | None = None,
+        watch: Callable[[np.ndarray, np.ndarray], None] | None = None,
     ) -> None:
-        self.keep, self.instead = keep, instead
+        self.keep, self.instead, self.watch = keep, instead, watch
         self.oracle, self.metric, self.highest = oracle, metric, metric.highest()
         self.intercept, self.goal, self.max_iter, self.tell = intercept, goal, max_iter, tell
         self.refresh = REFRESH_LOOSELY if isinstance(goal, Loosely) else REFRESH
@@ -176,6 +178,8 @@ class Iterates:
         gap, of_weights = bounds(at, self.classes, given.reg, self.highest)
         against = scale(at, given, gap, self.noise, self.metric.mean if self.intercept else None)
         self.reach = Reach(gap, against)
+        if self.watch is not None:
+            self.watch(given.place, gap / np.maximum(against, 1e-300))
         certified = np.zeros(len(gap), bool)
         if not isinstance(self.goal, Loosely):
             target = self.goal * against

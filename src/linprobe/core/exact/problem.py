@@ -47,10 +47,11 @@ APART_ROWS, APART_FEATURES, LEFT_OUT, MOST_PARTS, COPIED_BYTES = 4096, 512, 0.05
 
 @dataclass(frozen=True, eq=False)
 class Posed(OfHeads):
-    """What is asked of heads: reg (H,); shares (K, H) of the classes, by weight; null_bias (K, H) and null_objective
-    (H,), those of the null model. All float64.
+    """What is asked of heads: their number (H,) in the whole stack; reg (H,); shares (K, H) of the classes, by weight;
+    null_bias (K, H) and null_objective (H,), those of the null model. All others float64.
     """
 
+    number: np.ndarray
     reg: np.ndarray
     shares: np.ndarray
     null_bias: np.ndarray
@@ -171,7 +172,7 @@ def pose(
     else:
         shares = weights.of_classes(y, K) / len(y)
     moved = None if weights is None else weights.on(device)
-    heads = Posed(reg, shares, *null_model(smooth, shares, intercept=intercept))
+    heads = Posed(np.arange(len(reg)), reg, shares, *null_model(smooth, shares, intercept=intercept))
     return Problem(X.on(device), move(y.astype(np.int64), device), heads, smooth, moved, intercept)
 
 

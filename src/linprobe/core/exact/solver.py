@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from linprobe.core.backend import Array, namespace, one_thread, quiet, to_numpy
-from linprobe.core.exact._progress import Keep, Progress, Teller
+from linprobe.core.exact._progress import Estimate, Keep, Meter, Progress, Teller
 from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.lbfgs import Iterates, Oracle
@@ -73,6 +73,7 @@ def solve(
     keep: Keep | None = None,
     search: Search | None = None,
     ground: Ground | None = None,
+    estimate: Estimate | None = None,
 ) -> Optimum:
     """Minimise weighted mean loss + λ ΣW² of every head, the bias free of penalty, to a proven relative gap.
 
@@ -87,6 +88,7 @@ def solve(
     ends above one with a larger λ on the same examples, or above no weights at all. With a search, heads are only
     brought to where they can be compared, and nothing is proven, not even that. ground: what an earlier solve of the
     same X, with an intercept or without like this one, has found of it, and this one finds for the next.
+    estimate(share) is told after every pass about what share of all passes is made.
 
     The gaps are computed in the precision of the products and with a bias that is all but the best; the proof in
     float64, of any weights, is core/certificate.py.
@@ -99,7 +101,7 @@ def solve(
     if search is not None and start is not None:
         raise UsageError("a search begins at the null model and keeps no state to go on from; give start or search")
     posed = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
-    asked = _Asked(tol, max_iter, precision, device, memory, progress, keep, search)
+    asked = _Asked(tol, max_iter, precision, device, memory, progress, keep, search, estimate)
     with one_thread(posed.array([], "float64")) if _small(posed, search) else nullcontext():
         return _solved(posed, asked, start, Ground(posed.mean_weight()) if ground is None else ground)
 
@@ -116,6 +118,7 @@ class _Asked:
     progress: Callable[[int, int], None] | None
     keep: Keep | None
     search: Search | None
+    estimate: Estimate | None
 
 
 def _small(posed: Problem, search: Search | None) -> bool:
@@ -157,6 +160,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
         return found if span is None else span.back(found, intercept=posed.intercept)
 
     result, metric, tell = problem.start(phases[0]), None, Teller(asked.progress, H)
+    meter = Meter(asked.estimate, posed.heads.reg, tol, max_iter)
     searching = None if asked.search is None else Searching(asked.search, H)
     if start is not None and start.heads.W.shape != result.W.shape:
         start = None  # in other coordinates, as there was more memory then, or less
@@ -171,6 +175,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
         if start is not None and gone_on:
             result = start.heads
             heads = np.flatnonzero(result.stopped == UNDERWAY)
+            meter.over(np.flatnonzero(result.stopped != UNDERWAY))
         room = solve_bytes(shape, K, H, like.dtype.itemsize, device, span=span is not None)
         # Without a metric single precision could do nothing, and what was not done is refused below.
         short = metric is not None and memory is not None and sum(room) > memory
@@ -195,7 +200,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
         last = phase == phases[-1]
         counted = tell if goal <= tol else None
         done = H - len(heads) if last else int(result.within(tol).sum())
-        descend = _Descend(metric, room, max_iter, memory, counted, done, last, standing)
+        descend = _Descend(metric, room, max_iter, memory, counted, done, last, standing, meter)
         if searching is not None:
             go = searching.begin if fresh else searching.go_on
             result = searching.refine(problem, go(problem, result, descend), descend, seen)
@@ -256,6 +261,7 @@ class _Descend:
     done: int
     last: bool
     standing: Progress
+    meter: Meter
 
     def __call__(
         self,
@@ -277,8 +283,13 @@ class _Descend:
                 newton=newton > 0 and spare,
                 keep=lambda part, found=found, group=group: self.standing.told(lambda: found.replaced(group, part())),
                 instead=None if instead is None else instead.take(group),
+                watch=lambda places, gaps, numbers=problem.heads.number[group]: self.meter.passed(
+                    numbers[places], gaps
+                ),
             )
             found = found.replaced(group, ended)
+            if arrives and self.last:
+                self.meter.over(problem.heads.number[group])
             if arrives:
                 self.done += len(group) if self.last else int((ended.stopped == "gap").sum())
         return found
@@ -299,6 +310,7 @@ def _descend(
     newton: bool,
     keep: Callable[[Callable[[], Optimum]], None],
     instead: Optimum | None,
+    watch: Callable[[np.ndarray, np.ndarray], None],
 ) -> Optimum:
     """One stack, in the precision of its metric, from where it stands."""
     like = metric.mean
@@ -333,6 +345,7 @@ def _descend(
         tell=tell,
         keep=keep,
         instead=instead,
+        watch=watch,
     )
     with quiet(like):
         return iterates.run()

@@ -238,6 +238,7 @@ class Tuning:
             device=resources.products.device,
             memory=resources.left,
             progress=None if progress is None else lambda done, of: progress(done, of, np.empty(0)),
+            estimate=self.control.on_share,
         )
         try:
             proof = certify(X, y, found.W, found.b, reg, self.options.loss, sample_weight=weight)

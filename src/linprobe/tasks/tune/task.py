@@ -50,12 +50,13 @@ def tune(
     on_step: Callable[[Step], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     progress: Progress | None = None,
+    on_share: Callable[[float], None] | None = None,
     checkpoint: MakeCheckpoint | None = None,
 ) -> TuneResult:
     """Compare values of reg (with SGD, and learning rates) on any data set, refit the best, measure test once.
 
-    on_plan and progress are those of `compare`; checkpoint makes its checkpoint, of what the work is. Raises UsageError
-    and DataError for what cannot be trained on, DivergedError where SGD leaves nothing to choose from.
+    on_plan, progress and on_share are those of `compare`; checkpoint makes its checkpoint, of what the work is. Raises
+    UsageError and DataError for what cannot be trained on, DivergedError where SGD leaves nothing to choose from.
     """
     options = options or Options()
     on_step = on_step or (lambda _: None)
@@ -94,7 +95,7 @@ def tune(
     )
     on_step(data_step(data, options))
 
-    control = Control(resources=resources(), on_plan=on_plan, progress=progress)
+    control = Control(resources=resources(), on_plan=on_plan, progress=progress, on_share=on_share)
     tuning = Tuning(pool=pool, train=len(splits.train), classes=dataset.classes, options=options, control=control)
     work = {
         "work": "tune",
