@@ -164,7 +164,7 @@ def path_progress(console: Console) -> Generator[PathWatch]:
                 farthest = 0.0
                 bar.reset(task, total=1.0, visible=False, done="", left="")
             else:
-                bar.update(task, done=f"{done:,}/{total:,}", visible=True)
+                bar.update(task, done=f"{done:,}/{total:,}", visible=True, refresh=True)
 
         def share(made: float) -> None:
             nonlocal farthest

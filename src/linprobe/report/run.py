@@ -26,7 +26,9 @@ KIND = Kind(
     "make the run again",
 )
 
-NUMBERS, WHOLE = "iuf", ("counts", "mistakes.labels", "mistakes.predicted", "reliability.n")
+# Of more classes, each pair that there is: true class, predicted class, and how often (m, 3).
+CELLS, WHOLE_CLASSES = "counts.cells", 256
+NUMBERS, WHOLE = "iuf", ("counts", CELLS, "mistakes.labels", "mistakes.predicted", "reliability.n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class Run:
 
 def write_evidence(folder: Path, evidence: Evidence, steps: np.ndarray, curves: np.ndarray) -> None:
     """Write what of a run is neither in run.json nor in the model; steps and curves as `Run` has them."""
-    arrays = {"counts": evidence.counts, "steps": steps, "curves": curves.astype(np.float32)}
+    arrays = {**_packed(evidence.counts), "steps": steps, "curves": curves.astype(np.float32)}
     arrays |= {f"mistakes.{name}": array for name, array in vars(evidence.mistakes).items()}
     if evidence.reliability is not None:
         arrays |= {f"reliability.{name}": array for name, array in vars(evidence.reliability).items()}
@@ -82,10 +84,11 @@ def _read_arrays(path: Path, K: int, shape: tuple[int, ...]) -> dict[str, np.nda
     if not path.is_file():
         raise DataError(f"{path}: does not exist; the run was made by a version without it: make it again")
     metadata, arrays = read(path, KIND)
+    counts = "counts" if CELLS not in arrays else CELLS
     m, bins = (len(arrays.get(name, ())) for name in ("mistakes.labels", "reliability.n"))
     R = len(arrays.get("steps", ()))
     expected: dict[str, tuple[int | None, ...]] = {
-        "counts": (K, K),
+        counts: (K, K) if counts == "counts" else (len(arrays[CELLS]), 3),
         "steps": (R,),
         "curves": (R, None),
         "mistakes.X": (m, *shape),
@@ -108,7 +111,21 @@ def _read_arrays(path: Path, K: int, shape: tuple[int, ...]) -> dict[str, np.nda
         finite = name == "curves" or name.startswith("reliability.") or np.isfinite(array).all()
         if array.dtype.kind not in kinds or not finite or (name in WHOLE and (array < 0).any()):
             raise DataError(f"{path}: {name} does not hold what it must ({array.dtype}); make the run again")
-    if not arrays["counts"].any() or (bins and not arrays["reliability.n"].any()):
+    if not arrays[counts].any() or (bins and not arrays["reliability.n"].any()):
         raise DataError(f"{path}: has no example; make the run again")
     warn_unchecked(path, KIND, metadata)
+    if counts == CELLS:
+        true, predicted, times = arrays.pop(CELLS).astype(np.int64).T
+        if max(true.max(), predicted.max()) >= K:
+            raise DataError(f"{path}: {CELLS} names classes that the model does not have; make the run again")
+        arrays["counts"] = np.zeros((K, K), np.int64)
+        arrays["counts"][true, predicted] = times
     return arrays
+
+
+def _packed(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Confusions (K, K) as a file keeps them: of very many classes nearly all are 0, and are left out."""
+    if len(counts) <= WHOLE_CLASSES:
+        return {"counts": counts}
+    true, predicted = np.nonzero(counts)
+    return {CELLS: np.stack([true, predicted, counts[true, predicted]], axis=1)}

@@ -21,7 +21,7 @@ from linprobe.report.page.pictures import mistake_pictures
 from linprobe.report.run import Run
 from linprobe.results.steps import counted, number
 
-__all__ = ["calibration", "mistakes", "pairs", "recall", "weakest"]
+__all__ = ["alike", "calibration", "mistakes", "pairs", "recall", "weakest"]
 
 PAIRS = 12
 ROW_BYTES = 420  # of HTML in a row of the table of classes
@@ -34,12 +34,26 @@ def weakest(run: Run, names: list[str]) -> Card:
         value = "Nowhere in test"
         sentence = "The only test example is right." if n == 1 else f"All {n:,} test examples are right."
     else:
-        worst = _classes(run, names)[0]
+        rows = _classes(run, names)
+        worst, never = rows[0], sum(row.right == 0 and row.score.n > 0 for row in rows)
+        if never > 1:
+            # Of many that are never recognised the first is no worse than the others.
+            value = f"{never:,} of {counted(len(rows), 'class')}"
+            sentence = f"None of their test examples are recognised; {_few(rows)}."
+            return Card(section="failures", label="Where it fails", value=value, sentences=[sentence])
         name, other = worst.score.name, worst.score.mistaken_for
         most = "" if other is None else f"; {_are(worst.score.times)} predicted as {isolated(other)}"
         value = f"class {name}" if name.isdecimal() else name
         sentence = f"The lowest recall of all classes: {worst.right:,} of {worst.score.n:,} recognised{most}."
     return Card(section="failures", label="Where it fails", value=value, sentences=[sentence])
+
+
+def _few(rows: list[ClassRecall]) -> str:
+    """How many test examples the classes that are never recognised have."""
+    most = max(row.score.n for row in rows if row.right == 0)
+    if most == 1:
+        return "each has only one"
+    return f"the largest has {most:,}"
 
 
 def _are(count: int) -> str:
@@ -68,21 +82,33 @@ def _classes(run: Run, names: list[str]) -> list[ClassRecall]:
 
 def pairs(run: Run, names: list[str]) -> list[Confused]:
     """The most frequent confusions."""
-    wrong = run.evidence.counts.copy()
-    n = wrong.sum(axis=1)
-    np.fill_diagonal(wrong, 0)
-    flat = wrong.ravel()
-    most = np.argsort(-flat, kind="stable")[:PAIRS]
+    counts = run.evidence.counts
+    n = counts.sum(axis=1)
+    true, predicted = np.nonzero(counts)
+    wrong = true != predicted  # of many classes nearly all pairs are never confused, and none of these is sorted
+    true, predicted = true[wrong], predicted[wrong]
+    times = counts[true, predicted]
     return [
         Confused(
-            label=names[place // len(names)],
-            predicted=names[place % len(names)],
-            times=int(flat[place]),
-            share=percent(flat[place] / n[place // len(names)]),
+            label=names[true[place]],
+            predicted=names[predicted[place]],
+            times=int(times[place]),
+            share=percent(times[place] / n[true[place]]),
         )
-        for place in most
-        if flat[place]
+        for place in np.argsort(-times, kind="stable")[:PAIRS]
     ]
+
+
+def alike(run: Run, shown: list[Confused]) -> str | None:
+    """How many more pairs are confused as often as the last one shown; None for none."""
+    if not shown:
+        return None
+    counts, last = run.evidence.counts, shown[-1].times
+    as_often = int((counts == last).sum() - (counts.diagonal() == last).sum())
+    more = as_often - sum(pair.times == last for pair in shown)
+    if not more:
+        return None
+    return f"{more:,} other {'pair is' if more == 1 else 'pairs are'} confused as often as the last of these."
 
 
 def mistakes(run: Run, names: list[str], room: int) -> MistakeFacts:

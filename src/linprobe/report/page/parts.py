@@ -245,6 +245,7 @@ class PageFacts:
     classes: int
     recall: RecallFacts
     pairs: list[Confused]
+    alike: str | None
     mistakes: MistakeFacts
     calibration: CalibrationFacts
     worksheet: WorksheetFacts | None

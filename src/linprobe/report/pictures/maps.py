@@ -38,6 +38,7 @@ __all__ = ["draw_confusion", "draw_map", "readable_on"]
 
 NAMED = 100  # classes; more of them are numbered
 NAME_WIDTH = 200  # pixels
+CELL_CLASSES = 1000  # a cell each; of more, as many of them together as make no more cells
 PER_CENT = (0, 5, 25, 50, 100)  # on the scale of shares
 PARTED = 10  # pixels; smaller cells have no lines between them
 
@@ -79,14 +80,16 @@ def draw_map(figure: Map) -> Paper:
 
 def draw_confusion(figure: Confusion) -> Paper:
     """The confusion matrix, coloured by the share of the true class, with each class's recall."""
-    counts, absent, share = figure.counts, figure.absent, figure.share
+    at_once = -(-len(figure.counts) // CELL_CLASSES)
+    full, figure = figure, figure if at_once == 1 else figure.summed(at_once)
+    counts, absent = figure.counts, figure.absent
     K = len(counts)
     size, cell = _square(str(counts.max()), K)
     names_size = TEXT
     while names_size > SMALLEST and em(names_size) * 1.2 > cell:
         names_size -= 0.5
     named = K <= NAMED
-    names = class_labels(figure.classes if named else [str(k) for k in range(K)], names_size, NAME_WIDTH)
+    names = class_labels(figure.classes if named else [str(k * at_once) for k in range(K)], names_size, NAME_WIDTH)
     shade = np.where(absent[:, None], np.nan, figure.shade)
     number = "" if named else " (number)"
     across = f"predicted class{number}"
@@ -96,7 +99,8 @@ def draw_confusion(figure: Confusion) -> Paper:
     _name(axes.xaxis, names, step, names_size, INK, rotation=90 if upright else 0)
     recall = axes.twinx()
     dress(recall)
-    shown = ["–" if absent[k] else f"{share[k, k]:.2f}" for k in range(K)]
+    right = np.add.reduceat(full.counts.diagonal(), np.arange(0, len(full.counts), at_once))
+    shown = ["–" if absent[k] else f"{right[k] / counts[k].sum():.2f}" for k in range(K)]
     _name(recall.yaxis, shown, step, names_size)
     recall.tick_params(labelleft=False, labelright=True)
     recall.set_ylim(axes.get_ylim())
@@ -108,13 +112,16 @@ def draw_confusion(figure: Confusion) -> Paper:
         _write(axes, counts, np.broadcast_to(~absent[:, None], counts.shape), counts == 0, size, str)
     caption = ["No examples."]
     if figure.n:
-        caption = [
-            f"{figure.correct:,} of {counted(figure.n, 'example')} right, accuracy {figure.correct / figure.n:.3f}."
-        ]
+        caption = [f"{full.correct:,} of {counted(full.n, 'example')} right, accuracy {full.correct / full.n:.3f}."]
     if absent.any():
-        caption.append(f"Hatched: no examples of {counted(int(absent.sum()), 'class')}.")
+        which = "" if at_once > 1 else f" of {counted(int(absent.sum()), 'class')}"
+        caption.append(f"Hatched: no examples{which}.")
     if not size:
         caption.append("Too many classes for counts in the cells.")
+    if at_once > 1:
+        caption.append(
+            f"Of {len(full.counts):,} classes, each cell sums {at_once} by {at_once}, numbered by the first of them."
+        )
     arrange(paper, axes, figure.title, caption, size=(K * cell, K * cell), parts=(K, K))
     return paper
 

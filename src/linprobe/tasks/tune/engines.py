@@ -176,7 +176,8 @@ class Tuning:
         if memory is not None and after > memory:
             raise IncompatibleError(
                 f"the proof of {K:,} classes needs {after / 2**20:,.0f} MiB, {held / 2**20:,.0f} MiB of it "
-                f"in use already, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory"
+                f"in use already, and {memory / 2**20:,.0f} MiB are allowed; allow more with --memory, or use "
+                "--solver sgd, which proves nothing"
             )
         if self.control.on_plan is not None:
             self.control.on_plan(replace(plan, bytes=max(plan.bytes, after)))
