@@ -6,14 +6,14 @@ import numpy as np
 
 from linprobe.core.losses import LOSSES
 from linprobe.core.measure import confusion
-from linprobe.core.metrics import MetricValue, Sample, available, measure
+from linprobe.core.metrics import COUNTS, MetricValue, Sample, available, measure
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import rows_of
 from linprobe.data.terms import Chunk
 from linprobe.model.model import Model
 from linprobe.model.predictions import Predictions
 
-__all__ = ["Evidence", "Mistakes", "Reliability", "look", "measure_reliability", "observe"]
+__all__ = ["Evidence", "Mistakes", "Reliability", "look", "look_bytes", "measure_reliability", "observe"]
 
 CHUNK_ROWS, CHUNK_SCORES = 4096, 2**22
 BINS = 10  # of the reliability diagram; fewer examples than these make deserve no more
@@ -102,9 +102,24 @@ def look(
     return evidence, measure(sample, asked, temperature=temperature if loss.probabilities else None, groups=groups)
 
 
+def look_bytes(n: int, K: int, itemsize: int) -> int:
+    """Memory that a look at n examples takes besides them, for K classes and scores of numbers of so many bytes."""
+    rows = _chunk_rows(n, K)
+    # The scores, the same after temperature scaling, and for every class the numbers of the examples down to its last
+    # one with a 1 each. Confusions, and what the examples of a class count in some resamples. A chunk's probabilities.
+    scores = n * K * (itemsize + 4 + 12)
+    counts = 3 * 8 * K**2 + 8 * 8 * max(8 * (K + n), COUNTS)
+    return scores + counts + rows * K * (2 * itemsize + 4 * 8)
+
+
+def _chunk_rows(n: int, K: int) -> int:
+    """Of how many examples the scores are made at a time."""
+    return max(1, min(CHUNK_ROWS, CHUNK_SCORES // K, n))
+
+
 def _seen(classifier: Model, examples: Examples, *, scores: bool) -> list[np.ndarray]:
     """What is predicted of each example (n,), how sure the classifier is (n,), and if asked for its scores (n, K)."""
-    chunk = max(1, min(CHUNK_ROWS, CHUNK_SCORES // len(classifier.classes)))
+    chunk = _chunk_rows(len(examples), len(classifier.classes))
     seen = rows_of(examples.X).map(_Look(classifier, scores), None, size=chunk, labels=examples.y)
     return [of_all[:] for of_all in seen]
 

@@ -111,8 +111,10 @@ class Sample:
 
     def at(self, temperature: float) -> "Sample":
         """The same with scores divided by a temperature, and the highest of each example at 0."""
-        below = self.scores.astype(np.float64) - self.highest[:, None]
-        return Sample((below / temperature).astype(np.float32), self.labels, self.probabilistic)
+        scaled = np.empty(self.scores.shape, np.float32)
+        for rows in self._chunks():
+            scaled[rows] = (self.scores[rows].astype(np.float64) - self.highest[rows, None]) / temperature
+        return Sample(scaled, self.labels, self.probabilistic)
 
     def _chunks(self) -> Iterable[slice]:
         return row_chunks(len(self), max(1, CHUNK_SCORES // self.classes))

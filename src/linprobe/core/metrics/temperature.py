@@ -41,7 +41,8 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float | None:
     # An example whose class a classifier can't predict has no say in how sure it should be.
     own = np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
     known = own > NEVER / 10
-    scores, labels, own = scores[known], labels[known], own[known].astype(np.float64)
+    if not known.all():  # else no copy is made
+        scores, labels = scores[known], labels[known]
     if not len(scores):
         return None
     chunks = list(row_chunks(len(scores), max(1, CHUNK_SCORES // scores.shape[1])))

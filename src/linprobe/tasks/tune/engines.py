@@ -28,6 +28,7 @@ from linprobe.data.dataset import Examples
 from linprobe.data.rows import StoredRows
 from linprobe.data.weights import in_training
 from linprobe.errors import DivergedError, IncompatibleError
+from linprobe.model.evidence import look_bytes
 from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
 
 __all__ = ["Refitted", "SolverSaid", "Tuning", "kept"]
@@ -98,11 +99,12 @@ class Refitted:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Tuning:
     """What is compared and refitted: prepared rows, the first `train` of which train and the others judge, unless in
-    folds.
+    folds; tested: how many rows test has, which is all that is known of it here.
     """
 
     pool: Examples
     train: int
+    tested: int
     classes: tuple[str, ...]
     options: Options
     control: Control
@@ -160,7 +162,7 @@ class Tuning:
             metric=metric,
             control=replace(
                 self.control,
-                on_plan=self._on_plan if isinstance(solver, Exact) else self.control.on_plan,
+                on_plan=self._on_plan,
                 checkpoint=None if checkpoint is None else checkpoint(about),
             ),
         )
@@ -172,7 +174,20 @@ class Tuning:
     def _on_plan(self, plan: Plan) -> None:
         """Count what comes after training too; IncompatibleError where the memory is short of it."""
         K, held, memory = len(self.classes), plan.held, self.control.resources.memory
-        after = held + certify_bytes(self.pool.X.shape, K) + 3 * 8 * K**2  # the proof, and the confusions
+        # One after the other: the scores that the temperature is found by, the proof, the look at test.
+        n, size = len(self.pool), self.pool.X.dtype.itemsize
+        scored = 8 * (n if self.options.folds else n - self.train) * K
+        judged = held + max(
+            look_bytes(self.tested, K, max(size, 4)), scored if LOSSES[self.options.loss].probabilities else 0
+        )
+        proof = held + certify_bytes(self.pool.X.shape, K) if self.options.solver == "exact" else 0
+        after = max(judged, proof)
+        if memory is not None and judged > memory:
+            raise IncompatibleError(
+                f"the scores of {self.tested:,} test examples for {K:,} classes and their metrics need "
+                f"{judged / 2**20:,.0f} MiB, {held / 2**20:,.0f} MiB of it in use already, and "
+                f"{memory / 2**20:,.0f} MiB are allowed; allow more with --memory, or test on fewer with --test-size"
+            )
         if memory is not None and after > memory:
             raise IncompatibleError(
                 f"the proof of {K:,} classes needs {after / 2**20:,.0f} MiB, {held / 2**20:,.0f} MiB of it "

@@ -96,7 +96,14 @@ def tune(
     on_step(data_step(data, options))
 
     control = Control(resources=resources(), on_plan=on_plan, progress=progress, on_share=on_share)
-    tuning = Tuning(pool=pool, train=len(splits.train), classes=dataset.classes, options=options, control=control)
+    tuning = Tuning(
+        pool=pool,
+        train=len(splits.train),
+        tested=len(splits.test),
+        classes=dataset.classes,
+        options=options,
+        control=control,
+    )
     work = {
         "work": "tune",
         "data": dataset.fingerprint,
