@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
 from sklearn.metrics import confusion_matrix, recall_score
+from typer.testing import CliRunner
 
+from linprobe.cli import app
 from linprobe.errors import UsageError
 from linprobe.report import figures
 from linprobe.report.figures import Confusion, Map, PathLines, TrialPoints, scale_templates
 from linprobe.report.figures.scales import scale_of
+from linprobe.report.page.views import view
+from linprobe.report.run import read_run
 from linprobe.results import LowestObjective
 from runs import KINDS, made_up, run_of  # pyright: ignore[reportMissingImports]
 
@@ -288,3 +292,24 @@ def test_other_numbers_of_channels_than_one_and_three_are_averaged(channels):
 def test_what_are_no_templates_is_refused(weights, finding):
     with pytest.raises(UsageError, match=finding):
         scale_templates(weights)
+
+
+def test_a_path_that_another_metric_chose_along_is_of_that_metric(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 3
+    np.savez(tmp_path / "d.npz", X=(rng.normal(size=(3, 4))[y] + rng.normal(size=(120, 4))).astype(np.float32), y=y)
+    options = ["--reg", "0.01,0.1,1", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, ["tune", str(tmp_path / "d.npz"), "--metric", "log-loss", *options])
+    assert done.exit_code == 0, done.output
+    run = read_run(tmp_path / "run")
+    found, losses = figures.path(run), [row.val_metric for row in run.numbers.grid.rows]
+    assert found is not None
+    assert found.title.endswith(": log-loss along reg")
+    assert found.intervals == []
+    drawn = view(run, 100_000)
+    assert drawn is not None
+    (line,) = [trace for trace in drawn.data if trace.get("name") == "validation"]
+    assert line["y"] == losses
+    assert not [trace for trace in drawn.data if trace.get("name") == "train"]
+    assert drawn.layout["yaxis"]["title"]["text"] == "log-loss"
+    assert "log-loss on validation" in drawn.label

@@ -59,7 +59,8 @@ class TrialPoints:
 
 @dataclass(frozen=True, eq=False)
 class PathLines:
-    """Accuracy along the only axis: settings trained, ascending, with the 95 % interval of validation, and lost ones.
+    """What settings were chosen by along the only axis: those trained, ascending, and lost ones; of accuracy with its
+    95 % interval on validation, of which other metrics have none.
 
     left_out: so many, evenly, have no place; folds: of a cross-validation.
     """
@@ -137,7 +138,7 @@ def _points(
 
 
 def path(run: Run, most: int | None = None) -> PathLines | None:
-    """Accuracy along the only axis that differs, of about so many of very many values."""
+    """What settings were chosen by along the only axis that differs, of about so many of very many values."""
     settings, _ = _compared(run)
     if len(settings.varied) != 1:
         return None
@@ -146,13 +147,15 @@ def path(run: Run, most: int | None = None) -> PathLines | None:
     order = sorted({*range(0, len(rows), step), settings.best}, key=lambda k: rows[k].setting[along])
     trained = [k for k in order if rows[k].val_accuracy is not None]
     return PathLines(
-        f"{run.numbers.data.source}: accuracy along {AXES[along]}",
+        f"{run.numbers.data.source}: {settings.metric.label} along {AXES[along]}",
         settings,
         along,
         trained,
         lost=[k for k in order if rows[k].val_accuracy is None],
         left_out=len(rows) - len(order),
-        intervals=[wilson_interval(round(settings.accuracy(k) * settings.n), settings.n) for k in trained],
+        intervals=[wilson_interval(round(settings.accuracy(k) * settings.n), settings.n) for k in trained]
+        if settings.by_accuracy
+        else [],
         folds=run.numbers.grid.folds,
         scale=scale_of([rows[k].setting[along] for k in order]),
     )

@@ -171,7 +171,7 @@ def _points(found: of_run.TrialPoints, hover: _Hover) -> Figure:
 
 
 def _lines(found: of_run.PathLines, hover: _Hover) -> Figure:
-    """Accuracy on train and validation along the only axis, for some of very many values."""
+    """What settings were chosen by along the only axis, for some of very many values: accuracy on train too."""
     settings, along, trained, lost = found.settings, found.along, found.trained, found.lost
     rows, intervals = settings.rows, found.intervals
     shown = sorted([*trained, *lost], key=found.value)
@@ -181,40 +181,46 @@ def _lines(found: of_run.PathLines, hover: _Hover) -> Figure:
         return names[k] if found.scale == "category" else found.value(k)
 
     x = [at(k) for k in trained]
-    val = [settings.accuracy(k) for k in trained]
+    of_accuracy, measured = settings.by_accuracy, settings.metric.label
+    val = [settings.figure(k) for k in trained]
     line = {"type": "scatter"}
     band = line | {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    data: list[Plotly] = [
+    bands: list[Plotly] = [
         band | {"y": [round(low, 5) for low, _ in intervals]},
         band
         | {"y": [round(high, 5) for _, high in intervals], "fill": "tonexty", "fillcolor": "--band"}
         | {"name": "95\u00a0% interval of validation", "showlegend": True},
     ]
+    data = bands if of_accuracy else []
     folds = [(at(k), value) for k in trained for value in rows[k].fold_accuracy or ()]
-    if folds:
+    if folds and of_accuracy:
         marks = {"size": 5, "color": "--muted", "symbol": "circle-open"}
         data.append(_marks(folds, "each fold", marks) | {"hovertemplate": "one fold: %{y:.4f}<extra></extra>"})
+    if of_accuracy:
+        data.append(
+            line
+            | {"mode": "lines", "name": "train", "y": [rows[k].train_accuracy for k in trained]}
+            | {"line": {"color": "--muted", "dash": "dash"}, "hovertemplate": "train <b>%{y:.4f}</b><extra></extra>"}
+        )
     data += [
-        line
-        | {"mode": "lines", "name": "train", "y": [rows[k].train_accuracy for k in trained]}
-        | {"line": {"color": "--muted", "dash": "dash"}, "hovertemplate": "train <b>%{y:.4f}</b><extra></extra>"},
         line
         | {"mode": "lines+markers", "name": "validation", "y": val, "marker": {"size": 7}}
         | {"line": {"color": "--accent", "width": 2.5}}
         | hover.adds(trained, **{along: "x", "validation": "y:.4f"}),
-        _ring([(at(settings.best), settings.accuracy(settings.best))], "chosen", "--ink", 16),
+        _ring([(at(settings.best), settings.figure(settings.best))], "chosen", "--ink", 16),
     ]
     if lost:
-        floor = min(low for low, _ in intervals)
+        floor = min([low for low, _ in intervals] or val)
         told = [f"{AXES[along]} {cell(along, found.value(k))}: diverged" for k in lost]
         marks = {"symbol": "x", "size": 10, "color": "--bad"}
         data.append(_marks([(at(k), floor) for k in lost], "diverged", marks) | _telling(told))
     return Figure(
-        label=f"Lines: accuracy on train and validation of {len(rows):,} values of {AXES[along]}; validation is best "
+        label=f"Lines: {measured} on {'train and ' * of_accuracy}validation of {len(rows):,} values of {AXES[along]}; "
+        f"validation is best "
         f"at {settings.named(settings.best)}",
         caption=f"Ringed: the chosen setting. {hover.said}{_kept(found.left_out, len(rows))}",
         data=data,
-        layout={"xaxis": _axis(along, found.scale), "yaxis": {"title": {"text": "accuracy"}}},
+        layout={"xaxis": _axis(along, found.scale), "yaxis": {"title": {"text": measured}}},
         x=x,
     )
 

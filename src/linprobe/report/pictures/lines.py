@@ -86,27 +86,33 @@ def _last(value: float) -> str:
 
 
 def draw_path(figure: PathLines) -> Paper:
-    """Accuracy on train and validation along the only axis, the chosen value ringed."""
-    settings, trained = figure.settings, figure.trained
+    """What settings were chosen by along the only axis, the chosen value ringed; accuracy on train too."""
+    settings, trained, of_accuracy = figure.settings, figure.trained, figure.settings.by_accuracy
+    measured = settings.metric.label
     shown = sorted([*trained, *figure.lost], key=figure.value)
     values = np.array([figure.value(k) for k in shown])
     along = _places(values, figure.scale)
     places = dict(zip(shown, along, strict=True))
-    x, band = [places[k] for k in trained], np.array(figure.intervals)
+    x, band = [places[k] for k in trained], np.array(figure.intervals).reshape(-1, 2)
+    val = [settings.figure(k) for k in trained]
     folds = [(places[k], accuracy) for k in trained for accuracy in settings.rows[k].fold_accuracy or ()]
+    folds = folds if of_accuracy else []
     train = np.array([settings.rows[k].train_accuracy for k in trained], np.float64)
-    low, high = min(band.min(), *train, *(y for _, y in folds)), max(band.max(), *train, *(y for _, y in folds))
+    seen = [*band.ravel(), *train, *(y for _, y in folds)] if of_accuracy else val
+    low, high = min(seen), max(seen)
     edge = max(0.04 * (high - low), 0.005)
-    low, high = max(0.0, low - edge), min(1.0, high + edge)
+    low, high = max(0.0, low - edge), min(1.0, high + edge) if of_accuracy else high + edge
 
     paper = blank(WIDTH, HEIGHT + 200)
     axes = paper.add_subplot()
     dress(axes, across=_named(figure.along, figure.scale), lines=True)
-    axes.fill_between(x, band[:, 0], band[:, 1], color=ACCENT, alpha=0.13, linewidth=0, zorder=1)
+    if of_accuracy:
+        axes.fill_between(x, band[:, 0], band[:, 1], color=ACCENT, alpha=0.13, linewidth=0, zorder=1)
     lines: dict[str, Line2D] = {}
+    on_validation = "validation, with its 95 % interval" if of_accuracy else f"{measured} on validation"
     for name, y, (colour, style, points), above in (
-        ("validation, with its 95 % interval", [settings.accuracy(k) for k in trained], CURVES[0], 4),
-        ("train", train, CURVES[1], 3),
+        (on_validation, val, CURVES[0], 4),
+        *([("train", train, CURVES[1], 3)] if of_accuracy else []),
     ):
         (lines[name],) = axes.plot(
             x, y, color=colour, linestyle=style, linewidth=points, marker="o" if len(x) <= MARKED else "", markersize=4,
@@ -115,7 +121,7 @@ def draw_path(figure: PathLines) -> Paper:
     if folds:
         lines["each fold"] = _mark(axes, [x for x, _ in folds], [y for _, y in folds], "o", 4, "none", FAINT, 0.8)
     chosen = settings.best
-    lines["chosen"] = _mark(axes, [places[chosen]], [settings.accuracy(chosen)], "o", 9, PAPER, INK, 1.6)
+    lines["chosen"] = _mark(axes, [places[chosen]], [settings.figure(chosen)], "o", 9, PAPER, INK, 1.6)
     if figure.lost:
         lost = [places[k] for k in figure.lost]
         lines["diverged"] = _mark(axes, lost, [low] * len(lost), "X", 8, LOST[0], PAPER, 0.8)
@@ -123,7 +129,7 @@ def draw_path(figure: PathLines) -> Paper:
     _scale_to(axes.xaxis, along, values, figure.scale)
     _legend(axes, lines, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines))
     on = f"{counted(settings.n, 'example')}" + (f" in {figure.folds} folds" if figure.folds else "")
-    caption = [f"Chosen: {settings.named(chosen)}, validation accuracy {settings.accuracy(chosen):.3f} on {on}."]
+    caption = [f"Chosen: {settings.named(chosen)}, validation {measured} {settings.figure(chosen):.3f} on {on}."]
     if figure.left_out:
         caption.append(f"Of {len(settings.rows):,} values {figure.left_out:,} are left out, evenly.")
     arrange(paper, axes, figure.title, caption, size=(None, HEIGHT))
