@@ -155,14 +155,14 @@ def path_progress(console: Console) -> Generator[PathWatch]:
         TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=1.0, visible=False, done="", left="")
+        task = bar.add_task("", total=1.0, visible=False, done="0", left="")
         farthest = 0.0
 
         def fits(done: int, total: int, _: np.ndarray) -> None:
             nonlocal farthest
             if done == total:  # what comes next is another solve
                 farthest = 0.0
-                bar.reset(task, total=1.0, visible=False, done="", left="")
+                bar.reset(task, total=1.0, visible=False, done="0", left="")
             else:
                 bar.update(task, done=f"{done:,}/{total:,}", visible=True, refresh=True)
 
