@@ -169,6 +169,7 @@ PREPARED = {
     "docs/sources.md": write_sources,
     "docs/how-to/predict.md": write_digits,
     "docs/how-to/export.md": write_digits_to_export,
+    "docs/how-to/baseline.md": lambda _: pytest.importorskip("skops"),
 }
 
 
