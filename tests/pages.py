@@ -125,6 +125,8 @@ def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more:
     elif words[:2] == ["git", "clone"]:
         assert re.fullmatch(r"URL-OF-[A-Z-]+", words[2]), f"{place}: {command}: a reader is to fill in the address"
         assert words[3:] == ["linprobe"], f"{place}: {command}: pip is told this folder"
+    elif words[0] == "cd":  # where the scripts are, which are found there in any case
+        assert words[1:] == ["linprobe"], f"{place}: {command}: the clone is in this folder"
     elif words[0] == "python" and words[1].startswith("scripts/"):
         done = subprocess.run(
             [sys.executable, ROOT / words[1], *words[2:]], capture_output=True, text=True, check=False, timeout=100
