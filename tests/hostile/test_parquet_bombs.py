@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 
 from linprobe.data.formats import bounds, parquet, tables
 from linprobe.data.formats import picture_columns as module
+from linprobe.data.formats.entries import Selection
 from linprobe.data.formats.parquet import _ParquetPictures
 from linprobe.errors import DataError, UnsafeFileError
 from makers import picture, pictures, read_parquet, write_parquet  # pyright: ignore[reportMissingImports]
@@ -98,10 +98,28 @@ def test_a_count_of_rows_that_lies_is_noticed(tmp_path, monkeypatch):
         )
         with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
             read_parquet(path)
-        with ExitStack() as stack:
-            file = parquet._open(path, None, stack)
-            with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
-                module._read([file], module._first_shape([file]), fit=False)
+        file = parquet._pictures(path, None)
+        with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
+            module._read([file], module._first_shape([file]), fit=False)
+        with pytest.raises(DataError, match=f"does not have the {claimed} rows that it announces"):
+            list(module._decoding(file, module._first_shape([file])))
+
+
+@pytest.mark.parametrize("colours", [(3, 3, 3), (1, 1, 1), (1, 3, 1)], ids=["colour", "grey", "both"])
+def test_pictures_decoded_as_they_are_asked_for_are_those_decoded_at_once(colours, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    encoded = [
+        picture(rng.integers(0, 256, (height, 6, 3), dtype=np.uint8)[..., : 3 if channels == 3 else 1].squeeze())
+        for height, channels in zip((7, 9, 7) * 7, colours * 7, strict=True)
+    ]
+    path = write_parquet(tmp_path / "x.parquet", encoded, [row % 2 for row in range(21)])
+    monkeypatch.setattr(module, "STREAMED_AT_ONCE", 500)
+    whole = read_parquet(path)
+    streamed = parquet.read(path, Selection(labelled=False))
+    assert streamed.train.X.shape == whole.train.X.shape
+    np.testing.assert_array_equal(np.asarray(streamed.train.X[:13]), whole.train.X[:13])
+    np.testing.assert_array_equal(np.asarray(streamed.train.X[5:21]), whole.train.X[5:21])
+    assert set(streamed.notes) == set(whole.notes)
 
 
 def test_a_description_that_is_nested_without_end_is_left_alone(tmp_path):

@@ -390,3 +390,31 @@ def test_without_pyarrow_the_way_to_install_it_is_said(tmp_path, monkeypatch):
 def test_the_layout_of_a_table_is_found_out(tmp_path, lines, delimiter, header):
     (tmp_path / "x.csv").write_text(lines)
     assert delimited._layout(tmp_path / "x.csv") == (delimiter, header)
+
+
+ROWS = [[row, row / 2, f"n{row}", "" if row < 90 else row, 0 if row < 80 else 0.25, row % 2 == 0] for row in range(100)]
+STREAMED = {
+    "a header": [["a", "b", "c", "d", "e", "f"], *ROWS],
+    "no header": [[row[0], row[1]] for row in ROWS],
+    "texts at the end": [["a", "y"], *([row, row] for row in range(50)), ["x", 3]],
+    "line ends in cells": [["a", "y"], ["x\ny", 1], ["z", 2]],
+    "lists as texts": [["emb", "y"], *([f"[{row}, 2.5]", row % 2] for row in range(50))],
+    "one name twice": [["a", "a"], *ROWS[0:20]],
+    "no rows": [["a", "y"]],
+}
+
+
+@pytest.mark.parametrize("case", STREAMED)
+def test_a_text_table_read_in_blocks_is_the_one_read_at_once(case, tmp_path, monkeypatch):
+    rows = [row[:2] if case == "one name twice" else row for row in STREAMED[case]]
+    with (tmp_path / "x.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    whole = delimited.entries_of_table(tmp_path / "x.csv")
+    monkeypatch.setattr(delimited, "STREAMED_FROM", 0)
+    monkeypatch.setattr(delimited, "BLOCK", 200)
+    monkeypatch.setattr(delimited, "refuse_too_large", None)  # which is called where a table is held as a whole
+    for one, other in zip(whole, delimited.entries_of_table(tmp_path / "x.csv"), strict=True):
+        assert (one.name, one.shape, one.dtype, one.role) == (other.name, other.shape, other.dtype, other.role)
+        first, second = np.asarray(one.load()), np.asarray(other.load())
+        assert first.dtype == second.dtype
+        np.testing.assert_array_equal(first, second)

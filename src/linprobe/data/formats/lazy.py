@@ -38,13 +38,13 @@ class Lazy:
         return self._read(slice(None)).astype(dtype or self.dtype, copy=False)
 
 
-def in_order(shape: tuple[int, int], dtype: np.dtype, parts: Callable[[], Iterator[np.ndarray]]) -> Lazy:
-    """An array (n, D) that comes in parts, one behind the other, of which no more are held than the last rows need.
+def in_order(shape: tuple[int, ...], dtype: np.dtype, parts: Callable[[], Iterator[np.ndarray]]) -> Lazy:
+    """An array (n, *shape) that comes in parts, one behind the other, of which no more is held than the last one.
 
     Rows before those that were read last are read again from the beginning.
     """
     coming = parts()
-    held, first = np.empty((0, shape[1]), dtype), 0  # the rows from `first` on that came too soon
+    held, first = np.empty((0, *shape[1:]), dtype), 0  # the part that was read last, and its first row
 
     def read(rows: slice | np.ndarray) -> np.ndarray:
         nonlocal coming, held, first
@@ -52,17 +52,16 @@ def in_order(shape: tuple[int, int], dtype: np.dtype, parts: Callable[[], Iterat
             low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
             return read(slice(low, high))[rows - low]
         low, high, step = rows.indices(shape[0])
-        if low >= high:
-            return np.empty((0, shape[1]), dtype)
-        if low < first:
+        found, at = np.empty((max(0, high - low), *shape[1:]), dtype), low
+        if low < min(high, first):
             coming, held, first = parts(), held[:0], 0
-        pieces, start = [held[low - first :]], first + len(held)
-        while start < high:
-            part = next(coming)
-            pieces.append(part[max(0, low - start) :])
-            start += len(part)
-        every = np.concatenate(pieces)
-        found, held, first = every[: high - low], every[high - low :], high
+        while at < high:
+            if at >= first + len(held):
+                first, held = first + len(held), next(coming)
+                continue
+            piece = held[at - first : high - first]
+            found[at - low : at - low + len(piece)] = piece
+            at += len(piece)
         return found[::step]
 
     return Lazy(shape, dtype, read)

@@ -7,7 +7,6 @@ https://huggingface.co/docs/hub/datasets-image
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,24 +39,37 @@ LARGEST_FILE = 2**40
 class _ParquetPictures:
     """A parquet file with a column of pictures, see `PictureTable`."""
 
-    def __init__(self, path: Path, column: str, parquet: "ParquetFile") -> None:
-        self.path, self.column, self._parquet = path, column, parquet
+    def __init__(self, path: Path, column: str, leaf: str) -> None:
+        self.path, self.column, self._leaf = path, column, leaf
+        with explained(path, "parquet"), self._opened() as parquet:
+            metadata = parquet.metadata
+            self._rows = metadata.num_rows
+            self._unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
     @property
     def rows(self) -> int:
-        return self._parquet.metadata.num_rows
+        return self._rows
 
     @property
     def unpacked(self) -> int:
-        metadata = self._parquet.metadata
-        return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+        return self._unpacked
 
-    def batches(self, rows: int) -> Iterator[list[Encoded | None]]:
-        with explained(self.path, "parquet"):  # the reading, and not what is then done with the rows
+    def batches(self, rows: int, *, repeated: bool = True) -> Iterator[list[Encoded | None]]:
+        # The reading is explained, and not what is then done with the rows.
+        with explained(self.path, "parquet"), self._opened(repeated) as parquet:
             # pyarrow cannot join the dictionaries of two row groups inside a struct, so it reads one after another.
-            for group in range(self._parquet.num_row_groups):
-                for batch in self._parquet.iter_batches(rows, [group], [self.column], use_threads=False):
+            for group in range(parquet.num_row_groups):
+                for batch in parquet.iter_batches(rows, [group], [self.column], use_threads=False):
                     yield encoded_pictures(batch.column(self.column))
+
+    def _opened(self, repeated: bool = True) -> "ParquetFile":
+        """The file. As a dictionary, a picture that it repeats a million times is in memory once; so are then all
+        pictures of a group of rows, which a file may have one of.
+        """
+        pq = require("pyarrow.parquet", "parquet")
+        # Mapped, or the library would read a whole group of rows before the first one.
+        kept = [self._leaf] if repeated else None
+        return pq.ParquetFile(self.path, read_dictionary=kept, pre_buffer=False, memory_map=True)
 
     def others(self) -> list[Entry]:
         return [entry for entry in entries_of_parquet(self.path) if entry.name != self.column]
@@ -94,9 +106,8 @@ def read(path: Path, selection: Selection) -> Dataset:
     UsageError where --x is needed.
     """
     splits = split_files(path)
-    with ExitStack() as stack:
-        files = {split: [_open(file, selection.x, stack) for file in paths] for split, paths in splits.items()}
-        return read_pictures(path, files, selection)
+    files = {split: [_pictures(file, selection.x) for file in paths] for split, paths in splits.items()}
+    return read_pictures(path, files, selection)
 
 
 def _schema(path: Path) -> "pa.Schema":
@@ -108,12 +119,10 @@ def _schema(path: Path) -> "pa.Schema":
     return schema
 
 
-def _open(path: Path, asked: str | None, stack: ExitStack) -> _ParquetPictures:
-    pa, pq = require("pyarrow", "parquet"), require("pyarrow.parquet", "parquet")
+def _pictures(path: Path, asked: str | None) -> _ParquetPictures:
+    pa = require("pyarrow", "parquet")
     schema = _schema(path)
     column = chosen_column(path, schema, asked)
     with explained(path, "parquet"):
-        # As a dictionary, a picture that a file repeats a million times is in memory once.
         leaf = f"{column}.bytes" if pa.types.is_struct(schema.field(column).type) else column
-        parquet = stack.enter_context(pq.ParquetFile(path, read_dictionary=[leaf], pre_buffer=False))
-    return _ParquetPictures(path, column, parquet)
+    return _ParquetPictures(path, column, leaf)

@@ -1,5 +1,6 @@
 """Columns of encoded pictures, struct{bytes, path} or bytes, in the tables of whatever file, beside their labels."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from linprobe.data.dataset import Dataset
 from linprobe.data.formats.bounds import refuse_too_large, refuse_unfolding
 from linprobe.data.formats.choose import dataset_of
 from linprobe.data.formats.entries import Entry, Selection
+from linprobe.data.formats.lazy import Lazy, in_order
 from linprobe.data.formats.tables import AGAIN
 from linprobe.data.pictures import (
     ColourFoundError,
@@ -33,14 +35,16 @@ __all__ = ["PictureTable", "chosen_column", "encoded_pictures", "marked", "pictu
 
 IMAGE_COLUMNS = ("img", "image", "jpg", "jpeg", "png", "webp", "picture", "photo")
 ROWS_AT_ONCE = 1_024
-BYTES_AT_ONCE = 2**28
+BYTES_AT_ONCE, STREAMED_AT_ONCE = 2**28, 2**23
+ROWS_OF_ANY_SIZE = 4  # that are read where each may be as large as a picture can be
 
 
 class PictureTable(Protocol):
     """A file with a column of pictures.
 
     rows: as the file announces them; unpacked: the bytes of its columns, still encoded as pictures; batches: the
-    encoded pictures, None where there is none, of at most so many rows at a time; others: the other columns.
+    encoded pictures, None where there is none, of at most so many rows at a time, where one that is `repeated` may be
+    held once, and all others with it; others: the other columns.
     """
 
     path: Path
@@ -52,7 +56,7 @@ class PictureTable(Protocol):
     @property
     def unpacked(self) -> int: ...  # noqa: D102
 
-    def batches(self, rows: int) -> Iterator[list[Encoded | None]]: ...  # noqa: D102
+    def batches(self, rows: int, *, repeated: bool = True) -> Iterator[list[Encoded | None]]: ...  # noqa: D102
 
     def others(self) -> list[Entry]: ...  # noqa: D102
 
@@ -61,13 +65,16 @@ def read_pictures(path: Path, files: Mapping[str, Sequence[PictureTable]], selec
     """The pictures of the files of each split, and the labels beside them.
 
     uint8 (n, height, width, channels), channels 1 if every picture is grey, else 3. Pictures of another size than
-    selection.size, or than most, are cut and resized. Raises DataError for damaged pictures and labels outside the
-    classes, UnsafeFileError for what would fill the memory, UsageError where --label is needed.
+    selection.size, or than most, are cut and resized. Without labels they are decoded as they are asked for, and n may
+    be of any size. Raises DataError for damaged pictures and labels outside the classes, UnsafeFileError for what would
+    fill the memory, UsageError where --label is needed.
     """
     everything = [file for group in files.values() for file in group]
     _refuse_repetition(path, everything, sum(file.unpacked for file in everything))
     first = _first_shape(files["train"])
-    if selection.size is None:
+    if not selection.labelled:
+        _refuse_repetition(path, everything, _bytes(everything, first))
+    elif selection.size is None:
         _refuse_unfolding(path, everything, first)
     column = everything[0].column
     decoded = _Decoded(path, files, selection.size, first)
@@ -75,7 +82,9 @@ def read_pictures(path: Path, files: Mapping[str, Sequence[PictureTable]], selec
     for split, group in files.items():
         rows = sum(file.rows for file in group)
         load = lambda split=split: decoded.images()[split]  # noqa: E731
-        entries.append(Entry(column, str(path), (rows, *first), np.dtype(np.uint8), load, split, pictures=True))
+        stream = lambda split=split: decoded.stream(split)  # noqa: E731
+        shape, dtype = (rows, *first), np.dtype(np.uint8)
+        entries.append(Entry(column, str(path), shape, dtype, load, split, pictures=True, stream=stream))
         for part, file in enumerate(group):
             entries += [replace(entry, split=split, part=part) for entry in file.others()]
     with readable(path):
@@ -159,12 +168,28 @@ class _Decoded:
     ) -> None:
         self._path, self._files, self._size, self._first = path, files, size, first
         self._images: dict[str, np.ndarray] | None = None
+        self._agreed: Shape | None = None
         self.notes: tuple[str, ...] = ()
 
     def images(self) -> dict[str, np.ndarray]:
         if self._images is None:
             self._images = self._resized() if self._size else self._alike()
         return self._images
+
+    def stream(self, split: str) -> Lazy:
+        """The pictures of a split, to be read once and in order, each decoded when it is asked for."""
+        shape, group = self._agreed or self._agree(once=True), self._files[split]
+        rows = sum(file.rows for file in group)
+        return in_order(
+            (rows, *shape), np.dtype(np.uint8), lambda: (part for file in group for part in _decoding(file, shape))
+        )
+
+    def _agree(self, *, once: bool = False) -> Shape:
+        """The shape of all pictures, by what their headers announce."""
+        every = (each for file in self._everything for each in _announced(file, once=once))
+        found = agreed(every, self._size)
+        self.notes, self._agreed = found.notes, found.shape
+        return found.shape
 
     def _alike(self) -> dict[str, np.ndarray]:
         """As they are, where all have the size of the first: then none is opened twice."""
@@ -181,9 +206,7 @@ class _Decoded:
             return self._resized()
 
     def _resized(self) -> dict[str, np.ndarray]:
-        found = agreed(_announced(self._everything), self._size)
-        self.notes = found.notes
-        return self._read(found.shape, fit=True)
+        return self._read(self._agree(), fit=True)
 
     @property
     def _everything(self) -> list[PictureTable]:
@@ -204,12 +227,25 @@ def _first_shape(files: Sequence[PictureTable]) -> Shape:
     raise DataError(f"{files[0].path}: has no rows; {AGAIN}")
 
 
-def _announced(files: Sequence[PictureTable]) -> Iterator[Shape]:
+def _announced(file: PictureTable, *, once: bool) -> Iterator[Shape]:
+    batches = _few(file, STREAMED_AT_ONCE) if once else file.batches(_rows_at_once(file, 1))
     with quiet():
-        for file in files:
-            every = (encoded for batch in file.batches(_rows_at_once(file, 1)) for encoded in batch)
-            for row, encoded in enumerate(every):
-                yield announced(encoded, f"{file.path}: row {row:,}")
+        for row, encoded in enumerate(one for batch in batches for one in batch):
+            yield announced(encoded, f"{file.path}: row {row:,}")
+
+
+def _few(file: PictureTable, most: int) -> Iterator[list[Encoded | None]]:
+    """The encoded pictures of a file, until so many bytes of them are together, or little more."""
+    gathered: list[Encoded | None] = []
+    size = 0
+    for batch in file.batches(ROWS_OF_ANY_SIZE, repeated=False):
+        gathered += batch
+        size += sum(len(one) for one in batch if one is not None)
+        if size >= most or len(gathered) >= ROWS_AT_ONCE:
+            yield gathered
+            gathered, size = [], 0
+    if gathered:
+        yield gathered
 
 
 def _refuse_unfolding(path: Path, files: Sequence[PictureTable], shape: Shape) -> None:
@@ -259,7 +295,28 @@ def _read_file(file: PictureTable, images: np.ndarray, *, fit: bool) -> None:
     else:
         if start == len(images):
             return
-    raise DataError(f"{file.path}: does not have the {len(images):,} rows that it announces; {AGAIN}")
+    raise _other_rows(file)
+
+
+def _decoding(file: PictureTable, shape: Shape) -> Iterator[np.ndarray]:
+    """All pictures of a file, cut and resized where that is needed, some at a time."""
+    start = 0
+    at_once = max(1, STREAMED_AT_ONCE // math.prod(shape))
+    for gathered in _few(file, STREAMED_AT_ONCE):
+        for low in range(0, len(gathered), at_once):
+            encoded = gathered[low : low + at_once]
+            images = np.empty((len(encoded), *shape), np.uint8)
+            decode(encoded, images, lambda row, start=start: f"{file.path}: row {start + row:,}", fit=True)
+            start += len(encoded)
+            if start > file.rows:
+                raise _other_rows(file)
+            yield images
+    if start != file.rows:
+        raise _other_rows(file)
+
+
+def _other_rows(file: PictureTable) -> DataError:
+    return DataError(f"{file.path}: does not have the {file.rows:,} rows that it announces; {AGAIN}")
 
 
 def _rows_at_once(file: PictureTable, bytes_a_row: int) -> int:

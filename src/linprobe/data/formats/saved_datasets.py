@@ -55,7 +55,8 @@ class _ArrowPictures:
     def unpacked(self) -> int:
         return self._file.unpacked
 
-    def batches(self, rows: int) -> Iterator[list[Encoded | None]]:
+    def batches(self, rows: int, *, repeated: bool = True) -> Iterator[list[Encoded | None]]:
+        del repeated  # in a batch, which is mapped, a picture is as often as in the file
         with explained(self.path, "Arrow"):  # the reading, and not what is then done with the rows
             for batch in self._file.batches():
                 column: pa.Array = batch.column(self._file.schema.names.index(self.column))
