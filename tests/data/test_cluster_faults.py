@@ -129,19 +129,24 @@ def test_a_scheduler_that_is_gone_is_one_error():
 def test_a_client_that_is_interrupted_leaves_no_tasks_behind(client, monkeypatch):
     rows = dask_rows(da.from_array(X, chunks=20))
 
+    def there():
+        return client.run_on_scheduler(lambda dask_scheduler: [key for key in dask_scheduler.tasks if "summed" in key])
+
     def interrupted(*_):
+        while not there():
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(client, "gather", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as held:  # as a console does, with all that its frames refer to
             rows.reduce(takes_long, None, size=10)
     for _ in range(200):
-        left = client.run_on_scheduler(lambda dask_scheduler: [key for key in dask_scheduler.tasks if "summed" in key])
-        if not left:
+        if not there():
             break
         time.sleep(0.05)
-    assert left == []
+    assert there() == []
+    del held
     np.testing.assert_allclose(one_pass(rows), one_pass(X))
 
 
