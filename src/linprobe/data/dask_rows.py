@@ -96,10 +96,12 @@ class DaskRows(StoredRows):
         rows: np.ndarray | None = None,
     ) -> tuple[Array, ...]:
         _, sums = self._asked(summed, term, like, size, labels, weights, rows)
+        below = list(sums)
         while len(sums) > 1:
             groups = [sums[start : start + FAN_IN] for start in range(0, len(sums), FAN_IN)]
             sums = self._source.map(added, groups)
-        return self._source.gather(sums)[0]
+            below += sums
+        return self._source.gather(sums, below)[0]
 
     def map(  # noqa: D102
         self,

@@ -147,13 +147,15 @@ class Partitions:
         """Values on the cluster, each one that a task has made, so that a lost one is made again."""
         return self.map(_itself, [_Wrapped(value) for value in values])
 
-    def gather(self, futures: "Sequence[Future[Any]]") -> list[Any]:
-        """What tasks have made, here. Raises what they raised, ClusterError where the cluster failed."""
-        return gathered(self.client, futures)
+    def gather(self, futures: "Sequence[Future[Any]]", below: "Sequence[Future[Any]]" = ()) -> list[Any]:
+        """What tasks have made, here; below: those that they need. Raises what they raised, ClusterError where the
+        cluster failed.
+        """
+        return gathered(self.client, futures, below)
 
 
-def gathered(client: "Client", futures: "Sequence[Future[Any]]") -> list[Any]:
-    """What tasks have made, here; if that ends otherwise, they are cancelled.
+def gathered(client: "Client", futures: "Sequence[Future[Any]]", below: "Sequence[Future[Any]]" = ()) -> list[Any]:
+    """What tasks have made, here; if that ends otherwise, they are cancelled, and those below, that they need.
 
     Raises what a task raised, and ClusterError where the cluster lost a worker or what it held.
     """
@@ -176,7 +178,7 @@ def gathered(client: "Client", futures: "Sequence[Future[Any]]") -> list[Any]:
             "again, and keep the data in files, which are read anew"
         ) from error
     except BaseException:
-        client.cancel(list(futures))
+        client.cancel([*futures, *below])
         raise
 
 
