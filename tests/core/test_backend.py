@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -383,6 +383,8 @@ def test_the_device_is_chosen_once(monkeypatch):
     assert choose_device("cpu", "bfloat16") == choose_device("auto", "bfloat16") == "cpu"
     with pytest.raises(IncompatibleError, match="finds no CUDA device"):
         choose_device("cuda")
+    with pytest.raises(IncompatibleError, match="no device 'gpu'; choose one of cpu, cuda, auto"):
+        choose_device(cast("Any", "gpu"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("cpu") == "numpy"
     assert choose_device("auto") == choose_device("cuda") == choose_device("auto", "bfloat16") == "cuda"

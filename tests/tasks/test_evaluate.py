@@ -291,3 +291,30 @@ def test_a_test_source_that_no_path_can_be_or_that_is_not_there_is_not_looked_fo
     found = open_as_trained(telling(tuned.classifier, asked={"test": path}), "digits", {})
     assert found.fingerprint == digits.fingerprint
     assert "read without --test" in found.notes[-1]
+
+
+@pytest.mark.parametrize("features", ["centred", "standardised", "normalised"])
+def test_pictures_in_which_white_is_another_value_are_judged_as_those_of_training(features, digits):
+    trained = tune(digits, Options(regs=np.array([1.0]), features=features)).classifier
+    some = digits.train.take(slice(400))
+    bright = Examples(np.asarray(some.X) * 15, some.y)
+    found = assess(trained, Dataset("bright", bright, None, digits.classes), white=240.0)
+    expected = np.zeros((10, 10), int)
+    np.add.at(expected, (some.y, trained.predict(np.asarray(some.X))), 1)
+    np.testing.assert_array_equal(found.counts, expected)
+
+
+def test_a_folder_of_pictures_is_judged_in_the_units_of_the_model_and_an_array_as_it_is(digits, tuned, tmp_path):
+    from PIL import Image
+
+    some = digits.train.take(slice(100))
+    pixels = np.asarray(some.X)[..., 0]
+    for row, (image, k) in enumerate(zip((pixels * (255 / 16)).round().astype(np.uint8), some.y, strict=True)):
+        place = tmp_path / "pictures" / str(k) / f"{row}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place)
+    np.savez(tmp_path / "arrays.npz", X=some.X, y=some.y)
+    right = (tuned.classifier.predict(np.asarray(some.X)) == some.y).mean()
+    for name in ("pictures", "arrays.npz"):
+        dataset = open_as_trained(tuned.classifier, str(tmp_path / name), {})
+        assert assess(tuned.classifier, dataset, white=dataset.white).accuracy == pytest.approx(right, abs=0.011)

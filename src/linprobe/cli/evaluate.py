@@ -81,7 +81,7 @@ def evaluate(
             dataset = opened_on(client, source, known)
         # First what may be refused, so that nothing is printed then.
         proof = prove(classifier, dataset) if certify else None
-        found = assess(classifier, dataset)
+        found = assess(classifier, dataset, white=dataset.white)
     if as_json:
         answer(_json(str(model), classifier, dataset, found, proof))
     else:

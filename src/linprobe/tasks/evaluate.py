@@ -9,7 +9,7 @@ import numpy as np
 
 from linprobe.core.certificate import CERTIFIABLE, certify, no_certificate
 from linprobe.data.dataset import Dataset, Examples, Splits
-from linprobe.data.formats import open_dataset
+from linprobe.data.formats import kind_of, open_dataset
 from linprobe.data.prepare import Features, Preparation
 from linprobe.data.reading import show
 from linprobe.data.splits import TrainedOn, refuse_what_is_not_finite
@@ -77,11 +77,12 @@ class Proof:
         return self.gap / self.objective if self.gap else 0.0
 
 
-def assess(classifier: Model, dataset: Dataset) -> Assessment:
+def assess(classifier: Model, dataset: Dataset, *, white: float | None = None) -> Assessment:
     """How good a classifier is on the data set's own test split, all of it.
 
     Where the data set has none: on the rows that the model's training left for test, if it was trained on this data
-    set, else on all. Classes are matched by their names. Raises DataError for examples of another shape, for classes
+    set, else on all. Classes are matched by their names. white: the value that a white pixel has in the data set, None
+    where that is as in training. Raises DataError for examples of another shape, for classes
     that the model does not know, for features that are not finite, and where the file describes other rows than those
     that were left.
     """
@@ -91,9 +92,19 @@ def assess(classifier: Model, dataset: Dataset) -> Assessment:
     rows, examples = _rows_to_judge(classifier, dataset)
     temperature = classifier.provenance.temperature
     examples = Examples(examples.X, numbers[examples.y], examples.groups)
-    seen, figures = look(classifier, examples, temperature=temperature)
+    seen, figures = look(_of_white(classifier, white), examples, temperature=temperature)
     found = Accuracy.of(seen.correct, seen.n).with_metrics(figures, temperature, examples.groups)
     return Assessment(rows, seen.n, found.accuracy, found.interval, seen.counts, found)
+
+
+def _of_white(classifier: Model, white: float | None) -> Model:
+    """The same classifier for pictures in which white has another value; (f X - m) W is (X - m / f) f W."""
+    saved = classifier.preparation
+    if white is None or white == classifier.white or len(saved.shape) != 3:
+        return classifier
+    factor = classifier.white / white
+    W = classifier.W if saved.unit_rows else classifier.W * factor  # rows of length 1 are of any factor
+    return replace(classifier, W=W, preparation=replace(saved, mean=saved.mean / factor), white=white)
 
 
 def open_as_trained(classifier: Model, source: str, given: dict[str, str]) -> Dataset:
@@ -121,12 +132,16 @@ def open_as_trained(classifier: Model, source: str, given: dict[str, str]) -> Da
 
 
 def _open(classifier: Model, source: str, options: dict[str, str]) -> Dataset:
-    """A source, its pictures of the size that the model takes where they can be resized."""
+    """A source, its pictures of the size that the model takes where they can be resized. Arrays have the units of the
+    training, as where they are predicted.
+    """
     shape = classifier.preparation.shape
+    dataset = None
     if len(shape) == 3 and shape[2] in (1, 3):
         with contextlib.suppress(UsageError):
-            return open_dataset(source, size=shape, **options)
-    return open_dataset(source, **options)
+            dataset = open_dataset(source, size=shape, **options)
+    dataset = dataset or open_dataset(source, **options)
+    return replace(dataset, white=classifier.white) if kind_of(source) == "file" else dataset
 
 
 def _is_there(path: str) -> bool:

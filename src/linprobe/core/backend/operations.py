@@ -6,7 +6,7 @@ the array API standard has no form in place, and a fresh array of the stack's si
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -41,8 +41,11 @@ def choose_device(device: Device, precision: Precision = "float32") -> str:
     """Where the stack is trained: "numpy", or a torch device, "cpu" or "cuda".
 
     NumPy on the CPU, unless bfloat16 is asked for, which NumPy does not have; "auto" is CUDA where there is one. Raises
-    IncompatibleError for CUDA where there is none, MissingDependencyError where torch is needed and absent.
+    IncompatibleError for CUDA where there is none and for a device of another name, MissingDependencyError where torch
+    is needed and absent.
     """
+    if device not in get_args(Device):
+        raise IncompatibleError(f"linprobe knows no device {device!r}; choose one of {', '.join(get_args(Device))}")
     if device == "auto":
         try:
             device = "cuda" if backend_on("cuda").available("cuda") else "cpu"
