@@ -75,7 +75,7 @@ def test_an_empty_zip_has_nothing_to_predict(tmp_path):
 
 
 def test_the_kind_of_a_source_is_told_without_reading_it(tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    (tmp_path / "x.npy").write_bytes(b"damaged")  # which reading it would find
     (tmp_path / "a.txt").write_text("1\n")
     (tmp_path / "a.png").write_bytes(picture(pictures(1)[0]))
     (tmp_path / "empty").mkdir()
