@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from linprobe.core.certificate import certify
-from linprobe.core.exact import metric
+from linprobe.core.exact import _manner, metric
 from linprobe.core.exact import solver as exact
 from linprobe.core.exact.null import null_model
 from linprobe.core.exact.optimum import Optimum
@@ -353,7 +353,7 @@ def test_a_sketch_of_all_rows_is_below_their_variances_and_near_them(dtype, monk
 @BOTH
 def test_a_path_of_wide_rows_is_walked_where_the_metric_is_a_sketch(loss, monkeypatch):
     monkeypatch.setattr(metric, "FULL_FEATURES", 60)
-    monkeypatch.setattr(exact, "FULL_FEATURES", 60)
+    monkeypatch.setattr(_manner, "FULL_FEATURES", 60)
     monkeypatch.setattr(metric, "ROWS", 100)
     monkeypatch.setattr(metric, "FEWEST", 20)
     rng = np.random.default_rng(5)

@@ -9,18 +9,18 @@ from typing import Literal
 import numpy as np
 
 from linprobe.core.backend import Array, namespace, one_thread, quiet, to_numpy
+from linprobe.core.exact._manner import by_part, small, worth_walking
 from linprobe.core.exact._progress import Estimate, Keep, Meter, Progress, Teller
 from linprobe.core.exact.curvature import class_curvature
 from linprobe.core.exact.ground import Ground
 from linprobe.core.exact.lbfgs import Iterates, Oracle
-from linprobe.core.exact.metric import FULL_FEATURES, Metric
+from linprobe.core.exact.metric import Metric
 from linprobe.core.exact.newton import newton_bytes, whole_curvature
 from linprobe.core.exact.null import null_curvature
 from linprobe.core.exact.optimum import UNDERWAY, Loosely, Optimum, Unfinished
 from linprobe.core.exact.path import LOOSE, follow, lawful, walk
 from linprobe.core.exact.problem import (
     Problem,
-    by_part_bytes,
     groups,
     pose,
     refuse_what_is_not_finite,
@@ -41,12 +41,6 @@ Precision = Literal["auto", "single", "double"]
 # In float32 smaller relative gaps cost more passes than float64 does, or cannot be had at all.
 SINGLE_TOL = 1e-7
 
-# Multiplications of a product, half a millisecond, and of a factorisation.
-ONE_THREAD, FACTORISED = 2e7, 5e9
-
-# So many penalties make a path. Products of fewer columns than WIDE take more time a column than those of a whole
-# stack: with 20 of them, what a walk saves in passes it loses there.
-PATH_PENALTIES, WIDE = 3, 100
 ON_THE_WAY = Loosely(1e-4, least=1, many=1)
 
 PATH_SIZE = 4096  # rows and features up to which a narrow stack loses little
@@ -102,7 +96,7 @@ def solve(
         raise UsageError("a search begins at the null model and keeps no state to go on from; give start or search")
     posed = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
     asked = _Asked(tol, max_iter, precision, device, memory, progress, keep, search, estimate)
-    with one_thread(posed.array([], "float64")) if _small(posed, search) else nullcontext():
+    with one_thread(posed.array([], "float64")) if small(posed, search) else nullcontext():
         return _solved(posed, asked, start, Ground(posed.mean_weight()) if ground is None else ground)
 
 
@@ -121,27 +115,6 @@ class _Asked:
     estimate: Estimate | None
 
 
-def _small(posed: Problem, search: Search | None) -> bool:
-    """Whether the widest product of a pass, and all that is factorised, are too small for several threads."""
-    (n, D), K = posed.X.shape, len(posed.heads.shares)
-    # A search has the penalties of a path one after the other.
-    at_once, rank = len(posed.heads) if search is None else int((posed.neighbours() < 0).sum()), min(n, D)
-    unknowns = (rank + 1) * K if newton_bytes((n, rank), K) else 0
-    factorised = max(max(n, D) * rank**2, n * unknowns**2)
-    return n * rank * K * at_once <= ONE_THREAD and factorised <= FACTORISED
-
-
-def _worth_walking(problem: Problem) -> bool:
-    """Whether the penalties are many enough, and the heads of one wide enough, to be walked through one by one.
-
-    Where the metric does not know all directions, weak penalties need twice the passes from anywhere else.
-    """
-    before = problem.neighbours()
-    first = before < 0
-    long = len(before) >= PATH_PENALTIES * first.sum()
-    return long and (int(first.sum()) * len(problem.heads.shares) >= WIDE or problem.X.shape[1] > FULL_FEATURES)
-
-
 def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Ground) -> Optimum:
     """The heads of a problem, in single precision first and then in double, as far as each goes."""
     tol, max_iter, precision, device, memory = asked.tol, asked.max_iter, asked.precision, asked.device, asked.memory
@@ -154,7 +127,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
     if few:
         problem, span = ground.turned(posed, phases[0])
     else:
-        problem, memory = _by_part(posed, phases, asked)
+        problem, memory = by_part(posed, phases, memory, device)
 
     def seen(found: Optimum) -> Optimum:
         return found if span is None else span.back(found, intercept=posed.intercept)
@@ -209,7 +182,7 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
             # Its curvature is all or nothing: where classes lie apart, the first steps from nothing lead nowhere.
             result = follow(problem, standing.found, heads, metric.highest(), goal, descend, standing.arrived)
         elif len(heads):
-            if fresh and len(heads) == H and _worth_walking(problem):
+            if fresh and len(heads) == H and worth_walking(problem):
                 # The first digits of a head cost few passes from where its stronger neighbour is.
                 found = walk(problem, result, ON_THE_WAY, partial(descend, arrives=False))
                 standing.found = replace(found, stopped=stopped)
@@ -226,24 +199,6 @@ def _solved(posed: Problem, asked: _Asked, start: Unfinished | None, ground: Gro
     reason = np.where(result.iterations < max_iter, "stalled", "max_iter")
     result = replace(result, stopped=np.where(short, reason, result.stopped))
     return seen(result)
-
-
-def _by_part(posed: Problem, phases: list[str], asked: _Asked) -> tuple[Problem, int | None]:
-    """The problem with a copy of its rows, those of each fold together, where that is worth it and there is room; and
-    the memory that is left.
-    """
-    X, memory = posed.X, asked.memory
-    whole = X.dtype.itemsize > 2 and "float32" not in str(X.dtype)  # single precision might not hold what they are
-    like = posed.array([], phases[-1] if whole else phases[0])
-    copied = by_part_bytes(X, posed.weights, like.dtype.itemsize, asked.device)
-    if not copied:
-        return posed, memory
-    if memory is not None:
-        room = solve_bytes(X.shape, len(posed.heads.shares), len(posed.heads), 8, asked.device)
-        if room[0] + len(posed.heads) * room[1] + copied > memory:
-            return posed, memory
-        memory -= copied
-    return posed.by_part(str(like.dtype)), memory
 
 
 @dataclass
