@@ -63,6 +63,15 @@ def test_the_path_of_the_gpu_benchmark_runs_on_the_cpu(run):
 
 
 @pytest.mark.slow
+def test_the_wide_benchmark_proves_what_it_makes(run):
+    out = run("wide.py", "digits", "--rows=400", "--filters=30")
+    assert "400 rows of 120 features" in out
+    gaps = re.findall(r"^λ = .* passes +(\d+) +gap (\S+)$", out, re.MULTILINE)
+    assert len(gaps) == 6
+    assert all(int(passes) <= 150 and float(gap) <= 1e-3 for passes, gap in gaps)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_streaming_benchmark_tunes_what_it_makes_and_reads_it(run):
     out = run("streaming.py", "--rows=3000", "--features=8", "--memory=600MiB", "--tol=1e-2")
