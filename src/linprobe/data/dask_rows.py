@@ -40,6 +40,8 @@ class DaskRows(StoredRows):
         Makes of examples, as they are read, rows (m, D).
     """
 
+    elsewhere = True
+
     _source: Partitions
 
     def __init__(

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Rows(ABC):
 
     shape: Any  # (n, D), or of examples that are no rows yet (n, *shape)
     dtype: Any
+    elsewhere: ClassVar[bool] = False  # whether reading some moves them here from another machine
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -111,6 +111,8 @@ def test_where_a_copy_is_not_worth_it(monkeypatch):
     assert by_part_bytes(sparse.csr_array(np.where(np.abs(X) > 1, X, 0)), weights, 8, "numpy") == 0
     assert by_part_bytes(X, weights, 8, "cuda") == 0
     assert by_part_bytes(StoredRows(X), weights, 8, "numpy") == X.size * 8
+    far = type("Far", (StoredRows,), {"elsewhere": True})
+    assert by_part_bytes(far(X), weights, 8, "numpy") == 0
     of_rows = Weights.of_array(np.random.default_rng(0).integers(0, 2, (700, 3)) + 0.0, 700, 3)
     assert by_part_bytes(X, of_rows, 8, "numpy") == 0  # of a part each
     little = Weights.of_parts(np.arange(700) // 10 % 40, 1.0 - np.eye(40))  # a fortieth held out

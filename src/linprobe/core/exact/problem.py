@@ -210,7 +210,7 @@ def by_part_bytes(X: Array | Rows, weights: Weights | None, size: int, device: s
     (n, D), rows = X.shape, rows_of(X)
     if weights is None or device != "numpy" or n <= APART_ROWS or D < APART_FEATURES or spans((n, D)):
         return 0
-    if not isinstance(rows, StoredRows) or rows.values < n * D:
+    if rows.elsewhere or rows.values < n * D:
         return 0
     parts, copied = len(weights.table), n * D * size
     worth = parts <= MOST_PARTS and weights.leaves_out() >= LEFT_OUT
