@@ -7,7 +7,7 @@ import pytest
 import threadpoolctl
 
 from linprobe.core.backend import one_thread
-from linprobe.core.exact import solver
+from linprobe.core.exact import _manner, solver
 
 
 def of_blas() -> set[int]:
@@ -26,7 +26,7 @@ def test_small_solves_take_one_thread(
     draw = np.random.default_rng(0)
     X, y, seen = draw.normal(size=(60, 4)), draw.integers(0, 3, 60), set[int]()
     if most is not None:
-        monkeypatch.setattr(solver, "ONE_THREAD", most)
+        monkeypatch.setattr(_manner, "ONE_THREAD", most)
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
         solver.solve(X, y, np.array([0.1]), progress=lambda *_: seen.update(of_blas()))
         assert seen == while_at_work

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linprobe.core.exact import solver
+from linprobe.core.exact import _manner
 from linprobe.core.exact.lbfgs import Iterates, Oracle
 from linprobe.core.exact.metric import fit_metric
 from linprobe.core.exact.null import null_curvature
@@ -210,9 +210,9 @@ def test_a_path_of_many_classes_is_walked_first_and_proven_then(monkeypatch):
     X = draw.standard_normal((60, 48))[y] / 2 + draw.standard_normal((900, 48))
     reg = np.geomspace(1e-1, 1e-4, 6)
     alone = np.concatenate([solve(X, y, reg[[head]], tol=1e-7).objective for head in range(6)])
-    monkeypatch.setattr(solver, "WIDE", np.inf)
+    monkeypatch.setattr(_manner, "WIDE", np.inf)
     at_once = solve(X, y, reg, tol=1e-4)
-    monkeypatch.setattr(solver, "WIDE", 60)
+    monkeypatch.setattr(_manner, "WIDE", 60)
     kept: list[Unfinished] = []
     walked = solve(X, y, reg, tol=1e-4, keep=lambda state: kept.append(state()))
     for found in (at_once, walked):
