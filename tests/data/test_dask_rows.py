@@ -36,7 +36,12 @@ def spread(rows, partitions=7):
 
 @pytest.mark.parametrize(
     ("kind", "partitions", "loss"),
-    [("dense", 1, "softmax"), ("dense", 7, "squared_hinge"), ("sparse", 2, "softmax"), ("n < D", 7, "softmax")],
+    [
+        ("dense", 1, "softmax"),
+        pytest.param("dense", 7, "squared_hinge", marks=pytest.mark.slow),
+        ("sparse", 2, "softmax"),
+        ("n < D", 7, "softmax"),
+    ],
 )
 def test_the_optimum_and_its_proof_are_those_of_one_machine(client, kind, partitions, loss):
     n, D = (300, 12) if kind != "n < D" else (60, 90)

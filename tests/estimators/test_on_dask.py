@@ -44,7 +44,14 @@ def test_two_classes_and_their_probabilities(client):
 
 @pytest.mark.filterwarnings("ignore:the best reg")
 @pytest.mark.parametrize(
-    "options", [{}, {"prepare": "standardised", "scoring": ["accuracy", "neg_log_loss"], "cv": 2}], ids=str
+    "options",
+    [
+        {},
+        pytest.param(
+            {"prepare": "standardised", "scoring": ["accuracy", "neg_log_loss"], "cv": 2}, marks=pytest.mark.slow
+        ),
+    ],
+    ids=str,
 )
 def test_a_search_scores_as_it_does_here(client, options):
     grid = {"reg": [1e-3, 1e-1, 10.0]}

@@ -1,9 +1,12 @@
 """The tests of the exact engine once more, with all rows in two partitions on a Dask cluster.
 
-Their module is loaded a second time, with a `solve` and a `certify` that send the rows there first.
+Their modules are loaded a second time, with a `solve` and a `certify` that send the rows there first. Of each test
+there is the first case; for all of them, which takes three times as long:
+EVERY_CASE=1 python -m pytest -m "" tests/core/exact/test_exact_on_dask.py
 """
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,6 @@ OTHERWISE = {
     "test_exact_names_what_it_has",
 }
 FEW = {  # the others take minutes
-    "test_the_curvature_is_that_of_the_rows_that_a_head_sees",
     "test_folds_are_weights",
     "test_a_class_that_a_head_never_sees_is_never_predicted",
 }
@@ -61,7 +63,21 @@ def copied(name):
     vars(module)["certify"] = lambda X, *others, **options: certificate.certify(spread(X), *others, **options)
     for of, test in vars(module).items():
         if of.startswith("test_") and of not in OTHERWISE and "solve" in test.__code__.co_names:
+            if not os.environ.get("EVERY_CASE"):
+                vars(test)["pytestmark"] = [first_case(mark) for mark in getattr(test, "pytestmark", [])]
             yield of, test if of in FEW else pytest.mark.slow(test)
+
+
+def first_case(mark):
+    """The same mark, of a test with many cases the first one alone."""
+    if mark.name != "parametrize":
+        return mark
+    names, values, *others = mark.args
+    return getattr(pytest.mark, mark.name)(names, list(values)[:1], *others, **without_ids(mark)).mark
+
+
+def without_ids(mark):
+    return {name: value for name, value in mark.kwargs.items() if name != "ids"}
 
 
 globals().update(copied("test_exact"))

@@ -93,7 +93,7 @@ def test_ten_values_of_reg_with_more_features_and_rows(tmp_path):
 # ---- the memory of the look at test
 
 
-@pytest.mark.parametrize(("n", "K"), [(300, 50), (2000, 300), (40_000, 120)])
+@pytest.mark.parametrize(("n", "K"), [(300, 50), (2000, 300), pytest.param(40_000, 120, marks=pytest.mark.slow)])
 def test_the_plan_covers_the_look_at_test_and_is_no_waste(n, K):
     X, y = draw(K, 5, max(n, K), 1.0)
     X, y = X[-n:], y[-n:]
