@@ -60,7 +60,11 @@ def kill_workers(kills: int, seed: int) -> Outcome:
         solve(rows, y, REG)
         length = time.perf_counter() - started
         while found.kills < kills:
-            client.wait_for_workers(2)
+            try:
+                client.wait_for_workers(2, timeout=60)
+            except TimeoutError:  # Dask gives up a worker that was killed while it began: one more in its place
+                cluster.scale(len(cluster.workers) + 1)
+                client.wait_for_workers(2, timeout=60)
             victim = rng.choice(processes(client))
             killer = threading.Timer(rng.uniform(0, length), os.kill, (victim, signal.SIGKILL))
             killer.start()
