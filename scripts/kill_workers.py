@@ -52,7 +52,8 @@ def kill_workers(kills: int, seed: int) -> Outcome:
     X = draws.standard_normal((ROWS, FEATURES)) + draws.standard_normal((CLASSES, FEATURES))[y]
     here = solve(X, y, REG)
     options = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-    with tempfile.TemporaryDirectory() as folder, LocalCluster(**options) as cluster, Client(cluster) as client:
+    made: Any = LocalCluster(**options)
+    with tempfile.TemporaryDirectory() as folder, made as cluster, Client(cluster) as client:
         for number, rows in enumerate(np.array_split(np.arange(ROWS), FILES)):
             np.savez(Path(folder, f"part{number}.npz"), X=X[rows], y=y[rows])
         rows = open_on_cluster(client, folder).train.X
