@@ -32,7 +32,7 @@ def test_from_files_to_a_certified_model_and_its_predictions(run, workers, pagel
     # What it chooses from, trains and measures: the same rows as of one file that is read here.
     ours = run("tune", "whole.parquet", "--out", "here", "--reg", "1e-1", "--json")
     status, out, err = run("tune", "emb-*.parquet", *there, "--out", "run", "--reg", "1e-1", "--json")
-    assert (status, err) == (0, "note: Rows that are the same in two splits are not looked for on a cluster.\n")
+    assert (status, err) == (0, "note: On a cluster, rows that are in two splits are not looked for.\n")
     found, expected = json.loads(out), json.loads(ours[1])
     assert found["refit"]["objective"] == pytest.approx(expected["refit"]["objective"], rel=1e-6)
     assert found["refit"]["relative_gap"] <= 1e-6
@@ -150,7 +150,7 @@ def test_what_cannot_be_read_there_is_refused_by_name(client, tmp_path, source, 
     [
         (["tune", "emb-*.parquet", "--cluster", "elsewhere"], 2, "is not a cluster"),
         (["tune", "emb-*.parquet", "--cluster", "{}", "--solver", "sgd"], 2, "use --solver exact"),
-        (["predict", "m", "emb-*.parquet", "--cluster", "{}"], 2, "into the folder --out"),
+        (["predict", "m", "emb-*.parquet", "--cluster", "{}"], 2, "writes to a folder"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(run, workers, tmp_path, arguments, status, words):

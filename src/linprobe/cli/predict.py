@@ -92,8 +92,8 @@ def predict(
     With --out, any number of examples is predicted part by part, and each keeps its id: the name of its file, its value
     in a column such as id, or its row number.
 
-    With --cluster, INPUT is a file, a folder, a pattern or a URL of files that the workers read, and --out a folder, in
-    which each of these gets a parquet file.
+    With --cluster, INPUT is a file, a folder, a pattern or a URL of files that the workers read, and --out a folder,
+    with one parquet file for each of these.
 
     A file that cannot be read gets a line on standard error; the others are still predicted, and the exit status is 1.
     """
@@ -111,7 +111,9 @@ def predict(
         raise UsageError("--top: the table of --out has all classes; leave --top out")
     if cluster is not None:
         if out is None or len(inputs) > 1 or invert or label is not None:
-            raise UsageError("--cluster: predicts one INPUT into the folder --out, with --x alone; give it these")
+            raise UsageError(
+                "--cluster: takes one INPUT and writes to a folder; give both, and leave --label and --invert out"
+            )
         _write_on_cluster(classifier, cluster, inputs[0], x, out, force, str(model) if as_json else None)
         return
     _refuse_options_of_sources(classifier, inputs, {"--x": x, "--label": label})

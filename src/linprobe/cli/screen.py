@@ -168,7 +168,7 @@ def path_progress(console: Console) -> Generator[PathWatch]:
 
         def share(made: float) -> None:
             nonlocal farthest
-            farthest = max(farthest, made)  # the estimate may fall, a bar that goes back is none
+            farthest = max(farthest, made)  # the estimate may fall, but a bar must not go back
             elapsed = bar.tasks[0].elapsed or 0.0
             bar.update(task, completed=farthest, left=time_left(elapsed, made), visible=True)
 

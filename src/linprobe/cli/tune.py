@@ -123,7 +123,7 @@ def tune(
 
     With --folds, --train-size is the number of examples that are split into folds.
 
-    With --cluster, SOURCE is a file, a folder, a pattern such as "emb-*.parquet" or a URL of these, a partition a file.
+    With --cluster, SOURCE is a file, a folder, a pattern such as "emb-*.parquet" or a URL of these.
 
     Interrupted, it goes on when the same command is run again: SGD where it was, the exact solver with every fit that
     it had proven.

@@ -28,8 +28,8 @@ class Control:
     """What comparing may use, and who is told and asked in between.
 
     on_plan is told the stacks and the memory before any work, and on_share after every pass of the exact solver about
-    what share of its passes is made. With a checkpoint, work that was interrupted goes on from
-    there; Ctrl-C waits until what there is has been kept.
+    what share of its passes is made. With a checkpoint, work that was interrupted goes on from there; Ctrl-C waits
+    until what there is has been kept.
     """
 
     resources: Resources = field(default_factory=Resources)

@@ -177,7 +177,7 @@ def gathered(client: "Client", futures: "Sequence[Future[Any]]", below: "Sequenc
             "the cluster: lost its scheduler, or data that only one worker had and no task can make again; start it "
             "again, and keep the data in files, which are read anew"
         ) from error
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nobody waits for them any longer
         client.cancel([*futures, *below])
         raise
 

@@ -16,11 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from linprobe.core.backend import Device, choose_device, is_sparse, on_host, to_numpy
 from linprobe.core.exact import solver as exact
-from linprobe.data.dask_rows import DaskRows
 from linprobe.data.dask_sources import labels_here
 from linprobe.data.moments import moments, rows_at_once
 from linprobe.data.prepare import Preparation
-from linprobe.data.rows import StoredRows
+from linprobe.data.rows import StoredRows, rows_of
 from linprobe.data.terms import Chunk
 from linprobe.errors import IncompatibleError, UsageError
 from linprobe.estimators._descent import descend
@@ -100,7 +99,7 @@ class _LinearClassifier(Kept, ClassifierMixin, BaseEstimator):
         check_parameters(self, loss)
         stamps = file_stamps(X)
         data = check_features(self, X, reset=True)
-        if self.solver == "sgd" and isinstance(data, DaskRows):
+        if self.solver == "sgd" and rows_of(data).elsewhere:
             raise IncompatibleError(
                 "solver='sgd' draws its batches from all rows, which a Dask cluster would send one by one; use "
                 "solver='exact', which asks the workers for sums alone"

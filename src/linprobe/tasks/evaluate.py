@@ -82,9 +82,8 @@ def assess(classifier: Model, dataset: Dataset, *, white: float | None = None) -
 
     Where the data set has none: on the rows that the model's training left for test, if it was trained on this data
     set, else on all. Classes are matched by their names. white: the value that a white pixel has in the data set, None
-    where that is as in training. Raises DataError for examples of another shape, for classes
-    that the model does not know, for features that are not finite, and where the file describes other rows than those
-    that were left.
+    where that is as in training. Raises DataError for examples of another shape, for classes that the model does not
+    know, for features that are not finite, and where the file describes other rows than those that were left.
     """
     classifier.preparation.apply(dataset.train.X[:0])  # which refuses another shape, before any work
     numbers = _class_numbers(classifier, dataset)

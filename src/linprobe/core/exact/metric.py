@@ -14,8 +14,8 @@ __all__ = ["CHUNK_ROWS", "FULL_FEATURES", "Metric", "directions", "fit_metric", 
 # Up to so many features, all principal directions are found: two matrices of 256 MiB, and at most half a minute.
 FULL_FEATURES = 8192
 
-# Beyond, what is seen of XᵀX through SKETCHED random directions for every column of a pass: with so many, the sketch
-# costs no more than a few dozen passes. Their number is also what a basis in memory allows.
+# Beyond, what is seen of XᵀX through SKETCHED random directions for every column of a pass: such a sketch costs as much
+# as so many passes. Their number is also what a basis in memory allows.
 SKETCHED = 50
 FEWEST, SHARE = 512, 4  # at the least, and of so many features one at the most
 BASIS_NUMBERS = 2**28

@@ -84,7 +84,9 @@ class Stack:
         self.batch = xp.empty((self.batch_size, self.shape[0]), **like)
         self.labels = xp.empty((self.batch_size,), dtype=data.y.dtype, device=X.device)
         self.scores = xp.empty((self.batch_size, *self.shape[1:]), **like)
-        self.moved = xp.empty((self.batch_size, self.columns, len(heads)), **like) if self.parted else self.scores
+        self.of_columns = self.scores
+        if self.parted:
+            self.of_columns = xp.empty((self.batch_size, self.columns, len(heads)), **like)
         self.losses = xp.empty((len(heads),), **like)
         self.weight = None
         if data.weight is not None:
@@ -112,11 +114,11 @@ class Stack:
         """One step of all heads on these examples (B,); the mean losses (H,) of the batch are left in `losses`."""
         take_rows(self.X, rows, self.batch)
         take_rows(self.y, rows, self.labels)
-        self.products.scores(self.batch, self.parameters.V, self.moved)
+        self.products.scores(self.batch, self.parameters.V, self.of_columns)
         if self.parameters.M is None:
-            self.moved *= table[SCALE]
+            self.of_columns *= table[SCALE]
         if self.parted:  # a number added to the scores of all classes changes nothing
-            self.scores[:, :-1] = self.moved
+            self.scores[:, :-1] = self.of_columns
             self.scores[:, -1] = self.xp.zeros_like(self.losses)
         if self.has_bias:
             self.scores += self.parameters.b
@@ -131,27 +133,28 @@ class Stack:
         else:
             self.losses[...] = self.xp.sum(losses * self.shares, axis=0)
             slope *= self.shares[:, None, :]
+        columns = slope
         if self.parted:
-            self.xp.subtract(slope[:, :-1], slope[:, -1:], out=self.moved)
-        else:
-            self.moved = slope
+            columns = self.xp.subtract(slope[:, :-1], slope[:, -1:], out=self.of_columns)
         if self.parameters.M is None:
-            self._descend(slope, table, rescale)
+            self._descend(slope, columns, table, rescale)
         else:
-            self._descend_with_momentum(self.parameters.M, slope, table)
+            self._descend_with_momentum(self.parameters.M, slope, columns, table)
 
-    def _descend(self, slope: Array, table: Array, rescale: bool) -> None:
-        """W ← (1 − 2 λ lr) W − lr · gradient; the learning rate is already in the slope."""
+    def _descend(self, slope: Array, columns: Array, table: Array, rescale: bool) -> None:
+        """W ← (1 − 2 λ lr) W − lr · gradient; the learning rate is already in the slope (B, K, H) and in what it is for
+        the columns (B, C, H).
+        """
         V, b = self.parameters.V, self.parameters.b
         if rescale:
             by_head = self._by_head(V)
             by_head *= table[RESCALE]
-        self.products.accumulate(V, self.batch, self.moved, -1.0)
+        self.products.accumulate(V, self.batch, columns, -1.0)
         if self.has_bias:
             b *= table[DECAY]
             b -= table[AFTER] * self.xp.sum(slope, axis=0)
 
-    def _descend_with_momentum(self, momenta: Array, slope: Array, table: Array) -> None:
+    def _descend_with_momentum(self, momenta: Array, slope: Array, columns: Array, table: Array) -> None:
         """M ← μ M + gradient + 2 λ W, then W ← W − lr M, or with Nesterov W ← W − lr (gradient + 2 λ W + μ M).
 
         Sutskever et al. (2013). Nesterov's second form needs the gradient after M has swallowed it; since
@@ -171,7 +174,7 @@ class Stack:
                 m += w * double_reg
                 if before is not None:
                     w += before
-        self.products.accumulate(momenta, self.batch, self.moved, 1.0)
+        self.products.accumulate(momenta, self.batch, columns, 1.0)
         momenta_of_bias += self.xp.sum(slope, axis=0)
         for W, M in pairs:
             for rows in sweep_rows(W):

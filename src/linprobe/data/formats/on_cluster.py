@@ -32,7 +32,7 @@ __all__ = ["open_on_cluster", "rows_on_cluster"]
 ENDINGS = (".parquet", ".npz", ".npy", ".csv", ".tsv", ".arrow", ".feather", ".safetensors", ".pt", ".pth", ".h5")
 ENDINGS += (".hdf5", ".libsvm", ".svm", ".svmlight", ".mat", ".tar")
 _PATTERN, _WHOLE = re.compile(r"[*?\[]"), re.compile(r"[+-]?[0-9]{1,18}")
-NOTE = "Rows that are the same in two splits are not looked for on a cluster."
+NOTE = "On a cluster, rows that are in two splits are not looked for."
 
 
 class _Stamp(NamedTuple):

@@ -23,7 +23,6 @@ from linprobe.core.metrics import find_metric, fit_temperature
 from linprobe.core.sgd.plan import Plan, Work, results_bytes, stack_bytes
 from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import StackRun
-from linprobe.data.dask_rows import DaskRows
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import StoredRows
 from linprobe.data.weights import in_training
@@ -41,7 +40,7 @@ def kept(pool: Examples, classes: int, options: Options, resources: Resources) -
 
     Those on a cluster are kept there. A device reads from its own memory, so there they are always kept.
     """
-    if isinstance(pool.X, DaskRows):
+    if pool.X.elsewhere:
         return replace(pool, X=pool.X.kept())
     shape, size, device = pool.X.shape, pool.X.dtype.itemsize, resources.products.device
     streams = device == "numpy" if options.solver == "exact" else device != "cuda"

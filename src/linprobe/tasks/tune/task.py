@@ -12,9 +12,9 @@ from linprobe.compare.comparison import Comparison
 from linprobe.compare.solver import Progress, Resources
 from linprobe.core.metrics import find_metric
 from linprobe.core.sgd.plan import Plan
-from linprobe.data.dask_rows import DaskRows
 from linprobe.data.dataset import Dataset, Splits
 from linprobe.data.duplicates import identical_examples
+from linprobe.data.rows import rows_of
 from linprobe.data.splits import Part, Rule, TrainedOn, absent_classes, make_splits, part_of, refuse_what_is_not_finite
 from linprobe.errors import DataError, IncompatibleError
 from linprobe.model import Model, Proven, Provenance
@@ -61,7 +61,8 @@ def tune(
     options = options or Options()
     on_step = on_step or (lambda _: None)
     metric = find_metric(options.metric, options.loss, len(dataset.classes))
-    if options.solver == "sgd" and isinstance(dataset.train.X, DaskRows):
+    on_cluster = rows_of(dataset.train.X).elsewhere
+    if options.solver == "sgd" and on_cluster:
         raise IncompatibleError(
             "--solver sgd: draws its batches from all rows, which a cluster would send one by one; use --solver exact, "
             "which asks the workers for sums alone, or leave --cluster out"
@@ -75,7 +76,7 @@ def tune(
     rows = TrainedOn.of(splits, options.seed, "train + validation", prepared_on, rule)
     preparation = rows.fit(splits, options.features)
     pool = kept(rows.prepared(splits, preparation), len(dataset.classes), options, resources())
-    identical = {} if isinstance(dataset.train.X, DaskRows) else identical_examples(splits)
+    identical = {} if on_cluster else identical_examples(splits)
     if options.folds is not None:
         identical.pop("val", None)  # which are no split of their own then
     data = SourceData(
