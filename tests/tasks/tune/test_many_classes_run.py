@@ -1,5 +1,6 @@
 """A run of a thousand classes: what it plans, keeps, draws and says stays small and readable."""
 
+import csv
 import json
 import re
 import tracemalloc
@@ -72,6 +73,12 @@ def test_a_run_of_a_thousand_classes_keeps_the_pairs_that_there_are(thousand):
     assert counts.shape == (1000, 1000)
     assert counts.sum() == numbers["test"]["n"]
     assert np.trace(counts) == round(numbers["test"]["accuracy"] * numbers["test"]["n"])
+    # As the table of the predictions has them, row by row.
+    expected, place = np.zeros_like(counts), {name: k for k, name in enumerate(numbers["data"]["classes"])}
+    with (folder / "test_predictions.csv").open(newline="") as file:
+        for line in csv.DictReader(file):
+            expected[place[line["label"]], place[line["predicted"]]] += 1
+    np.testing.assert_array_equal(counts, expected)
 
 
 def test_a_picture_of_more_classes_than_cells_sums_them(tmp_path):
