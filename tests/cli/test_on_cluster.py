@@ -52,20 +52,25 @@ def test_from_files_to_a_certified_model_and_its_predictions(run, workers, pagel
     pd.testing.assert_frame_equal(together, pq.read_table(tmp_path / "all.parquet").to_pandas())
 
 
-@pytest.mark.slow
-def test_folds_groups_and_weights_are_those_of_one_machine(client, tmp_path):
-    write(tmp_path, groups=np.arange(320) // 4, counts=RNG.random(320))
-    asked = {"groups": "groups", "weights": "counts"}
+def tuned_there_and_here(client, folder, asked, folds=None):
+    """What run.json says of the shards on a cluster, and of the whole here; refitted to the same objective."""
     found, expected = (
-        tune(dataset, Options(folds=3, regs=np.array([1e-2, 1.0]))).numbers
+        tune(dataset, Options(folds=folds, regs=np.array([1e-2, 1.0]))).numbers
         for dataset in (
-            open_on_cluster(client, str(tmp_path / "emb-*.parquet"), **asked),
-            open_dataset(tmp_path / "whole.parquet", **asked),
+            open_on_cluster(client, str(folder / "emb-*.parquet"), **asked),
+            open_dataset(folder / "whole.parquet", **asked),
         )
     )
     assert found.refit is not None
     assert expected.refit is not None
     assert found.refit.objective == pytest.approx(expected.refit.objective, rel=1e-6)
+    return found, expected
+
+
+@pytest.mark.slow
+def test_folds_groups_and_weights_are_those_of_one_machine(client, tmp_path):
+    write(tmp_path, groups=np.arange(320) // 4, counts=RNG.random(320))
+    found, expected = tuned_there_and_here(client, tmp_path, {"groups": "groups", "weights": "counts"}, folds=3)
     assert (found.test.accuracy, found.test.interval) == (expected.test.accuracy, expected.test.interval)
     assert [row.fold_accuracy for row in found.grid.rows] == [row.fold_accuracy for row in expected.grid.rows]
 
@@ -76,16 +81,7 @@ def test_validation_and_test_are_files_of_their_own(client, tmp_path):
     for name, rows in (("val", order[:60]), ("test", order[60:120])):
         pd.DataFrame({"emb": list(X[rows]), "label": NAMES[rows]}).to_parquet(tmp_path / f"{name}.parquet")
     asked = {name: str(tmp_path / f"{name}.parquet") for name in ("val", "test")}
-    found, expected = (
-        tune(dataset, Options(regs=np.array([1e-2, 1.0]))).numbers
-        for dataset in (
-            open_on_cluster(client, str(tmp_path / "emb-*.parquet"), **asked),
-            open_dataset(tmp_path / "whole.parquet", **asked),
-        )
-    )
-    assert found.refit is not None
-    assert expected.refit is not None
-    assert found.refit.objective == pytest.approx(expected.refit.objective, rel=1e-6)
+    found, expected = tuned_there_and_here(client, tmp_path, asked)
     assert (found.data.train, found.data.val, found.data.test) == (320, 60, 60)
     assert found.test.accuracy == expected.test.accuracy
 

@@ -8,6 +8,7 @@ import pytest
 
 from makers import picture, write_parquet  # pyright: ignore[reportMissingImports]
 from models import make_classifier  # pyright: ignore[reportMissingImports]
+from watched import WATCHED
 
 pytestmark = [
     pytest.mark.slow,
@@ -15,22 +16,15 @@ pytestmark = [
 ]
 
 # The libraries are loaded, and the small file read, before anything is counted.
-SCRIPT = """
-import sys, threading, time
+SCRIPT = (
+    WATCHED
+    + """
+import sys
 import linprobe
 from linprobe.tasks import batch, predict
 
 predict.CHUNK_ELEMENTS = 2**18
 model, small, large = linprobe.load(sys.argv[1]), *sys.argv[2:]
-
-def anonymous():
-    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("RssAnon"))
-
-def watch():
-    global most
-    while True:
-        most = max(most, anonymous())
-        time.sleep(0.002)
 
 def read(path):
     source = batch.open_source(model, path)
@@ -38,11 +32,11 @@ def read(path):
     return every[-1][0], sum(rows for _, rows in every)
 
 read(small)
-start = most = anonymous()
-threading.Thread(target=watch, daemon=True).start()
+start = begin()
 last, rows = read(large)
 print(last, rows, most - start)
 """
+)
 
 
 def measured(*arguments):

@@ -17,6 +17,7 @@ from linprobe.data.prepare import fit_preparation
 from linprobe.data.rows import CHUNK_ROWS, StoredRows
 from linprobe.data.splits import make_splits
 from linprobe.tasks.tune import Options, tune
+from watched import WATCHED
 
 N = 12
 SOURCE = np.random.default_rng(0).integers(0, 256, (N, 2, 3, 1)).astype(np.uint8)
@@ -161,32 +162,25 @@ def test_features_of_another_type_are_those_of_float32(dtype, streamed):
     assert_same_test(found.numbers.test, same.numbers.test)
 
 
-MEASURED = """
-import json, sys, threading, time
+MEASURED = (
+    WATCHED
+    + """
+import json, sys
 import numpy as np
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.compare.solver import Resources
 from linprobe.tasks.tune import Options, tune
 import linprobe.core.exact.solver
 
-def anonymous():
-    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("RssAnon"))
-
-def watch():
-    global most
-    while True:
-        most = max(most, anonymous())
-        time.sleep(0.005)
-
 path, budget = sys.argv[1], float(sys.argv[2])
 X = np.memmap(path, np.float32, "r").reshape(-1, 1024)
 data = Dataset("mapped", Examples(X, np.arange(len(X)) % 4), None, tuple("abcd"))
-start = most = anonymous()
-threading.Thread(target=watch, daemon=True).start()
+start = begin()
 resources = lambda: Resources(memory=int(start + budget * X.nbytes), held=anonymous())
 found = tune(data, Options(regs=np.array([1e-2, 1e-1, 1.0])), resources=resources)
 print(json.dumps([(most - start) / X.nbytes, found.numbers.refit.status, found.numbers.test.accuracy]))
 """
+)
 
 
 @pytest.mark.slow
