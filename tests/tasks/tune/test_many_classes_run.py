@@ -51,6 +51,8 @@ def test_a_page_of_a_thousand_classes_is_small_and_says_what_is_true_of_them(tho
     assert 0.05 < numbers["test"]["accuracy"] < 0.9
     assert "1,000 classes" in said
     page = (folder / "report.html").read_text()
+    assert "The most confident mistakes" in page
+    assert "Below each" not in page  # which is said of pictures, and these are rows
     assert len(page.encode()) <= MOST_BYTES
     counts = read_run(folder).evidence.counts
     of_class = counts.sum(axis=1)
