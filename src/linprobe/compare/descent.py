@@ -157,17 +157,20 @@ class Descent:
 
     def _data(self, task: Task, split: int) -> Data:
         """What a split trains on: all rows, or those that it gives a weight."""
-        if task.weights is None:
-            return data_of(task.X, task.y, task.classes)
-        weight = to_numpy(task.weights.take(np.array([split])).of(slice(None)))[:, 0]
-        seen = np.flatnonzero(weight)
-        weight, at = weight[seen], move(seen, device_of(task.y))
-        X = task.X.take(seen) if isinstance(task.X, StoredRows) else task.X[at]
-        return data_of(X, task.y[at], task.classes, None if (weight == weight[0]).all() else weight)
+        weight = None
+        if task.weights is not None:
+            weight = to_numpy(task.weights.take(np.array([split])).of(slice(None)))[:, 0]
+        return data_of(task.X, task.y, task.classes, weight)
 
 
 def data_of(X: Array | StoredRows, y: Array, classes: int, weight: np.ndarray | None = None) -> Data:
-    """What a stack is trained on; Rows are read as it comes to them."""
+    """What a stack is trained on, without what weighs nothing, weight (n,); Rows are read as it comes to them."""
+    if weight is not None and not weight.all():
+        seen = np.flatnonzero(weight)
+        weight, at = weight[seen], move(seen, device_of(y))
+        X, y = X.take(seen) if isinstance(X, StoredRows) else X[at], y[at]
+    if weight is not None and (weight == weight[0]).all():
+        weight = None
     X = Streamed(X.shape, X.dtype, X.__getitem__) if isinstance(X, StoredRows) else X
     return Data(X, y, classes, weight)
 

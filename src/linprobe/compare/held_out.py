@@ -99,20 +99,27 @@ class HeldOut:
     ) -> Judged:
         """A metric and the mean loss of heads W (D, K, h) and b (K, h), each of its split (h,), on what that held out.
 
-        whole: and on the rows that each was trained on.
+        whole: and on the rows that each was trained on, there with the loss that it was trained by: where examples
+        count differently in training, the mean of what each counts times its loss.
         """
         trains = self.trains[:, split]
         asked = [number for number in range(len(self.parts)) if whole or not trains[number].all()]
         trains, sizes = trains[asked], np.empty(len(asked))
-        accuracy, losses = np.empty(trains.shape), np.empty(trains.shape)
+        accuracy, losses, weighted = np.empty(trains.shape), np.empty(trains.shape), np.zeros(trains.shape)
+        counts = None if self.weights is None or not whole else self.weights.take(split)
         for place, number in enumerate(asked):
-            labels = y[self.parts[number]]
-            score = score_stack(some_of(X, self.parts[number]), labels, W, b, loss)
+            part, labels = self.parts[number], y[self.parts[number]]
+            of_part = None if counts is None or not trains[place].any() else counts.at(part)
+            score = score_stack(some_of(X, part), labels, W, b, loss, of_part)
             accuracy[place], losses[place], sizes[place] = score.accuracy, score.loss, len(labels)
+            if score.weighted is not None:
+                weighted[place] = score.weighted * len(labels)
         score, mean_loss = (_mean(values, sizes, ~trains) for values in (accuracy, losses))
         if not whole:
             return Judged(score=score, loss=mean_loss)
         train_score, train_loss = (_mean(values, sizes, trains) for values in (accuracy, losses))
+        if counts is not None:
+            train_loss = weighted.sum(axis=0) / len(counts)
         found = Judged(score=score, loss=mean_loss, train_score=train_score, train_loss=train_loss)
         if metric is METRICS["accuracy"]:
             return found

@@ -11,6 +11,7 @@ from linprobe.core.backend import Array, device_of, move, namespace, quiet, to_n
 from linprobe.core.losses import Loss, find_loss
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Chunk
+from linprobe.data.weights import Weights
 
 __all__ = [
     "CHUNK_ROWS",
@@ -33,17 +34,24 @@ DEVICE_CHUNKS = 16  # times as many on a CUDA device, which has no such cache an
 
 @dataclass(frozen=True, eq=False)
 class StackScore:
-    """accuracy, loss (H,): share of examples whose highest score is the label's, and mean loss in nats."""
+    """accuracy, loss (H,): share of examples whose highest score is the label's, and mean loss in nats.
+
+    weighted (H,): the mean of each loss times what its example counts for the head, where that was given.
+    """
 
     accuracy: np.ndarray
     loss: np.ndarray
+    weighted: np.ndarray | None = None
 
 
-def score_stack(X: Array | Rows, y: Array, W: Array, b: Array | None, loss: str | Loss) -> StackScore:
+def score_stack(
+    X: Array | Rows, y: Array, W: Array, b: Array | None, loss: str | Loss, weights: Weights | None = None
+) -> StackScore:
     """Accuracy and mean loss of every head of a stack; NaN for heads whose weights are, or whose scores overflow.
 
-    X (n, D), Rows or what they can be made of; y (n,) int in [0, K); W (D, K, H); b (K, H) or None; n >= 1. Computed
-    where W is, NumPy or a torch device; rows that are elsewhere are moved there chunk by chunk.
+    X (n, D), Rows or what they can be made of; y (n,) int in [0, K); W (D, K, H); b (K, H) or None; n >= 1; weights of
+    n examples, for each head or one for all. Computed where W is, NumPy or a torch device; rows that are elsewhere are
+    moved there chunk by chunk.
 
     Rows come in chunks, so the scores never take more than a few megabytes.
     """
@@ -54,31 +62,35 @@ def score_stack(X: Array | Rows, y: Array, W: Array, b: Array | None, loss: str 
     flat = xp.astype(W.reshape(features, classes * heads), dtype, copy=False)
     chunk = CHUNK_ROWS * (DEVICE_CHUNKS if device == "cuda" else 1)
     with quiet(W):
-        correct, total = rows.reduce(
+        correct, *totals = rows.reduce(
             _Score(flat, b, find_loss(loss), (classes, heads)),
             flat,
             size=max(1, min(chunk, CHUNK_SCORES // (classes * heads))),
             labels=y,
+            weights=weights,
         )
-    right, losses = to_numpy(correct), to_numpy(total)
-    trained = np.isfinite(losses)
-    return StackScore(np.where(trained, right / len(rows), np.nan), np.where(trained, losses / len(rows), np.nan))
+    trained = np.isfinite(to_numpy(totals[0]))
+    return StackScore(*(np.where(trained, to_numpy(total) / len(rows), np.nan) for total in (correct, *totals)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Score:
-    """Of heads W (D, K·H) and b (K, H): on how many rows each is right, and the sum of its losses (H,)."""
+    """Of heads W (D, K·H) and b (K, H): on how many rows each is right, and the sum of its losses (H,), as they are
+    and, where rows have weights, weighted.
+    """
 
     W: Array
     b: Array | None
     loss: Loss
     shape: tuple[int, int]
 
-    def __call__(self, chunk: Chunk) -> tuple[Array, Array]:
+    def __call__(self, chunk: Chunk) -> tuple[Array, ...]:
         xp = namespace(self.W)
         labels, scores = xp.astype(chunk.labels, xp.int64, copy=False), chunk.scores(self.W, self.b, self.shape)
         correct = xp.sum(highest(scores) == labels[:, None], axis=0)
-        return correct, xp.sum(self.loss.value_and_slope(scores, labels)[0], axis=0, dtype=xp.float64)
+        losses = self.loss.value_and_slope(scores, labels)[0]
+        sums = (losses,) if chunk.weights is None else (losses, losses * chunk.weights)
+        return correct, *(xp.sum(each, axis=0, dtype=xp.float64) for each in sums)
 
 
 def score_rows(X: Array | Rows, W: Array, b: Array | None) -> np.ndarray:

@@ -156,6 +156,10 @@ class Weights:
         """The share of examples that do not count for a head, on the average."""
         return 1 - float(self.counted().mean()) / len(self)
 
+    def at(self, rows: slice | np.ndarray) -> "Weights":
+        """Those of some of the examples, as they count among all: their mean is not 1."""
+        return self.with_rows(tuple(None if each is None else each[rows] for each in self.by_row))
+
     def take(self, heads: np.ndarray) -> "Weights":
         """Those of some of the heads."""
         return replace(self, column=self.column[heads])

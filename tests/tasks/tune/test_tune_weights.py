@@ -15,7 +15,7 @@ from linprobe.compare.held_out import HeldOut, make_folds
 from linprobe.data.dataset import Dataset, Examples
 from linprobe.data.splits import make_splits, part_of
 from linprobe.data.weights import balanced
-from linprobe.errors import DataError, IncompatibleError, UsageError
+from linprobe.errors import DataError, UsageError
 from linprobe.tasks.evaluate import prove
 from linprobe.tasks.tune import Options, tune
 
@@ -98,8 +98,6 @@ def test_it_is_proven_again_from_the_file_and_only_with_its_weights():
 
 
 def test_what_makes_no_sense_is_refused():
-    with pytest.raises(IncompatibleError, match="--class-weight balanced: is for the exact solver"):
-        Options("sgd", class_weight="balanced")
     with pytest.raises(UsageError, match="--class-weight odd: is unknown; use balanced"):
         Options(class_weight="odd")
 
@@ -142,10 +140,71 @@ def test_weights_of_examples_are_scikit_learns(folds, class_weight):
         prove(result.classifier, draw())
 
 
+def mean_loss(W, b, X, y, reg, weight):
+    """Weighted mean cross-entropy and the penalty, the bias in it, of weights (D, K), in float64."""
+    scores = X.astype(np.float64) @ W + b
+    losses = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(y)), y]
+    return float(
+        np.average(losses, weights=weight) + reg * (np.sum(W.astype(float) ** 2) + np.sum(b.astype(float) ** 2))
+    )
+
+
+def lowest_loss(X, y, reg, weight):
+    """The lowest that `mean_loss` can be, by scikit-learn with a column of ones."""
+    X, weight = np.column_stack([X, np.ones(len(X))]), weight / weight.mean()
+    model = LogisticRegression(C=1 / (2 * len(X) * reg), tol=1e-8, max_iter=2000, fit_intercept=False).fit(X, y, weight)
+    return mean_loss(model.coef_[:, :-1].T, model.coef_[:, -1], X[:, :-1], y, reg, weight)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("own", [True, False])
+def test_sgd_goes_by_weights(own, class_weight):
+    dataset = weighing() if own else draw()
+    if own:  # some count nothing
+        some = np.where(np.arange(500) % 5, dataset.train.weights, 0)
+        dataset = replace(dataset, train=replace(dataset.train, weights=some))
+    rates, regs = np.array([0.02, 0.05]), np.array([0.02])
+    result = tune(dataset, Options("sgd", regs=regs, learning_rates=rates, class_weight=class_weight))
+    splits = make_splits(dataset, val=50, test=50, rule="stratified")
+    pool = part_of(splits, "train + validation")
+    X = pool.X[:] - splits.train.X[:].mean(axis=0)
+
+    def weights(rows):
+        y, weight = pool.y[rows], np.ones(len(pool.y[rows])) if pool.weights is None else pool.weights[rows]
+        return weight if class_weight is None else weight / np.bincount(y, weight)[y]
+
+    train, best = np.arange(len(splits.train)), result.numbers.grid.best
+    W, b = result.found.W, result.found.b
+    reached = mean_loss(W, b, X[train], pool.y[train], 0.02, weights(train))
+    assert best.objective == pytest.approx(reached, rel=1e-5)
+    if own or class_weight:
+        assert abs(reached - mean_loss(W, b, X[train], pool.y[train], 0.02, np.ones(len(train)))) > 0.01
+    everything, model = np.arange(len(pool)), result.classifier
+    refitted = mean_loss(model.W, model.b, X, pool.y, 0.02, weights(everything))
+    assert result.numbers.refit.objective == pytest.approx(refitted, rel=1e-5)
+    # What it trained by, not only what it says.
+    assert reached == pytest.approx(lowest_loss(X[train], pool.y[train], 0.02, weights(train)), rel=0.01)
+    assert refitted == pytest.approx(lowest_loss(X, pool.y, 0.02, weights(everything)), rel=0.01)
+    assert result.numbers.grid.weights == ("count" if own else None)
+    assert model.provenance.class_weight == class_weight
+
+
+def test_in_folds_sgd_goes_by_the_weights_of_what_each_trains_on():
+    dataset, rates, regs = weighing(), np.array([0.02]), np.array([0.02, 0.2])
+    result = tune(dataset, Options("sgd", regs=regs, learning_rates=rates, folds=3, class_weight="balanced"))
+    pool = part_of(make_splits(dataset, val=50, test=50, rule="stratified"), "train + validation")
+    X, fold = pool.X[:] - pool.X[:].mean(axis=0), make_folds(pool.y, 3, 0, dataset.classes)
+    for row in result.numbers.grid.rows:
+        each = []
+        for rows in (fold != number for number in range(3)):
+            y, weight = pool.y[rows], pool.weights[rows]
+            each.append(lowest_loss(X[rows], y, row.reg, weight / np.bincount(y, weight)[y]))
+        assert row.objective == pytest.approx(np.mean(each), rel=0.01)
+        assert row.objective > np.mean(each)
+
+
 def test_weights_that_training_cannot_go_by_are_refused():
     dataset = weighing()
-    with pytest.raises(IncompatibleError, match="--weights: is for the exact solver"):
-        tune(dataset, Options("sgd"))
     only = replace(dataset.train, weights=(dataset.train.y == 1).astype(float))
     with pytest.raises(DataError, match="examples of a single class have a weight above 0"):
         tune(replace(dataset, train=only))

@@ -25,7 +25,7 @@ from linprobe.core.sgd.settings import Heads, Training
 from linprobe.core.sgd.training import StackRun
 from linprobe.data.dataset import Examples
 from linprobe.data.rows import StoredRows
-from linprobe.data.weights import in_training
+from linprobe.data.weights import Weights, in_training
 from linprobe.errors import DivergedError, IncompatibleError
 from linprobe.model.evidence import look_bytes
 from linprobe.tasks.tune.options import TOLERANCE, Options, values_of
@@ -170,6 +170,10 @@ class Tuning:
         """With what every example counts in training."""
         return held_out.weighted(self.pool.y, len(self.classes), self.pool.weights, self.options.class_weight)
 
+    def _weight(self) -> np.ndarray | None:
+        """What every example of the pool counts (n,) where the model is trained on all of them."""
+        return in_training(self.pool.y, len(self.classes), self.pool.weights, self.options.class_weight)
+
     def _on_plan(self, plan: Plan) -> None:
         """Count what comes after training too; IncompatibleError where the memory is short of it."""
         K, held, memory = len(self.classes), plan.held, self.control.resources.memory
@@ -242,7 +246,7 @@ class Tuning:
     def _proven(self, solver: Exact, best: dict[str, float]) -> Refitted:
         X, y, reg, resources = self.pool.X, self.pool.y, np.array([best["reg"]]), self.control.resources
         progress = self.control.progress
-        weight = in_training(y, len(self.classes), self.pool.weights, self.options.class_weight)
+        weight = self._weight()
         found = solve(
             *(X, y, reg),
             loss=solver.loss,
@@ -271,14 +275,16 @@ class Tuning:
 
     def _trained(self, training: Training, best: dict[str, float]) -> Refitted:
         X, y, heads = self.pool.X, self.pool.y, Heads.of(**best, seed=training.seed)
-        products = self.control.resources.products
-        found = StackRun(data_of(X, y, len(self.classes)), heads, training, products=products).finish()
+        products, weight = self.control.resources.products, self._weight()
+        found = StackRun(data_of(X, y, len(self.classes), weight), heads, training, products=products).finish()
         if found.stopped[0] == "diverged":
             raise DivergedError(
                 f"the best setting (learning rate {best['learning_rate']:.3g}) diverged on train + validation; give "
                 "smaller learning rates"
             )
-        loss = score_stack(X, y, found.W, found.b, training.loss).loss
+        weights = Weights.read(weight, len(y), 1)
+        score = score_stack(X, y, found.W, found.b, training.loss, weights)
+        loss = score.loss if score.weighted is None else score.weighted
         return Refitted(
             W=to_numpy(found.W)[:, :, 0],
             b=to_numpy(found.b)[:, 0],

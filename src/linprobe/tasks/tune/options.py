@@ -91,10 +91,6 @@ class Options:
             )
 
     def _check_sgd(self) -> None:
-        if self.class_weight is not None:
-            raise IncompatibleError(
-                f"--class-weight {self.class_weight}: is for the exact solver; leave it out, or use --solver exact"
-            )
         if self.tol is not None:
             raise IncompatibleError("--tol: is for the exact solver; leave it out, or use --solver exact")
         if self.precision == "float64":

@@ -68,7 +68,7 @@ def tune(
             "which asks the workers for sums alone, or leave --cluster out"
         )
     refuse_what_is_not_finite(dataset)
-    weighted = _check_weights(dataset, options)
+    weighted = _check_weights(dataset)
     rule: Rule = "stratified" if dataset.train.groups is None else "grouped"
     splits = make_splits(dataset, seed=options.seed, rule=rule, **options.sizes(dataset))
     # With folds there is one pool of rows from the start; else the preparation must not see validation either.
@@ -188,13 +188,11 @@ def tune(
     return TuneResult(classifier, found, evidence, numbers)
 
 
-def _check_weights(dataset: Dataset, options: Options) -> bool:
-    """Whether examples have weights. Raises IncompatibleError for SGD, DataError where training can't go by them."""
+def _check_weights(dataset: Dataset) -> bool:
+    """Whether examples have weights. Raises DataError where training can't go by them."""
     weights = dataset.train.weights
     if weights is None:
         return False
-    if options.solver == "sgd":
-        raise IncompatibleError("--weights: is for the exact solver; leave it out, or use --solver exact")
     if dataset.val is not None and dataset.val.weights is None:
         raise DataError(f"{dataset.name}: train has weights, and validation has none; give both, or leave them out")
     if len(np.unique(dataset.train.y[weights > 0])) < 2:
