@@ -10,9 +10,10 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from linprobe.core.objective import objective_and_gradient
 from linprobe.data.rows import Rows, StoredRows
@@ -34,22 +35,34 @@ def received(client: Any) -> int:
     return sum(client.run(transferred).values())
 
 
-def report(name: str, work: Callable[[], object], passes: int, client: Any = None) -> float:
-    """Print how long passes took after one that is not counted, by the clock and of processors; gives the last."""
+class Measured(NamedTuple):
+    """Seconds of passes by the clock, and of all processors together."""
+
+    clock: list[float]
+    processors: list[float]
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{1e3 * one(self.clock):,.0f}" for one in (statistics.median, min, max))
+        return f"{numbers} ms (median, fastest, slowest); processors {1e3 * statistics.median(self.processors):,.0f} ms"
+
+
+def in_turns(works: dict[str, Callable[[], object]], passes: int, client: Any) -> dict[str, Measured]:
+    """So many passes of each kind, one after the other and then again, since a machine's speed changes within seconds;
+    the first of each is not counted.
+    """
 
     def processors() -> float:
-        return time.process_time() + (0 if client is None else sum(client.run(time.process_time).values()))
+        return time.process_time() + sum(client.run(time.process_time).values())
 
-    work()
-    took, begun = list[float](), processors()
-    for _ in range(passes):
-        started = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - started)
-    spent = (processors() - begun) / passes
-    numbers = ", ".join(f"{1e3 * each:,.0f}" for each in (statistics.median(took), min(took), max(took)))
-    print(f"{name:36} {numbers} ms (median, fastest, slowest); processors {1e3 * spent:,.0f} ms")
-    return spent
+    found = {name: Measured([], []) for name in works}
+    for number in range(passes + 1):
+        for name, work in works.items():
+            spent, started = processors(), time.perf_counter()
+            work()
+            if number:
+                found[name].clock.append(time.perf_counter() - started)
+                found[name].processors.append(processors() - spent)
+    return found
 
 
 def main() -> None:
@@ -73,24 +86,29 @@ def main() -> None:
         return objective_and_gradient(rows, y, W, b, "softmax", reg)
 
     print(f"{n:,} x {D}, {K} classes, {H} heads, {asked.partitions} partitions; load {os.getloadavg()[0]:.1f}")
-    here = report("in memory, one thread", lambda: one_pass(StoredRows(X)), asked.passes)
     for workers in (1, 2):
         options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
         with LocalCluster(host="127.0.0.1", **options) as cluster, Client(cluster) as client:
             rows = dask_rows(da.concatenate([da.from_array(part) for part in np.array_split(X, asked.partitions)]))
-            name = f"{workers} worker process{'es'[: 2 * (workers > 1)]}"
-            report(
-                f"{name}, an empty pass",
-                lambda rows=rows: rows.reduce(nothing, W, size=2048, labels=y),
-                asked.passes,
-                client,
-            )
-            before = received(client)
-            there = report(name, lambda rows=rows: one_pass(rows), asked.passes, client)
+            before, there = received(client), f"{workers} worker process{'es'[: 2 * (workers > 1)]}"
+            here = f"in memory, {workers} thread{'s'[: workers > 1]}"
+            with threadpool_limits(workers):
+                found = in_turns(
+                    {
+                        f"{there}, an empty pass": lambda rows=rows: rows.reduce(nothing, W, size=2048, labels=y),
+                        here: lambda: one_pass(StoredRows(X)),
+                        there: lambda rows=rows: one_pass(rows),
+                    },
+                    asked.passes,
+                    client,
+                )
+            for name, measured in found.items():
+                print(f"{name:36} {measured}")
+            pairs = list(zip(found[there].clock, found[here].clock, strict=True))
+            more = statistics.median(one - other for one, other in pairs)
+            share = statistics.median(one / other for one, other in pairs) - 1
+            print(f"   by the clock, more than in memory: {1e3 * more:,.0f} ms, {100 * share:.0f} % (medians of pairs)")
             moved = (received(client) - before) / (asked.passes + 1)
-            print(
-                f"   processors, more than in memory: {1e3 * (there - here):,.0f} ms, {100 * (there / here - 1):.0f} %"
-            )
             print(f"   between workers, a pass: {moved / 2**20:,.1f} MiB")
     size = D * K * H
     print(f"weights out, a pass: {len(pickle.dumps(W)) / 2**20:.1f} MiB; D K H numbers are {4 * size / 2**20:.1f} MiB")

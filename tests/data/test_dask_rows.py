@@ -34,6 +34,18 @@ def spread(rows, partitions=7):
     return dask_rows(array.map_blocks(sparse.csr_array) if sparse.issparse(rows) else array)
 
 
+@pytest.mark.parametrize("X", [X, sparse.random_array((30, 40), density=0.2, format="csr", rng=RNG)])
+def test_a_partition_that_came_in_a_message_lies_where_products_read_it_without_a_copy(X):
+    sent = list[pickle.PickleBuffer]()
+    message = pickle.dumps(part_of("X", X), 5, buffer_callback=sent.append)
+    shifted = [memoryview(bytearray(b"abc" + each.raw()))[3:] for each in sent]
+    there = pickle.loads(message, buffers=shifted)
+    arrays = (there.X.data, there.X.indices, there.X.indptr) if sparse.issparse(X) else (there.X,)
+    assert all(array.flags.aligned for array in arrays)
+    assert abs(there.X - X).max() == 0
+    assert there.checked(part_of("X", X).digest) is there
+
+
 @pytest.mark.parametrize(
     ("kind", "partitions", "loss"),
     [

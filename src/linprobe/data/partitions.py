@@ -63,6 +63,11 @@ class Partition:
         arrays = (self.X.data, self.X.indices, self.X.indptr) if is_sparse(self.X) else (self.X,)
         return 200 + sum(array.nbytes for array in (*arrays, *self.beside) if array is not None)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What comes over the network lies where its message puts it, between two numbers' places, and every product
+        # would begin with a copy.
+        self.__dict__.update({**state, "X": _aligned(state["X"])})
+
     def checked(self, digest: str) -> "Partition":
         """Itself, if it has the content that it had when the work began; another one would be a wrong result."""
         if self.digest != digest:
@@ -229,7 +234,7 @@ def _itself(wrapped: _Wrapped) -> Any:
 
 def part_of(name: str, X: Array, beside: tuple[np.ndarray | None, ...] = ()) -> Partition:
     """A partition, read. Raises DataError, naming it and the row, for a value that is not finite."""
-    X = sparse.csr_array(X) if is_sparse(X) else np.ascontiguousarray(X)
+    X = _aligned(sparse.csr_array(X) if is_sparse(X) else X)
     values = X.data if is_sparse(X) else X
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         wrong = ~np.isfinite(values)
@@ -242,6 +247,15 @@ def part_of(name: str, X: Array, beside: tuple[np.ndarray | None, ...] = ()) -> 
     for array in (X.data, X.indices, X.indptr) if is_sparse(X) else (X,) if X.size else ():
         digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return Partition(name, X, digest.hexdigest(), beside)
+
+
+def _aligned(X: Any) -> Any:
+    """The same, where a processor reads numbers from: itself, if it is there, else a copy."""
+    if not is_sparse(X):
+        return np.require(X, requirements=["C", "A"])
+    if all(array.flags.aligned for array in (X.data, X.indices, X.indptr)):
+        return X
+    return sparse.csr_array(tuple(map(_aligned, (X.data, X.indices, X.indptr))), shape=X.shape)
 
 
 def _first_wrong(X: Any, wrong: np.ndarray) -> tuple[int, int]:
