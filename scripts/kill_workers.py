@@ -25,6 +25,7 @@ __all__ = ["Outcome", "kill_workers", "processes"]
 
 REG = np.array([1e-3, 1e-1])
 ROWS, FEATURES, CLASSES, FILES = 6_000, 24, 4, 6
+WORKERS, PATIENCE = 2, 15.0  # seconds
 
 
 @dataclass
@@ -42,6 +43,16 @@ def processes(client: Any) -> list[int]:
     return list(client.run(os.getpid, on_error="ignore").values())
 
 
+def wait_for_others(client: Any, cluster: Any, victim: int) -> None:
+    """Until a killed process is replaced."""
+    patience = time.monotonic() + PATIENCE
+    while victim in (alive := processes(client)) or len(alive) < WORKERS:
+        time.sleep(0.2)
+        if time.monotonic() > patience:  # now and then Dask gives up a worker that was killed: one more in its place
+            cluster.scale(len(cluster.workers) + 1)
+            patience += PATIENCE
+
+
 def kill_workers(kills: int, seed: int) -> Outcome:
     """Solve and certify until so many workers were killed, each at a random moment of one solve."""
     from distributed import Client, LocalCluster
@@ -51,7 +62,7 @@ def kill_workers(kills: int, seed: int) -> Outcome:
     y = draws.integers(0, CLASSES, ROWS)
     X = draws.standard_normal((ROWS, FEATURES)) + draws.standard_normal((CLASSES, FEATURES))[y]
     here = solve(X, y, REG)
-    options = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    options = {"n_workers": WORKERS, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     made: Any = LocalCluster(**options)
     with tempfile.TemporaryDirectory() as folder, made as cluster, Client(cluster) as client:
         for number, rows in enumerate(np.array_split(np.arange(ROWS), FILES)):
@@ -61,11 +72,6 @@ def kill_workers(kills: int, seed: int) -> Outcome:
         solve(rows, y, REG)
         length = time.perf_counter() - started
         while found.kills < kills:
-            try:
-                client.wait_for_workers(2, timeout=60)
-            except TimeoutError:  # Dask gives up a worker that was killed while it began: one more in its place
-                cluster.scale(len(cluster.workers) + 1)
-                client.wait_for_workers(2, timeout=60)
             victim = rng.choice(processes(client))
             killer = threading.Timer(rng.uniform(0, length), os.kill, (victim, signal.SIGKILL))
             killer.start()
@@ -78,8 +84,7 @@ def kill_workers(kills: int, seed: int) -> Outcome:
                 found.errors += 1
             killer.join()
             found.kills += 1
-            while victim in processes(client):
-                time.sleep(0.05)
+            wait_for_others(client, cluster, victim)
     return found
 
 

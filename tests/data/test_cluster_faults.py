@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from linprobe.core.objective import objective_and_gradient
+from linprobe.data import partitions
 from linprobe.data.dask_rows import DaskRows
 from linprobe.data.dask_sources import dask_rows
 from linprobe.data.formats.on_cluster import open_on_cluster
@@ -108,6 +110,20 @@ def fills_the_memory(chunk):
     return (np.array([len(taken)]),)
 
 
+def test_a_cluster_that_has_lost_all_of_its_workers_is_one_error(monkeypatch):
+    monkeypatch.setattr(partitions, "LOOK", 0.1)
+    monkeypatch.setattr(partitions, "LOOKS", 20)
+    with cluster(n_workers=1) as client:
+        rows = dask_rows(da.from_array(X), client)
+        np.testing.assert_allclose(one_pass(rows), one_pass(X))
+        client.cluster.scale(0)
+        with pytest.raises(ClusterError, match="has had no worker for 2 seconds; start workers"):
+            one_pass(rows)
+        client.cluster.scale(1)
+        client.wait_for_workers(1, timeout=60)
+        np.testing.assert_allclose(one_pass(rows), one_pass(X))
+
+
 @pytest.mark.slow
 def test_a_scheduler_that_is_gone_is_one_error():
     import subprocess
@@ -126,21 +142,22 @@ def test_a_scheduler_that_is_gone_is_one_error():
                 one_pass(rows)
 
 
-def test_a_client_that_is_interrupted_leaves_no_tasks_behind(client, monkeypatch):
+def test_a_client_that_is_interrupted_leaves_no_tasks_behind(client):
     rows = dask_rows(da.from_array(X, chunks=20))
 
     def there():
         return client.run_on_scheduler(lambda dask_scheduler: [key for key in dask_scheduler.tasks if "summed" in key])
 
-    def interrupted(*_):
+    def interrupt():
         while not there():
             time.sleep(0.01)
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(client, "gather", interrupted)
-        with pytest.raises(KeyboardInterrupt) as held:  # as a console does, with all that its frames refer to
-            rows.reduce(takes_long, None, size=10)
+    from_elsewhere = threading.Thread(target=interrupt)
+    from_elsewhere.start()
+    with pytest.raises(KeyboardInterrupt) as held:  # as a console does, with all that its frames refer to
+        rows.reduce(takes_long, None, size=10)
+    from_elsewhere.join()
     for _ in range(200):
         if not there():
             break

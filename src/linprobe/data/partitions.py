@@ -1,5 +1,6 @@
 """An array in partitions on the workers of a Dask cluster, and the tasks that are done there."""
 
+import asyncio
 import hashlib
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,6 +26,11 @@ __all__ = [
     "layout",
     "part_of",
 ]
+
+
+# Seconds between two looks at which workers there are, and how many in a row that find none are the end: Dask itself
+# would wait for ever.
+LOOK, LOOKS = 5.0, 60
 
 
 class Within(NamedTuple):
@@ -169,8 +175,24 @@ def gathered(client: "Client", futures: "Sequence[Future[Any]]", below: "Sequenc
     from distributed.comm.core import CommClosedError
     from distributed.scheduler import NoValidWorkerError
 
+    async def waited_for() -> Any:
+        asked: Any = client.gather(list(futures))
+        made, looks = asyncio.ensure_future(asked), 0
+        while not (await asyncio.wait({made}, timeout=LOOK))[0]:
+            workers: Any = client.nthreads()
+            looks = 0 if await workers else looks + 1
+            if looks >= LOOKS:
+                given_up: Any = client.cancel([*futures, *below])
+                await given_up
+                await asyncio.wait({made})
+                made.exception()  # which is that they were cancelled
+                raise ClusterError(
+                    f"the cluster: has had no worker for {LOOK * LOOKS:.0f} seconds; start workers, and then this again"
+                )
+        return made.result()
+
     try:
-        found: Any = client.gather(list(futures))
+        found: Any = client.sync(waited_for)
         return found
     except KilledWorker as error:
         raise ClusterError(
