@@ -5,8 +5,9 @@
 
 All have their defaults on the same float32 features, but that max_iter never ends a fit of scikit-learn's
 LogisticRegression, unless a row says so; C is scikit-learn's own ten, 1e-4 to 1e4. Each search runs in a process of its
-own, one after the other; it and its workers are warm, and the seconds are the median of the repeats (of one, where
-every fit is proven). Errors are the worst of a mean score of any C, against fits proven to a relative gap of 1e-6.
+own, warm with its workers, all of them one after the other and then all again, since a machine's speed changes within
+seconds: times ours is the median of the rounds, as are the seconds (of one round, where every fit is proven). Errors
+are the worst of a mean score of any C, against fits proven to a relative gap of 1e-6.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def main() -> None:
     arguments.add_argument(
         "problems", nargs="*", default=PROBLEMS, help="what linprobe opens, or ROWSxFEATURESxCLASSES"
     )
-    arguments.add_argument("--repeats", type=int, default=5, help="of each search")
+    arguments.add_argument("--repeats", type=int, default=5, help="rounds of all searches")
     arguments.add_argument("--without", action="append", default=[], choices=SEARCHES, help="leave a search out")
     arguments.add_argument("--quick", action="store_true", help="few rows and three C: does it run?")
     arguments.add_argument("--search", choices=SEARCHES, help=argparse.SUPPRESS)
@@ -69,19 +70,23 @@ def main() -> None:
 
 def compare(options: argparse.Namespace, folder: str) -> None:
     """The rows of one problem."""
-    found = {}
-    for name in SEARCHES:
-        if name not in options.without:
-            own = [sys.executable, __file__, "--repeats", str(options.repeats), "--search", name, "--data-in", folder]
-            own += ["--quick"] if options.quick else []
-            found[name] = json.loads(subprocess.run(own, stdout=subprocess.PIPE, text=True, check=True).stdout)
-    truth = found["proven"]["scores"] if "proven" in found else None
-    for name, one in found.items():
+    rounds = dict[str, list[dict]]()
+    for number in range(options.repeats):
+        for name in SEARCHES:
+            if name in options.without or (name == "proven" and number):
+                continue
+            own = [sys.executable, __file__, "--search", name, "--data-in", folder] + ["--quick"] * options.quick
+            answer = json.loads(subprocess.run(own, stdout=subprocess.PIPE, text=True, check=True).stdout)
+            rounds.setdefault(name, []).append(answer)
+    truth = rounds["proven"][0]["scores"] if "proven" in rounds else None
+    ours = [one["seconds"] for one in rounds.get("probe", [])]
+    for name, each in rounds.items():
+        seconds, one = [of_round["seconds"] for of_round in each], each[0]
         error = "" if truth is None or name == "proven" else f"{np.abs(np.subtract(one['scores'], truth)).max():.5f}"
         machine.print_row(
             SEARCHES[name],
-            f"{one['seconds']:.2f}",
-            f"{one['seconds'] / found['probe']['seconds']:.1f}" if "probe" in found else "",
+            f"{statistics.median(seconds):.2f}",
+            f"{statistics.median(s / of_us for s, of_us in zip(seconds, ours, strict=False)):.1f}" if ours else "",
             f"{one['best_C']:.3g}",
             f"{max(one['scores']):.4f}",
             error,
@@ -111,12 +116,9 @@ def measure(options: argparse.Namespace, C: np.ndarray) -> dict:
     X, y = (np.load(options.data_in / f"{name}.npy") for name in ("X", "y"))
     warnings.simplefilter("ignore")
     make_search(options.search, C).fit(X[:200, :8].copy(), y[:200] % 2)  # a first call is not measured
-    seconds, search = [], None
-    for _ in range(1 if options.search == "proven" else options.repeats):
-        search = make_search(options.search, C)
-        seconds.append(machine.timed(lambda search=search: search.fit(X, y))[1])
-    found: Any = search
-    result = {"seconds": statistics.median(seconds), "passes": 0}
+    search = make_search(options.search, C)
+    found, seconds = machine.timed(lambda: search.fit(X, y))
+    result = {"seconds": seconds, "passes": 0}
     if options.search == "path":
         scores = next(iter(found.scores_.values()))
         return result | {"scores": scores.mean(axis=0).tolist(), "best_C": float(found.C_[0])}
