@@ -4,10 +4,11 @@
     python benchmarks/search.py 20000x768x20 --repeats 1     # rows x features x classes, made here
 
 All have their defaults on the same float32 features, but that max_iter never ends a fit of scikit-learn's
-LogisticRegression, unless a row says so; C is scikit-learn's own ten, 1e-4 to 1e4. Each search runs in a process of its
-own, warm with its workers, all of them one after the other and then all again, since a machine's speed changes within
-seconds: times ours is the median of the rounds, as are the seconds (of one round, where every fit is proven). Errors
-are the worst of a mean score of any C, against fits proven to a relative gap of 1e-6.
+LogisticRegression, unless a row says so; scikit-learn-intelex where it is installed. C is scikit-learn's own ten, 1e-4
+to 1e4. Each search runs in a process of its own, warm with its workers, all of them one after the other and then all
+again, since a machine's speed changes within seconds: times ours is the median of the rounds, as are the seconds (of
+one round, where every fit is proven). Errors are the worst of a mean score of any C, against fits proven to a relative
+gap of 1e-6.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from linprobe.data.splits import make_splits
 
 PROBLEMS = ("digits", "6000x256x12", "900x2000x2", "300x800x3")
 FOLDS = 5
+INTELEX = find_spec("sklearnex") is not None
 STRENGTHS = np.logspace(-4, 4, 10)
 FEW = slice(3, 6)
 
@@ -39,8 +42,9 @@ SEARCHES = {
     "grid": "GridSearchCV, n_jobs=2",
     "grid-100": "GridSearchCV, n_jobs=2, max_iter=100",
     "path": "LogisticRegressionCV, n_jobs=2",
+    "intelex": "GridSearchCV, scikit-learn-intelex, n_jobs=2",
 }
-SCIKIT_LEARNS = ("grid", "grid-100", "path")
+SCIKIT_LEARNS = ("grid", "grid-100", "path", "intelex")
 
 
 def main() -> None:
@@ -73,7 +77,7 @@ def compare(options: argparse.Namespace, folder: str) -> None:
     rounds = dict[str, list[dict]]()
     for number in range(options.repeats):
         for name in SEARCHES:
-            if name in options.without or (name == "proven" and number):
+            if name in options.without or (name == "proven" and number) or (name == "intelex" and not INTELEX):
                 continue
             own = [sys.executable, __file__, "--search", name, "--data-in", folder] + ["--quick"] * options.quick
             answer = json.loads(subprocess.run(own, stdout=subprocess.PIPE, text=True, check=True).stdout)
@@ -138,6 +142,9 @@ def make_search(name: str, C: np.ndarray) -> Any:
         return search.set_params(search_tol=None) if name == "proven" else search
     from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
     from sklearn.model_selection import GridSearchCV
+
+    if name == "intelex":
+        from sklearnex.linear_model import LogisticRegression  # pyright: ignore[reportMissingImports]
 
     most = 100 if name == "grid-100" else 1_000_000
     if name == "path":
