@@ -10,8 +10,7 @@ from scipy.special import ndtri
 from linprobe.core.backend import Array, device_of, move, namespace, quiet, to_numpy
 from linprobe.core.losses import Loss, find_loss
 from linprobe.data.rows import Rows, rows_of
-from linprobe.data.terms import Chunk
-from linprobe.data.weights import Weights
+from linprobe.data.terms import Chunk, Weighs
 
 __all__ = [
     "CHUNK_ROWS",
@@ -45,7 +44,7 @@ class StackScore:
 
 
 def score_stack(
-    X: Array | Rows, y: Array, W: Array, b: Array | None, loss: str | Loss, weights: Weights | None = None
+    X: Array | Rows, y: Array, W: Array, b: Array | None, loss: str | Loss, weights: Weighs | None = None
 ) -> StackScore:
     """Accuracy and mean loss of every head of a stack; NaN for heads whose weights are, or whose scores overflow.
 

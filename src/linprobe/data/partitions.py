@@ -53,6 +53,9 @@ class About(NamedTuple):
     digest: str
 
 
+_State = dict[str, Any]  # its fields
+
+
 @dataclass(frozen=True, eq=False)
 class Partition:
     """A partition in the memory of its worker: examples X (m, *shape), an array or CSR, what its content is told by,
@@ -69,7 +72,7 @@ class Partition:
         arrays = (self.X.data, self.X.indices, self.X.indptr) if is_sparse(self.X) else (self.X,)
         return 200 + sum(array.nbytes for array in (*arrays, *self.beside) if array is not None)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: _State) -> None:
         # What comes over the network lies where its message puts it, between two numbers' places, and every product
         # would begin with a copy.
         self.__dict__.update({**state, "X": _aligned(state["X"])})
