@@ -77,7 +77,9 @@ def test_the_optimum_and_its_proof_are_those_of_one_machine(client, kind, partit
     for one, two in zip(*passes, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-13)
     if kind != "sparse":
-        scores = (vars(score_stack(rows, y, *heads)).values() for rows in (features, there))
+        scores = (
+            vars(score_stack(rows, y, *heads, Weights.of_array(weight, n, 2))).values() for rows in (features, there)
+        )
         for one, two in zip(*scores, strict=True):
             np.testing.assert_allclose(one, two, rtol=1e-12)
 

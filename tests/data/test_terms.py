@@ -168,7 +168,11 @@ def test_the_optimum_and_its_proof_are_the_same_wherever_the_rows_are(borders, k
     heads = found.W, found.b, loss
     if kind != "sparse":
         for one, two in zip(
-            *(vars(score_stack(rows, y, *heads)).values() for rows in (features, scattered)), strict=True
+            *(
+                vars(score_stack(rows, y, *heads, Weights.of_array(weight, n, 2))).values()
+                for rows in (features, scattered)
+            ),
+            strict=True,
         ):
             np.testing.assert_allclose(one, two, rtol=1e-12)
     for one, two in zip(*(moments(rows, weight[:, 0]) for rows in (features, scattered)), strict=True):
