@@ -135,6 +135,7 @@ def test_a_peer_has_our_objective_and_a_goal_below_it_is_not_reached(peer, tmp_p
     assert lowest * (1 - 1e-9) <= found.objective <= lowest * (1 + (1e-4 if peer == "hundred" else 1e-8))
 
 
+@pytest.mark.slow
 def test_a_peer_is_cut_off_at_its_limit(tmp_path, part):
     np.save(tmp_path / "X.npy", np.random.default_rng(0).standard_normal((20_000, 50)))
     np.save(tmp_path / "y.npy", np.arange(20_000) % 5)

@@ -27,6 +27,7 @@ def check(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "status"), [("softmax_pair", 0), ("vectorized_wrong", 1), ("untouched_template", 1), ("other_names", 2)]
 )
@@ -52,6 +53,7 @@ def test_a_person_reads_what_is_wrong_where_and_by_how_much(check):
     assert "in the case ordinary: N 23, D 13, C 7, reg 0" in out
 
 
+@pytest.mark.slow
 def test_any_function_by_its_name(check):
     path = FILES / "other_names.py"
     _, out, _ = check(path, "--json")

@@ -103,6 +103,7 @@ def test_a_class_that_the_model_never_saw_is_named(run, tmp_path):
     assert json.loads(run("evaluate", "model", "digits", "--json")[1])["unlearned"] == ["ten"]
 
 
+@pytest.mark.slow
 def test_a_worksheets_model_is_measured_but_not_proven(run):
     assert run("worksheet", "--iterations", "40", "--reg", "0.1", "--learning-rate", "1e-3", "--out", "run")[0] == 0
     assert run("evaluate", "run/model.safetensors", "digits")[0] == 0

@@ -72,6 +72,7 @@ def test_a_page_that_fails_costs_a_line_and_not_the_run(command, case, run, monk
     assert left(tmp_path) == DONE | PICTURES[command] | {"report.html"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", WORK)
 def test_a_picture_that_fails_costs_neither_the_page_nor_the_other_pictures(command, run, monkeypatch, tmp_path):
     monkeypatch.setattr("linprobe.report.pictures.draw_confusion", bug)
@@ -82,6 +83,7 @@ def test_a_picture_that_fails_costs_neither_the_page_nor_the_other_pictures(comm
     assert left(tmp_path) == DONE | PICTURES[command] - {"confusion.png"} | {"report.html"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", WORK)
 def test_ctrl_c_at_the_page_keeps_the_run(command, run, monkeypatch, tmp_path):
     monkeypatch.setattr("linprobe.report.folder.write_page", lambda _: signal.raise_signal(signal.SIGINT))
@@ -121,6 +123,7 @@ def test_without_what_draws_there_is_a_run_all_the_same(tmp_path):
     assert "matplotlib" not in json.loads((tmp_path / "run" / "run.json").read_text())["versions"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_the_page(run, tmp_path):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -79,6 +79,7 @@ def test_a_missing_library_is_named_before_the_work(library, extra, run, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_notebook_that_fails_leaves_the_run_and_no_half_file(run, tmp_path, monkeypatch):
     from linprobe.learn.notebook import cells
 

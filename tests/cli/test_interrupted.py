@@ -118,6 +118,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(work, tmp_path):
     assert names(folder) == ["run"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(tmp_path):
     status, _, err = stop_in_training(tmp_path, signal.SIGINT)
     assert status == 130
@@ -260,6 +261,7 @@ def test_sigterm_ends_it_at_once_and_the_next_run_goes_on_and_sweeps(tmp_path):
     assert names(tmp_path) == ["run.checkpoint"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("work", ["worksheet", "tune"])
 def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatch, tmp_path):
     places = {"worksheet": "learn.worksheet.exercise.find_optimum", "tune": "tasks.tune.task.look"}
@@ -273,6 +275,7 @@ def test_ctrl_c_after_the_training_keeps_all_of_it(work, interrupted, monkeypatc
     assert names(tmp_path) == ["run"]
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_the_checkpoint_costs_no_finished_training(interrupted, monkeypatch, tmp_path):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -301,6 +304,7 @@ def test_a_damaged_checkpoint_is_one_line(run, tmp_path):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_after_success_or_divergence_no_checkpoint_remains(interrupted, tmp_path):
     quick = [*QUICK["worksheet"], "--checkpoint-every", "0"]
     assert interrupted(quick)[:3:2] == (0, "")

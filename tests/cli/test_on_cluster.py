@@ -75,6 +75,7 @@ def test_folds_groups_and_weights_are_those_of_one_machine(client, tmp_path):
     assert [row.fold_accuracy for row in found.grid.rows] == [row.fold_accuracy for row in expected.grid.rows]
 
 
+@pytest.mark.slow
 def test_validation_and_test_are_files_of_their_own(client, tmp_path):
     write(tmp_path)
     order = RNG.permutation(320)

@@ -125,6 +125,7 @@ def test_a_full_output_is_one_line_and_a_failure_only_of_what_was_to_be_printed(
         assert "the run is complete, in new" in said(err)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["tune", "worksheet --json", "predict", "check wrong", "fetch", "--help"])
 def test_a_reader_that_has_left_changes_nothing(name, command):
     arguments, status, _ = COMMANDS[name]

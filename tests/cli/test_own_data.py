@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from linprobe import load
@@ -38,6 +39,7 @@ def test_a_source_with_all_three_splits_is_tuned_judged_and_certified(run, tmp_p
     assert found["data"]["notes"] == [note]
 
 
+@pytest.mark.slow
 def test_with_folds_train_and_validation_are_one_pool(run, tmp_path):
     parts = {"train": slice(0, 60), "val": slice(60, 75), "test": slice(75, N)}
     arrays: dict[str, Any] = {
@@ -53,6 +55,7 @@ def test_with_folds_train_and_validation_are_one_pool(run, tmp_path):
         assert f"train {trained}, in 3 folds" in out
 
 
+@pytest.mark.slow
 def test_a_small_validation_split_is_no_limit_to_folds(run, tmp_path):
     np.savez(tmp_path / "some.npz", X_train=X[:70], y_train=Y[:70], X_val=X[70:73], y_val=Y[70:73])
     status, out, _ = run("tune", "some.npz", "--out", "run", "--folds", "3", "--train-size", "50", *QUICK)
@@ -143,6 +146,7 @@ def test_groups_stay_whole_and_are_found_again(run, tmp_path):
     assert run("tune", "some.npz", "--groups", "patient", "--folds", "4", "--out", "folds", *QUICK)[0] == 0
 
 
+@pytest.mark.slow
 def test_other_data_without_the_groups_is_read_by_the_label_of_the_training(run, tmp_path):
     arrays = {"X": X, "y": Y, "other": 1 - Y // 2}
     np.savez(tmp_path / "some.npz", **arrays, patient=np.arange(N) // 4)
@@ -159,6 +163,7 @@ def test_other_data_without_the_groups_is_read_by_the_label_of_the_training(run,
     assert "read without --label other, which" in json.loads(out)["data"]["notes"][-1]
 
 
+@pytest.mark.slow
 def test_that_a_test_source_of_the_training_is_gone_is_said(run, tmp_path):
     splits_of(tmp_path)
     assert run("tune", "train.npz", "--test", "test.npz", "--out", "run", *QUICK)[0] == 0
@@ -197,6 +202,7 @@ def write_pictures(folder, height, width, seed=0):
         Image.fromarray(pixels.astype(np.uint8)).save(place / f"{row:02}.png")
 
 
+@pytest.mark.slow
 def test_pictures_keep_the_size_of_the_training_wherever_the_model_goes(run, tmp_path, monkeypatch):
     monkeypatch.setenv("LINPROBE_DATA", str(tmp_path / "cache"))
     write_pictures(tmp_path / "some", 9, 12)

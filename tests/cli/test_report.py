@@ -27,6 +27,7 @@ def folder(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_the_page_is_written_again(run, folder):
     page = (folder / "report.html").read_bytes()
     assert page.startswith(b"<!doctype html>")

@@ -77,6 +77,7 @@ def test_the_default_folder_is_a_new_one_each_time(run, tmp_path, pageless):
     ]
 
 
+@pytest.mark.slow
 def test_an_existing_folder_is_refused_or_replaced_whole(run, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").write_text("precious")

@@ -62,6 +62,7 @@ def test_of_heads_that_diverged_there_is_none():
     assert np.isnan(found.score[1])
 
 
+@pytest.mark.slow
 def test_comparing_keeps_accuracy_beside_what_decides():
     X, y = draw()
     held_out = HeldOut.in_folds(np.arange(150) % 3)

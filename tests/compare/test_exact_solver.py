@@ -56,6 +56,7 @@ def passes(monkeypatch):
     return seen
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("case", ["held out", "folds", "squared hinge", "few rows", "cut"])
 def test_interrupted_work_solves_no_finished_fit_again_and_goes_on_with_the_others(case, passes, tmp_path):
     data = draw(60, 200) if case == "few rows" else draw()

@@ -278,6 +278,7 @@ def test_progress_is_told_of_all_stacks_as_one(monkeypatch):
     assert (calls[0][0], calls[-1][0]) == (1, 60)
 
 
+@pytest.mark.slow
 def test_folds_by_sgd_are_one_search_after_another(tmp_path):
     """Each on the rows of its own split, whose batches it draws; interrupted work goes on in the same bits."""
     X, y, _ = posed(clouds(150), clouds(51, seed=1))

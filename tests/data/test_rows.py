@@ -128,6 +128,7 @@ def clouds(n=3 * CHUNK_ROWS, D=20, K=4, dtype="float32"):
     return Dataset("clouds", Examples(X.astype(dtype), y), None, tuple("abcd"))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("folds", [None, 3])
 @pytest.mark.parametrize("features", ["centred", "standardised", "normalised"])
 def test_rows_that_do_not_fit_are_read_in_every_pass_and_end_in_the_same_model(folds, features, monkeypatch):

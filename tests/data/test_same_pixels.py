@@ -91,6 +91,7 @@ def seen_by_both(folder, content):
     return trained
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("mode", "kind"), WRITTEN)
 def test_every_mode_in_every_format(tmp_path, mode, kind):
     for orientation in (None, *range(1, 9)):

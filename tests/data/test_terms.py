@@ -147,6 +147,7 @@ def test_products_go_on_to_float64_before_float32_has_no_digits_left_for_them():
     assert sums.total()[0][0, 0] == FLUSH_ROWS + 2.0**-24
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 @pytest.mark.parametrize("kind", ["dense", "sparse", "n < D"])
 @pytest.mark.parametrize("borders", [[], [40], [20, 20, 50, 51, 52, 80]])

@@ -64,6 +64,7 @@ def test_a_fit_is_that_of_a_pipeline(prepare):
     assert ours.preparation_ is None
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("prepare", STEPS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_each_fold_is_prepared_by_its_own_training_rows(prepare, weighted):
@@ -105,6 +106,7 @@ def test_each_fold_is_prepared_by_its_own_training_rows(prepare, weighted):
         assert np.abs(leaked.cv_results_["mean_test_score"] / ours.cv_results_["mean_test_score"] - 1).max() > 1e-3
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("prepare", STEPS)
 def test_accuracies_of_folds_are_those_of_fits_on_their_rows(prepare):
     X, y = draw()
@@ -121,6 +123,7 @@ def test_accuracies_of_folds_are_those_of_fits_on_their_rows(prepare):
     assert search.best_estimator_.prepare == prepare
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("solver", ["exact", "sgd"])
 @pytest.mark.parametrize("kind", ["float32", "float16", "uint8", "int64", "mapped", "torch", "double"])
 def test_features_of_any_type_are_prepared(kind, solver, tmp_path):
@@ -147,6 +150,7 @@ def test_a_large_offset_costs_no_digits():
     np.testing.assert_allclose(ours.predict_proba(far), near.predict_proba(X), atol=1e-6)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("estimator", [SoftmaxClassifier, LinearSVM])
 @pytest.mark.parametrize("prepare", ["centred", "standardised"])
 def test_sparse_features_are_scaled_where_they_lie(prepare, estimator):
@@ -198,6 +202,7 @@ def test_what_is_prepared_is_never_copied_whole():
     assert peak < X.nbytes
 
 
+@pytest.mark.slow
 def test_the_parameter_is_one_of_the_estimators():
     X, y = draw()
     for model in (

@@ -19,6 +19,7 @@ def there(array=X, rows=70):
     return da.from_array(array, chunks=(rows, *array.shape[1:]))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "prepare"), [(SoftmaxClassifier, None), (LinearSVM, "standardised"), (SoftmaxClassifier, "normalised")]
 )
@@ -76,6 +77,7 @@ def test_what_needs_single_rows_is_refused_with_the_way_out(client):
         SoftmaxClassifier().fit(X[:, :5], Y).predict(there())
 
 
+@pytest.mark.slow
 def test_sparse_rows_stay_sparse(client):
     hollow = sparse.csr_array(X * (X > 2))
     rows = there(hollow.toarray()).map_blocks(sparse.csr_array)
@@ -84,6 +86,7 @@ def test_sparse_rows_stay_sparse(client):
     np.testing.assert_array_equal(found.predict(rows), found.predict(hollow))
 
 
+@pytest.mark.slow
 def test_a_column_of_vectors_in_a_dask_frame(client):
     dd, pd = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
     with dask.config.set({"dataframe.convert-string": False}):

@@ -243,6 +243,7 @@ def all_scores():
     return GridSearchCV(SoftmaxClassifier(tol=1e-9), LOGS, cv=3, scoring=scoring, refit=False).fit(X, y).cv_results_
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 @pytest.mark.parametrize("number", range(len(SCORINGS)))
 def test_any_score_is_that_of_grid_search(number, all_scores):
@@ -536,6 +537,7 @@ def test_the_rule_of_one_standard_error_has_an_edge_of_its_own():
     assert search.best_index_ == 0
 
 
+@pytest.mark.slow
 def test_the_default_grid_surrounds_the_estimators_own_penalty():
     X, y = noisy()
     for estimator, name in ((None, "reg"), (LinearSVM(10.0), "reg"), (SoftmaxClassifier(C=0.3), "C")):
@@ -671,6 +673,7 @@ def embeddings_of(K, seed=0):
     return X.astype(np.float32), y
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("estimator", "strongest"), [(SoftmaxClassifier(), -4), (LinearSVM(loss="squared_hinge"), -6)])
 def test_a_loose_search_takes_what_a_proven_one_takes_in_a_fraction_of_the_passes(estimator, strongest):
     X, y = embeddings_of(5)
@@ -693,6 +696,7 @@ def test_a_loose_search_takes_what_a_proven_one_takes_in_a_fraction_of_the_passe
     np.testing.assert_array_equal(loose.best_estimator_.coef_, all_proven.best_estimator_.coef_)
 
 
+@pytest.mark.slow
 def test_who_may_be_the_best_is_told_by_the_score_that_refit_names():
     X, y = embeddings_of(3)
     grid = {"C": np.logspace(-4, 4, 9).tolist()}

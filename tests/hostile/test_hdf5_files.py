@@ -202,6 +202,7 @@ def test_texts_that_share_their_bytes_are_refused(tmp_path):
     assert "are longer than their file" in refused(tmp_path / "some.h5", UnsafeFileError)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["..", "X\n\x1b[2J", "a" * 60_000, "<b>X</b>", "=1+1"])
 def test_names_that_lead_elsewhere_stay_names(tmp_path, name):
     with h5py.File(tmp_path / "some.h5", "w") as file:
@@ -227,6 +228,7 @@ def test_what_is_no_such_file_is_refused(tmp_path, raw):
     assert "is not an intact HDF5 file" in refused(tmp_path / "some.h5")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("options", [{}, {"compression": "gzip", "fletcher32": True}, {"compression": "lzf"}])
 def test_a_truncated_or_damaged_file_is_a_data_error_or_reads(tmp_path, options):
     with h5py.File(tmp_path / "whole.h5", "w") as file:

@@ -49,6 +49,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_truncated_or_damaged_table_is_refused_or_reads(tmp_path, name):
     path = tmp_path / name

@@ -106,6 +106,7 @@ def test_a_name_that_comes_twice_is_refused(tmp_path, inside):
     assert "comes twice" in refused(write(tmp_path / "some.safetensors", raw.encode()), UnsafeFileError)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["../q", "/tmp/q", "q\n\x1b[2J", "a" * 60_000, "<b>q</b>", "=1+1"])
 def test_names_that_lead_elsewhere_stay_names(tmp_path, name):
     save_file({name: X, f"{name}2": X, "y": Y}, tmp_path / "some.safetensors")

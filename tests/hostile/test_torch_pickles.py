@@ -130,6 +130,7 @@ def test_other_archives_are_refused(tmp_path):
     assert "has no data.pkl" in refused(tmp_path / "some.pt")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_truncated_or_damaged_file_is_a_data_error_or_reads(tmp_path, zipped):
     path = tmp_path / "some.pt"

@@ -85,6 +85,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("source", "loss"), CASES)
 def test_onnxruntime_predicts_what_linprobe_does(source, loss, tmp_path):
     dataset = SOURCES[source]()
@@ -224,6 +225,7 @@ def test_pictures_are_flattened_for_torch(tmp_path):
     np.testing.assert_allclose(scores, model.decision_function(X, np.float64), rtol=1e-4, atol=0.05)  # of hundreds
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("features", [None, *FEATURES])
 @pytest.mark.parametrize("labels", ["texts", "two texts", "numbers", "truth values"])
 @pytest.mark.parametrize("make", [SoftmaxClassifier, LinearSVM])

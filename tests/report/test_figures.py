@@ -108,6 +108,7 @@ def test_the_lowest_possible_objective_is_in_the_plot():
 # ---- what was compared
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_drawn_depends_on_the_run_alone(kind):
     run = run_of(kind)

@@ -502,6 +502,7 @@ def test_the_page_stays_small_and_says_what_it_leaves_out(case):
         assert len([value for value in page.attributes("src") if value.startswith("data:image/png")]) >= 34
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", ["a thousand classes in colour", "large pictures", "thousands of settings"])
 def test_without_room_for_anything_there_is_a_page_all_the_same(case, monkeypatch):
     least = len(render(run_of("one setting")))

@@ -120,6 +120,7 @@ def test_features_that_are_not_finite_are_refused():
         assess(classifier, Dataset("d", Examples(X, np.zeros(4, int)), None, ("a",)))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 @pytest.mark.parametrize(
     ("features", "folds"), [("centred", None), ("standardised", None), ("standardised", 3), ("normalised", None)]

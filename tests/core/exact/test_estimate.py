@@ -29,6 +29,7 @@ PROBLEMS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_passes_that_are_foretold_are_within_a_factor_of_2_from_a_quarter_on(problem, monkeypatch):
     make, count = PROBLEMS[problem]

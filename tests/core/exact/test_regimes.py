@@ -34,6 +34,7 @@ def marks(case):
     return [pytest.mark.slow] * (case.n == 924 or case.D > 1000 or case.loss == "squared_hinge")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", [pytest.param(case, marks=marks(case)) for case in pairwise()], ids=str)
 def test_every_head_is_proven_or_as_good_as_anybody_elses(case):
     short, _, _ = solved(case)
@@ -205,6 +206,7 @@ def test_the_null_model_is_the_best_that_a_bias_alone_can_do(loss, counts):
     assert objective[1] == pytest.approx(objective[0], abs=1e-12)
 
 
+@pytest.mark.sampled(2)
 @BOTH
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_loose_tolerance_scores_strong_penalties_as_a_tight_one_does(loss, dtype):

@@ -21,6 +21,7 @@ def loop(sample, name, groups, times, seed):
     return np.nanquantile(values, [0.025, 0.975])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.filterwarnings("ignore:y_pred contains classes")
 @pytest.mark.parametrize("groups", [None, np.arange(60) % 9], ids=["examples", "groups"])
 @pytest.mark.parametrize(("K", "loss"), [(2, "softmax"), (7, "softmax"), (3, "hinge")])

@@ -95,6 +95,7 @@ def drawn(seed, n, K, *, ties, absent=False, probabilistic=True):
     return Sample(scores.astype(np.float32), y, probabilistic)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.filterwarnings("ignore:y_pred contains classes")
 @pytest.mark.parametrize("weighted", ["ones", "counts", "weights"])
 @pytest.mark.parametrize("absent", [False, True], ids=["all classes", "one absent"])

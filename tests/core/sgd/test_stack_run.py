@@ -110,6 +110,7 @@ def test_a_loop_that_breaks_off_anywhere_goes_on_when_it_asks_again(option, mome
     assert bits(run.solution()) == bits(whole)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("option", TRAININGS)
 def test_from_a_state_at_any_event_it_ends_with_the_same_bits(option):
     """At a validation that nobody has judged yet, too."""

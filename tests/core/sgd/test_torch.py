@@ -83,6 +83,7 @@ def test_torch_agrees_with_numpy_to_float32_rounding(kind, option):
     assert torch.equal(again.W, found.W)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 @pytest.mark.parametrize("option", OPTIONS)
@@ -227,6 +228,7 @@ def on_meta(thing):
     return thing
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("loss", ["softmax", "hinge"])
 @pytest.mark.parametrize("kind", HEADS)

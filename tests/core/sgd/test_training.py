@@ -91,6 +91,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("loss", NAIVE)
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("momentum", [[0, 0, 0], [0.9, 0.5, 0.99], [0.9, 0, 0.3]], ids=["none", "all", "mixed"])

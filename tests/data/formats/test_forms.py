@@ -69,6 +69,7 @@ def labels():
     return np.random.default_rng(0).permutation(np.arange(120) % 4)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "sizes", "width", "classes"), FORMS)
 def test_every_form_of_embeddings_opens_without_an_option(forms, name, sizes, width, classes):
     if name.endswith(".pt"):

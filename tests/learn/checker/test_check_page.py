@@ -14,6 +14,7 @@ def test_the_page_has_a_part_for_every_code_and_nothing_else():
     assert check_page.PAGE.read_text(encoding="utf-8") == template.replace("{codes}\n", "\n".join(written.values()))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("code", check_page.FILES)
 def test_a_part_with_a_file_is_up_to_date(code):
     """The others are beside the verdicts on the corpus."""

@@ -78,6 +78,7 @@ def test_a_right_function_agrees_with_the_loops(entry, shape):
     np.testing.assert_allclose(dW if entry.layout == "DC" else dW.T, gradient, rtol=0, atol=1e-12)
 
 
+@pytest.mark.sampled(4)
 @each_in_turn(SOFTMAX)
 def test_each_function_gets_its_verdict(entry):
     verdict = check_loss(entry.untouched() if entry.example else entry.function, loss="softmax")
@@ -101,6 +102,7 @@ def test_the_loss_is_found_out(entry):
     assert judge(Here(entry.function), "f").loss == "softmax"
 
 
+@pytest.mark.slow
 @each(QUICK[:2])
 def test_the_verdict_is_the_same_for_a_loss_found_out(entry):
     verdicts = check_loss(entry.function, loss="softmax"), check_loss(entry.function)

@@ -38,6 +38,7 @@ def test_names_are_text_in_the_notebook(hostile, said):
             assert "text/html" not in output.get("data", {})
 
 
+@pytest.mark.slow
 def test_names_are_text_on_paper(hostile):
     _, path = hostile
     pages = (page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(path))

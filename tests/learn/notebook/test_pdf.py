@@ -47,6 +47,7 @@ def pictures(path):
     return [found for page in pages(path) for found in page.get_objects() if isinstance(found, pypdfium2.PdfImage)]
 
 
+@pytest.mark.slow
 def test_every_page_is_full_numbered_and_within_its_margins(printed):
     found = pages(printed)
     assert 7 <= len(found) <= 13

@@ -102,6 +102,7 @@ def test_names_and_what_is_no_source(tmp_path):
         describe(tmp_path / "broken.npz")
 
 
+@pytest.mark.slow
 def test_the_estimate_grows_with_the_work(tmp_path):
     rng = np.random.default_rng(0)
     seconds = []

@@ -45,6 +45,7 @@ def thousand(tmp_path_factory):
     return tuned(tmp_path_factory.mktemp("thousand"), 1000, 8, 3000, 0.4, "--reg", "1e-2,1e-3", "--tol", "1e-3")
 
 
+@pytest.mark.slow
 def test_a_page_of_a_thousand_classes_is_small_and_says_what_is_true_of_them(thousand):
     folder, said = thousand
     numbers = json.loads((folder / "run.json").read_text())
@@ -83,6 +84,7 @@ def test_a_run_of_a_thousand_classes_keeps_the_pairs_that_there_are(thousand):
     np.testing.assert_array_equal(counts, expected)
 
 
+@pytest.mark.slow
 def test_a_picture_of_more_classes_than_cells_sums_them(tmp_path):
     K, rng = 2500, np.random.default_rng(0)
     counts = np.zeros((K, K), np.int64)

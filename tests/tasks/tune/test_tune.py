@@ -232,6 +232,7 @@ def test_sizes(digits):
         sizes(digits, val=1700, test=97)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
 @pytest.mark.parametrize("kind", ["constant", "all constant", "duplicate", "n < K", "absent class"])
 def test_degenerate_data_get_a_finite_answer(loss, kind):
@@ -446,6 +447,7 @@ def test_sgd_searches_learning_rates_and_refits_the_best(digits):
     assert again.classifier.W.tobytes() == result.classifier.W.tobytes()
 
 
+@pytest.mark.slow
 def test_sgd_in_folds_is_a_comparison_called_by_hand():
     dataset, regs, rates = draw(), np.array([0.01, 1.0]), np.array([1e-3, 1e-2, 1e30])
     result = tune(dataset, Options("sgd", regs=regs, learning_rates=rates, folds=3))
@@ -574,6 +576,7 @@ def test_more_folds_than_can_be_parted_are_refused_before_a_plan_is_told():
     assert plans == []
 
 
+@pytest.mark.slow
 def test_sgd_on_rows_that_do_not_fit_draws_them_in_blocks_and_where_they_fit_as_ever(monkeypatch):
     monkeypatch.setattr(feed, "WINDOW", 600)
     rng = np.random.default_rng(0)

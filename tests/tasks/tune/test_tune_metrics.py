@@ -93,6 +93,7 @@ def test_with_folds_every_example_is_scored_by_the_model_that_has_not_seen_it():
     assert found.numbers.test.temperature == pytest.approx(best_temperature(scores, pool.y), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_sgd_has_a_temperature_with_folds_and_without():
     for folds in (None, 3):
         options = Options("sgd", regs=np.array([0.01]), learning_rates=np.array([0.1, 0.3]), folds=folds)

@@ -156,6 +156,7 @@ def lowest_loss(X, y, reg, weight):
     return mean_loss(model.coef_[:, :-1].T, model.coef_[:, -1], X[:, :-1], y, reg, weight)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
 @pytest.mark.parametrize("own", [True, False])
 def test_sgd_goes_by_weights(own, class_weight):
@@ -189,6 +190,7 @@ def test_sgd_goes_by_weights(own, class_weight):
     assert model.provenance.class_weight == class_weight
 
 
+@pytest.mark.slow
 def test_in_folds_sgd_goes_by_the_weights_of_what_each_trains_on():
     dataset, rates, regs = weighing(), np.array([0.02]), np.array([0.02, 0.2])
     result = tune(dataset, Options("sgd", regs=regs, learning_rates=rates, folds=3, class_weight="balanced"))
