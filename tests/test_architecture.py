@@ -1,6 +1,7 @@
 """Who may know whom, read from the imports themselves."""
 
 import ast
+import functools
 import importlib.util
 import re
 import subprocess
@@ -80,6 +81,12 @@ HEAVY = {"torch", "matplotlib", "sklearn", "pyarrow", "httpx", "safetensors", "h
 HEAVY |= {"onnx", "onnxruntime", "skops", "distributed", "fsspec", "pandas"}
 
 
+@functools.cache
+def parsed(path):
+    """The syntax tree of a module, which no test changes."""
+    return ast.parse(path.read_text())
+
+
 def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
@@ -95,7 +102,7 @@ def within(name: str, parts: set[str]) -> bool:
 
 
 def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     nodes = tree.body if top_level_only else list(ast.walk(tree))
     found = set()
     for node in nodes:
@@ -159,7 +166,7 @@ def test_no_module_is_hidden_by_something_of_its_name():
 
 
 def test_no_two_classes_have_one_name():
-    trees = [ast.parse(path.read_text()) for path in modules()]
+    trees = [parsed(path) for path in modules()]
     counts = Counter(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
     assert {name for name, count in counts.items() if count > 1} == set()
 
@@ -171,7 +178,7 @@ def test_files_can_be_read_in_one_sitting(path):
 
 def test_only_the_backend_and_the_reader_of_its_files_know_torch():
     def named(path):
-        nodes = ast.walk(ast.parse(path.read_text()))
+        nodes = ast.walk(parsed(path))
         words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         return "torch" in {name.split(".")[0] for name in imports(path) | {word for word in words if " " not in word}}
 
@@ -207,7 +214,7 @@ def test_what_the_pages_on_the_architecture_name_is_there():
 def test_a_public_module_says_what_it_has_for_others(path):
     if path.name.startswith("_"):
         return
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     public = {name for name in own if not name.startswith("_")}
     said = [

@@ -27,6 +27,7 @@ def python(code, folder):
     )
 
 
+@pytest.mark.slow
 def test_every_module_is_imported(tmp_path):
     done = python(
         """

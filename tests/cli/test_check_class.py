@@ -94,6 +94,7 @@ class Texts(html.parser.HTMLParser):
         self.texts.append(data)
 
 
+@pytest.mark.slow
 def test_a_class_is_summed_up_by_fault_and_by_student(check, tmp_path):
     hand_in(
         tmp_path,

@@ -227,6 +227,7 @@ def test_ctrl_c_in_the_first_seconds_keeps_what_was_trained(work, interrupted, t
     assert names(tmp_path) == ["run"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_fits_that_are_proven_and_the_others_go_on(interrupted, tmp_path):
     command = ["tune", "digits", "--train-size", "300", "--reg", "0.1,1,10,100"]
     status, _, err, calls = interrupted(command)

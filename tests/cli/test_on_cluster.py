@@ -26,6 +26,7 @@ def write(folder, borders=(90, 100), **columns):
         frame[start:stop].to_parquet(folder / f"emb-{number}.parquet")
 
 
+@pytest.mark.slow
 def test_from_files_to_a_certified_model_and_its_predictions(run, workers, pageless, tmp_path):
     write(tmp_path)
     there = ("--cluster", workers.scheduler.address)

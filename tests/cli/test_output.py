@@ -110,7 +110,7 @@ def said(stream):
     return stream.buffer.getvalue().decode(stream.encoding)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_output_is_one_line_and_a_failure_only_of_what_was_to_be_printed(name, command):
     arguments, status, printed = COMMANDS[name]

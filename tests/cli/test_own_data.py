@@ -105,6 +105,7 @@ def splits_of(tmp_path):
         np.savez(tmp_path / f"{name}.npz", **arrays)
 
 
+@pytest.mark.slow
 def test_splits_of_other_sources_and_what_is_in_two_of_them_are_told_and_found_again(run, tmp_path):
     splits_of(tmp_path)
     status, out, err = run("tune", "train.npz", "--val", "val.npz", "--test", "test.npz", "--out", "run", *QUICK)

@@ -105,6 +105,7 @@ def test_sgd(run, tmp_path):
     assert "proves nothing" in out
 
 
+@pytest.mark.slow
 def test_sgd_in_folds(run, tmp_path, pageless):
     sgd = ("--solver", "sgd", "--loss", "hinge", "--learning-rate", "1e-3,1e30", "--train-size", "300")
     status, out, err = run("tune", "digits", *sgd, "--folds", "3", *QUICK, "--out", "run")

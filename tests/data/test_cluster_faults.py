@@ -110,6 +110,7 @@ def fills_the_memory(chunk):
     return (np.array([len(taken)]),)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_has_lost_all_of_its_workers_is_one_error(monkeypatch):
     monkeypatch.setattr(partitions, "LOOK", 0.1)
     monkeypatch.setattr(partitions, "LOOKS", 20)

@@ -121,6 +121,7 @@ def test_parts_of_groups_come_near_their_sizes_and_shares():
         )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("folds", [2, 5, 10])
 def test_folds_of_groups_are_as_even_as_scikit_learns(folds, seed):

@@ -149,6 +149,7 @@ def test_rows_that_do_not_fit_are_read_in_every_pass_and_end_in_the_same_model(f
     np.testing.assert_allclose(parts.classifier.W, whole.classifier.W, atol=1e-3 * np.abs(whole.classifier.W).max())
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("dtype", ["float16", "float64", "int16", "int8", "uint8"])
 def test_features_of_another_type_are_those_of_float32(dtype, streamed):

@@ -383,6 +383,7 @@ def test_a_class_that_a_split_lacks_is_left_out_as_grid_search_does(make, interc
     assert len({len(model.classes_) for model in models}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::linprobe.estimators.probe_search.EdgeOfGridWarning")
 def test_rows_can_be_repeated_masked_and_counted_from_the_end():
     X, y, weight = digits(4, 200)
@@ -828,6 +829,7 @@ def test_a_setting_without_a_score_comes_last():
     assert search.cv_results_["rank_test_score"][0] == 4
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("field", ["W", "b", "objective"])
 def test_results_that_are_not_finite_never_come_out(monkeypatch, field):
     X, y = noisy()

@@ -286,6 +286,7 @@ def test_a_truncated_tar_in_an_intact_gzip_is_a_data_error(folder, tmp_path):
         assert str(caught.value).isprintable()
 
 
+@pytest.mark.slow
 def test_damaged_headers_are_a_data_set_or_a_data_error(folder, tmp_path):
     """Behind a correct checksum of gzip, and of the tar header where that is recomputed."""
     plain = gzip.decompress(write_tar(folder, tmp_path / "x.tar.gz").read_bytes())

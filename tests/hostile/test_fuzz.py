@@ -15,7 +15,7 @@ NEEDS = {"torch": "torch", "hdf5": "h5py", "arrow": "pyarrow", "parquet": "pyarr
 NOTHING = Change(inside=False, part=0, edits=[Edit("cut", 2**16, 1, 0, "<B", b"")], mend=False)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(15)
 @pytest.mark.hypothesis
 @pytest.mark.parametrize("reader", READERS)
 def test_a_damaged_file_is_a_data_set_or_one_line(reader, tmp_path):

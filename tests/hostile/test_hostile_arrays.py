@@ -269,6 +269,7 @@ def test_a_truncated_or_damaged_npz_is_a_data_error_or_reads(tmp_path, save):
         _reads_or_is_refused(path)
 
 
+@pytest.mark.slow
 def test_a_truncated_or_damaged_npy_is_a_data_error_or_reads(tmp_path):
     np.save(tmp_path / "features.npy", X)
     for labels in (Y, np.array(["a", "b", "c"], object)[Y]):

@@ -86,6 +86,7 @@ def test_random_headers_are_refused(tmp_path_factory, header, length):
         refused(path)
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_is_refused(tmp_path):
     path = tmp_path / "model"
     make_classifier(reg=0.5).save(path)

@@ -40,6 +40,7 @@ def examples(labels, dtype=np.float32, n=90):
     return X.astype(dtype), labels[codes]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("kind", KINDS)

@@ -155,6 +155,7 @@ def test_without_matplotlib_the_message_says_how_to_install_it(make, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_matplotlib_waits_until_a_picture_is_drawn_and_pyplot_for_ever(tmp_path):
     program = """
 import sys, numpy
@@ -167,7 +168,7 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
     subprocess.run([sys.executable, "-W", "error", "-c", program, tmp_path / "a.png"], check=True)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_overlaps_in_any_kind_of_run(kind, laid_out):
     run = run_of(kind)
@@ -242,6 +243,7 @@ def test_any_objectives_can_be_drawn_and_nothing_overlaps(laid_out, values, log)
         laid_out(figures.losses(replace(run, steps=np.arange(len(values)) * 15, curves=curves.astype(np.float32))))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("value", [0.0, 1e-45, -2.0, 2.3, 770.0, 1e-30, 3e38, np.nan])
 def test_one_step(value, laid_out):
     run = made_up(grid=(1, 2))
@@ -348,6 +350,7 @@ def test_a_path_has_its_curves_its_band_and_its_ring(laid_out):
     assert {"0.1", "1", "10", "100", "train", "chosen", "each fold", "reg (logarithmic scale)"} <= set(words(paper))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "regs", [[1e-300, 1e300], [2.0, 2.1], [0.0, 1.0, 100.0], np.geomspace(1e-8, 1e8, 200), np.linspace(0, 1e3, 10_000)]
 )
@@ -363,7 +366,7 @@ def test_any_path_can_be_drawn(regs, laid_out):
 # ---- classes
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize(
     ("classes", "examples", "numbered"),
     [

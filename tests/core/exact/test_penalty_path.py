@@ -203,6 +203,7 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
     np.testing.assert_allclose(later[:, 1], at_start[:, 1] * 1e-2 / 1.01, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_path_of_many_classes_is_walked_first_and_proven_then(monkeypatch):
     """The same optima as of each penalty alone, in fewer passes than all from nothing."""
     draw = np.random.default_rng(0)

@@ -133,6 +133,7 @@ def test_several_interruptions_in_a_row_change_nothing(case, tmp_path):
     assert_same(resumed(case, tmp_path / "d", [0] * 5), train(case))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("case", ["nesterov", "average", "diverging"])
 def test_torch_resumes_with_the_same_bits(case, precision, tmp_path):

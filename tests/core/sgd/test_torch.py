@@ -62,6 +62,7 @@ def rounding(X, heads):
     return 2 * STEPS * 2.0**-24 * (1 + (heads.learning_rate / (1 - heads.momentum) * walk * largest).max())
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("kind", HEADS)
 def test_torch_agrees_with_numpy_to_float32_rounding(kind, option):
@@ -95,6 +96,7 @@ def test_torch_agrees_with_numpy_in_float64(kind, loss, option):
     np.testing.assert_allclose(to_numpy(found.b), expected.b, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize("option", OPTIONS)
 def test_bfloat16_products_agree_to_their_rounding(kind, option):

@@ -142,6 +142,7 @@ with ThreadPoolExecutor(2) as threads:
 """
 
 
+@pytest.mark.slow
 def test_two_threads_that_judge_at_once_for_the_first_time_have_a_verdict_each():
     done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["softmax right", "svm right"], done.stderr

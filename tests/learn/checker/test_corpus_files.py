@@ -129,6 +129,7 @@ def test_the_line_that_stops_is_named():
     assert fault.evidence["line"] == 9
 
 
+@pytest.mark.slow
 def test_the_verdict_of_a_file_is_that_of_its_functions():
     assert verdict_of("all_four").exit_status == 0
     assert verdict_of("vectorized_wrong").exit_status == 1

@@ -50,7 +50,7 @@ def test_a_right_function_agrees_with_the_loops(entry, shape):
     np.testing.assert_allclose(dW if entry.layout == "DC" else dW.T, gradient, rtol=0, atol=1e-12)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @each_in_turn(HINGE)
 def test_each_function_gets_its_verdict(entry):
     verdict = check_loss(entry.untouched() if entry.example else entry.function, loss="hinge")

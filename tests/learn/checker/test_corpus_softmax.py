@@ -78,7 +78,7 @@ def test_a_right_function_agrees_with_the_loops(entry, shape):
     np.testing.assert_allclose(dW if entry.layout == "DC" else dW.T, gradient, rtol=0, atol=1e-12)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 @each_in_turn(SOFTMAX)
 def test_each_function_gets_its_verdict(entry):
     verdict = check_loss(entry.untouched() if entry.example else entry.function, loss="softmax")
@@ -124,7 +124,7 @@ def test_a_small_fault_is_never_called_right(entry, fault):
 
 
 # Every entry once, with the four ways taken in turn.
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(32)
 @pytest.mark.parametrize(
     ("entry", "how"),
     list(zip(DOUBLE, cycle(REWRITINGS), strict=False)),

@@ -112,6 +112,7 @@ def test_random_trials(digits, tmp_path):
     assert again.search.W.tobytes() == result.search.W.tobytes()
 
 
+@pytest.mark.slow
 def test_screening_keeps_the_winner_and_reports_only_what_was_retrained(digits, tmp_path):
     axes = Axis(np.geomspace(1e-4, 1e-2, 4)), Axis(np.geomspace(1e-3, 10, 4))
     full = run_worksheet(digits, WorksheetOptions(Training(iterations=400), *axes))
