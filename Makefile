@@ -32,8 +32,8 @@ fuzz: $(VENV)/installed-test ## Damage files of every format at random, 60 secon
 check: $(VENV)/installed-check ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright --threads
-	$(BIN)/pyright --threads --project pyright-strict.json
+	$(BIN)/pyright
+	$(BIN)/pyright --project pyright-strict.json
 
 format: $(VENV)/installed-check ## Put the code into its format
 	$(BIN)/ruff format .

@@ -162,6 +162,7 @@ def lowest_loss(X, y, reg, weight):
 def test_sgd_goes_by_weights(own, class_weight):
     dataset = weighing() if own else draw()
     if own:  # some count nothing
+        assert dataset.train.weights is not None
         some = np.where(np.arange(500) % 5, dataset.train.weights, 0)
         dataset = replace(dataset, train=replace(dataset.train, weights=some))
     rates, regs = np.array([0.02, 0.05]), np.array([0.02])
