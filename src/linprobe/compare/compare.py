@@ -88,7 +88,9 @@ def compare(
     def judged(trained: Trained) -> Judged:
         members = trained.members
         if judge is None:
-            return held_out.judge(X, y, trained.W, trained.b, of_split[members], solver.loss, metric=metric)
+            heads, split = (trained.W, trained.b), of_split[members]
+            by_weight = trained.objective is None
+            return held_out.judge(X, y, *heads, split, solver.loss, metric=metric, by_weight=by_weight)
         return judge(trained, of_split[members])
 
     rate = _Rates(accuracy, lambda trained: judged(trained).score)

@@ -96,17 +96,18 @@ class HeldOut:
         *,
         metric: NamedMetric = METRICS["accuracy"],
         whole: bool = True,
+        by_weight: bool = True,
     ) -> Judged:
         """A metric and the mean loss of heads W (D, K, h) and b (K, h), each of its split (h,), on what that held out.
 
-        whole: and on the rows that each was trained on, there with the loss that it was trained by: where examples
-        count differently in training, the mean of what each counts times its loss.
+        whole: and on the rows that each was trained on. by_weight: with the loss there that it was trained by, of what
+        every example counts; a solver that has its objective needs none.
         """
         trains = self.trains[:, split]
         asked = [number for number in range(len(self.parts)) if whole or not trains[number].all()]
         trains, sizes = trains[asked], np.empty(len(asked))
         accuracy, losses, weighted = np.empty(trains.shape), np.empty(trains.shape), np.zeros(trains.shape)
-        counts = None if self.weights is None or not whole else self.weights.take(split)
+        counts = self.weights.take(split) if self.weights is not None and whole and by_weight else None
         for place, number in enumerate(asked):
             part, labels = self.parts[number], y[self.parts[number]]
             of_part = None if counts is None or not trains[place].any() else counts.at(part)
@@ -119,7 +120,7 @@ class HeldOut:
             return Judged(score=score, loss=mean_loss)
         train_score, train_loss = (_mean(values, sizes, trains) for values in (accuracy, losses))
         if counts is not None:
-            train_loss = weighted.sum(axis=0) / len(counts)
+            train_loss = np.where(trains, weighted, 0).sum(axis=0) / len(counts)
         found = Judged(score=score, loss=mean_loss, train_score=train_score, train_loss=train_loss)
         if metric is METRICS["accuracy"]:
             return found

@@ -53,9 +53,6 @@ class About(NamedTuple):
     digest: str
 
 
-_State = dict[str, Any]  # its fields
-
-
 @dataclass(frozen=True, eq=False)
 class Partition:
     """A partition in the memory of its worker: examples X (m, *shape), an array or CSR, what its content is told by,
@@ -72,9 +69,8 @@ class Partition:
         arrays = (self.X.data, self.X.indices, self.X.indptr) if is_sparse(self.X) else (self.X,)
         return 200 + sum(array.nbytes for array in (*arrays, *self.beside) if array is not None)
 
-    def __setstate__(self, state: _State) -> None:
-        # What comes over the network lies where its message puts it, between two numbers' places, and every product
-        # would begin with a copy.
+    def __setstate__(self, state: dict[str, object]) -> None:
+        # Dask's messages put an array at any byte, and every product of every pass would begin with a copy.
         self.__dict__.update({**state, "X": _aligned(state["X"])})
 
     def checked(self, digest: str) -> "Partition":
@@ -178,24 +174,8 @@ def gathered(client: "Client", futures: "Sequence[Future[Any]]", below: "Sequenc
     from distributed.comm.core import CommClosedError
     from distributed.scheduler import NoValidWorkerError
 
-    async def waited_for() -> Any:
-        asked: Any = client.gather(list(futures))
-        made, looks = asyncio.ensure_future(asked), 0
-        while not (await asyncio.wait({made}, timeout=LOOK))[0]:
-            workers: Any = client.nthreads()
-            looks = 0 if await workers else looks + 1
-            if looks >= LOOKS:
-                given_up: Any = client.cancel([*futures, *below])
-                await given_up
-                await asyncio.wait({made})
-                made.exception()  # which is that they were cancelled
-                raise ClusterError(
-                    f"the cluster: has had no worker for {LOOK * LOOKS:.0f} seconds; start workers, and then this again"
-                )
-        return made.result()
-
     try:
-        found: Any = client.sync(waited_for)
+        found: Any = client.sync(_waited_for, client, futures, below)
         return found
     except KilledWorker as error:
         raise ClusterError(
@@ -210,6 +190,24 @@ def gathered(client: "Client", futures: "Sequence[Future[Any]]", below: "Sequenc
     except BaseException:  # Ctrl-C too: nobody waits for them any longer
         client.cancel([*futures, *below])
         raise
+
+
+async def _waited_for(client: "Client", futures: "Sequence[Future[Any]]", below: "Sequence[Future[Any]]") -> Any:
+    """What tasks have made, as long as there are workers; in the client's own loop, where its calls are awaited."""
+    asked: Any = client.gather(list(futures))
+    made, looks = asyncio.ensure_future(asked), 0
+    while not (await asyncio.wait({made}, timeout=LOOK))[0]:
+        workers: Any = client.nthreads()
+        looks = 0 if await workers else looks + 1
+        if looks >= LOOKS:
+            given_up: Any = client.cancel([*futures, *below])
+            await given_up
+            await asyncio.wait({made})
+            made.exception()  # that they were cancelled, or Python would complain that nobody asked
+            raise ClusterError(
+                f"the cluster: has had no worker for {LOOK * LOOKS:.0f} seconds; start workers, and then this again"
+            )
+    return made.result()
 
 
 def layout(starts: np.ndarray, rows: slice | np.ndarray) -> list[Within]:
@@ -275,7 +273,7 @@ def part_of(name: str, X: Array, beside: tuple[np.ndarray | None, ...] = ()) -> 
 
 
 def _aligned(X: Any) -> Any:
-    """The same, where a processor reads numbers from: itself, if it is there, else a copy."""
+    """An array or CSR matrix as BLAS takes it: itself, or a copy where its numbers lie across their places."""
     if not is_sparse(X):
         return np.require(X, requirements=["C", "A"])
     if all(array.flags.aligned for array in (X.data, X.indices, X.indptr)):
