@@ -92,7 +92,7 @@ def evaluate(
         if found.measured.metrics:
             print_step(console, _metrics(found))
         if proof is not None:
-            print_step(console, _certificate(proof))
+            print_step(console, _certificate(classifier, proof))
         require_output()
     if proof is not None and not proof.proven:
         raise typer.Exit(1)
@@ -179,13 +179,16 @@ def _metrics(found: "Assessment") -> "Step":
     return Step(None, "Other metrics", (), metrics_notes(found.measured), metrics_table(found.measured))
 
 
-def _certificate(proof: "Proof") -> "Step":
+def _certificate(classifier: "Model", proof: "Proof") -> "Step":
     from linprobe.results.steps import Row, Step, at_most, number, proven
 
     whose = "the one it was trained with" if proof.stored else "the default: its file has none"
     rows = [
         Row("trained on", f"{proof.n:,} examples, {proof.rows}"),
-        Row("objective", f"mean {proof.loss} loss + {number(proof.reg, 6)} x ΣW²"),
+        Row(
+            "objective",
+            f"{'weighted ' * classifier.provenance.weighted}mean {proof.loss} loss + {number(proof.reg, 6)} x ΣW²",
+        ),
         Row("tolerance", f"{number(proof.tolerance)} of the objective", whose),
     ]
     if proof.objective is not None and proof.gap is not None:

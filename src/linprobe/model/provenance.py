@@ -60,6 +60,11 @@ class Provenance:
                 if not is_fit(value):
                     raise DataError(f"{one.name} is not {expected}")
 
+    @property
+    def weighted(self) -> bool:
+        """Whether examples did not all count the same in training."""
+        return self.class_weight is not None or "weights" in self.asked
+
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> "Provenance":
         """What `tell` gave, from a file that may hold anything. Raises DataError for what no training leaves."""
