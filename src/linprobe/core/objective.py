@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linprobe.core.backend import Array, device_of, namespace, row_chunks, to_numpy
+from linprobe.core.backend import Array, device_of, laid_as, namespace, row_chunks, to_numpy
 from linprobe.core.losses import Loss, find_loss
 from linprobe.data.rows import Rows, rows_of
 from linprobe.data.terms import Addend, Chunk, Outer, OuterOfSome
@@ -153,7 +153,7 @@ class _Pass:
         losses /= self.n
         if weights is not None:
             losses *= weights
-            slope *= xp.astype(weights, W.dtype)[:, None, :]
+            slope *= laid_as(slope[:, 0], xp.astype(weights, W.dtype))[:, None, :]
         found = xp.sum(losses, axis=0), xp.reshape(slope, (-1, W.shape[1]))
         return found if b is None else (*found, xp.sum(slope, axis=0, dtype=xp.float64))
 

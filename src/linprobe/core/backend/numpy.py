@@ -26,9 +26,11 @@ def is_sparse(array: Array) -> bool:
 
 
 @cache
-def _pools() -> threadpoolctl.ThreadpoolController:
-    """Those of NumPy's and SciPy's BLAS, which are loaded by now."""
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+def _pools(*, all_of_them: bool) -> threadpoolctl.ThreadpoolController:
+    """Those of BLAS, which are loaded by now: NumPy's own, where it has one, or SciPy's too."""
+    pools = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    own = [pool["filepath"] for pool in pools.info() if "numpy.libs" in pool["filepath"]]
+    return pools if all_of_them else pools.select(filepath=own)
 
 
 class _NumPy:
@@ -55,9 +57,17 @@ class _NumPy:
     def quiet(self) -> AbstractContextManager[Any]:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
-    def one_thread(self) -> AbstractContextManager[Any]:
+    def one_pool(self, *, one_thread: bool) -> AbstractContextManager[Any]:
         # The number is the process's: two threads that both set it and put it back could leave it at one.
-        return _pools().limit(limits=1) if current_thread() is main_thread() else nullcontext()
+        here = current_thread() is main_thread()
+        return _pools(all_of_them=one_thread).limit(limits=1) if here else nullcontext()
+
+    def laid_as(self, like: np.ndarray, values: np.ndarray) -> np.ndarray:
+        if (values.strides[0] < values.strides[-1]) == (like.strides[0] < like.strides[-1]):
+            return values
+        found = np.empty_like(like)
+        found[...] = values
+        return found
 
     def exp_(self, array: np.ndarray) -> np.ndarray:
         # So far above the smallest normal number that shares of the result are normal too.

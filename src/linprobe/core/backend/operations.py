@@ -22,10 +22,11 @@ __all__ = [
     "choose_device",
     "device_of",
     "exp_",
+    "laid_as",
     "move",
     "namespace",
     "on_host",
-    "one_thread",
+    "one_pool",
     "orthonormal",
     "principal_axes",
     "product",
@@ -98,13 +99,14 @@ def quiet(array: Array) -> AbstractContextManager[Any]:
     return backend_of(array).quiet()
 
 
-def one_thread(array: Array) -> AbstractContextManager[Any]:
-    """Products and factorisations of arrays of this kind on one thread of the host.
+def one_pool(array: Array, *, one_thread: bool) -> AbstractContextManager[Any]:
+    """Products and factorisations of arrays of this kind on threads of one pool of the host, or on one thread.
 
-    For small ones: threads gain little there, and where other programs hold a core, each product waits ten times as
+    NumPy's own products, which are the faster ones of small matrices, would otherwise wake a second pool. One thread
+    for small ones: more gain little there, and where other programs hold a core, each product waits ten times as
     long as it takes for the thread that has no core. All of the process is held to it: in its main thread only.
     """
-    return backend_of(array).one_thread()
+    return backend_of(array).one_pool(one_thread=one_thread)
 
 
 def exp_(array: Array) -> Array:
@@ -125,6 +127,14 @@ def reduction(operation: Callable[..., Array], array: Array) -> Callable[..., Ar
     whose reductions take an order of their own.
     """
     return backend_of(array).reduction(operation)
+
+
+def laid_as(like: Array, values: Array) -> Array:
+    """Numbers in the order in memory of another array of their shape and type: a copy, where theirs is another one.
+
+    NumPy takes ten times as long between two arrays where neighbours of the one lie apart in the other.
+    """
+    return backend_of(like).laid_as(like, values)
 
 
 def take_rows(X: Array, rows: Array, out: Array) -> Array:

@@ -1,5 +1,7 @@
 """Torch's tensors, on the processor and on CUDA devices; no other file knows torch."""
 
+# ruff: noqa: ARG002 - what other libraries have to be told
+
 import importlib
 import warnings
 from collections.abc import Callable, Generator
@@ -58,8 +60,11 @@ class _Torch:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), torch.no_grad():
             yield
 
-    def one_thread(self) -> AbstractContextManager[Any]:
+    def one_pool(self, *, one_thread: bool) -> AbstractContextManager[Any]:
         return nullcontext()  # its products are on its own threads, and a device has none
+
+    def laid_as(self, like: Array, values: Array) -> Array:
+        return values
 
     def exp_(self, array: Array) -> Array:
         return array.exp_()

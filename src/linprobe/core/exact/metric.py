@@ -24,6 +24,10 @@ ROWS = 2048  # so few rows span what there is, and are their own basis
 
 CHUNK_ROWS = 2048
 
+# Multiplications of a head up to which all of them are one call: of larger ones it is the product that takes the time,
+# and it has threads.
+AT_ONCE = 2**20
+
 
 @dataclass(frozen=True, eq=False)
 class Metric:
@@ -92,7 +96,10 @@ class Metric:
 
 def turn(array: Array, axes: Array, *, back: bool = False) -> Array:
     """Coordinates along the class axes of each head, or back: array (r, K, H), axes (K, K, H) -> (r, K, H), new."""
-    xp = namespace(array)
+    xp, (r, K, _) = namespace(array), array.shape
+    if r * K**2 <= AT_ONCE:
+        of_heads, square = (xp.asarray(xp.permute_dims(part, (2, 0, 1)), copy=True) for part in (array, axes))
+        return xp.permute_dims(xp.matmul(of_heads, xp.matrix_transpose(square) if back else square), (1, 2, 0))
     found = xp.empty(array.shape, dtype=array.dtype, device=array.device)
     for head in range(array.shape[2]):
         part, square = (xp.asarray(of_all[..., head], copy=True) for of_all in (array, axes))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.core.backend import Array, cap_, exp_, namespace
+from linprobe.core.backend import Array, cap_, exp_, laid_as, namespace
 from linprobe.core.losses._over_classes import over_classes
 from linprobe.core.losses.curvature import Curvature
 from linprobe.core.losses.record import NEVER
@@ -30,7 +30,7 @@ def softmax(scores: Array, labels: Array) -> tuple[Array, Array]:
     beyond_one = xp.exp(at_label)
     beyond_one -= 1
     beyond_one += others  # the sum of all exp, less 1; at least 0, because the largest score gives exp(0)
-    total = beyond_one + 1
+    total = laid_as(others, beyond_one + 1)
     scores /= total[:, None, :]
     others /= total
     scores[rows, labels] = -others

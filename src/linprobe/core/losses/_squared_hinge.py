@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linprobe.core.backend import Array, cap_, namespace, row_chunks
+from linprobe.core.backend import Array, cap_, laid_as, namespace, row_chunks
 from linprobe.core.losses._over_classes import over_classes
 from linprobe.core.losses.curvature import Curvature
 
@@ -20,7 +20,7 @@ def squared_hinge(scores: Array, labels: Array) -> tuple[Array, Array]:
     xp = namespace(scores)
     rows = xp.arange(scores.shape[0], device=scores.device)
     largest = float(xp.finfo(scores.dtype).max)
-    scores -= scores[rows, labels][:, None, :]
+    scores -= laid_as(scores[:, 0], scores[rows, labels])[:, None, :]
     scores += 1  # after the subtraction, not taken off s_y before it: large equal scores must keep their margin of 1
     # Rows of zeros and not the number 0, for the reasons in hinge.py.
     zeros = xp.zeros(scores.shape[2], dtype=scores.dtype, device=scores.device)
