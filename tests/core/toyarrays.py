@@ -58,7 +58,7 @@ class _Toy:
     def quiet(self) -> AbstractContextManager[Any]:
         return np.errstate(all="ignore")
 
-    def one_pool(self, *, one_thread: bool) -> AbstractContextManager[Any]:
+    def one_thread(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
     def laid_as(self, like: Array, values: Array) -> Array:

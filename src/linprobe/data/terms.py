@@ -91,7 +91,7 @@ class Chunk:
         found = self.room.empty(len(self), shape, rows_last=rows_last)
         product(self.X, W, found.reshape(len(self), W.shape[1]))
         if b is not None:
-            found += namespace(found).astype(b, found.dtype)
+            found += b
         return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from linprobe.core.backend import one_pool
+from linprobe.core.backend import one_thread
 from linprobe.core.exact import _manner, solver
 
 
@@ -40,7 +40,7 @@ def test_other_threads_than_the_main_one_leave_the_number_alone():
     limits: list[object] = []
 
     def work():
-        with one_pool(np.zeros(1), one_thread=True) as limit:
+        with one_thread(np.zeros(1)) as limit:
             limits.append(limit)
 
     work()

@@ -26,7 +26,7 @@ __all__ = [
     "move",
     "namespace",
     "on_host",
-    "one_pool",
+    "one_thread",
     "orthonormal",
     "principal_axes",
     "product",
@@ -99,14 +99,13 @@ def quiet(array: Array) -> AbstractContextManager[Any]:
     return backend_of(array).quiet()
 
 
-def one_pool(array: Array, *, one_thread: bool) -> AbstractContextManager[Any]:
-    """Products and factorisations of arrays of this kind on threads of one pool of the host, or on one thread.
+def one_thread(array: Array) -> AbstractContextManager[Any]:
+    """Products and factorisations of arrays of this kind on one thread of the host.
 
-    NumPy's own products, which are the faster ones of small matrices, would otherwise wake a second pool. One thread
-    for small ones: more gain little there, and where other programs hold a core, each product waits ten times as
+    For small ones: threads gain little there, and where other programs hold a core, each product waits ten times as
     long as it takes for the thread that has no core. All of the process is held to it: in its main thread only.
     """
-    return backend_of(array).one_pool(one_thread=one_thread)
+    return backend_of(array).one_thread()
 
 
 def exp_(array: Array) -> Array:
@@ -153,7 +152,7 @@ def product(A: Array, B: Array, out: Array) -> Array:
 def add_product(W: Array, A: Array, B: Array, scale: float) -> Array:
     """W += scale · Aᵀ B in place: W (k, n), A (m, k), B (m, n), one floating type; A may be a sparse matrix.
 
-    In C order all of them, but NumPy's B may be in Fortran order. Without a temporary, unless A is sparse.
+    In C order all of them, but NumPy's B may be in Fortran order, and NumPy takes a temporary of the size of W.
     """
     return backend_of(W).add_product(W, A, B, scale)
 

@@ -54,8 +54,8 @@ class Backend(Protocol):
         """No warnings of overflow and NaN, no recorded gradients."""
         ...
 
-    def one_pool(self, *, one_thread: bool) -> AbstractContextManager[Any]:
-        """Matrix products and factorisations on threads of one pool, or on one thread."""
+    def one_thread(self) -> AbstractContextManager[Any]:
+        """Matrix products and factorisations on one thread."""
         ...
 
     def laid_as(self, like: Array, values: Array) -> Array:

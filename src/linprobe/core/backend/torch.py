@@ -60,7 +60,7 @@ class _Torch:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), torch.no_grad():
             yield
 
-    def one_pool(self, *, one_thread: bool) -> AbstractContextManager[Any]:
+    def one_thread(self) -> AbstractContextManager[Any]:
         return nullcontext()  # its products are on its own threads, and a device has none
 
     def laid_as(self, like: Array, values: Array) -> Array:

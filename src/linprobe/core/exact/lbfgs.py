@@ -97,7 +97,7 @@ class Iterates:
         del W, b  # or they would be kept to the end
         self._look_back()
         self.towards = Direction.nowhere(self.at)
-        aimless, stays = every, self._land(every)
+        aimless, stays, at_work, done = every, self._land(every), -1, 0
         while stays.any():
             self._narrow(stays)
             aimless = aimless[stays]
@@ -111,8 +111,10 @@ class Iterates:
             taken, aimless = self._step()
             stays = self._land(taken)
             if self.tell is not None:
-                gone = ~np.isin(np.arange(len(every)), self.given.place[stays])
-                self.tell(int((gone & np.isin(self.landed.stopped, ("gap", *EXPECTED))).sum()))
+                if at_work != stays.sum():
+                    gone, at_work = ~np.isin(np.arange(len(every)), self.given.place[stays]), stays.sum()
+                    done = int((gone & np.isin(self.landed.stopped, ("gap", *EXPECTED))).sum())
+                self.tell(done)
             if self.keep is not None:
                 self.keep(lambda stays=stays: self._standing(stays))
         landed = self.landed

@@ -1,13 +1,14 @@
 """The certified optimum of a stack of heads: every head comes with a proven bound of how far it is from the best."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from linprobe.core.backend import Array, namespace, one_pool, quiet, to_numpy
+from linprobe.core.backend import Array, namespace, one_thread, quiet, to_numpy
 from linprobe.core.exact._manner import by_part, small, worth_walking
 from linprobe.core.exact._progress import Estimate, Keep, Meter, Progress, Teller
 from linprobe.core.exact.curvature import class_curvature
@@ -95,7 +96,7 @@ def solve(
         raise UsageError("a search begins at the null model and keeps no state to go on from; give start or search")
     posed = pose(X, y, reg, loss, classes, sample_weight, intercept, device, memory)
     asked = _Asked(tol, max_iter, precision, device, memory, progress, keep, search, estimate)
-    with one_pool(posed.array([], "float64"), one_thread=small(posed, search)):
+    with one_thread(posed.array([], "float64")) if small(posed, search) else nullcontext():
         return _solved(posed, asked, start, Ground(posed.mean_weight()) if ground is None else ground)
 
 

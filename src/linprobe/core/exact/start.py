@@ -18,7 +18,7 @@ __all__ = ["lowest_in_span"]
 
 ROWS, NUMBERS = 4096, 2**19  # the most rows that it is sought on, and numbers of their scores
 STEPS, HALVINGS = 20, 30
-ENOUGH = 1e-9  # of the objective: a step that gains less is not taken
+ENOUGH = 1e-5  # of the objective: a step that gains less is not taken, which the descent from there does as well
 RIDGE = 1e-9  # of the trace: the solutions may be nearly the same
 
 
