@@ -15,7 +15,7 @@ from linprobe.core.exact._pairs import Pairs
 from linprobe.core.exact.gap import bounds, scale, shift_of
 from linprobe.core.exact.line_search import LineSearch
 from linprobe.core.exact.metric import Metric, turn
-from linprobe.core.exact.newton import bias_step, damped_step
+from linprobe.core.exact.newton import bias_step, damped_step, newton_passes
 from linprobe.core.exact.optimum import EXPECTED, UNDERWAY, Loosely, Optimum
 from linprobe.core.exact.state import ClassMetric, Direction, HeadProblem, Headway, Position, Reach, Settling
 from linprobe.core.heads import inner, total
@@ -23,8 +23,7 @@ from linprobe.core.heads import inner, total
 __all__ = ["Iterates", "Oracle"]
 
 PATIENCE = 15  # accepted steps in a row with no lower gap and no lower objective before a head has stalled
-# Passes before Newton's steps: more for more unknowns, whose second derivative costs as much as so many passes.
-NEWTON, NEWTON_UNKNOWNS = 30, 8
+SELDOM = 2  # times as many passes before Newton's steps in a search, most heads of which soon rest
 EASED = 4  # by so much less a head is held back in Newton's steps after one that was not too long
 SETTLED = 3e-5  # by so much may the bias differ from the best one for the weights, which the bound supposes
 GIVE_UP = 4  # directions in a row along which nothing lower was found
@@ -43,12 +42,13 @@ class Oracle:
     evaluate(W, b, heads) -> objective (h,), dW (D, K, h) and db (K, h), both float64, of the penalised objective;
     curvature(W, b, heads) -> (K, K, h) float64, the mean curvature of each head's loss in a shift of all scores;
     hessian(W, b, head), if it can be had, the mean curvature in all that a single head is (D + 1, K, D + 1, K), the
-    bias last and of features about their mean.
+    bias last and of features about their mean; rows: how many there are.
     """
 
     evaluate: Callable[[Array, Array, np.ndarray], tuple[np.ndarray, Array, Array]]
     curvature: Callable[[Array, Array, np.ndarray], np.ndarray]
     hessian: Hessian | None
+    rows: int
 
 
 class Iterates:
@@ -267,7 +267,8 @@ class Iterates:
     def _newton(self, hessian: Hessian, aimless: np.ndarray, dW: Array, shift: Array) -> None:
         """Newton's steps, in the places of a direction (D, K, h) and (K, h), of heads that have made passes enough."""
         at, progress, reg = self.at, self.progress, self.given.reg
-        near = aimless & (progress.passes >= max(NEWTON, (dW.shape[0] + 1) * dW.shape[1] // NEWTON_UNKNOWNS))
+        after = newton_passes(self.oracle.rows, (dW.shape[0] + 1) * dW.shape[1], len(aimless))
+        near = aimless & (progress.passes >= (SELDOM * after if isinstance(self.goal, Loosely) else after))
         # Levenberg and Marquardt's damping: where the penalty alone holds a step back, far too long a one may follow;
         # the next is held back as much as would have made the last one right.
         by = np.where(self.search.length < 1, self.search.length, EASED)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy import linalg
 
-from linprobe.core.backend import Array, add_gram, product, to_numpy
+from linprobe.core.backend import Array, add_gram, to_numpy
 from linprobe.core.exact.state import class_axes
 from linprobe.core.losses import SmoothLoss
 from linprobe.core.losses.curvature import Curvature
@@ -15,11 +15,16 @@ from linprobe.data.terms import Addend, Chunk
 if TYPE_CHECKING:  # which imports what remembers steps, and that takes Newton's from here
     from linprobe.core.exact.problem import Problem
 
-__all__ = ["UNKNOWNS", "bias_step", "damped_step", "newton_bytes", "whole_curvature"]
+__all__ = ["UNKNOWNS", "bias_step", "damped_step", "newton_bytes", "newton_passes", "whole_curvature"]
 
 # Unknowns of a head, and multiplications for its second derivative: half a second at the most.
 UNKNOWNS = 2500
 MULTIPLICATIONS = 5e10
+
+# As many of them as take a quarter of the time of a pass's calls, whatever its size, for there is more than one such
+# step; and of one in a pass, whose products are narrow.
+OF_CALLS, NARROW = 1e7, 4
+EARLIEST = 30  # passes, after which most heads are where they should be
 
 CHUNK_NUMBERS = 2**22
 
@@ -37,6 +42,12 @@ def newton_bytes(shape: tuple[int, int], K: int) -> int:
         return 0
     # The second derivative, its factor and their copy for LAPACK; a chunk of pairs and of features, centred and rooted.
     return 8 * (3 * unknowns**2 + min(n, max(1, CHUNK_NUMBERS // unknowns)) * (2 * unknowns + 4 * (D + 1)))
+
+
+def newton_passes(n: int, unknowns: int, heads: int) -> float:
+    """Passes of so many heads in step, on n rows, after which Newton's steps begin: as many as take the time of one."""
+    step = n * unknowns**2 + unknowns**3 / 6
+    return max(EARLIEST, step / (OF_CALLS / heads + 2 * NARROW * n * unknowns))
 
 
 def whole_curvature(problem: "Problem", mean: Array, W: Array, b: Array, head: int) -> np.ndarray:
@@ -73,10 +84,10 @@ class _Bends:
             share = chunk.weights[:, 0] / self.n
         seen = share > 0
         features, of_each = features[seen], share[seen, None]
-        # SciPy's products, as everywhere: NumPy has a pool of threads of its own.
-        scores = np.empty((len(features), len(self.bias)))
-        product(features, self.W, scores)
-        diagonal, outers = self.loss.curvature(scores + self.bias, chunk.labels[seen].astype(np.int64))
+        # SciPy's product, as what follows is SciPy's: NumPy has a pool of threads of its own, and two that take turns
+        # fight for the cores.
+        scores = linalg.blas.dgemm(1.0, self.W.T, features.T).T + self.bias
+        diagonal, outers = self.loss.curvature(scores, chunk.labels[seen].astype(np.int64))
         # Where λ is small, few examples have a curvature to speak of: the others would cost as much.
         trace = of_each[:, 0] * (diagonal.sum(axis=1) + sum(sign * (outer**2).sum(axis=1) for sign, outer in outers))
         bent = trace > NEGLIGIBLE * (trace.sum() / max(1, len(trace)))

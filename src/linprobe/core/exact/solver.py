@@ -285,7 +285,7 @@ def _descend(
         return whole_curvature(problem, metric.mean, W, b, head)
 
     iterates = Iterates(
-        Oracle(evaluate, curvature, hessian if newton else None),
+        Oracle(evaluate, curvature, hessian if newton else None, len(problem.X)),
         metric,
         HeadProblem.of(
             problem.heads.reg,
