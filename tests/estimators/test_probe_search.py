@@ -738,10 +738,10 @@ def test_the_passes_of_a_search_of_digits_are_those_of_the_documentation(monkeyp
 
     monkeypatch.setattr(exact._Contending, "__call__", watched)
     search = ProbeSearch(param_grid={"C": np.logspace(-4, 4, 10).tolist()}).fit(X, train.y)
-    # 510, 236 and 70 where these were measured: a tenth more, as rounding differs between machines. Proven: 3,248.
+    # 510, 237 and 40 where these were measured: a tenth more, as rounding differs between machines. Proven: 3,084.
     assert seen[0] <= 560
     assert table(search, "iterations").sum() - seen[0] <= 260
-    assert search.best_estimator_.n_iter_ <= 77
+    assert search.best_estimator_.n_iter_ <= 44
 
 
 def test_a_share_that_says_nothing_is_refused():

@@ -31,6 +31,11 @@ def _pools() -> threadpoolctl.ThreadpoolController:
     return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
+def _plain(A: Array) -> Array:
+    """In C order and aligned: of others, as of a file from an odd byte on, NumPy's product has other last digits."""
+    return A if is_sparse(A) or (A.flags.c_contiguous and A.flags.aligned) else np.array(A, order="C")
+
+
 # For steps on few rows, where a temporary of the size of W would cost as much as the product that it holds: SciPy's
 # BLAS adds in place. Both of a step's products are SciPy's, as each library brings its own pool of threads, and two
 # pools in one process fight for the cores. BLAS counts columns first, hence the transposes.
@@ -110,6 +115,7 @@ class _NumPy:
         if is_sparse(A):
             out[...] = A @ B
             return out
+        A = _plain(A)
         with self.quiet():
             if out.flags.c_contiguous:
                 np.matmul(A, B, out=out)
@@ -120,7 +126,7 @@ class _NumPy:
     def add_product(self, W: np.ndarray, A: Array, B: np.ndarray, scale: float) -> np.ndarray:
         # SciPy's BLAS needs no temporary, and takes 1.2 to 2.5 times as long, the more the fewer columns there are.
         with self.quiet():
-            update = A.T @ B
+            update = _plain(A).T @ B
         if scale != 1:
             update *= scale
         W += update

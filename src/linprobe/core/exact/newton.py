@@ -86,7 +86,8 @@ class _Bends:
         features, of_each = features[seen], share[seen, None]
         # SciPy's product, as what follows is SciPy's: NumPy has a pool of threads of its own, and two that take turns
         # fight for the cores.
-        scores = linalg.blas.dgemm(1.0, self.W.T, features.T).T + self.bias
+        (gemm,) = linalg.get_blas_funcs(("gemm",), (self.W,))
+        scores = gemm(1.0, self.W.T, features.T).T + self.bias
         diagonal, outers = self.loss.curvature(scores, chunk.labels[seen].astype(np.int64))
         # Where λ is small, few examples have a curvature to speak of: the others would cost as much.
         trace = of_each[:, 0] * (diagonal.sum(axis=1) + sum(sign * (outer**2).sum(axis=1) for sign, outer in outers))

@@ -240,7 +240,7 @@ def solve_bytes(
     # LAPACK's workspace, and five of every head.
     square = 8 * K**2
     fixed = 5 * D * rank * size + 3 * chunk * D * size + 8 * square + 32 * 2**20
-    return fixed, D * K * ((2 * PAIRS + 10) * size + 3 * 8) + min(n, chunk) * (K * 3 * size + 3 * 8) + 5 * square
+    return fixed, D * K * ((2 * PAIRS + 11) * size + 3 * 8) + min(n, chunk) * (K * 3 * size + 3 * 8) + 5 * square
 
 
 def newton_room(shape: tuple[int, int], K: int) -> int:
