@@ -11,7 +11,7 @@ import pytest
 from linprobe.data.formats import open_dataset
 from makers import FILES, FOLDER, NAMES, TRAIN_FILES  # pyright: ignore[reportMissingImports]
 
-pytestmark = [pytest.mark.real_data, pytest.mark.alone]
+pytestmark = [pytest.mark.real_data, pytest.mark.xdist_group("official files")]
 
 
 def by_hand(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

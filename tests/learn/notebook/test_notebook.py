@@ -215,7 +215,7 @@ def test_cells_for_hosted_notebooks_act_there(monkeypatch):
         assert re.search(r"^if HOSTED", source(notebook, name), re.MULTILINE)
 
 
-@pytest.mark.alone
+@pytest.mark.xdist_group("grid 0")
 @pytest.mark.real_data
 def test_the_notebook_is_the_exercise_on_cifar10(shared, published_grid, number, said):
     folder = shared / "data" / "cifar10"

@@ -198,9 +198,8 @@ def test_what_is_no_worksheet_is_refused():
         )
 
 
-@pytest.mark.alone
 @pytest.mark.real_data
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=pytest.mark.xdist_group(f"grid {n}")) for n in range(3)])
 def test_the_grid_is_the_published_one(shared, published_grid, seed):
     """Training accuracy differs by at most 0.012 on average over the 100 cells; the published run is the truth."""
     _, result = published_grid(seed)

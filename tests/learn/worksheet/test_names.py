@@ -150,7 +150,7 @@ def test_losses_leave_their_arguments_as_they_were(function):
     assert (W.tobytes(), X.tobytes(), y.tobytes()) == before
 
 
-@pytest.mark.alone
+@pytest.mark.xdist_group("official files")
 @pytest.mark.real_data
 def test_the_notebook_runs_on_cifar10(official_cifar10):
     sizes = (49000, 1000, 1000, 500)

@@ -159,9 +159,8 @@ def test_the_plan_is_told_before_the_work_and_bounds_it(digits):
     assert "1 stack of 6 heads" in plan.describe()
 
 
-@pytest.mark.alone
 @pytest.mark.real_data
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=pytest.mark.xdist_group(f"grid {n}")) for n in range(3)])
 def test_screening_finds_the_worksheets_winner_on_cifar10(published_grid, seed):
     """No cell's training accuracy moves by more than 0.001, and the same setting wins."""
     dataset, full = published_grid(seed)
