@@ -66,10 +66,13 @@ def test_the_optimum_and_its_proof_are_those_of_one_machine(client, kind, partit
     whole, found = (solve(rows, y, reg, loss=loss, sample_weight=weight, tol=1e-8) for rows in (features, there))
     assert (found.stopped == "gap").all()
     np.testing.assert_allclose(found.objective, whole.objective, rtol=1e-7)
-    proofs = [certify(rows, y, found.W, found.b, reg, loss, sample_weight=weight) for rows in (features, there)]
-    np.testing.assert_allclose(proofs[1].objective, proofs[0].objective, rtol=1e-12)
-    np.testing.assert_allclose(proofs[1].gap, proofs[0].gap, rtol=1e-3)
-    assert (proofs[1].gap <= 1e-6 * proofs[1].objective).all()
+    # Beside the optimum too, where a gap is more than 1e-13, of which rounding is a part.
+    for shrunk in (1, 0.9999):
+        at = shrunk * found.W, found.b, reg, loss
+        proofs = [certify(rows, y, *at, sample_weight=weight) for rows in (features, there)]
+        np.testing.assert_allclose(proofs[1].objective, proofs[0].objective, rtol=1e-12)
+        np.testing.assert_allclose(proofs[1].gap, proofs[0].gap, rtol=1e-5, atol=1e-15)
+        assert shrunk < 1 or (proofs[1].gap <= 1e-6 * proofs[1].objective).all()
     for one, two in zip(*(moments(rows, weight[:, 0]) for rows in (features, there)), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-13)
     heads = found.W, found.b, loss
