@@ -23,6 +23,7 @@ from linprobe.core.backend import (
     device_of,
     exp_,
     is_sparse,
+    laid_as,
     move,
     namespace,
     orthonormal,
@@ -134,6 +135,29 @@ def test_products_of_scores_that_lie_along_the_rows(dtype, compressed):
     np.testing.assert_allclose(out, A.astype(np.float64) @ B, rtol=1e-5, atol=1e-5)
     add_product(W, factor, np.asfortranarray(slope), 2.0)
     np.testing.assert_allclose(W, 1 + 2 * A.astype(np.float64).T @ slope, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["other order", "odd byte"])
+def test_products_have_the_same_digits_however_rows_lie_in_memory(form, dtype):
+    # With a single column another product may be taken, which adds up in another order.
+    rng, (m, k, n) = np.random.default_rng(0), (287, 53, 1)
+    A, B, slope = (rng.standard_normal(shape).astype(dtype) for shape in ((m, k), (k, n), (m, n)))
+    there = np.asfortranarray(A) if form == "other order" else np.frombuffer(b"x" + A.tobytes(), dtype, offset=1)
+    there = there.reshape(A.shape)
+    assert there.flags.aligned == (form == "other order")
+    scores = (product(rows, B, np.empty((m, n), dtype)) for rows in (there, A))
+    np.testing.assert_array_equal(*scores)
+    sums = (add_product(np.ones((k, n), dtype), rows, slope, 1.0) for rows in (there, A))
+    np.testing.assert_array_equal(*sums)
+
+
+def test_numbers_are_laid_as_others_are_in_memory():
+    values, scores = np.arange(12.0).reshape(4, 3), np.empty((3, 5, 4)).transpose(2, 1, 0)
+    laid = laid_as(scores[:, 0], values)
+    np.testing.assert_array_equal(laid, values)
+    assert laid.strides[0] < laid.strides[1]  # rows side by side, as those of the scores are
+    assert laid_as(np.empty((4, 5, 3))[:, 0], values) is values
 
 
 @pytest.mark.parametrize("dtype", CLOSE)

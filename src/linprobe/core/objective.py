@@ -42,7 +42,7 @@ def objective_and_gradient(
 
     Products run in the dtype of W, and where W is: rows of X that are elsewhere are moved there chunk by chunk. What is
     summed over rows is summed in float64, products over a few chunks first in the dtype of W. Beyond what it returns,
-    it needs memory for the scores of one chunk, one product of W's shape, and a chunk of X when its dtype is not W's.
+    it needs memory for the scores of one chunk, two products of W's shape, and a chunk of X when its dtype is not W's.
     Raises UsageError for shapes that do not fit, labels outside [0, K) and weights that are negative or sum to zero.
     """
     xp, rows = namespace(W), rows_of(X)

@@ -190,6 +190,7 @@ def test_what_is_measured_keeps_a_part_of_the_curvature_at_the_start():
         evaluate=lambda W, b, _: (np.ones(2), W * 0, b * 0),
         curvature=lambda *at: np.zeros((3, 3, len(at[2]))),
         hessian=None,
+        rows=len(X),
     )
 
     def standing(passes):

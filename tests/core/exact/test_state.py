@@ -113,7 +113,7 @@ def test_narrowing_never_holds_two_of_everything():
     problem = pose(np.eye(D), np.arange(D) % K, np.ones(h), "softmax", K, None, True, "numpy")
     curvature = null_curvature(problem.loss, problem.heads.shares, problem.heads.null_bias)
     descent = Iterates(
-        Oracle(lambda W, b, _: (np.ones(W.shape[-1]), W * 0, b * 0), lambda *_: curvature, None),
+        Oracle(lambda W, b, _: (np.ones(W.shape[-1]), W * 0, b * 0), lambda *_: curvature, None, D),
         fit_metric(problem.X, np.zeros(0)),
         HeadProblem.of(problem.heads.reg, curvature, problem.heads.null_bias, problem.heads.null_objective),
         problem.start("float64"),

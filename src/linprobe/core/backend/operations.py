@@ -129,7 +129,8 @@ def reduction(operation: Callable[..., Array], array: Array) -> Callable[..., Ar
 
 
 def laid_as(like: Array, values: Array) -> Array:
-    """Numbers in the order in memory of another array of their shape and type: a copy, where theirs is another one.
+    """Values in the order that another array, of their type and of a shape that they fill, has in memory: themselves,
+    or a copy.
 
     NumPy takes ten times as long between two arrays where neighbours of the one lie apart in the other.
     """

@@ -42,13 +42,13 @@ class Oracle:
     evaluate(W, b, heads) -> objective (h,), dW (D, K, h) and db (K, h), both float64, of the penalised objective;
     curvature(W, b, heads) -> (K, K, h) float64, the mean curvature of each head's loss in a shift of all scores;
     hessian(W, b, head), if it can be had, the mean curvature in all that a single head is (D + 1, K, D + 1, K), the
-    bias last and of features about their mean; rows: how many there are, where it can be had.
+    bias last and of features about their mean; rows: how many there are.
     """
 
     evaluate: Callable[[Array, Array, np.ndarray], tuple[np.ndarray, Array, Array]]
     curvature: Callable[[Array, Array, np.ndarray], np.ndarray]
     hessian: Hessian | None
-    rows: int = 0
+    rows: int
 
 
 class Iterates:

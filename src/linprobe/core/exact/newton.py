@@ -21,8 +21,8 @@ __all__ = ["UNKNOWNS", "bias_step", "damped_step", "newton_bytes", "newton_passe
 UNKNOWNS = 2500
 MULTIPLICATIONS = 5e10
 
-# As many of them as take a quarter of the time of a pass's calls, whatever its size, for there is more than one such
-# step; and of one in a pass, whose products are narrow.
+# What a pass costs, in multiplications of such a step. Its calls take the time of four times as many, whatever its
+# size: a quarter counts, as there is more than one such step. Its own count so many times, as its products are narrow.
 OF_CALLS, NARROW = 1e7, 4
 EARLIEST = 30  # passes, after which most heads are where they should be
 

@@ -213,7 +213,7 @@ class Counted:
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """The mean (R,) of a value of each example (n,)."""
-        # Not NumPy's product, whose pool of threads would be one beside SciPy's.
+        # Not a product, which would wake a pool of threads for a single vector.
         return np.einsum("n,nr->r", values.astype(np.float64), self.counts) / self.total
 
     def sums(self, part: np.ndarray, parts: int, values: np.ndarray | None = None) -> np.ndarray:
