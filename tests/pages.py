@@ -114,7 +114,14 @@ def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more:
     Any other command is refused, so that none goes unseen.
     """
     words = shlex.split(command)
-    if words[0] == "linprobe":
+    if words[0] == "linprobe" and "--memory" in words:
+        # The bound is of all that a process holds, and this one holds what earlier tests left in it.
+        done = subprocess.run(
+            [sys.executable, "-m", "linprobe", *words[1:], *more], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{place}: {command}: {done.stderr}"
+        sys.stdout.write(done.stdout)
+    elif words[0] == "linprobe":
         monkeypatch.setattr(sys, "argv", [*words, *more])
         with pytest.raises(SystemExit) as exit_:
             main()

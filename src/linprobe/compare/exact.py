@@ -64,7 +64,7 @@ class Exact:
         K, heads, held, memory = task.classes, task.heads, resources.held, resources.memory
         if memory is not None and memory < held:
             raise IncompatibleError(
-                f"--memory: the data alone takes {held / 2**20:,.0f} MiB, and {memory / 2**20:,.0f} MiB are "
+                f"--memory: {held / 2**20:,.0f} MiB are in use before training, and {memory / 2**20:,.0f} MiB are "
                 "allowed; allow more, or train on fewer examples with --train-size"
             )
         shape, device = (task.rows, task.X.shape[1]), resources.products.device

@@ -332,7 +332,7 @@ def test_a_class_of_one_example_has_no_folds():
 
 
 def test_too_little_memory_is_refused_and_enough_changes_nothing(digits, tuned):
-    with pytest.raises(IncompatibleError, match="--memory: the data alone takes 191 MiB, and 95 MiB are allowed"):
+    with pytest.raises(IncompatibleError, match="--memory: 191 MiB are in use before training, and 95 MiB are allowed"):
         tune(digits, Options(regs=REG), resources=lambda: Resources(memory=100 * 10**6, held=200 * 10**6))
     with pytest.raises(IncompatibleError, match="a single head needs"):
         tune(digits, Options(regs=REG), resources=lambda: Resources(memory=1000, held=0))
