@@ -37,11 +37,24 @@ def test_a_head_waits_while_accepted_steps_bring_neither_gap_nor_objective_down(
 def test_a_head_that_lost_its_way_is_measured_again_and_counted_until_it_takes_a_step():
     progress = Headway.begun(given([1.0] * 3), np.array([0, 3, 3]))
     assert progress.refreshed.tolist() == [2, 5, 5]
-    nobody, lost = np.zeros(3, bool), np.array([False, True, True])
-    progress = progress.stepped(nobody, lost).stepped(nobody, lost)
+    nobody, lost, full = np.zeros(3, bool), np.array([False, True, True]), np.ones(3)
+    progress = progress.stepped(nobody, lost, full).stepped(nobody, lost, full)
     assert progress.passes.tolist() == [2, 5, 5]
     assert (progress.restarts.tolist(), progress.refreshed.tolist()) == ([0, 2, 2], [2, 0, 0])
-    assert progress.stepped(lost & [True, True, False], nobody).restarts.tolist() == [0, 0, 2]
+    assert progress.stepped(lost & [True, True, False], nobody, full).restarts.tolist() == [0, 0, 2]
+
+
+def test_steps_that_were_too_long_make_the_next_shorter_and_grow_again():
+    taken, nobody = np.array([True] * 6 + [False]), np.zeros(7, bool)
+    progress = Headway.begun(given([1.0] * 7), np.zeros(7, int))
+    # Nearly right, too long, far too long, too short, no longer convex by rounding, the slope unchanged, not taken.
+    lowest = np.array([0.7, 0.5, 0.01, 4.0, -3.0, np.inf, 0.5])
+    progress = progress.stepped(taken, nobody, lowest)
+    assert progress.share.tolist() == [1.0, 0.5, 0.3, 1.0, 1.0, 1.0, 1.0]
+    progress = progress.stepped(taken, nobody, lowest)
+    assert progress.share.tolist() == [1.0, 0.25, 0.09, 1.0, 1.0, 1.0, 1.0]
+    progress = progress.stepped(taken, nobody, np.array([2.0, 1.2, 2.0, np.nan, 0.9, 1.0, 1.0]))
+    np.testing.assert_allclose(progress.share, [1.0, 0.3, 0.135, 1.0, 1.0, 1.0, 1.0])
 
 
 def test_a_pair_counts_for_heads_along_whose_step_the_objective_bends():

@@ -150,7 +150,7 @@ class Iterates:
         change = now.gradient - at.gradient, now.bias_gradient - at.bias_gradient
         moved = towards.W * self._like(step), towards.shift * step
         self.pairs.add(moved, change, ~self.settling.unsettled)
-        self.at, self.progress = now, self.progress.stepped(taken, lost)
+        self.at, self.progress = now, self.progress.stepped(taken, lost, search.lowest(towards.slope, slope))
         return taken, taken | lost
 
     def _look(self, W: Array, b: Array) -> Position:
@@ -253,13 +253,15 @@ class Iterates:
 
     def _direction(self) -> tuple[Array, Array]:
         """Minus the inverse curvature times the gradient, (D, K, h) and (K, h)."""
-        axes, stiffness, reg = (
-            self._array(part) for part in (self.classes.axes, self.classes.stiffness, self.given.reg)
+        axes, stiffness, reg, share = (
+            self._array(part)
+            for part in (self.classes.axes, self.classes.stiffness, self.given.reg, self.progress.share)
         )
 
         def metric(q: Array, p: Array) -> tuple[Array, Array]:
             of_weights = self.metric.inverse(q, self._like(axes), self._like(stiffness), self._like(reg))
-            return of_weights, turn(turn(p[None], axes) / stiffness, axes, back=True)[0]
+            of_shift = turn(turn(p[None], axes) / stiffness, axes, back=True)[0]
+            return of_weights * self._like(share), of_shift * share
 
         dW, shift = self.pairs.solve(self.at.gradient, self.at.bias_gradient, metric)
         return -dW, -shift

@@ -44,6 +44,11 @@ class LineSearch(OfHeads):
         level = (found <= objective + noise * np.abs(objective)) & (found_slope <= RISING * np.abs(slope))
         return (lower | level) & (found_slope >= FLAT * slope)
 
+    def lowest(self, slope: np.ndarray, found_slope: np.ndarray) -> np.ndarray:
+        """Where, in full lengths, slopes at the start and at the trial lengths say that the lowest point is (h,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.length * slope / (slope - found_slope)
+
     def shortened(
         self, which: np.ndarray, objective: np.ndarray, slope: np.ndarray, found: np.ndarray, found_slope: np.ndarray
     ) -> tuple["LineSearch", np.ndarray]:
@@ -51,9 +56,8 @@ class LineSearch(OfHeads):
         far = ~np.isfinite(found) | ~np.isfinite(found_slope)
         far |= (found > objective + SUFFICIENT * self.length * slope) | (found_slope > 0)
         low, high = np.where(far, self.low, self.length), np.where(far, self.length, self.high)
-        bounded = np.isfinite(high)
+        bounded, secant = np.isfinite(high), self.lowest(slope, found_slope)
         with np.errstate(divide="ignore", invalid="ignore"):
-            secant = self.length * slope / (slope - found_slope)
             # The lowest point of a parabola through both ends: far below the middle where the step was far too long.
             parabola = -slope * self.length**2 / (2 * (found - objective - slope * self.length))
             width = np.where(bounded, high, FURTHER * self.length) - low

@@ -15,6 +15,9 @@ __all__ = ["ClassMetric", "Direction", "HeadProblem", "Headway", "Position", "Re
 
 PRIOR = 1e-2  # of the curvature at the start that stays in what is measured later
 DEVICE_CLASSES = 256
+# Where the lowest point is nearer than this part of a full step, the metric's steps become as much shorter, but to no
+# less than LEAST of it; where it lies beyond the end they grow again, to LONGER times as much at the most.
+NEARER, LEAST, LONGER = 0.6, 0.3, 1.5
 NEAR = 0.25  # by so much may penalties and null models of heads differ whose curvature is measured once for all
 
 
@@ -154,7 +157,8 @@ class Settling(OfHeads):
 class Headway(OfHeads):
     """How heads come along (h,): passes made; the lowest gap and objective so far; waiting, accepted steps in a row
     with neither lower; restarts, directions in a row along which nothing lower was found; refreshed, the passes when
-    the curvature in the classes was measured; damping of Newton's steps; before, passes made before this descent.
+    the curvature in the classes was measured; damping of Newton's steps; before, passes made before this descent;
+    share, of the steps that the metric promises: 1, or less where they have been too long.
     """
 
     passes: np.ndarray
@@ -165,6 +169,7 @@ class Headway(OfHeads):
     refreshed: np.ndarray
     damping: np.ndarray
     before: np.ndarray
+    share: np.ndarray
 
     @classmethod
     def begun(cls, given: HeadProblem, passes: np.ndarray) -> "Headway":
@@ -179,6 +184,7 @@ class Headway(OfHeads):
             refreshed=passes + 2,
             damping=2 * given.reg,
             before=passes,
+            share=np.ones(len(given)),
         )
 
     def after(self, gap: np.ndarray, objective: np.ndarray, taken: np.ndarray, noise: float) -> "Headway":
@@ -191,10 +197,17 @@ class Headway(OfHeads):
             waiting=np.where(lower, 0, self.waiting + taken),
         )
 
-    def stepped(self, taken: np.ndarray, lost: np.ndarray) -> "Headway":
-        """With one more pass: heads that have taken their step, and those that have tried too often (h,)."""
+    def stepped(self, taken: np.ndarray, lost: np.ndarray, lowest: np.ndarray) -> "Headway":
+        """With one more pass: heads that have taken their step, and those that have tried too often (h,).
+
+        lowest (h,): where along the directions the lowest points were, in full lengths. Where the curvature is higher
+        than the metric has it, a full step is rejected time after time, and costs a pass.
+        """
+        longer = np.minimum(1.0, self.share * np.clip(lowest, 1.0, LONGER))
+        share = np.where(lowest < NEARER, self.share * np.maximum(lowest, LEAST), longer)
         return replace(
             self,
+            share=np.where(taken & (lowest > 0), share, self.share),
             passes=self.passes + 1,
             restarts=np.where(taken, 0, self.restarts + lost),
             refreshed=np.where(lost, 0, self.refreshed),
