@@ -2,7 +2,8 @@
 
 A step of full length is nearly always accepted with the metric as the first guess of the curvature, so the pass that
 evaluates it also brings the gradient there, and nothing is kept of the scores: memory does not grow with the number of
-examples. A head that must shorten its step tries again in the next pass, while the others go on.
+examples. A head that must shorten its step tries again in the next pass, while the others go on; where the metric's
+steps have been too long, the next are shorter (`Headway.share`).
 """
 
 from collections.abc import Callable
