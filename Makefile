@@ -22,8 +22,8 @@ demo: $(VENV)/installed ## Run the worksheet on scikit-learn's digits, and tune 
 	$(BIN)/linprobe tune runs/embeddings.npz
 	@echo "Next, with a file of your own: $(BIN)/linprobe tune FILE"
 
-test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: four to eight minutes on two cores
-	@echo "The tests take four to eight minutes on two cores."
+test: $(VENV)/installed-test ## Run the tests, but for what only CI runs: three to eight minutes on two cores
+	@echo "The tests take three to eight minutes on two cores."
 	$(ONE_THREAD) $(KEEP_BYTECODE) $(BIN)/python -m pytest -n auto --dist worksteal
 
 fuzz: $(VENV)/installed-test ## Damage files of every format at random, 60 seconds each: FUZZ_SECONDS=600 make fuzz

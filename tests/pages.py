@@ -116,11 +116,7 @@ def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more:
     words = shlex.split(command)
     if words[0] == "linprobe" and "--memory" in words:
         # The bound is of all that a process holds, and this one holds what earlier tests left in it.
-        done = subprocess.run(
-            [sys.executable, "-m", "linprobe", *words[1:], *more], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{place}: {command}: {done.stderr}"
-        sys.stdout.write(done.stdout)
+        run_apart(["-m", "linprobe", *words[1:], *more], f"{place}: {command}")
     elif words[0] == "linprobe":
         monkeypatch.setattr(sys, "argv", [*words, *more])
         with pytest.raises(SystemExit) as exit_:
@@ -135,11 +131,7 @@ def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more:
     elif words[0] == "cd":  # where the scripts are, which are found there in any case
         assert words[1:] == ["linprobe"], f"{place}: {command}: the clone is in this folder"
     elif words[0] == "python" and words[1].startswith("scripts/"):
-        done = subprocess.run(
-            [sys.executable, ROOT / words[1], *words[2:]], capture_output=True, text=True, check=False, timeout=100
-        )
-        assert done.returncode == 0, f"{place}: {command}: {done.stderr}"
-        sys.stdout.write(done.stdout)
+        run_apart([str(ROOT / words[1]), *words[2:]], f"{place}: {command}")
     elif words[:3] == ["python", "-m", "pytest"]:
         assert " ".join(words[1:]) in (ROOT / "Makefile").read_text(), f"{place}: {command}: make test runs another"
     else:
@@ -150,3 +142,10 @@ def run_command(command: str, place: str, monkeypatch: pytest.MonkeyPatch, more:
         assert re.match(r"\./linprobe\[|\.\[", words[-1]), f"{place}: {command}: nothing is released yet"
         for asked in re.findall(r"\[(.+?)\]", words[-1]):
             assert set(asked.split(",")) <= set(extras), f"{place}: {command}"
+
+
+def run_apart(arguments: list[str], what: str) -> None:
+    """Run Python in a process of its own, and print what it prints."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, f"{what}: {done.stderr}"
+    sys.stdout.write(done.stdout)

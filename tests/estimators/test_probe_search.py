@@ -515,7 +515,10 @@ def test_a_best_penalty_at_the_edge_of_the_grid_is_said_aloud(grid, words):
 @pytest.mark.parametrize("grid", [None, {"reg": [1e-2]}, {}, {"class_weight": [None, "balanced"]}])
 def test_without_an_edge_there_is_no_warning(grid):
     X, y = noisy()
-    proven(param_grid=grid).fit(X, y)  # any warning would be an error
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        proven(param_grid=grid).fit(X, y)
+    assert [str(one.message) for one in caught] == []
 
 
 def test_a_plateau_up_to_the_edge_is_no_edge():

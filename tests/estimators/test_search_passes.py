@@ -1,6 +1,4 @@
-"""The passes over the rows that searches take: those of docs/performance.md, which are the time that does not depend on
-the machine.
-"""
+"""How many passes over the rows searches take, as docs/performance.md says: seconds vary, these hardly do."""
 
 from pathlib import Path
 
